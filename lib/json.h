@@ -1,0 +1,68 @@
+/* json: strict, typed, case-sensitive reading of JSON. The only user of cJSON.
+ *
+ * cJSON is lax (trailing text, duplicate keys, control characters, invalid UTF-8, numbers through a
+ * double, strings cut at a NUL), so a text is first checked and normalised in one pass: the grammar
+ * is RFC 8259's to the letter, nesting is bounded, invalid UTF-8 and lone surrogates become U+FFFD,
+ * numbers keep their text, and members that nobody reads are left out before cJSON sees them.
+ * Of duplicate keys the last one wins; a member that is null is as one that is absent. */
+#ifndef LIB_JSON_H
+#define LIB_JSON_H
+
+#include "lib/error.h"
+#include "lib/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct json; /* a reader: the document that was read last, and memory used again */
+typedef struct cJSON json_value; /* opaque here */
+
+#define JSON_MAX_DEPTH 64
+
+enum json_result { JSON_OK, JSON_MALFORMED, JSON_TOO_DEEP, JSON_NO_MEMORY };
+
+/* skip_keys: members of these names are checked but not kept, wherever they stand; ends in NULL.
+ * Borrowed for the reader's life. NULL: none. */
+struct json *json_new(const char *const *skip_keys); /* NULL: no memory */
+void json_free(struct json *json);
+
+/* Reads one document; white space around it is allowed, anything else is not. *root is valid until
+ * the next json_read or json_free. err says where and why. */
+enum json_result json_read(struct json *json, struct text text, const json_value **root,
+                           struct error *err) MUST_CHECK;
+
+/* The member `key` of an object; NULL if it is absent or null, or if value is NULL or no object. */
+const json_value *json_member(const json_value *value, const char *key);
+
+/* The same along a path: json_path(root, "metadata", "uid", NULL). */
+const json_value *json_path(const json_value *value, ...) __attribute__((sentinel));
+
+bool json_is_object(const json_value *value);
+bool json_is_array(const json_value *value);
+bool json_is_string(const json_value *value);
+bool json_is_number(const json_value *value);
+bool json_is_true(const json_value *value);
+
+/* Elements of an array or members of an object, in the order of the text (duplicate keys and nulls
+ * are included); NULL at the end. */
+const json_value *json_first(const json_value *value);
+const json_value *json_next(const json_value *element);
+struct text json_key(const json_value *member);
+
+/* True and *text if value is a string; it may contain NUL. Valid as long as the document. */
+bool json_text(struct json *json, const json_value *value, struct text *text);
+
+/* True and *text if value is a number: the text as it was written. */
+bool json_number_text(const json_value *value, struct text *text);
+
+/* True and *integer if value is a number without fraction and exponent that fits. */
+bool json_integer(const json_value *value, int64_t *integer);
+
+/* Appends text as a JSON string with its quotes, escaped as Go's encoding/json does (what KubeDL's
+ * own rows look like): < > & U+2028 U+2029 as \uXXXX, other non-ASCII raw, invalid UTF-8 as U+FFFD.
+ */
+struct buffer;
+void json_append_string(struct buffer *out, struct text text);
+
+#endif

@@ -1,0 +1,21 @@
+/* kind: the job kinds that are recorded. To add one is one line in kind.c. */
+#ifndef LIB_KIND_H
+#define LIB_KIND_H
+
+#include "lib/text.h"
+
+struct kind {
+    const char *kind;              /* "TFJob" */
+    const char *group;             /* API group, "training.kubedl.io" */
+    const char *replica_specs;     /* key in spec: "tfReplicaSpecs" */
+    const char *default_container; /* whose image and state stand for the pod: "tensorflow" */
+};
+
+/* NULL if kind is none of ours. */
+const struct kind *kind_find(struct text kind);
+
+/* NULL if kind is not ours, or is but of another API group ("batch/v1" has a group and a version,
+ * "v1" only a version: the core group is ""). */
+const struct kind *kind_find_api(struct text api_version, struct text kind);
+
+#endif

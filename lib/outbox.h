@@ -1,0 +1,87 @@
+/* outbox: the newest known state of each object that is not yet in the database.
+ *
+ * Keyed by (table, uid). A newer version of an object replaces the waiting one, so that memory is
+ * bounded by the number of live objects, not by the length of an outage.
+ *
+ * An entry is in one of three states, and only this module moves it:
+ *
+ *     put ──▶ PENDING ──take──▶ IN FLIGHT ──done──▶ (gone)
+ *                ▲                  │
+ *                └───── return ─────┘
+ *
+ * While an entry is in flight, a newer row of the same object waits in it and is not taken before
+ * the first one is done or returned: order within one object is kept. */
+#ifndef LIB_OUTBOX_H
+#define LIB_OUTBOX_H
+
+#include "lib/error.h"
+#include "lib/row.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct outbox;
+
+struct outbox_limits {
+    size_t max_rows;  /* outbox_is_full() from here on */
+    size_t max_bytes; /* the same, bytes of rows */
+    unsigned lanes;   /* writers: an object always goes to the same one (by a hash of its uid) */
+};
+
+struct outbox_counts {
+    size_t pending;      /* rows that wait */
+    size_t in_flight;    /* rows that were taken */
+    size_t bytes;        /* of all of them */
+    int64_t oldest_us;   /* received_us of the oldest row, INT64_MAX if there is none */
+    uint64_t put;        /* rows ever put */
+    uint64_t superseded; /* of these: merged into another one */
+    uint64_t done;       /* of these: left by outbox_done */
+};
+
+/* Rows of one table and mode, sorted by uid, without duplicates: what one transaction writes. */
+struct batch {
+    const struct table *table;
+    enum row_mode mode;
+    unsigned lane;
+    size_t count;
+    size_t bytes;
+    struct row **rows; /* borrowed: the outbox owns the rows until done or return */
+    void **entries;    /* the outbox's own */
+    size_t capacity;
+};
+
+enum error_code outbox_new(const struct outbox_limits *limits, struct outbox **outbox,
+                           struct error *err) MUST_CHECK;
+void outbox_free(struct outbox *outbox); /* frees the rows that are still in it */
+
+/* Takes over row, on success only. */
+enum error_code outbox_put(struct outbox *outbox, struct row *row, struct error *err) MUST_CHECK;
+
+/* A soft bound: outbox_put still takes rows, the caller is to pause its source. */
+bool outbox_is_full(const struct outbox *outbox);
+
+struct outbox_counts outbox_counts(const struct outbox *outbox);
+
+/* True if the lane has rows that can be taken; *oldest_us is when the first of them arrived. */
+bool outbox_has_pending(const struct outbox *outbox, unsigned lane, int64_t *oldest_us);
+
+/* batch->rows and entries are allocated once, for capacity rows. */
+enum error_code batch_init(struct batch *batch, size_t capacity, struct error *err) MUST_CHECK;
+void batch_fini(struct batch *batch);
+
+/* Fills batch with pending rows of the lane: oldest first, of the table and mode of the oldest, at
+ * most max_rows (<= capacity) and max_bytes (but at least one row). False if there is nothing. */
+bool outbox_take(struct outbox *outbox, unsigned lane, size_t max_rows, size_t max_bytes,
+                 struct batch *batch);
+
+/* Row i of the batch is done with: it is in the database, or it was accounted for elsewhere. Its
+ * slot in the batch becomes NULL. */
+void outbox_done(struct outbox *outbox, struct batch *batch, size_t i);
+
+/* What is left in the batch goes back, under any newer row of the same object that waits, and keeps
+ * its place in time. Allocates nothing unless it has to merge; where that finds no memory the two
+ * rows stay apart and are written one after the other. */
+void outbox_return(struct outbox *outbox, struct batch *batch);
+
+#endif

@@ -1,0 +1,13 @@
+/* migrate: brings the tables of a database to what the descriptions say. */
+#ifndef SIDECAR_MIGRATE_H
+#define SIDECAR_MIGRATE_H
+
+#include "sidecar/db.h"
+#include "sidecar/logger.h"
+
+/* Creates the tables, or migrates those that KubeDL made: versioned, under an advisory lock, safe
+ * to interrupt and to repeat; each step is logged. Cheap when there is nothing to do. Without the
+ * right to change tables: DBERROR_OPERATOR, and the exact statements for a DBA are logged. */
+enum error_code migrate_run(struct db *db, struct logger *logger, struct db_error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,62 @@
+/* source: where the stream of documents comes from.
+ *
+ * Nothing else in the program knows which source is used. A source calls back on the loop thread
+ * and never from inside source_start, source_pause or source_resume. */
+#ifndef SIDECAR_SOURCE_H
+#define SIDECAR_SOURCE_H
+
+#include "lib/error.h"
+#include "lib/text.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct logger;
+
+struct source_events {
+    void *context;
+
+    /* A connection begins; its id is never used again by this process. */
+    void (*opened)(void *context, uint64_t connection);
+
+    /* One document: a line without its newline, not empty. Valid during the call. */
+    void (*document)(void *context, uint64_t connection, struct text line);
+
+    /* A document over the bound was skipped: its first bytes and its whole length. */
+    void (*too_long)(void *context, uint64_t connection, struct text head, uint64_t length);
+
+    /* A burst of documents is over for now: the moment to look at the outbox and to pause. */
+    void (*drained)(void *context);
+
+    /* A connection ends; an unfinished last line is reported here and is not a document. */
+    void (*closed)(void *context, uint64_t connection, uint64_t cut_bytes);
+
+    /* There will be no more documents (end of stdin). Only sources that can end. */
+    void (*finished)(void *context);
+};
+
+struct source_settings {
+    const char *address; /* EVENT_SOURCE */
+    size_t max_document; /* bytes */
+    struct source_events events;
+    struct logger *logger;
+};
+
+struct source {
+    enum error_code (*start)(struct source *source, struct error *err);
+    void (*pause)(struct source *source); /* no further documents; the producer feels it */
+    void (*resume)(struct source *source);
+    /* Stops, closes every handle, frees the source, then calls closed(). */
+    void (*close)(struct source *source, void (*closed)(void *context), void *context);
+};
+
+/* Makes the source that settings->address names. Does nothing yet: source->start() opens it.
+ * ERROR_OPERATOR if the address is none. */
+enum error_code source_new(uv_loop_t *loop, const struct source_settings *settings,
+                           struct source **source, struct error *err) MUST_CHECK;
+
+/* The same check, for settings: no side effects. */
+enum error_code source_check(const char *address, struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,64 @@
+/* store: where rows are kept; the boundary for storage plugins.
+ *
+ * A store has `lanes` writers. Each takes one batch at a time and answers on the loop thread, later
+ * (never from inside submit). It keeps no rows: what it could not write goes back to the outbox,
+ * and the caller decides when to try again. MySQL is the first plugin (store_mysql), the tests'
+ * fake the second. What a third one takes: a file that fills in struct store, and a line in run.c.
+ */
+#ifndef SIDECAR_STORE_H
+#define SIDECAR_STORE_H
+
+#include "lib/dberror.h"
+#include "lib/error.h"
+#include "lib/outbox.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What became of a row. */
+enum row_fate {
+    ROW_WAITS,   /* not written: it goes back to the outbox */
+    ROW_WRITTEN, /* committed: durable, or an older version than what is there */
+    ROW_REFUSED, /* can never be written as it is: dead letter, .refusals says why */
+};
+
+struct refusal {
+    size_t row;      /* index in the batch */
+    unsigned number; /* the server's error number, 0 if it has none */
+    char text[ERROR_TEXT_SIZE];
+};
+
+#define STORE_MAX_REFUSALS 16 /* in one batch; more rows than that wait for the next round */
+
+/* One request to a lane and its answer. The caller owns it, and preallocates it. */
+struct store_request {
+    struct batch batch;   /* count 0: just see that the database can be reached */
+    enum row_fate *fates; /* [batch.capacity], filled in by the store */
+    struct refusal refusals[STORE_MAX_REFUSALS];
+    size_t refusal_count;
+    enum dberror_class class; /* where error.code is set: what kind of trouble it is */
+    struct error error;       /* ERROR_NONE: no row waits */
+    uint64_t write_us;        /* how long the lane was busy with it */
+    uint32_t attempts;        /* transactions that were begun */
+    void (*done)(struct store_request *request); /* on the loop thread; the last thing its caller
+                                                    does; the request is free to be used again */
+    void *owner;
+    struct store_request *next; /* the store's, while it has the request */
+};
+
+struct store {
+    const char *name;
+    unsigned lanes;
+    size_t max_batch_rows;
+
+    /* Hands request->batch to lane request->batch.lane, which must be idle. */
+    void (*submit)(struct store *store, struct store_request *request);
+
+    /* Ends a running write as soon as it can be: its rows wait. For shutdown. */
+    void (*abort)(struct store *store);
+
+    /* Stops the lanes and frees the store; then calls closed(). All lanes must be idle. */
+    void (*close)(struct store *store, void (*closed)(void *context), void *context);
+};
+
+#endif
