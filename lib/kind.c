@@ -1,0 +1,38 @@
+/* kind: the table of job kinds. */
+#include "lib/kind.h"
+
+#define TRAINING  "training.kubedl.io"
+#define INFERENCE "inference.kubedl.io"
+
+/* clang-format off */
+static const struct kind kinds[] = {
+    {"TFJob",           TRAINING,  "tfReplicaSpecs",           "tensorflow"},
+    {"PyTorchJob",      TRAINING,  "pytorchReplicaSpecs",      "pytorch"},
+    {"XGBoostJob",      TRAINING,  "xgbReplicaSpecs",          "xgboostjob"},
+    {"XDLJob",          TRAINING,  "xdlReplicaSpecs",          "xdl"},
+    {"MarsJob",         TRAINING,  "marsReplicaSpecs",         "mars"},
+    {"MPIJob",          TRAINING,  "mpiReplicaSpecs",          "mpi"},
+    {"ElasticDLJob",    TRAINING,  "elasticdlReplicaSpecs",    "elasticdl"},
+    {"ElasticBatchJob", INFERENCE, "elasticBatchReplicaSpecs", "elasticbatch"},
+};
+/* clang-format on */
+
+const struct kind *kind_find(struct text kind)
+{
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (text_is(kind, kinds[i].kind))
+            return &kinds[i];
+    }
+    return NULL;
+}
+
+const struct kind *kind_find_api(struct text api_version, struct text kind)
+{
+    const struct kind *found = kind_find(kind);
+    if (found == NULL)
+        return NULL;
+    const char *slash =
+        api_version.length > 0 ? memchr(api_version.data, '/', api_version.length) : NULL;
+    struct text group = {api_version.data, slash != NULL ? (size_t)(slash - api_version.data) : 0};
+    return text_is(group, found->group) ? found : NULL;
+}
