@@ -25,18 +25,17 @@ struct outbox;
 
 struct outbox_limits {
     size_t max_rows;  /* outbox_is_full() from here on */
-    size_t max_bytes; /* the same, bytes of rows */
+    size_t max_bytes; /* the same, in bytes of rows */
     unsigned lanes;   /* writers: an object always goes to the same one (by a hash of its uid) */
 };
 
 struct outbox_counts {
-    size_t pending;      /* rows that wait */
+    size_t pending;      /* rows that wait, those behind a row in flight included */
     size_t in_flight;    /* rows that were taken */
     size_t bytes;        /* of all of them */
-    int64_t oldest_us;   /* received_us of the oldest row, INT64_MAX if there is none */
     uint64_t put;        /* rows ever put */
     uint64_t superseded; /* of these: merged into another one */
-    uint64_t done;       /* of these: left by outbox_done */
+    uint64_t done; /* of these: left by outbox_done; put = superseded + done + the rows held */
 };
 
 /* Rows of one table and mode, sorted by uid, without duplicates: what one transaction writes. */
@@ -63,14 +62,18 @@ bool outbox_is_full(const struct outbox *outbox);
 
 struct outbox_counts outbox_counts(const struct outbox *outbox);
 
-/* True if the lane has rows that can be taken; *oldest_us is when the first of them arrived. */
-bool outbox_has_pending(const struct outbox *outbox, unsigned lane, int64_t *oldest_us);
+/* received_us of the oldest row; INT64_MAX if there is none. Looks at every row: for a summary now
+ * and then, not for each event. */
+int64_t outbox_oldest_us(const struct outbox *outbox);
+
+/* How many rows of the lane can be taken now. */
+size_t outbox_pending(const struct outbox *outbox, unsigned lane);
 
 /* batch->rows and entries are allocated once, for capacity rows. */
 enum error_code batch_init(struct batch *batch, size_t capacity, struct error *err) MUST_CHECK;
 void batch_fini(struct batch *batch);
 
-/* Fills batch with pending rows of the lane: oldest first, of the table and mode of the oldest, at
+/* Fills batch with pending rows of the lane: of the table and mode that has waited longest, at
  * most max_rows (<= capacity) and max_bytes (but at least one row). False if there is nothing. */
 bool outbox_take(struct outbox *outbox, unsigned lane, size_t max_rows, size_t max_bytes,
                  struct batch *batch);
