@@ -1,0 +1,102 @@
+"""Fixtures: a database server for the session; a database, sidecars and a seed for each test."""
+
+import os
+import random
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from harness import sidecar as sidecar_module
+from harness.server import SERVERS
+from harness.sidecar import Sidecar
+
+
+def pytest_addoption(parser):
+    parser.addoption("--server", choices=sorted(SERVERS), default="mariadb",
+                     help="the database server to test against")
+
+
+def pytest_configure(config):
+    # A seed for all that is random in the tests: printed, and replayed with SEED=...
+    config.seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(2**32))
+
+
+def pytest_report_header(config):
+    return [f"server: {config.getoption('--server')}",
+            f"sidecar: {' '.join(sidecar_module.command())}",
+            f"replay with SEED={config.seed}"]
+
+
+def pytest_sessionstart(session):
+    program = sidecar_module.command()[-1]
+    if not shutil.which(program):
+        pytest.exit(f"{program} is not there: run make first", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def server(request):
+    """The running server. A test may stop, kill or freeze it; the next one finds it up again."""
+    instance = SERVERS[request.config.getoption("--server")].new()
+    try:
+        instance.install()
+        instance.start()
+        yield instance
+    finally:
+        instance.close()
+
+
+@pytest.fixture
+def database(server):
+    """A fresh database with an account of its own."""
+    server.ensure_running()
+    instance = server.new_database()
+    yield instance
+    server.ensure_running()
+    instance.drop()
+
+
+@pytest.fixture
+def directory():
+    """A private directory. Not pytest's tmp_path: that is too long for a Unix socket's name."""
+    path = Path(tempfile.mkdtemp(prefix="kubedl-t-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def new_sidecar(database, directory):
+    """new_sidecar(EVENT_SOURCE=..., ...) makes a Sidecar that is not yet started, with the settings
+    for `database`; a setting that is None is left out. What still runs at the end is killed."""
+    sidecars = []
+
+    def new(**settings):
+        merged = {**database.environment(), **settings}
+        merged = {name: str(value) for name, value in merged.items() if value is not None}
+        sidecars.append(Sidecar(directory, merged, number=len(sidecars)))
+        return sidecars[-1]
+
+    yield new
+    for instance in sidecars:
+        if instance.process is not None:
+            instance.kill()
+
+
+@pytest.fixture
+def rng(request):
+    """Random numbers of this test: the same ones for the same SEED, whatever else runs."""
+    return random.Random(f"{request.config.seed} {request.node.name}")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """With a test that failed: the seed, and the sidecars' logs while they are still there."""
+    outcome = yield
+    report = outcome.get_result()
+    path = getattr(item, "funcargs", {}).get("directory")
+    if report.when == "call" and report.failed and path is not None:
+        report.sections.append(("replay", f"SEED={item.config.seed}"))
+        for log in sorted(path.glob("*.log")):
+            text = log.read_text(errors="replace")
+            report.sections.append((log.name, text[-6000:]))
