@@ -1,0 +1,298 @@
+# kubedl-shipper. `make help` lists the targets.
+#
+# One run of make builds one variant in $(BUILD)/$(VARIANT)/; variants lie side by side, and two
+# runs with different BUILD do not disturb each other. What to compile is found by wildcard:
+#
+#   lib/*.c                      lib.a       pure: no loop, no database, no clock
+#   sidecar/*.c but main.c       sidecar.a   the process, so that tests can link its parts
+#   sidecar/main.c               kubedl-shipper
+#   test/{unit,property}/test_*.c            one cmocka program each
+#   test/fault/test_*.c                      the same, with malloc, calloc and realloc wrapped
+#   test/fuzz/fuzz_*.c                       libFuzzer targets; elsewhere they replay their corpus
+#   other .c files in test/unit              helpers that any of these may use
+
+VERSION_BASE := 0.1.0
+VERSION ?= $(VERSION_BASE)$(addprefix +g,$(shell GIT_OPTIONAL_LOCKS=0 git describe --always \
+	--dirty --exclude='*' 2>/dev/null))
+
+BUILD ?= build
+VARIANT ?= release
+OUT := $(BUILD)/$(VARIANT)
+
+# ---- compiler and flags ------------------------------------------------------------------------
+
+ifeq ($(origin CC),default)
+CC := $(if $(filter asan tsan fuzz,$(VARIANT)),clang,gcc)
+endif
+
+WERROR ?= -Werror
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wformat=2 $(WERROR)
+
+MACHINE := $(shell uname -m)
+HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -fstack-clash-protection \
+	$(if $(filter x86_64 i686,$(MACHINE)),-fcf-protection)
+
+CFLAGS_release := -O2 -g $(HARDENING)
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now
+CFLAGS_debug := -O0 -g3
+CFLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all
+LDFLAGS_asan := -fsanitize=address,undefined
+CFLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+LDFLAGS_tsan := -fsanitize=thread
+CFLAGS_coverage := -O0 -g --coverage
+LDFLAGS_coverage := --coverage
+CFLAGS_fuzz := $(CFLAGS_asan) -fsanitize=fuzzer-no-link
+LDFLAGS_fuzz := $(LDFLAGS_asan)
+
+ifeq ($(CFLAGS_$(VARIANT)),)
+$(error VARIANT is one of release debug asan tsan coverage fuzz, not '$(VARIANT)')
+endif
+
+# CFLAGS and LDFLAGS stay the user's. PACKAGES_* come from $(OUT)/packages.mk, below.
+COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -I. $(PACKAGES_CFLAGS) $(WARNINGS) -pthread \
+	$(CFLAGS_$(VARIANT)) $(CPPFLAGS) $(CFLAGS)
+LINK = $(CC) -pthread $(LDFLAGS_$(VARIANT)) $(LDFLAGS) -Wl,--as-needed
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
+
+# ---- what there is -----------------------------------------------------------------------------
+
+objects = $(patsubst %.c,$(OUT)/%.o,$(1))
+programs = $(patsubst %.c,$(OUT)/%,$(1))
+
+LIB_OBJECTS := $(call objects,$(wildcard lib/*.c))
+SIDECAR_OBJECTS := $(call objects,$(filter-out sidecar/main.c,$(wildcard sidecar/*.c)))
+MAIN_OBJECT := $(call objects,$(wildcard sidecar/main.c))
+HELPER_OBJECTS := $(call objects,$(filter-out test/unit/test_%.c,$(wildcard test/unit/*.c)))
+
+PLAIN_TESTS := $(call programs,$(wildcard test/unit/test_*.c test/property/test_*.c))
+FAULT_TESTS := $(call programs,$(wildcard test/fault/test_*.c))
+FUZZ_TARGETS := $(call programs,$(wildcard test/fuzz/fuzz_*.c))
+TESTS := $(PLAIN_TESTS) $(FAULT_TESTS) $(FUZZ_TARGETS)
+
+OBJECTS := $(LIB_OBJECTS) $(SIDECAR_OBJECTS) $(MAIN_OBJECT) $(HELPER_OBJECTS) $(TESTS:%=%.o) \
+	$(OUT)/test/fuzz/replay.o
+ARCHIVES := $(OUT)/helpers.a $(OUT)/sidecar.a $(OUT)/lib.a
+
+SHIPPER ?= $(abspath $(OUT)/kubedl-shipper)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+FORCE:
+
+# ---- Debian packages ---------------------------------------------------------------------------
+
+# The groups are listed in .ci/deps. When all is there, a check takes some milliseconds.
+DEPS := build test check mysql
+
+.PHONY: deps $(DEPS:%=deps-%)
+
+deps: deps-build deps-test deps-check ## install what is missing from Debian packages
+
+$(DEPS:%=deps-%): deps-%:
+	@.ci/deps $*
+
+# Included below: make writes it first, and the packages are there before anything is compiled.
+# Headers of other projects are system headers, which keeps our warnings out of them.
+$(OUT)/packages.mk: Makefile | deps-build $(if $(findstring clang,$(CC)),deps-check)
+	@mkdir -p $(@D)
+	@cflags=$$(pkg-config --cflags libmariadb libcjson libuv) && \
+	libs=$$(pkg-config --libs libmariadb libcjson libuv) && \
+	printf 'PACKAGES_CFLAGS := %s\nPACKAGES_LIBS := %s\n' \
+		"$$(printf '%s' "$$cflags" | sed 's/-I */-isystem /g')" "$$libs" >$@
+
+ifneq ($(filter-out help clean deps deps-% format image,$(or $(MAKECMDGOALS),all)),)
+-include $(OUT)/packages.mk
+endif
+
+# ---- build -------------------------------------------------------------------------------------
+
+.PHONY: all tests
+
+all: $(OUT)/kubedl-shipper ## build build/kubedl-shipper (VARIANT=debug, asan, ...: build/VARIANT/)
+
+ifeq ($(VARIANT),release)
+all: $(BUILD)/kubedl-shipper
+endif
+
+tests: $(TESTS) ## build the test programs
+
+$(BUILD)/kubedl-shipper: $(BUILD)/release/kubedl-shipper
+	$(Q)ln -sfn release/kubedl-shipper $@
+
+ifeq ($(MAIN_OBJECT),)
+.PHONY: $(OUT)/kubedl-shipper
+$(OUT)/kubedl-shipper: $(OUT)/sidecar.a $(OUT)/lib.a
+	@echo 'sidecar/main.c is missing: only the libraries were built'
+else
+$(OUT)/kubedl-shipper: $(MAIN_OBJECT) $(OUT)/sidecar.a $(OUT)/lib.a $(OUT)/flags
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $(filter %.o %.a,$^) $(PACKAGES_LIBS)
+endif
+
+$(OUT)/lib.a: $(LIB_OBJECTS)
+$(OUT)/sidecar.a: $(SIDECAR_OBJECTS)
+$(OUT)/helpers.a: $(HELPER_OBJECTS)
+$(OUT)/%.a: $(OUT)/members-%
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$(OUT)/%.o: %.c $(OUT)/flags
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+# Only main.c knows the version, so that a commit does not rebuild the rest.
+$(OUT)/sidecar/main.o: private CPPFLAGS += -DSHIPPER_VERSION='"$(VERSION)"'
+$(OUT)/sidecar/main.o: $(OUT)/version
+
+$(PLAIN_TESTS): %: %.o $(ARCHIVES)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ -lcmocka $(PACKAGES_LIBS)
+
+$(FAULT_TESTS): %: %.o $(ARCHIVES)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc -o $@ $^ -lcmocka $(PACKAGES_LIBS)
+
+ifeq ($(VARIANT),fuzz)
+$(FUZZ_TARGETS): private LINK += -fsanitize=fuzzer
+else
+$(FUZZ_TARGETS): $(OUT)/test/fuzz/replay.o
+endif
+$(FUZZ_TARGETS): %: %.o $(ARCHIVES)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(ARCHIVES) $(PACKAGES_LIBS)
+
+$(TESTS:%=%.o) $(HELPER_OBJECTS): | deps-test
+
+# A file that holds a value and changes only when the value does.
+define remember
+@mkdir -p $(@D)
+@printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) >$@
+endef
+
+$(OUT)/flags: FORCE
+	$(call remember,'$(COMPILE) $(LDFLAGS_$(VARIANT)) $(LDFLAGS)')
+
+$(OUT)/version: FORCE
+	$(call remember,'$(VERSION)')
+
+# So that an archive is made again when a source file is gone.
+$(OUT)/members-lib: FORCE
+	$(call remember,$(LIB_OBJECTS))
+$(OUT)/members-sidecar: FORCE
+	$(call remember,$(SIDECAR_OBJECTS))
+$(OUT)/members-helpers: FORCE
+	$(call remember,$(HELPER_OBJECTS))
+
+-include $(OBJECTS:.o=.d)
+
+# ---- tests -------------------------------------------------------------------------------------
+
+PYTEST := PYTHONDONTWRITEBYTECODE=1 python3 -m pytest -p no:cacheprovider
+ARGS ?=
+
+.PHONY: test unit integration test-mysql test-asan demo
+
+test: ## everything a change has to pass: quick checks, unit and integration tests
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory lint-quick
+	$(Q)$(MAKE) --no-print-directory unit
+	$(Q)$(MAKE) --no-print-directory integration
+
+unit: $(TESTS) ## unit, property and fault tests, replay of the fuzz corpora
+	@test/run $(TESTS)
+
+integration: all deps-test ## the program against a private MariaDB (ARGS='-k name': for pytest)
+	SHIPPER='$(SHIPPER)' $(PYTEST) test/integration $(ARGS)
+
+test-mysql: all deps-test deps-mysql ## the integration tests against Oracle MySQL
+	SHIPPER='$(SHIPPER)' $(PYTEST) --server=mysql test/integration $(ARGS)
+
+test-asan: ## the integration tests with the program built with ASan and UBSan
+	$(Q)$(MAKE) --no-print-directory VARIANT=asan integration
+
+demo: all deps-test ## a recorded stream, through the socket, into a throwaway MariaDB
+	@SHIPPER='$(SHIPPER)' test/demo/demo
+
+# ---- closer looks ------------------------------------------------------------------------------
+
+FUZZ_SECONDS ?= 30
+
+.PHONY: asan tsan valgrind coverage fuzz fuzz-run
+
+asan tsan: ## unit tests under ASan and UBSan, or under TSan
+	$(Q)$(MAKE) --no-print-directory VARIANT=$@ unit
+
+valgrind: deps-check ## unit tests under valgrind
+	$(Q)WRAPPER='valgrind --quiet --error-exitcode=99 --leak-check=full' \
+		$(MAKE) --no-print-directory VARIANT=debug unit
+
+coverage: deps-check ## line coverage of unit and integration tests: build/coverage/html
+	$(Q)find $(BUILD)/coverage -name '*.gcda' -delete 2>/dev/null || true
+	$(Q)$(MAKE) --no-print-directory VARIANT=coverage unit integration
+	$(Q)lcov --quiet --capture --no-external --directory $(BUILD)/coverage --base-directory . \
+		--output-file $(BUILD)/coverage/all.info
+	$(Q)lcov --quiet --extract $(BUILD)/coverage/all.info '$(CURDIR)/lib/*' '$(CURDIR)/sidecar/*' \
+		--output-file $(BUILD)/coverage/ours.info
+	$(Q)genhtml --quiet --output-directory $(BUILD)/coverage/html $(BUILD)/coverage/ours.info
+	$(Q)lcov --list $(BUILD)/coverage/ours.info
+
+fuzz: ## each fuzz target for FUZZ_SECONDS (30)
+	$(Q)$(MAKE) --no-print-directory VARIANT=fuzz fuzz-run
+
+fuzz-run: $(FUZZ_TARGETS)
+	$(Q)set -e; for target in $(FUZZ_TARGETS); do \
+		name=$${target##*/fuzz_}; found=$(BUILD)/fuzz/corpus/$$name; \
+		mkdir -p $$found test/fuzz/corpus/$$name; \
+		$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+			-artifact_prefix=$(BUILD)/fuzz/$$name- $$found test/fuzz/corpus/$$name; \
+	done
+
+# ---- source checks -----------------------------------------------------------------------------
+
+# Each gate is a script in test/lint; test/lint/test_gates.py shows that each can fail.
+QUICK_GATES := words includes functions layers globals
+GATES := format $(QUICK_GATES) headers tidy
+
+export LINT_LIB = $(OUT)/lib.a
+export LINT_SIDECAR = $(OUT)/sidecar.a
+export LINT_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(PACKAGES_CFLAGS) $(WARNINGS)
+
+.PHONY: lint lint-quick format $(GATES:%=lint-%)
+
+lint: $(GATES:%=lint-%) ## all source checks, and the proof that each can fail
+	$(PYTEST) -q test/lint
+
+lint-quick: $(QUICK_GATES:%=lint-%) ## the source checks that need no further tools
+
+lint-format lint-headers lint-tidy: deps-check
+lint-layers lint-globals: $(OUT)/lib.a $(OUT)/sidecar.a
+
+$(GATES:%=lint-%): lint-%:
+	$(call say,LINT,$*)
+	$(Q)test/lint/$*
+
+format: deps-check ## clang-format all C files in place
+	clang-format -i $$(find lib sidecar test -name '*.[ch]')
+
+# ---- the rest ----------------------------------------------------------------------------------
+
+IMAGE ?= kubedl-shipper:$(subst +,-,$(VERSION))
+
+.PHONY: image help clean
+
+image: ## build the container image with docker or buildah (IMAGE=name)
+	@builder=$$(command -v docker || command -v buildah) || \
+		{ echo 'make image needs docker or buildah' >&2; exit 1; }; \
+	set -x; "$$builder" build --build-arg VERSION='$(VERSION)' --tag '$(IMAGE)' .
+
+help: ## this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z -]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' \
+		$(firstword $(MAKEFILE_LIST))
+
+clean: ## remove build/
+	rm -rf $(BUILD)
