@@ -34,12 +34,13 @@ void buffer_reset(struct buffer *buffer);
 struct text buffer_text(const struct buffer *buffer);
 
 /* Appends; on failure sets .failed and leaves the content as it was. Once failed, further appends
- * do nothing, so that a builder need look only once. */
+ * do nothing, so that a builder need look only once. text must not lie in the buffer itself;
+ * appendf needs room for one byte more than it appends. */
 void buffer_append(struct buffer *buffer, struct text text);
 void buffer_append_string(struct buffer *buffer, const char *string);
 void buffer_append_char(struct buffer *buffer, char c);
 void buffer_appendf(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
-void buffer_vappendf(struct buffer *buffer, const char *format, va_list args);
+void buffer_vappendf(struct buffer *buffer, const char *format, va_list args) PRINTF_LIKE(2, 0);
 
 /* Makes room for at least `want` further bytes and returns where to write them, with *room the
  * bytes that fit (>= want); NULL when the bound or memory does not allow it (content unchanged,
@@ -50,7 +51,8 @@ void buffer_commit(struct buffer *buffer, size_t written);
 /* Drops n <= length bytes at the front. */
 void buffer_consume(struct buffer *buffer, size_t n);
 
-/* The content with a NUL behind it, as a C string; NULL if that finds no room. */
+/* The content with a NUL behind it, as a C string; NULL if that finds no room, or if an append has
+ * failed: half of a statement is never passed on. */
 const char *buffer_cstring(struct buffer *buffer) MUST_CHECK;
 
 #endif
