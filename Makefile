@@ -80,8 +80,7 @@ SHIPPER ?= $(abspath $(OUT)/kubedl-shipper)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.SECONDARY:
-FORCE:
+.PHONY: FORCE
 
 # ---- Debian packages ---------------------------------------------------------------------------
 
