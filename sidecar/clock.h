@@ -1,0 +1,26 @@
+/* clock: the time of day and random bits, for all that is not in lib. */
+#ifndef SIDECAR_CLOCK_H
+#define SIDECAR_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+#include <uv.h>
+
+/* Microseconds since 1970-01-01T00:00:00Z. */
+static inline int64_t clock_now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* For jitter: not a secret, so any bits do where the system has none. */
+static inline uint32_t clock_random(void)
+{
+    uint32_t bits;
+    if (uv_random(NULL, NULL, &bits, sizeof(bits), 0, NULL) != 0)
+        bits = (uint32_t)uv_hrtime();
+    return bits;
+}
+
+#endif

@@ -1,0 +1,54 @@
+/* dispatch: outbox -> store. Decides when a lane writes, and how long it waits after a failure. */
+#ifndef SIDECAR_DISPATCH_H
+#define SIDECAR_DISPATCH_H
+
+#include "lib/error.h"
+#include "lib/ledger.h"
+#include "lib/outbox.h"
+#include "sidecar/logger.h"
+#include "sidecar/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct dispatch;
+
+struct dispatch_settings {
+    struct store *store;
+    struct outbox *outbox;
+    struct ledger *ledger;
+    struct logger *logger;
+    size_t batch_max_rows;
+    size_t batch_max_bytes;
+    uint32_t linger_ms; /* a row that comes when all is idle waits this long for company */
+
+    /* Called after a batch has come back: there may be room in the outbox now. May be NULL. */
+    void (*progress)(void *context);
+    void *context;
+};
+
+enum error_code dispatch_new(uv_loop_t *loop, const struct dispatch_settings *settings,
+                             struct dispatch **dispatch, struct error *err) MUST_CHECK;
+
+/* Lets every lane connect, so that trouble shows before the first row comes. */
+void dispatch_start(struct dispatch *dispatch);
+
+/* Rows were put into the outbox. Cheap: may be called after every one. */
+void dispatch_wake(struct dispatch *dispatch);
+
+/* Writes all that is in the outbox, without lingering; drained() once it is empty, never from inside
+ * this call. */
+void dispatch_drain(struct dispatch *dispatch, void (*drained)(void *context), void *context);
+
+/* Gives up what is running and starts nothing more; stopped() once every lane is idle, never from
+ * inside this call. What was not written is in the outbox. */
+void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *context), void *context);
+
+/* True if the last batch of each lane went through. */
+bool dispatch_is_healthy(const struct dispatch *dispatch);
+
+/* Closes every handle, frees it, then calls closed(). After dispatch_stop. */
+void dispatch_close(struct dispatch *dispatch, void (*closed)(void *context), void *context);
+
+#endif

@@ -1,0 +1,44 @@
+/* intake: source -> outbox. Decodes each document, puts its row, counts what became of it, and
+ * pauses the source while the outbox is full. */
+#ifndef SIDECAR_INTAKE_H
+#define SIDECAR_INTAKE_H
+
+#include "lib/config.h"
+#include "lib/error.h"
+#include "lib/ledger.h"
+#include "lib/outbox.h"
+#include "sidecar/logger.h"
+#include "sidecar/source.h"
+
+struct intake;
+
+struct intake_settings {
+    const struct config *config;
+    struct outbox *outbox;
+    struct ledger *ledger;
+    struct logger *logger;
+
+    /* Called when rows were put: the writers are to look. */
+    void (*stored)(void *context);
+
+    /* The source has ended by itself. */
+    void (*finished)(void *context);
+    void *context;
+};
+
+enum error_code intake_new(const struct intake_settings *settings, struct intake **intake,
+                           struct error *err) MUST_CHECK;
+void intake_free(struct intake *intake);
+
+/* What the source is to call. */
+struct source_events intake_events(struct intake *intake);
+
+/* The source to pause; NULL once it is closed. */
+void intake_attach(struct intake *intake, struct source *source);
+
+/* Rows have left the outbox: resumes the source if there is room again. */
+void intake_progress(struct intake *intake);
+
+bool intake_is_paused(const struct intake *intake);
+
+#endif
