@@ -148,7 +148,7 @@ static void test_appendf_fails_whole_rather_than_cut(void **state)
     buffer_appendf(&buffer, "%s", "1234567");
     assert_content(&buffer, "1234567");
     buffer_reset(&buffer);
-    buffer_appendf(&buffer, "%s", "123456789");
+    buffer_appendf(&buffer, "%s", "12345678");
     assert_true(buffer.failed);
     assert_content(&buffer, "");
     buffer_fini(&buffer);
@@ -178,6 +178,7 @@ static void test_room_is_at_least_what_was_asked_for(void **state)
     char *at = buffer_room(&buffer, 300, &room);
     assert_non_null(at);
     assert_true(room >= 300 && room <= 1000);
+    assert_ptr_equal(at + room, buffer.data + buffer.capacity);
     memset(at, 'x', room);
     buffer_commit(&buffer, 3);
     assert_content(&buffer, "xxx");
@@ -186,6 +187,11 @@ static void test_room_is_at_least_what_was_asked_for(void **state)
     assert_non_null(at);
     assert_int_equal(room, 997);
     assert_content(&buffer, "xxx");
+
+    buffer_consume(&buffer, 2);
+    at = buffer_room(&buffer, 1, &room);
+    assert_ptr_equal(at + room, buffer.data + buffer.capacity);
+    assert_content(&buffer, "x");
     buffer_fini(&buffer);
 }
 
@@ -279,6 +285,7 @@ static void test_reset_keeps_the_memory_and_fini_gives_it_back(void **state)
     buffer_consume(&buffer, 1);
     buffer_reset(&buffer);
     assert_int_equal(buffer.capacity, 100);
+    assert_int_equal(buffer.start, 0);
     assert_content(&buffer, "");
     buffer_fini(&buffer);
     assert_null(buffer.data);
