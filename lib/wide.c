@@ -1,0 +1,89 @@
+/* wide: schoolbook arithmetic, a limb at a time. */
+#include "lib/wide.h"
+
+bool wide_is_zero(const struct wide *wide)
+{
+    static const struct wide zero;
+    return wide_compare(wide, &zero) == 0;
+}
+
+int wide_compare(const struct wide *a, const struct wide *b)
+{
+    for (size_t i = WIDE_LIMBS; i-- > 0;) {
+        if (a->limbs[i] != b->limbs[i])
+            return a->limbs[i] < b->limbs[i] ? -1 : 1;
+    }
+    return 0;
+}
+
+bool wide_multiply_add(struct wide *wide, uint32_t factor, uint32_t addend)
+{
+    struct wide result;
+    uint64_t carry = addend;
+    for (size_t i = 0; i < WIDE_LIMBS; i++) {
+        carry += (uint64_t)wide->limbs[i] * factor;
+        result.limbs[i] = (uint32_t)carry;
+        carry >>= 32;
+    }
+    if (carry == 0)
+        *wide = result;
+    return carry == 0;
+}
+
+bool wide_add(struct wide *sum, const struct wide *term)
+{
+    struct wide result;
+    uint64_t carry = 0;
+    for (size_t i = 0; i < WIDE_LIMBS; i++) {
+        carry += (uint64_t)sum->limbs[i] + term->limbs[i];
+        result.limbs[i] = (uint32_t)carry;
+        carry >>= 32;
+    }
+    if (carry == 0)
+        *sum = result;
+    return carry == 0;
+}
+
+void wide_subtract(struct wide *wide, const struct wide *term)
+{
+    uint64_t borrow = 0;
+    for (size_t i = 0; i < WIDE_LIMBS; i++) {
+        uint64_t difference = (uint64_t)wide->limbs[i] - term->limbs[i] - borrow;
+        wide->limbs[i] = (uint32_t)difference;
+        borrow = difference >> 63;
+    }
+}
+
+uint32_t wide_divide(struct wide *wide, uint32_t divisor)
+{
+    uint64_t remainder = 0;
+    for (size_t i = WIDE_LIMBS; i-- > 0;) {
+        uint64_t dividend = remainder << 32 | wide->limbs[i];
+        wide->limbs[i] = (uint32_t)(dividend / divisor);
+        remainder = dividend % divisor;
+    }
+    return (uint32_t)remainder;
+}
+
+bool wide_divide_exactly(struct wide *wide, uint32_t divisor)
+{
+    struct wide quotient = *wide;
+    if (wide_divide(&quotient, divisor) != 0)
+        return false;
+    *wide = quotient;
+    return true;
+}
+
+size_t wide_format(const struct wide *wide, char text[WIDE_TEXT_SIZE])
+{
+    struct wide rest = *wide;
+    char digits[WIDE_TEXT_SIZE];
+    size_t length = 0;
+    do {
+        digits[length++] = (char)('0' + wide_divide(&rest, 10));
+    } while (!wide_is_zero(&rest));
+    for (size_t i = 0; i < length; i++)
+        text[i] = digits[length - 1 - i];
+    text[length] = '\0';
+    return length;
+}
