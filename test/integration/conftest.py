@@ -72,7 +72,7 @@ def new_sidecar(database, directory):
     sidecars = []
 
     def new(**settings):
-        merged = {**database.environment(), **settings}
+        merged = {**database.environment(), "LOG_SUMMARY_MS": 50, **settings}
         merged = {name: str(value) for name, value in merged.items() if value is not None}
         sidecars.append(Sidecar(directory, merged, number=len(sidecars)))
         return sidecars[-1]

@@ -16,6 +16,10 @@ PASSED_ON = ("PATH", "HOME", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTI
              "LSAN_OPTIONS", "LLVM_PROFILE_FILE", "GCOV_PREFIX", "VALGRIND_OPTS")
 
 
+# received is the sum of these.
+ACCOUNTS = ("written", "superseded", "filtered", "invalid", "dead_lettered", "pending")
+
+
 def command():
     """The program under test; SHIPPER may hold words in front of it ("valgrind -q build/...")."""
     return shlex.split(os.environ.get("SHIPPER", str(ROOT / "build" / "kubedl-shipper")))
@@ -123,6 +127,35 @@ class Sidecar:
 
         return until(found, lambda: f"a record {message!r} {fields}:\n{self.log_tail()}",
                      seconds)[-1]
+
+    def summary(self):
+        """The last account that it gave of what it got and what became of it, or None."""
+        records = [r for r in self.records() if r.get("msg") in ("summary", "stopped")]
+        return records[-1] if records else None
+
+    def wait_until_written(self, received):
+        """Waits until it has got that many documents and holds nothing back."""
+        def done():
+            last = self.summary()
+            assert self.poll() is None, f"the sidecar has ended:\n{self.log_tail()}"
+            return last and last["received"] >= received and last["pending"] == 0
+
+        until(done, lambda: f"{received} documents are written:\n{self.log_tail()}")
+
+    def accounts(self):
+        """Its last account, which has to add up. After its end."""
+        records = self.records("stopped")
+        assert len(records) == 1, self.log_tail()
+        last = records[0]
+        assert last["balanced"] == "yes", last
+        assert last["received"] == sum(last[part] for part in ACCOUNTS), last
+        return last
+
+    def fates(self):
+        """How many documents were not recorded, by reason. After its end."""
+        records = self.records("documents not recorded, by reason")
+        return {name: value for name, value in records[-1].items() if isinstance(value, int)} \
+            if records else {}
 
     # What it costs
 

@@ -1,0 +1,270 @@
+"""expected: which rows a stream of events must end in.
+
+A second, independent statement of the contract, as short as Python allows: no batching, no
+merging, no SQL; the events of each object one after the other. Times are text as in the events,
+RECEIVED stands for the time at which the sidecar got the event. Quantities are compared as numbers
+(their text is the unit tests' business)."""
+
+import json
+import re
+from datetime import datetime, timezone
+from fractions import Fraction
+
+from .stream import JOB_KINDS
+
+RECEIVED = "<received>"
+FINAL = {"Succeeded", "Failed"}
+
+SPECS = {"TFJob": "tfReplicaSpecs", "PyTorchJob": "pytorchReplicaSpecs",
+         "XGBoostJob": "xgbReplicaSpecs", "XDLJob": "xdlReplicaSpecs",
+         "MarsJob": "marsReplicaSpecs", "MPIJob": "mpiReplicaSpecs",
+         "ElasticDLJob": "elasticdlReplicaSpecs", "ElasticBatchJob": "elasticBatchReplicaSpecs"}
+CONTAINERS = {"TFJob": "tensorflow", "PyTorchJob": "pytorch", "XGBoostJob": "xgboostjob",
+              "XDLJob": "xdl", "MarsJob": "mars", "MPIJob": "mpi", "ElasticDLJob": "elasticdl",
+              "ElasticBatchJob": "elasticbatch"}
+
+MULTIPLES = {"": 1, "n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000),
+             "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18,
+             "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
+
+
+def quantity(text):
+    """A resource quantity as a number."""
+    match = re.fullmatch(r"([+-]?[0-9.]+)(?:e([+-]?[0-9]+)|([a-zA-Z]*))", text)
+    number, exponent, suffix = match.groups()
+    return Fraction(number) * (Fraction(10) ** int(exponent) if exponent else MULTIPLES[suffix])
+
+
+def _quantities(resources):
+    return {part: {name: quantity(str(value)) for name, value in resources[part].items()}
+            for part in ("limits", "requests") if resources.get(part)}
+
+
+def _added(*resources):
+    total = {}
+    for one in map(_quantities, resources):
+        for part, values in one.items():
+            of_part = total.setdefault(part, {})
+            for name, value in values.items():
+                of_part[name] = of_part.get(name, 0) + value
+    return total
+
+
+def _larger(first, second):
+    both = {}
+    for part in set(first) | set(second):
+        a, b = first.get(part, {}), second.get(part, {})
+        both[part] = {name: max(a.get(name, 0), b.get(name, 0)) for name in set(a) | set(b)}
+    return both
+
+
+def _template_resources(pod_spec):
+    containers = _added(*(c.get("resources") or {} for c in pod_spec.get("containers") or []))
+    init = {}
+    for container in pod_spec.get("initContainers") or []:
+        init = _larger(init, _quantities(container.get("resources") or {}))
+    return _larger(containers, init)
+
+
+def _replica_resources(spec):
+    template = spec.get("template") or {}
+    return {"replicas": spec.get("replicas") or 0,
+            "resources": _template_resources(template.get("spec") or {})}
+
+
+def _newest(*times):
+    return max((time for time in times if time), default=RECEIVED)
+
+
+def _tenancy(annotations):
+    try:
+        value = json.loads(annotations.get("kubedl.io/tenancy", "{}"))
+        return value.get("tenant") or "", value.get("user") or "", value.get("region") or None
+    except ValueError:
+        return "", "", None
+
+
+def job_row(event):
+    """The row that one event of a job makes by itself."""
+    thing = event["object"]
+    metadata, status = thing["metadata"], thing.get("status") or {}
+    conditions = status.get("conditions") or []
+    tenant, owner, region = _tenancy(metadata.get("annotations") or {})
+    specs = (thing.get("spec") or {}).get(SPECS[thing["kind"]]) or {}
+    row = {
+        "name": metadata["name"],
+        "namespace": metadata["namespace"],
+        "job_id": metadata["uid"],
+        "version": metadata["resourceVersion"],
+        "kind": thing["kind"],
+        "status": conditions[-1]["type"] if conditions else "Created",
+        "resources": lambda: {name: _replica_resources(spec or {}) for name, spec in specs.items()},
+        "deploy_region": region,
+        "tenant": tenant,
+        "owner": owner,
+        "remark": ("EnableTensorBoard" if "kubedl.io/tensorboard-config"
+                   in (metadata.get("annotations") or {}) else None),
+        "gmt_created": metadata["creationTimestamp"],
+        "gmt_job_running": next(
+            (c["lastTransitionTime"] for c in conditions if c["type"] == "Running"), None),
+        "gmt_job_finished": status.get("completionTime"),
+        "deleted": 0,
+        "is_in_etcd": 1,
+    }
+    if event["type"] == "DELETED":
+        row.update(deleted=1, is_in_etcd=0)
+        if row["status"] not in FINAL:
+            row["status"] = "Stopped"
+        if row["gmt_job_finished"] is None:
+            row["gmt_job_finished"] = _newest(
+                metadata.get("deletionTimestamp"),
+                conditions[-1]["lastTransitionTime"] if conditions else None)
+    return row
+
+
+def _owner(thing):
+    """The controller of a pod, where the pod is one of ours."""
+    labels = thing["metadata"].get("labels") or {}
+    for reference in thing["metadata"].get("ownerReferences") or []:
+        if reference.get("controller"):
+            ours = reference["kind"] in JOB_KINDS and reference.get("uid")
+            return reference if ours and {"group-name", "replica-type"} <= set(labels) else None
+    return None
+
+
+def _chosen(items, default_name):
+    """The first, unless a later one has the kind's own name."""
+    return next((i for i in items[1:] if i["name"] == default_name), items[0] if items else None)
+
+
+def pod_row(event):
+    """The row that one event of a pod makes by itself; None if the pod is none of ours."""
+    thing = event["object"]
+    metadata, status = thing["metadata"], thing.get("status") or {}
+    owner = _owner(thing)
+    if owner is None:
+        return None
+    default_name = CONTAINERS[owner["kind"]]
+    container = _chosen(thing["spec"]["containers"], default_name)
+    state = (_chosen(status.get("containerStatuses") or [], default_name) or {}).get("state") or {}
+    running, terminated = state.get("running"), state.get("terminated")
+    row = {
+        "name": metadata["name"],
+        "namespace": metadata["namespace"],
+        "pod_id": metadata["uid"],
+        "version": metadata["resourceVersion"],
+        "job_id": owner["uid"],
+        "replica_type": metadata["labels"]["replica-type"],
+        "status": status["phase"],
+        "image": container["image"],
+        "resources": lambda: _template_resources(thing["spec"]),
+        "host_ip": status.get("hostIP") or None,
+        "pod_ip": status.get("podIP") or None,
+        "deploy_region": None,
+        "remark": None,
+        "gmt_created": metadata["creationTimestamp"],
+        "gmt_started": None,
+        "gmt_finished": None,
+        "deleted": 0,
+        "is_in_etcd": 1,
+    }
+    if row["status"] == "Running":
+        row["gmt_started"] = (running or {}).get("startedAt") or row["gmt_created"]
+    elif row["status"] in FINAL:
+        row["gmt_started"] = (terminated or {}).get("startedAt") or row["gmt_created"]
+        row["gmt_finished"] = (terminated or {}).get("finishedAt")
+    if row["status"] == "Failed":
+        said = terminated or {"reason": status.get("reason"), "message": status.get("message")}
+        row["remark"] = (f"Reason: {said.get('reason') or ''}\nExitCode: {said.get('exitCode', 0)}\n"
+                         f"Message: {said.get('message') or ''}")
+    if event["type"] == "DELETED":
+        row.update(deleted=1, is_in_etcd=0)
+        if row["status"] not in FINAL:
+            row["status"] = "Stopped"
+        row["gmt_started"] = row["gmt_started"] or row["gmt_created"]
+        if row["gmt_finished"] is None:
+            row["gmt_finished"] = _newest((terminated or {}).get("finishedAt"),
+                                          metadata.get("deletionTimestamp"))
+    return row
+
+
+LAST_KNOWN = ("gmt_job_running", "host_ip", "pod_ip", "deploy_region")
+FIRST_KNOWN = ("gmt_started", "gmt_finished")
+
+
+def rows(events):
+    """(jobs, pods) by uid: what the events, those of each object in ascending order of version,
+    must end in."""
+    jobs, pods = {}, {}
+    for row in moments(events):
+        (jobs if "kind" in row else pods)[row["job_id" if "kind" in row else "pod_id"]] = row
+    for row in (*jobs.values(), *pods.values()):
+        row["resources"] = row["resources"]()  # the last one of each object is enough
+    return jobs, pods
+
+
+def moments(events):
+    """What the row of each event's object is to be after that event. .resources are not worked out
+    yet."""
+    there = {}
+    for event in events:
+        kind = event["object"]["kind"]
+        row = (job_row(event) if kind in JOB_KINDS else
+               pod_row(event) if kind == "Pod" else None)
+        if row is not None:
+            uid = event["object"]["metadata"]["uid"]
+            there[uid] = _merged(there.get(uid), row)
+            yield dict(there[uid])
+
+
+def _merged(there, row):
+    if there is not None:
+        assert int(there["version"]) < int(row["version"])
+        for column in LAST_KNOWN:
+            if column in row and row[column] is None:
+                row[column] = there[column]
+        for column in FIRST_KNOWN:
+            if column in row and there[column] is not None:
+                row[column] = there[column]
+    return row
+
+
+# Comparing with what the database holds
+
+
+def time_text(value):
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime) else value
+
+
+def _resources(value):
+    if "resources" in value:
+        return {**value, "resources": _quantities(value["resources"])}
+    return _quantities(value)
+
+
+def comparable(row):
+    """A row of the database in the form of the expected ones."""
+    row = {name: time_text(value) for name, value in row.items()}
+    resources = json.loads(row["resources"])
+    row["resources"] = ({name: _resources(value) for name, value in resources.items()}
+                        if "kind" in row else _quantities(resources))
+    return row
+
+
+def is_recent(text):
+    age = datetime.now(timezone.utc) - datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return -5 < age.total_seconds() < 3600
+
+
+def differences(expected, actual):
+    """Lines that say where the actual rows are not the expected ones; none if they agree."""
+    found = [f"{uid}: no row" for uid in sorted(set(expected) - set(actual))]
+    found += [f"{uid}: a row too many" for uid in sorted(set(actual) - set(expected))]
+    for uid in sorted(set(expected) & set(actual)):
+        row = comparable(actual[uid])
+        for column, value in expected[uid].items():
+            agrees = (row[column] is not None and is_recent(row[column]) if value == RECEIVED
+                      else row[column] == value)
+            if not agrees:
+                found.append(f"{uid}: {column} is {row[column]!r}, not {value!r}")
+    return found
