@@ -9,11 +9,29 @@
 
 #include <stddef.h>
 
-/* "varchar(253) ..." as it stands in CREATE TABLE and ALTER TABLE. */
-void sql_column_type(struct buffer *out, const struct table *table, size_t column);
+/* What a column keeps of what it is already, where its type is written again. */
+struct sql_keep {
+    const char *type;      /* a type that is wide enough, "varchar(512)"; NULL: the described one */
+    const char *collation; /* NULL: the described one */
+    bool nullable;         /* for a uid: NULL is still allowed */
+};
 
-/* CREATE TABLE IF NOT EXISTS, whole, with keys. */
+/* What stands behind a column's name in CREATE TABLE and ALTER TABLE: "varchar(253) COLLATE ... NULL
+ * DEFAULT ...". The collation says the character set as well. keep may be NULL. */
+void sql_column_type(struct buffer *out, const struct table *table, size_t column,
+                     const struct sql_keep *keep);
+
+/* CREATE TABLE IF NOT EXISTS, whole, with keys, on one line. */
 void sql_create_table(struct buffer *out, const struct table *table);
+
+/* The type of the id that every table has besides its described columns, and the collations of the
+ * text and key columns. */
+#define SQL_ID_TYPE        "bigint unsigned NOT NULL AUTO_INCREMENT"
+#define SQL_TEXT_COLLATION "utf8mb4_general_ci"
+#define SQL_KEY_COLLATION  "ascii_bin"
+
+/* "uk_<uid>": the name of the unique key. */
+void sql_unique_name(struct buffer *out, const struct table *table);
 
 /* Multi-row guarded upsert with rows * column_count placeholders, in the order of the columns, row
  * by row. See enum merge_rule for what it does. */

@@ -58,6 +58,10 @@ struct index {
 /* The value of a column that a TEXT column may hold at the most. */
 #define TEXT_MAX_BYTES 65535U
 
+/* Up to here a text column is a varchar, which counts characters; from here on SQL's `text`, which
+ * counts bytes. */
+#define VARCHAR_MAX_CHARS 16383U
+
 /* clang-format off */
 /*   enum suffix    name in the database  type  max     merge         default */
 #define JOB_COLUMNS(X)                                                                             \
