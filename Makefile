@@ -191,7 +191,9 @@ $(OUT)/members-helpers: FORCE
 
 # ---- tests -------------------------------------------------------------------------------------
 
-PYTEST := PYTHONDONTWRITEBYTECODE=1 python3 -m pytest -p no:cacheprovider
+# The python3 that Debian's packages are for; another one may come first in PATH.
+PYTHON ?= /usr/bin/python3
+PYTEST := PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider
 ARGS ?=
 
 .PHONY: test unit integration test-mysql test-asan demo

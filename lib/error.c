@@ -39,7 +39,7 @@ static void replace(struct error *err, const char *rest, const char *format, va_
     if (length >= (int)sizeof(text))
         trim_to_character(text);
     flatten(text);
-    strcpy(err->text, text);
+    memcpy(err->text, text, sizeof(text));
 }
 
 enum error_code error_set(struct error *err, enum error_code code, const char *format, ...)

@@ -1,0 +1,142 @@
+"""Every gate can fail: plants one violation at a time in a small copy of the tree.
+
+The copy has the build, the gates and one module, and passes all gates as it is.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ["Makefile", ".ci", ".clang-format", ".clang-tidy", "lib/error.c", "lib/error.h", "test/lint"]
+GATES = ["words", "includes", "functions", "layers", "globals", "format", "headers", "tidy"]
+
+# gate, file, what is in it, and what the gate has to say
+VIOLATIONS = [
+    ("words", "lib/x.c", "/* TO" "DO: later */\n", "finish it"),
+    ("words", "test/x.py", "# FIX" "ME\n", "finish it"),
+    ("words", "test/x.sh", "# See /wo" "rk/main.\n", "only one machine"),
+    ("words", "manifests/x.yaml", "# ../sha" "red\n", "only one machine"),
+    ("words", "sidecar/x.c", "    ass" "ert(row != 0);\n", "gone with NDEBUG"),
+    ("words", "lib/x.h", "/* see absent" ".md */\n", "no such document"),
+    ("includes", "sidecar/x.c", "#include <mysql.h>\n", "belongs to sidecar/db.c"),
+    ("includes", "sidecar/x.h", "#include <mariadb/mysql.h>\n", "belongs to sidecar/db.c"),
+    ("includes", "sidecar/x.c", "#include <cjson/cJSON.h>\n", "belongs to lib/json.c"),
+    ("includes", "lib/x.h", "#include <cJSON.h>\n", "belongs to lib/json.c"),
+    ("includes", "lib/x.c", "#include <uthash.h>\n", "belongs to lib/outbox.c"),
+    ("includes", "lib/x.c", '#include "sidecar/db.h"\n', "lib is below"),
+    ("includes", "sidecar/x.c", '#include "test/unit/fake.h"\n', "sidecar is below"),
+    ("includes", "lib/x.c", "#include <uv.h>\n", "as arguments"),
+    ("includes", "lib/x.c", "#  include <time.h>\n", "as arguments"),
+    ("includes", "lib/x.c", "#include <unistd.h>\n", "as arguments"),
+    ("functions", "lib/x.c", "void f(void)\n{\n" + "    f();\n" * 81 + "}\n", "81 lines"),
+    ("layers", "lib/x.c", "#include <stdlib.h>\nconst char *x(void);\n"
+     'const char *x(void)\n{\n    return getenv("X");\n}\n', "getenv"),
+    ("layers", "lib/x.c", "#include <stdio.h>\nvoid x(void);\n"
+     'void x(void)\n{\n    fputs("x", stderr);\n}\n', "stderr"),
+    ("layers", "lib/x.c", "#include <time.h>\nlong x(void);\n"
+     "long x(void)\n{\n    return time(NULL);\n}\n", "time"),
+    ("globals", "lib/x.c", "int x_count;\n", "x_count"),
+    ("globals", "sidecar/x.c", "int x(void);\nint x(void)\n{\n    static int calls = 1;\n"
+     "    return calls++;\n}\n", "calls"),
+    ("globals", "lib/x.c", "_Thread_local int x_count;\n", "x_count"),
+    ("globals", "lib/x.c", 'const char *x_names[] = {"a", "b"};\n', "x_names"),
+    ("format", "lib/x.c", "int  x(void);\n", "make format"),
+    ("headers", "lib/x.h", "size_t x(void);\n", "does not compile alone"),
+    ("headers", "lib/x.h", "struct x {\n    int a;\n};\n", "does not compile alone"),
+    ("tidy", "lib/x.c", "#include <stdlib.h>\nint *x(void);\nint *x(void)\n{\n"
+     "    int *p = malloc(sizeof(int));\n    free(p);\n    return p;\n}\n", "after it is freed"),
+    ("tidy", "sidecar/x.c", "#define X_TWICE(x) x * 2\n", "macro-parentheses"),
+]
+
+# What looks like a violation and is none.
+ALLOWED = [
+    ("words", "lib/x.c", '_Static_assert(1, "");\n/* https://example.org/absent' '.md, XXXXXX */\n'),
+    ("includes", "sidecar/db.c", "#include <mysql.h>\n"),
+    ("includes", "lib/json.c", "#include <cjson/cJSON.h>\n"),
+    ("includes", "lib/outbox.c", "#include <uthash.h>\n"),
+    ("functions", "lib/x.c", "void f(void)\n{\n" + "    f();\n" * 80 + "}\n"),
+    ("globals", "lib/x.c", 'const char *const x_names[] = {"a", "b"};\n'),
+]
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """The copy."""
+    copy = tmp_path_factory.mktemp("tree")
+    for name in COPIED:
+        source, target = ROOT / name, copy / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, target)
+    (copy / "sidecar").mkdir()
+    (copy / "README.md").write_text("The gates name it.\n")
+    return copy
+
+
+@pytest.fixture
+def plant(tree):
+    """plant(path, text) adds a file to the copy for the time of one test."""
+    planted = []
+
+    def add(path, text):
+        file = tree / path
+        assert not file.exists()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        planted.append(file)
+
+    yield add
+    for file in planted:
+        file.unlink()
+
+
+def run(tree, gate):
+    """The gate as make runs it, without the settings of a make that runs this test."""
+    environment = {name: value for name, value in os.environ.items()
+                   if not name.startswith(("MAKE", "LINT_", "MFLAGS"))
+                   and name not in ("BUILD", "VARIANT", "CC", "CFLAGS", "SHIPPER")}
+    return subprocess.run(
+        ["make", "--no-print-directory", f"lint-{gate}"], cwd=tree, env=environment,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )
+
+
+def case_name(case):
+    return f"{case[0]}-{case[1]}"
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_gate_passes_the_copy_as_it_is(tree, gate):
+    result = run(tree, gate)
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize("gate, path, text, message", VIOLATIONS, ids=map(case_name, VIOLATIONS))
+def test_gate_fails_on(tree, plant, gate, path, text, message):
+    plant(path, text)
+    result = run(tree, gate)
+    assert result.returncode != 0
+    assert message in result.stdout
+    assert f"^ {gate}:" in result.stdout, "it was not the gate that failed"
+
+
+@pytest.mark.parametrize("gate, path, text", ALLOWED, ids=map(case_name, ALLOWED))
+def test_gate_allows(tree, plant, gate, path, text):
+    plant(path, text)
+    result = run(tree, gate)
+    assert result.returncode == 0, result.stdout
+
+
+def test_make_lint_runs_every_gate(tree):
+    scripts = {path.name for path in (ROOT / "test/lint").iterdir()
+               if path.is_file() and path.suffix == "" and os.access(path, os.X_OK)}
+    assert scripts == set(GATES)
+    commands = subprocess.run(["make", "-n", "lint"], cwd=tree, stdout=subprocess.PIPE, text=True)
+    for gate in GATES:
+        assert f"test/lint/{gate}\n" in commands.stdout
