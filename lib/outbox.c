@@ -1,6 +1,8 @@
 /* outbox: see outbox.h for the states; this file is the only one that moves an entry. */
 #include "lib/outbox.h"
 
+#include "lib/invariant.h"
+
 #include <stdlib.h>
 
 #define HASH_NONFATAL_OOM          1
@@ -10,13 +12,16 @@
 
 #define MODE_COUNT 2
 
+struct queue;
+
 struct entry {
-    struct row *row;   /* what is pending or in flight */
-    struct row *newer; /* came while row was in flight; NULL if none did */
-    bool in_flight;
-    bool keyed; /* false: the map found no memory for it */
+    struct row *flying;              /* in a batch; NULL if none is */
+    struct row *waiting[MODE_COUNT]; /* by mode: written in this order */
+    const struct table *table;
     unsigned lane;
-    struct entry *prev, *next; /* in the queue it is in */
+    bool keyed;                /* false: the map found no memory for it */
+    struct queue *queue;       /* where it waits; NULL while a row of it is in flight */
+    struct entry *prev, *next; /* in that queue */
     UT_hash_handle hh;
     size_t uid_length;
     char uid[];
@@ -57,34 +62,43 @@ static size_t table_number(const struct table *table)
     return n;
 }
 
+static struct shelf *shelf_of(struct outbox *outbox, const struct table *table)
+{
+    return &outbox->shelves[table_number(table)];
+}
+
+/* The row that is to be written next. */
+static struct row *first_waiting(const struct entry *entry)
+{
+    return entry->waiting[ROW_UPSERT] != NULL ? entry->waiting[ROW_UPSERT]
+                                              : entry->waiting[ROW_UPDATE];
+}
+
 static struct queue *queue_of(struct outbox *outbox, const struct entry *entry)
 {
-    struct shelf *shelf = &outbox->shelves[table_number(entry->row->table)];
-    return &shelf->queues[entry->lane * MODE_COUNT + entry->row->mode];
+    struct shelf *shelf = shelf_of(outbox, entry->table);
+    return &shelf->queues[entry->lane * MODE_COUNT + first_waiting(entry)->mode];
 }
 
 static void enqueue(struct outbox *outbox, struct entry *entry)
 {
-    struct queue *queue = queue_of(outbox, entry);
-    DL_APPEND(queue->head, entry);
-    queue->count++;
-    outbox->counts.pending++;
+    entry->queue = queue_of(outbox, entry);
+    entry->queue->count++;
+    DL_APPEND(entry->queue->head, entry);
 }
 
 static void enqueue_first(struct outbox *outbox, struct entry *entry)
 {
-    struct queue *queue = queue_of(outbox, entry);
-    DL_PREPEND(queue->head, entry);
-    queue->count++;
-    outbox->counts.pending++;
+    entry->queue = queue_of(outbox, entry);
+    entry->queue->count++;
+    DL_PREPEND(entry->queue->head, entry);
 }
 
-static void dequeue(struct outbox *outbox, struct entry *entry)
+static void dequeue(struct entry *entry)
 {
-    struct queue *queue = queue_of(outbox, entry);
-    DL_DELETE(queue->head, entry);
-    queue->count--;
-    outbox->counts.pending--;
+    DL_DELETE(entry->queue->head, entry);
+    entry->queue->count--;
+    entry->queue = NULL;
 }
 
 enum error_code outbox_new(const struct outbox_limits *limits, struct outbox **result,
@@ -118,8 +132,9 @@ void outbox_free(struct outbox *outbox)
         HASH_ITER(hh, shelf->by_uid, entry, next)
         {
             HASH_DEL(shelf->by_uid, entry);
-            row_free(entry->row);
-            row_free(entry->newer);
+            row_free(entry->flying);
+            row_free(entry->waiting[ROW_UPSERT]);
+            row_free(entry->waiting[ROW_UPDATE]);
             free(entry);
         }
         free(shelf->queues);
@@ -136,14 +151,13 @@ static unsigned lane_of(const struct outbox *outbox, struct text uid)
     return hash % outbox->limits.lanes;
 }
 
-static enum error_code add_entry(struct outbox *outbox, struct shelf *shelf, struct row *row,
-                                 struct error *err)
+static struct entry *add_entry(struct outbox *outbox, struct shelf *shelf, const struct row *row)
 {
     struct text uid = row_uid(row);
     struct entry *entry = calloc(1, sizeof(*entry) + uid.length);
     if (entry == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory for another row in the outbox");
-    entry->row = row;
+        return NULL;
+    entry->table = row->table;
     entry->keyed = true;
     entry->lane = lane_of(outbox, uid);
     entry->uid_length = uid.length;
@@ -151,17 +165,28 @@ static enum error_code add_entry(struct outbox *outbox, struct shelf *shelf, str
     HASH_ADD(hh, shelf->by_uid, uid[0], entry->uid_length, entry);
     if (!entry->keyed) {
         free(entry);
-        return error_set(err, ERROR_NOMEM, "no memory for another row in the outbox");
+        return NULL;
     }
-    enqueue(outbox, entry);
-    outbox->counts.bytes += row->bytes;
-    return ERROR_NONE;
+    return entry;
 }
 
-/* Merges row, which came later, into *slot. Takes row over on success. */
+static void remove_entry(struct shelf *shelf, struct entry *entry)
+{
+    HASH_DEL(shelf->by_uid, entry);
+    free(entry);
+}
+
+/* *slot becomes the merge of *slot and row, which came later or lay above it; just row where *slot is
+ * empty. Takes row over on success. */
 static enum error_code merge_into(struct outbox *outbox, struct row **slot, struct row *row,
                                   struct error *err)
 {
+    if (*slot == NULL) {
+        *slot = row;
+        outbox->counts.pending++;
+        outbox->counts.bytes += row->bytes;
+        return ERROR_NONE;
+    }
     struct row *merged;
     enum error_code code = row_merge(*slot, row, &merged, err);
     if (code != ERROR_NONE)
@@ -175,43 +200,86 @@ static enum error_code merge_into(struct outbox *outbox, struct row **slot, stru
     return ERROR_NONE;
 }
 
-static enum error_code keep_for_later(struct outbox *outbox, struct entry *entry, struct row *row,
-                                      struct error *err)
+/* Empties *slot; its row is then nobody's but the caller's. */
+static struct row *lift(struct outbox *outbox, struct row **slot)
 {
-    if (entry->newer != NULL)
-        return merge_into(outbox, &entry->newer, row, err);
-    entry->newer = row;
-    outbox->counts.bytes += row->bytes;
-    outbox->counts.pending++;
-    return ERROR_NONE;
+    struct row *row = *slot;
+    if (row != NULL) {
+        outbox->counts.pending--;
+        outbox->counts.bytes -= row->bytes;
+        *slot = NULL;
+    }
+    return row;
 }
 
-static enum error_code merge_pending(struct outbox *outbox, struct entry *entry, struct row *row,
-                                     struct error *err)
+static bool is_newer(const struct row *row, const struct row *than)
 {
-    bool changes_queue = entry->row->mode == ROW_UPDATE && row->mode == ROW_UPSERT;
-    if (!changes_queue)
-        return merge_into(outbox, &entry->row, row, err);
-    dequeue(outbox, entry);
-    enum error_code code = merge_into(outbox, &entry->row, row, err);
-    enqueue(outbox, entry);
+    return version_compare(row_version(row), row_version(than)) > 0;
+}
+
+/* An upsert that is newer than the update that waits: what the update says goes below it. */
+static enum error_code sink_update(struct outbox *outbox, struct entry *entry, struct error *err)
+{
+    struct row *update = lift(outbox, &entry->waiting[ROW_UPDATE]);
+    enum error_code code = merge_into(outbox, &entry->waiting[ROW_UPSERT], update, err);
+    if (code == ERROR_NONE)
+        return ERROR_NONE;
+    enum error_code restored = merge_into(outbox, &entry->waiting[ROW_UPDATE], update, NULL);
+    invariant(restored == ERROR_NONE); /* the slot is empty: nothing to allocate */
     return code;
+}
+
+static enum error_code wait_upsert(struct outbox *outbox, struct entry *entry, struct row *row,
+                                   struct error *err)
+{
+    struct row *update = entry->waiting[ROW_UPDATE];
+    if (update != NULL && is_newer(row, update)) {
+        enum error_code code = sink_update(outbox, entry, err);
+        if (code != ERROR_NONE)
+            return code;
+    }
+    return merge_into(outbox, &entry->waiting[ROW_UPSERT], row, err);
+}
+
+static enum error_code wait_update(struct outbox *outbox, struct entry *entry, struct row *row,
+                                   struct error *err)
+{
+    bool on_upsert = entry->waiting[ROW_UPSERT] != NULL && entry->waiting[ROW_UPDATE] == NULL;
+    return merge_into(outbox, &entry->waiting[on_upsert ? ROW_UPSERT : ROW_UPDATE], row, err);
+}
+
+static enum error_code wait_row(struct outbox *outbox, struct entry *entry, struct row *row,
+                                struct error *err)
+{
+    if (row->mode == ROW_UPSERT)
+        return wait_upsert(outbox, entry, row, err);
+    return wait_update(outbox, entry, row, err);
+}
+
+/* An entry keeps its place when a newer row replaces the waiting one, unless the mode of what is to
+ * be written next is another now. */
+static void find_queue(struct outbox *outbox, struct entry *entry)
+{
+    if (entry->flying != NULL || entry->queue == queue_of(outbox, entry))
+        return;
+    if (entry->queue != NULL)
+        dequeue(entry);
+    enqueue(outbox, entry);
 }
 
 enum error_code outbox_put(struct outbox *outbox, struct row *row, struct error *err)
 {
-    struct shelf *shelf = &outbox->shelves[table_number(row->table)];
+    struct shelf *shelf = shelf_of(outbox, row->table);
     struct text uid = row_uid(row);
     struct entry *entry;
     HASH_FIND(hh, shelf->by_uid, uid.data, uid.length, entry);
-
-    enum error_code code;
     if (entry == NULL)
-        code = add_entry(outbox, shelf, row, err);
-    else if (entry->in_flight || entry->newer != NULL)
-        code = keep_for_later(outbox, entry, row, err);
-    else
-        code = merge_pending(outbox, entry, row, err);
+        entry = add_entry(outbox, shelf, row);
+    if (entry == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory for another row in the outbox");
+
+    enum error_code code = wait_row(outbox, entry, row, err);
+    find_queue(outbox, entry);
     if (code == ERROR_NONE)
         outbox->counts.put++;
     return code;
@@ -229,17 +297,22 @@ struct outbox_counts outbox_counts(const struct outbox *outbox)
     return outbox->counts;
 }
 
+static int64_t older(int64_t oldest_us, const struct row *row)
+{
+    return row != NULL && row->received_us < oldest_us ? row->received_us : oldest_us;
+}
+
 int64_t outbox_oldest_us(const struct outbox *outbox)
 {
-    int64_t oldest = INT64_MAX;
+    int64_t oldest_us = INT64_MAX;
     for (size_t i = 0; i < outbox->shelf_count; i++) {
         for (const struct entry *entry = outbox->shelves[i].by_uid; entry != NULL;
              entry = entry->hh.next) {
-            if (entry->row->received_us < oldest)
-                oldest = entry->row->received_us;
+            oldest_us = older(oldest_us, entry->flying);
+            oldest_us = older(oldest_us, first_waiting(entry));
         }
     }
-    return oldest;
+    return oldest_us;
 }
 
 size_t outbox_pending(const struct outbox *outbox, unsigned lane)
@@ -271,6 +344,11 @@ void batch_fini(struct batch *batch)
     *batch = (struct batch){0};
 }
 
+static int64_t head_received_us(const struct queue *queue)
+{
+    return first_waiting(queue->head)->received_us;
+}
+
 static struct queue *longest_waiting(const struct outbox *outbox, unsigned lane)
 {
     struct queue *found = NULL;
@@ -279,7 +357,7 @@ static struct queue *longest_waiting(const struct outbox *outbox, unsigned lane)
             struct queue *queue = &outbox->shelves[i].queues[lane * MODE_COUNT + mode];
             if (queue->head == NULL)
                 continue;
-            if (found == NULL || queue->head->row->received_us < found->head->row->received_us)
+            if (found == NULL || head_received_us(queue) < head_received_us(found))
                 found = queue;
         }
     }
@@ -297,6 +375,31 @@ static int compare_uid(const void *a, const void *b)
     return left->uid_length < right->uid_length ? -1 : 1;
 }
 
+/* The row that is next of the entry, from waiting to in flight. */
+static void lift_off(struct outbox *outbox, struct entry *entry)
+{
+    struct row **slot =
+        &entry->waiting[entry->waiting[ROW_UPSERT] != NULL ? ROW_UPSERT : ROW_UPDATE];
+    dequeue(entry);
+    entry->flying = *slot;
+    *slot = NULL;
+    outbox->counts.pending--;
+    outbox->counts.in_flight++;
+}
+
+/* The row in flight comes down; it is then nobody's but the caller's. */
+static struct row *land(struct outbox *outbox, struct batch *batch, size_t i)
+{
+    struct entry *entry = batch->entries[i];
+    struct row *row = entry->flying;
+    entry->flying = NULL;
+    batch->entries[i] = NULL;
+    batch->rows[i] = NULL;
+    outbox->counts.in_flight--;
+    outbox->counts.bytes -= row->bytes;
+    return row;
+}
+
 bool outbox_take(struct outbox *outbox, unsigned lane, size_t max_rows, size_t max_bytes,
                  struct batch *batch)
 {
@@ -307,77 +410,63 @@ bool outbox_take(struct outbox *outbox, unsigned lane, size_t max_rows, size_t m
     if (queue == NULL)
         return false;
 
-    batch->table = queue->head->row->table;
-    batch->mode = queue->head->row->mode;
+    batch->table = queue->head->table;
+    batch->mode = first_waiting(queue->head)->mode;
     if (max_rows > batch->capacity)
         max_rows = batch->capacity;
     while (queue->head != NULL && batch->count < max_rows) {
         struct entry *entry = queue->head;
-        if (batch->count > 0 && batch->bytes + entry->row->bytes > max_bytes)
+        size_t bytes = first_waiting(entry)->bytes;
+        if (batch->count > 0 && batch->bytes + bytes > max_bytes)
             break;
-        dequeue(outbox, entry);
-        entry->in_flight = true;
+        lift_off(outbox, entry);
         batch->entries[batch->count++] = entry;
-        batch->bytes += entry->row->bytes;
+        batch->bytes += bytes;
     }
-    outbox->counts.in_flight += batch->count;
 
     /* One lock order for all writers: it is what keeps deadlocks away. */
     qsort(batch->entries, batch->count, sizeof(*batch->entries), compare_uid);
     for (size_t i = 0; i < batch->count; i++)
-        batch->rows[i] = ((struct entry *)batch->entries[i])->row;
+        batch->rows[i] = ((struct entry *)batch->entries[i])->flying;
     return true;
-}
-
-/* Row i leaves the batch, whatever becomes of it. */
-static struct entry *take_out(struct outbox *outbox, struct batch *batch, size_t i)
-{
-    struct entry *entry = batch->entries[i];
-    batch->entries[i] = NULL;
-    batch->rows[i] = NULL;
-    entry->in_flight = false;
-    outbox->counts.in_flight--;
-    return entry;
 }
 
 void outbox_done(struct outbox *outbox, struct batch *batch, size_t i)
 {
-    struct entry *entry = take_out(outbox, batch, i);
-    struct shelf *shelf = &outbox->shelves[table_number(entry->row->table)];
+    struct entry *entry = batch->entries[i];
+    row_free(land(outbox, batch, i));
     outbox->counts.done++;
-    outbox->counts.bytes -= entry->row->bytes;
-    row_free(entry->row);
-    entry->row = entry->newer;
-    entry->newer = NULL;
-    if (entry->row != NULL) {
-        outbox->counts.pending--; /* it was counted when it came, and is again now */
+    if (first_waiting(entry) != NULL)
         enqueue(outbox, entry);
-        return;
-    }
-    HASH_DEL(shelf->by_uid, entry);
-    free(entry);
+    else
+        remove_entry(shelf_of(outbox, entry->table), entry);
 }
 
-/* What came while the entry was in flight goes on top of what comes back. */
-static void join_newer(struct outbox *outbox, struct entry *entry)
+/* Puts row below what came while it was in flight. */
+static void wait_again(struct outbox *outbox, struct entry *entry, struct row *row)
 {
-    if (entry->newer == NULL)
+    const struct row *upsert = entry->waiting[ROW_UPSERT];
+    bool below_upsert = row->mode == ROW_UPSERT || (upsert != NULL && is_newer(upsert, row));
+    struct row **slot = &entry->waiting[below_upsert ? ROW_UPSERT : ROW_UPDATE];
+    struct row *above = lift(outbox, slot);
+    enum error_code code = merge_into(outbox, slot, row, NULL); /* empty: cannot fail */
+    if (above != NULL)
+        code = merge_into(outbox, slot, above, NULL);
+    if (code == ERROR_NONE)
         return;
-    size_t bytes = entry->newer->bytes;
-    if (merge_into(outbox, &entry->row, entry->newer, NULL) != ERROR_NONE)
-        return;
-    entry->newer = NULL;
-    outbox->counts.bytes -= bytes;
-    outbox->counts.pending--;
+    row_free(lift(outbox, slot));
+    outbox->counts.superseded++;
+    code = merge_into(outbox, slot, above, NULL);
+    invariant(code == ERROR_NONE); /* the slot is empty: nothing to allocate */
 }
 
 void outbox_return(struct outbox *outbox, struct batch *batch)
 {
     for (size_t i = batch->count; i-- > 0;) {
-        if (batch->entries[i] == NULL)
+        struct entry *entry = batch->entries[i];
+        if (entry == NULL)
             continue;
-        struct entry *entry = take_out(outbox, batch, i);
-        join_newer(outbox, entry);
+        wait_again(outbox, entry, land(outbox, batch, i));
         enqueue_first(outbox, entry);
     }
     batch->count = 0;

@@ -9,8 +9,9 @@
  *                ▲                  │
  *                └───── return ─────┘
  *
- * While an entry is in flight, a newer row of the same object waits in it and is not taken before
- * the first one is done or returned: order within one object is kept. */
+ * While a row of an object is in flight, others of the same object wait behind it: order within one
+ * object is kept. What waits is one row, or two: an upsert, and an update that is newer than it (an
+ * update makes no row, so an upsert that comes late still has to go before it). */
 #ifndef LIB_OUTBOX_H
 #define LIB_OUTBOX_H
 
@@ -30,7 +31,7 @@ struct outbox_limits {
 };
 
 struct outbox_counts {
-    size_t pending;      /* rows that wait, those behind a row in flight included */
+    size_t pending;      /* rows that wait */
     size_t in_flight;    /* rows that were taken */
     size_t bytes;        /* of all of them */
     uint64_t put;        /* rows ever put */
@@ -82,9 +83,8 @@ bool outbox_take(struct outbox *outbox, unsigned lane, size_t max_rows, size_t m
  * slot in the batch becomes NULL. */
 void outbox_done(struct outbox *outbox, struct batch *batch, size_t i);
 
-/* What is left in the batch goes back, under any newer row of the same object that waits, and keeps
- * its place in time. Allocates nothing unless it has to merge; where that finds no memory the two
- * rows stay apart and are written one after the other. */
+/* What is left in the batch goes back to the front, under what came meanwhile. Allocates nothing
+ * unless two rows have to be merged; where that finds no memory the older one gives way. */
 void outbox_return(struct outbox *outbox, struct batch *batch);
 
 #endif

@@ -3,9 +3,6 @@
 
 #include <stdlib.h>
 
-/* From here on a text column is SQL's `text`, which counts bytes, not characters. */
-#define VARCHAR_MAX_CHARS 16383U
-
 /* The length of the longest prefix of at most max_chars characters and max_bytes bytes that does
  * not end inside a character. Bytes that are not UTF-8 count as one character each. */
 static size_t utf8_prefix(struct text text, size_t max_chars, size_t max_bytes)
@@ -226,20 +223,10 @@ enum error_code row_merge(const struct row *there, const struct row *comes, stru
                           struct error *err)
 {
     bool newer = version_compare(row_version(comes), row_version(there)) > 0;
-    /* An update that waits makes no row by itself: an older upsert that comes late is what it is
-     * to be applied to. */
-    if (!newer && there->mode == ROW_UPDATE && comes->mode == ROW_UPSERT) {
-        const struct row *update = there;
-        there = comes;
-        comes = update;
-        newer = version_compare(row_version(comes), row_version(there)) > 0;
-    }
-
     struct cell cells[TABLE_MAX_COLUMNS];
     for (size_t i = 0; i < there->table->column_count; i++)
         cells[i] = merge_cell(there, comes, i, newer);
-    enum row_mode mode =
-        there->mode == ROW_UPSERT || comes->mode == ROW_UPSERT ? ROW_UPSERT : ROW_UPDATE;
+    enum row_mode mode = newer && comes->mode == ROW_UPSERT ? ROW_UPSERT : there->mode;
     int64_t received_us =
         there->received_us < comes->received_us ? there->received_us : comes->received_us;
     enum error_code code = row_new(there->table, mode, cells, received_us, merged, err);

@@ -78,8 +78,8 @@ int version_compare(struct text a, struct text b);
 bool version_is_valid(struct text version);
 
 /* Merges `there` (O) and `comes` (N), both of the same table and uid, by the rules of table.h into
- * a new row. The arguments stay the caller's. received_us is the older one's, so that lag is never
- * understated. */
+ * a new row: an upsert if O is one or if N is one and newer. The arguments stay the caller's.
+ * received_us is the older one's, so that lag is never understated. */
 enum error_code row_merge(const struct row *there, const struct row *comes, struct row **merged,
                           struct error *err) MUST_CHECK;
 
