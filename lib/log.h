@@ -16,7 +16,7 @@ enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 struct log_field {
     const char *key; /* snake_case; not escaped */
     bool is_text;
-    struct text text; /* any bytes: escaped, invalid UTF-8 replaced, cut at 1024 bytes */
+    struct text text; /* any bytes: escaped, invalid UTF-8 replaced, cut after 1024 bytes */
     int64_t integer;
 };
 
