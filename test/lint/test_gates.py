@@ -12,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ["Makefile", ".ci", ".clang-format", ".clang-tidy", "lib/error.c", "lib/error.h", "test/lint"]
-GATES = ["words", "includes", "functions", "layers", "globals", "format", "headers", "tidy"]
+GATES = ["words", "includes", "functions", "layers", "globals", "manifests", "format", "headers",
+         "tidy"]
 
 # gate, file, what is in it, and what the gate has to say
 VIOLATIONS = [
@@ -44,6 +45,8 @@ VIOLATIONS = [
      "    return calls++;\n}\n", "calls"),
     ("globals", "lib/x.c", "_Thread_local int x_count;\n", "x_count"),
     ("globals", "lib/x.c", 'const char *x_names[] = {"a", "b"};\n', "x_names"),
+    ("manifests", "manifests/x.yaml", "env:\n  - name: NO_SUCH\n", "no such setting"),
+    ("manifests", "manifests/x.yaml", "image: kubedl-shipper:0.0.9\n", "this version is"),
     ("format", "lib/x.c", "int  x(void);\n", "make format"),
     ("headers", "lib/x.h", "size_t x(void);\n", "does not compile alone"),
     ("headers", "lib/x.h", "struct x {\n    int a;\n};\n", "does not compile alone"),
