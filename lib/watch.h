@@ -9,6 +9,7 @@
 #include "lib/row.h"
 #include "lib/text.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* clang-format off */
@@ -44,7 +45,7 @@ enum watch_fate { WATCH_FATES(WATCH_ENUM) WATCH_FATE_COUNT };
 const char *watch_fate_name(enum watch_fate fate);
 enum watch_class watch_fate_class(enum watch_fate fate);
 
-struct watch_settings {
+struct watch_settings {     /* the texts are borrowed for the decoder's life */
     struct text region;     /* REGION; "" if not set */
     struct text cluster_id; /* CLUSTER_ID; "" if not set */
 };
@@ -59,8 +60,9 @@ void watch_free(struct watch *watch);
 struct watch_result {
     enum watch_fate fate;
     struct row *row;         /* WATCH_ROW: the caller's from now on; else NULL */
-    uint32_t bad_quantities; /* resource quantities that do not parse and were left out */
-    uint32_t bad_fields;     /* optional fields of a wrong type or form, taken as absent */
+    uint32_t bad_quantities; /* ROW: resource quantities that do not parse and were left out */
+    uint32_t bad_fields;     /* ROW: optional fields of a wrong type or form, taken as absent */
+    bool initial_events_end; /* BOOKMARK: all objects of this kind that exist have been shown */
     char kind[64];
     char namespace[64];
     char name[128];

@@ -1,0 +1,18 @@
+/* head: what the beginning of a line says about its object, when the whole line is not there. */
+#ifndef LIB_HEAD_H
+#define LIB_HEAD_H
+
+#include "lib/text.h"
+
+struct head { /* pieces of the line as they stand there, escapes included; "" if not found */
+    struct text kind;
+    struct text namespace;
+    struct text name;
+    struct text uid;
+};
+
+/* Looks for object.kind and object.metadata.{namespace,name,uid} in the beginning of an event. It
+ * may end anywhere and need not be JSON. */
+void head_scan(struct text beginning, struct head *head);
+
+#endif

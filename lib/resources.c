@@ -1,0 +1,120 @@
+/* resources: adding up quantities by name, over all containers (see resources.h). */
+#include "lib/resources.h"
+
+#include "lib/quantity.h"
+
+/* Groups from here on are init containers. */
+#define FIRST_INIT_GROUP UINT32_C(0x80000000)
+
+bool resources_are_enough(const struct buffer *out)
+{
+    return out->failed || out->length > TEXT_MAX_BYTES;
+}
+
+void resources_append_key(struct buffer *out, struct text key)
+{
+    if (key.length > TEXT_MAX_BYTES + 1)
+        key.length = TEXT_MAX_BYTES + 1;
+    json_append_string(out, key);
+}
+
+static void collect(struct resources *resources, struct object *object,
+                    const json_value *containers, uint32_t group)
+{
+    for (const json_value *c = json_first(containers); c != NULL; c = json_next(c), group++) {
+        const json_value *wanted = object_child(object, c, "resources");
+        members_add(&resources->limits, object_child(object, wanted, "limits"), group);
+        members_add(&resources->requests, object_child(object, wanted, "requests"), group);
+    }
+}
+
+/* A raw number counts as its text, null as zero. */
+static enum error_code read_quantity(struct object *object, const json_value *value,
+                                     struct quantity *quantity)
+{
+    struct text text;
+    *quantity = (struct quantity){0};
+    if (json_is_null(value))
+        return ERROR_NONE;
+    if (!json_text(object->json, value, &text) && !json_number_text(value, &text))
+        return ERROR_INPUT;
+    return quantity_parse(text, quantity);
+}
+
+/* The total over items[0..count), all of one name. One bad quantity makes the whole unknown. */
+static bool add_up(struct object *object, const struct member *items, size_t count,
+                   struct quantity_total *total)
+{
+    uint32_t bad = 0;
+    *total = (struct quantity_total){0};
+    for (size_t i = 0; i < count; i++) {
+        struct quantity quantity;
+        enum error_code code = read_quantity(object, items[i].value, &quantity);
+        if (code == ERROR_NONE && items[i].group >= FIRST_INIT_GROUP)
+            quantity_total_add_init(total, &quantity);
+        else if (code == ERROR_NONE)
+            code = quantity_total_add(total, &quantity);
+        if (code != ERROR_NONE)
+            bad++;
+    }
+    object->bad_quantities += bad;
+    return bad == 0;
+}
+
+static size_t run_length(const struct members *members, size_t start)
+{
+    size_t end = start + 1;
+    while (end < members->count && text_equal(members->items[end].key, members->items[start].key))
+        end++;
+    return end - start;
+}
+
+static void append_quantity(struct buffer *out, struct text name,
+                            const struct quantity_total *total)
+{
+    char text[QUANTITY_TEXT_SIZE];
+    size_t length = quantity_format(quantity_total_get(total), text);
+    resources_append_key(out, name);
+    buffer_append(out, TEXT(":\""));
+    buffer_append(out, (struct text){text, length});
+    buffer_append_char(out, '"');
+}
+
+/* Appends `"name":{...}`, or nothing if there is nothing in it. */
+static bool append_list(struct members *members, struct object *object, const char *name,
+                        const char *separator, struct buffer *out)
+{
+    bool open = false;
+    size_t run;
+    members_sort(members);
+    object->bad_quantities += (uint32_t)members->left_out;
+    for (size_t i = 0; i < members->count && !resources_are_enough(out); i += run) {
+        struct quantity_total total;
+        run = run_length(members, i);
+        if (!add_up(object, &members->items[i], run, &total))
+            continue;
+        if (open)
+            buffer_append_char(out, ',');
+        else
+            buffer_appendf(out, "%s\"%s\":{", separator, name);
+        append_quantity(out, members->items[i].key, &total);
+        open = true;
+    }
+    if (open)
+        buffer_append_char(out, '}');
+    return open;
+}
+
+void resources_append(struct resources *resources, struct object *object,
+                      const json_value *pod_spec, struct buffer *out)
+{
+    members_reset(&resources->limits);
+    members_reset(&resources->requests);
+    collect(resources, object, object_list(object, pod_spec, "containers"), 0);
+    collect(resources, object, object_list(object, pod_spec, "initContainers"), FIRST_INIT_GROUP);
+
+    buffer_append_char(out, '{');
+    bool limited = append_list(&resources->limits, object, "limits", "", out);
+    (void)append_list(&resources->requests, object, "requests", limited ? "," : "", out);
+    buffer_append_char(out, '}');
+}

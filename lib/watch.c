@@ -1,0 +1,291 @@
+/* watch: sorts the documents of a stream by their fate, and hands jobs and pods to their
+ * converters.
+ *
+ *   {"type":"ADDED","object":{"kind":"TFJob",...}}   job     -> row
+ *   {"type":"DELETED","object":{"kind":"Pod",...}}   pod     -> row, if it is a job's
+ *   anything else                                    counted under what it is
+ */
+#include "lib/watch.h"
+
+#include "lib/head.h"
+#include "lib/job.h"
+#include "lib/json.h"
+#include "lib/kind.h"
+#include "lib/object.h"
+#include "lib/pod.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define INITIAL_EVENTS_END_ANNOTATION "k8s.io/initial-events-end"
+
+/* A third of a pod's bytes, and nobody reads it. */
+static const char *const skip_keys[] = {"managedFields", NULL};
+
+struct watch {
+    struct json *json;
+    struct job_converter job;
+    struct pod_converter pod;
+};
+
+#define NAME(fate, name, ...)         [WATCH_##fate] = name,
+#define CLASS(fate, name, class, ...) [WATCH_##fate] = WATCH_CLASS_##class,
+
+const char *watch_fate_name(enum watch_fate fate)
+{
+    static const char *const names[] = {WATCH_FATES(NAME)};
+    return names[fate];
+}
+
+enum watch_class watch_fate_class(enum watch_fate fate)
+{
+    static const enum watch_class classes[] = {WATCH_FATES(CLASS)};
+    return classes[fate];
+}
+
+enum error_code watch_new(const struct watch_settings *settings, struct watch **result,
+                          struct error *err)
+{
+    struct watch *watch = calloc(1, sizeof(*watch));
+    if (watch == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory for a decoder");
+    pod_converter_init(&watch->pod, settings->region, settings->cluster_id);
+    enum error_code code =
+        job_converter_init(&watch->job, settings->region, settings->cluster_id, err);
+    watch->json = json_new(skip_keys);
+    if (code == ERROR_NONE && watch->json == NULL)
+        code = error_set(err, ERROR_NOMEM, "no memory for a reader of JSON");
+    if (code != ERROR_NONE) {
+        watch_free(watch);
+        return code;
+    }
+    *result = watch;
+    return ERROR_NONE;
+}
+
+void watch_free(struct watch *watch)
+{
+    if (watch == NULL)
+        return;
+    job_converter_fini(&watch->job);
+    pod_converter_fini(&watch->pod);
+    json_free(watch->json);
+    free(watch);
+}
+
+/* Copies what fits without cutting a character; a NUL, which would end it, becomes a question mark. */
+static void copy_text(char *to, size_t size, struct text from)
+{
+    size_t length = from.length < size ? from.length : size - 1;
+    while (length < from.length && length > 0 && ((unsigned char)from.data[length] & 0xC0) == 0x80)
+        length--;
+    for (size_t i = 0; i < length; i++)
+        to[i] = from.data[i] != '\0' ? from.data[i] : '?';
+    to[length] = '\0';
+}
+
+static enum watch_fate refuse(struct watch_result *result, enum watch_fate fate, const char *reason)
+{
+    copy_text(result->reason, sizeof(result->reason), text_from(reason));
+    return fate;
+}
+
+/* The same, with the text that is to blame. */
+static enum watch_fate refuse_text(struct watch_result *result, enum watch_fate fate,
+                                   const char *reason, struct text text)
+{
+    size_t used = (size_t)snprintf(result->reason, sizeof(result->reason), "%s: ", reason);
+    copy_text(result->reason + used, sizeof(result->reason) - used, text);
+    return fate;
+}
+
+/* What the server said: "410 Expired: too old resource version: 600 (3601)". */
+static enum watch_fate report_status(struct object *status, struct watch_result *result,
+                                     enum watch_fate fate)
+{
+    char said[96];
+    struct text reason = object_text(status, status->root, "reason");
+    (void)snprintf(said, sizeof(said), "%lld %.*s",
+                   (long long)object_integer(status, status->root, "code"),
+                   (int)(reason.length < 64 ? reason.length : 64), reason.data);
+    return refuse_text(result, fate, said, object_text(status, status->root, "message"));
+}
+
+static bool is_printed_table(struct text kind)
+{
+    return text_is(kind, "Table") || text_is(kind, "PartialObjectMetadata") ||
+           text_is(kind, "PartialObjectMetadataList");
+}
+
+static bool ends_in(struct text text, struct text end)
+{
+    return text.length >= end.length &&
+           memcmp(text.data + text.length - end.length, end.data, end.length) == 0;
+}
+
+/* What a row cannot be without. */
+static enum watch_fate check_identity(const struct object *object, struct watch_result *result)
+{
+    if (!object_is_uid(object->uid))
+        return refuse_text(result, WATCH_BAD_UID, "metadata.uid", object->uid);
+    if (!version_is_valid(object->version))
+        return refuse_text(result, WATCH_BAD_VERSION, "metadata.resourceVersion", object->version);
+    return WATCH_ROW;
+}
+
+/* A converter fails for want of memory only. */
+static enum watch_fate fate_of(enum error_code code, const struct error *err,
+                               struct watch_result *result)
+{
+    return code == ERROR_NONE ? WATCH_ROW : refuse(result, WATCH_NO_MEMORY, err->text);
+}
+
+static enum watch_fate decode_job(struct watch *watch, struct object *object,
+                                  const struct kind *kind, struct watch_result *result)
+{
+    struct error err;
+    enum watch_fate fate = check_identity(object, result);
+    if (fate != WATCH_ROW)
+        return fate;
+    return fate_of(job_convert(&watch->job, object, kind, &result->row, &err), &err, result);
+}
+
+/* A live pod that is not ours, or no longer, has nothing to tell. When it is gone it may have a row
+ * from when it was ours, which is then closed. */
+static enum watch_fate decode_pod(struct watch *watch, struct object *object,
+                                  struct watch_result *result)
+{
+    struct pod_owner owner;
+    pod_find_owner(object, &owner);
+    if (owner.claim == POD_FOREIGN)
+        return WATCH_FOREIGN_POD;
+    if (owner.claim != POD_OURS && !object->gone)
+        return owner.claim == POD_ORPHAN ? WATCH_ORPHAN_POD : WATCH_FOREIGN_POD;
+
+    struct error err;
+    enum watch_fate fate = check_identity(object, result);
+    if (fate != WATCH_ROW)
+        return fate;
+    return fate_of(pod_convert(&watch->pod, object, &owner, &result->row, &err), &err, result);
+}
+
+static enum watch_fate decode_object(struct watch *watch, struct object *object, struct text kind,
+                                     struct watch_result *result)
+{
+    struct text api_version = object_text(object, object->root, "apiVersion");
+    if (kind.length == 0)
+        return refuse(result, WATCH_NOT_EVENT, "its object has no kind");
+    if (text_is(kind, "Pod") && text_is(api_version, "v1"))
+        return decode_pod(watch, object, result);
+    const struct kind *job_kind = kind_find_api(api_version, kind);
+    if (job_kind != NULL)
+        return decode_job(watch, object, job_kind, result);
+    return is_printed_table(kind) ? WATCH_TABLE : WATCH_OTHER_KIND;
+}
+
+static enum watch_fate decode_bookmark(struct object *object, struct watch_result *result)
+{
+    const json_value *annotations = object_child(object, object->metadata, "annotations");
+    result->initial_events_end =
+        text_is(object_text(object, annotations, INITIAL_EVENTS_END_ANNOTATION), "true");
+    return WATCH_BOOKMARK;
+}
+
+/* A document without an event around it. */
+static enum watch_fate decode_bare(struct object *object, struct text kind,
+                                   struct watch_result *result)
+{
+    if (text_is(kind, "Status"))
+        return report_status(object, result, WATCH_STATUS);
+    if (is_printed_table(kind))
+        return WATCH_TABLE;
+    if (ends_in(kind, TEXT("List")) && json_is_array(json_member(object->root, "items")))
+        return WATCH_LIST;
+    if (kind.length > 0 && object->metadata != NULL)
+        return WATCH_BARE_OBJECT;
+    return refuse(result, WATCH_NOT_EVENT, "it has no type and object");
+}
+
+static struct text describe(struct object *object, struct watch_result *result)
+{
+    struct text kind = object_text(object, object->root, "kind");
+    copy_text(result->kind, sizeof(result->kind), kind);
+    copy_text(result->namespace, sizeof(result->namespace), object->namespace);
+    copy_text(result->name, sizeof(result->name), object->name);
+    copy_text(result->uid, sizeof(result->uid), object->uid);
+    copy_text(result->version, sizeof(result->version), object->version);
+    return kind;
+}
+
+static enum watch_fate decode_event(struct watch *watch, struct text type, struct object *object,
+                                    struct text kind, struct watch_result *result)
+{
+    if (text_is(type, "ADDED") || text_is(type, "MODIFIED") || text_is(type, "DELETED"))
+        return decode_object(watch, object, kind, result);
+    if (text_is(type, "BOOKMARK"))
+        return decode_bookmark(object, result);
+    if (text_is(type, "ERROR"))
+        return report_status(object, result, WATCH_ERROR_EVENT);
+    return refuse_text(result, WATCH_BAD_TYPE, "type", type);
+}
+
+static enum watch_fate decode_document(struct watch *watch, const json_value *root,
+                                       int64_t received_us, struct watch_result *result)
+{
+    const json_value *inner = json_member(root, "object");
+    const json_value *type_value = json_member(root, "type");
+    bool is_event = json_is_object(inner);
+    struct text type = TEXT("");
+    if (!json_is_object(root))
+        return refuse(result, WATCH_NOT_EVENT, "it is no JSON object");
+    if (is_event && type_value == NULL)
+        return refuse(result, WATCH_NOT_EVENT, "it has no type");
+    if (is_event && !json_text(watch->json, type_value, &type))
+        return refuse(result, WATCH_BAD_TYPE, "its type is no string");
+
+    struct object object;
+    object_init(&object, watch->json, is_event ? inner : root, text_is(type, "DELETED"),
+                received_us);
+    struct text kind = describe(&object, result);
+    enum watch_fate fate = is_event ? decode_event(watch, type, &object, kind, result)
+                                    : decode_bare(&object, kind, result);
+    if (fate == WATCH_ROW) {
+        result->bad_fields = object.bad_fields;
+        result->bad_quantities = object.bad_quantities;
+    }
+    return fate;
+}
+
+void watch_decode(struct watch *watch, struct text line, int64_t received_us,
+                  struct watch_result *result)
+{
+    const json_value *root = NULL;
+    struct error err;
+    *result = (struct watch_result){0};
+    switch (json_read(watch->json, line, &root, &err)) {
+    case JSON_OK:
+        result->fate = decode_document(watch, root, received_us, result);
+        break;
+    case JSON_MALFORMED:
+        result->fate = refuse(result, WATCH_NOT_JSON, err.text);
+        break;
+    case JSON_TOO_DEEP:
+        result->fate = refuse(result, WATCH_TOO_DEEP, err.text);
+        break;
+    case JSON_NO_MEMORY:
+        result->fate = refuse(result, WATCH_NO_MEMORY, err.text);
+        break;
+    }
+}
+
+void watch_decode_head(struct watch *watch, struct text head, struct watch_result *result)
+{
+    (void)watch;
+    struct head found;
+    head_scan(head, &found);
+    *result = (struct watch_result){.fate = WATCH_TOO_LONG};
+    copy_text(result->kind, sizeof(result->kind), found.kind);
+    copy_text(result->namespace, sizeof(result->namespace), found.namespace);
+    copy_text(result->name, sizeof(result->name), found.name);
+    copy_text(result->uid, sizeof(result->uid), found.uid);
+}
