@@ -24,6 +24,10 @@ struct db_error {
     struct error error; /* text: "what was done: server's message (number)[; advice]" */
 };
 
+/* Fills *err with trouble that neither the server nor its client library has reported. */
+enum error_code db_error_set(struct db_error *err, enum dberror_class class, const char *format,
+                             ...) PRINTF_LIKE(3, 4);
+
 /* Once per process, before any thread; and at its end. */
 enum error_code db_library_init(struct error *err) MUST_CHECK;
 void db_library_fini(void);
@@ -38,11 +42,12 @@ void db_free(struct db *db);                    /* closes */
 /* Connects to config->hosts[host] and sets the session up (READ COMMITTED, strict sql_mode,
  * utf8mb4, UTC); refuses a server that is read-only or not wsrep-ready (DBERROR_ELSEWHERE). */
 enum error_code db_connect(struct db *db, size_t host, struct db_error *err) MUST_CHECK;
-bool db_is_connected(const struct db *db);
+bool db_is_connected(const struct db *db); /* false too after a call that lost the connection */
 void db_close(struct db *db);
 
-/* From another thread: ends what db is doing as soon as can be (its call fails with
- * DBERROR_RECONNECT). Harmless when it does nothing. */
+/* From another thread, for shutdown: ends what db is doing as soon as can be, and lets nothing new
+ * begin, for good: calls fail with DBERROR_RECONNECT. Only a connect that has begun is not cut
+ * short; it has its time-out. */
 void db_abort(struct db *db);
 
 /* Facts of the connection, valid while it is connected. */
@@ -56,7 +61,9 @@ const struct db_server *db_server(const struct db *db);
 /* One statement without result, or with a result that is thrown away. */
 enum error_code db_exec(struct db *db, struct text sql, struct db_error *err) MUST_CHECK;
 
-/* One statement; row() for each row of its result, all values as text, .data == NULL for NULL. */
+/* One statement; row() for each row of its result, all values as text, .data == NULL for NULL. row()
+ * must not use db. Columns after DB_MAX_VALUES are left out. */
+#define DB_MAX_VALUES 64
 typedef void db_row(void *context, const struct text *values, size_t count);
 enum error_code db_query(struct db *db, struct text sql, db_row *row, void *context,
                          struct db_error *err) MUST_CHECK;
@@ -64,8 +71,8 @@ enum error_code db_query(struct db *db, struct text sql, db_row *row, void *cont
 /* Quotes text as a string literal of SQL, with the quotes. */
 void db_quote(struct db *db, struct buffer *out, struct text text);
 
-/* Writes rows[0..count) of one table and mode in one transaction; on any error it is rolled back
- * and nothing of it is there (but after a lost COMMIT, when nobody knows: sending again is
+/* Writes rows[0..count), all of one table and mode, in one transaction; on any error it is rolled
+ * back and nothing of it is there (but after a lost COMMIT, when nobody knows: sending again is
  * harmless). */
 enum error_code db_write(struct db *db, const struct table *table, enum row_mode mode,
                          struct row *const *rows, size_t count, struct db_error *err) MUST_CHECK;

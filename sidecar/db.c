@@ -1,0 +1,633 @@
+/* db: one connection to MariaDB or MySQL, over libmariadb's blocking API.
+ *
+ * Happy path: connect, set the session up, look at what kind of server it is; then one transaction
+ * per batch: START TRANSACTION, a few multi-row statements, COMMIT. The return code of COMMIT is
+ * the acknowledgement; the count of affected rows says nothing (an unchanged row counts as 0).
+ *
+ * Failure modes:
+ *   host away, black-holed, silent   time-out of connect; DNS has its own
+ *   connection lost, server hangs    time-out of read and write; the connection is closed
+ *   read-only, no quorum             refused after connect: DBERROR_ELSEWHERE
+ *   a statement fails                ROLLBACK, always: some errors undo only the statement. If that
+ *                                    fails too the connection is closed
+ *   COMMIT is lost                   nobody knows; the same rows again are harmless, by the guard
+ *   statements are stale             the connection is closed, the next one prepares anew
+ *   a row is larger than a packet    refused before it is sent
+ *   abort by another thread          the socket is shut down; the call that runs fails
+ */
+#include "sidecar/db.h"
+
+#include "lib/buffer.h"
+#include "lib/invariant.h"
+#include "lib/sql.h"
+#include "lib/timestamp.h"
+#include "sidecar/session.h"
+
+#include <mysql.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <uv.h>
+
+/* A batch is written by statements of 1, 2, 4, ... 256 rows, largest first: eight of them at the
+ * most for any batch up to 255, and few enough to keep all prepared. More than 256 rows at once
+ * gain nothing. */
+#define STATEMENT_SIZES    9
+#define STATEMENT_MAX_ROWS ((size_t)1 << (STATEMENT_SIZES - 1))
+
+/* The text of a statement of 256 rows is some 20 KiB. */
+#define STATEMENT_MAX_TEXT ((size_t)1 << 20)
+
+/* No connect takes longer, whatever the time-out of a write is. */
+#define CONNECT_TIMEOUT_MAX_MS 10000
+
+/* DATETIME's range: from the year 1000 up to, not including, the year 10000. */
+#define TIME_MIN_US (INT64_C(-30610224000) * 1000000)
+#define TIME_END_US (INT64_C(253402300800) * 1000000)
+
+#define MAX_PARAMETERS (STATEMENT_MAX_ROWS * TABLE_MAX_COLUMNS)
+
+/* How rows of one table and mode are written. Made when first needed, gone with the connection. */
+struct writer {
+    const struct table *table;
+    enum row_mode mode;
+    MYSQL_STMT *statements[STATEMENT_SIZES]; /* [i]: for 1 << i rows; NULL: not prepared yet */
+    struct writer *next;
+    size_t parameter_count; /* for each row */
+    uint8_t columns[];      /* [parameter_count]: the column that a parameter is bound to */
+};
+
+/* What a parameter's MYSQL_BIND points to. Texts are not copied: it points into the row. */
+struct value {
+    union {
+        long long integer;
+        MYSQL_TIME time;
+    };
+    my_bool is_null;
+};
+
+struct db {
+    const struct config *config;
+    MYSQL *mysql; /* NULL: not connected */
+    struct db_server server;
+    struct writer *writers;
+    MYSQL_BIND *binds;    /* [MAX_PARAMETERS] */
+    struct value *values; /* [MAX_PARAMETERS] */
+
+    uv_mutex_t lock; /* guards the two below: db_abort() comes from another thread */
+    int fd;          /* of the connection; -1 while it must not be touched */
+    bool aborted;    /* for good */
+};
+
+enum error_code db_library_init(struct error *err)
+{
+    if (mysql_library_init(0, NULL, NULL) != 0)
+        return error_set(err, ERROR_NOMEM, "the database client library does not start");
+    return ERROR_NONE;
+}
+
+void db_library_fini(void)
+{
+    mysql_library_end();
+}
+
+void db_thread_init(void)
+{
+    mysql_thread_init();
+}
+
+void db_thread_fini(void)
+{
+    mysql_thread_end();
+}
+
+struct db *db_new(const struct config *config)
+{
+    struct db *db = calloc(1, sizeof(*db));
+    if (db == NULL)
+        return NULL;
+    db->config = config;
+    db->fd = -1;
+    db->binds = calloc(MAX_PARAMETERS, sizeof(*db->binds));
+    db->values = calloc(MAX_PARAMETERS, sizeof(*db->values));
+    if (db->binds == NULL || db->values == NULL || uv_mutex_init(&db->lock) != 0) {
+        free(db->binds);
+        free(db->values);
+        free(db);
+        return NULL;
+    }
+    return db;
+}
+
+void db_free(struct db *db)
+{
+    if (db == NULL)
+        return;
+    db_close(db);
+    uv_mutex_destroy(&db->lock);
+    free(db->binds);
+    free(db->values);
+    free(db);
+}
+
+bool db_is_connected(const struct db *db)
+{
+    return db->mysql != NULL;
+}
+
+const struct db_server *db_server(const struct db *db)
+{
+    return &db->server;
+}
+
+/* ---- errors ---------------------------------------------------------------------------------- */
+
+static const enum error_code codes[] = {
+    [DBERROR_RETRY] = ERROR_AGAIN,       [DBERROR_RECONNECT] = ERROR_AGAIN,
+    [DBERROR_ELSEWHERE] = ERROR_AGAIN,   [DBERROR_WAIT] = ERROR_AGAIN,
+    [DBERROR_OPERATOR] = ERROR_OPERATOR, [DBERROR_SPLIT] = ERROR_FULL,
+    [DBERROR_ROW] = ERROR_INPUT,
+};
+
+/* Fills *err from what the client library says. A connection that is of no more use is closed. */
+static enum error_code fail(struct db *db, struct db_error *err, enum dberror_phase phase,
+                            const char *what, unsigned number, const char *sqlstate,
+                            const char *message)
+{
+    struct text text = text_from(message);
+    enum dberror_class class = dberror_classify(number, sqlstate, text, phase);
+    const char *advice = dberror_advice(number, text, phase);
+    *err = (struct db_error){.class = class, .number = number, .row = dberror_row(text)};
+    error_set(&err->error, codes[class], "%s: %s (error %u, SQLSTATE %s)%s%s", what, message,
+              number, sqlstate, advice != NULL ? "; " : "", advice != NULL ? advice : "");
+    if (phase == DBERROR_CONNECTING || class == DBERROR_RECONNECT || class == DBERROR_ELSEWHERE)
+        db_close(db);
+    return err->error.code;
+}
+
+static enum error_code fail_connection(struct db *db, struct db_error *err,
+                                       enum dberror_phase phase, const char *what)
+{
+    return fail(db, err, phase, what, mysql_errno(db->mysql), mysql_sqlstate(db->mysql),
+                mysql_error(db->mysql));
+}
+
+/* The connection has no error number where only the statement failed. */
+static enum error_code fail_statement(struct db *db, struct db_error *err, const char *what,
+                                      MYSQL_STMT *stmt)
+{
+    return fail(db, err, DBERROR_CONNECTED, what, mysql_stmt_errno(stmt), mysql_stmt_sqlstate(stmt),
+                mysql_stmt_error(stmt));
+}
+
+enum error_code db_error_set(struct db_error *err, enum dberror_class class, const char *format,
+                             ...)
+{
+    char text[ERROR_TEXT_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    *err = (struct db_error){.class = class};
+    return error_set(&err->error, codes[class], "%s", text);
+}
+
+static enum error_code no_memory(struct db_error *err, const char *what)
+{
+    db_error_set(err, DBERROR_WAIT, "%s: no memory", what);
+    err->error.code = ERROR_NOMEM;
+    return ERROR_NOMEM;
+}
+
+/* ---- connect and close ----------------------------------------------------------------------- */
+
+/* False: aborted. The socket's number is published under the lock, and withdrawn before it is
+ * closed, so that db_abort() can never hit a number that is somebody else's by then. */
+static bool publish_socket(struct db *db, int fd)
+{
+    uv_mutex_lock(&db->lock);
+    db->fd = fd;
+    bool aborted = db->aborted;
+    uv_mutex_unlock(&db->lock);
+    return !aborted;
+}
+
+void db_abort(struct db *db)
+{
+    uv_mutex_lock(&db->lock);
+    db->aborted = true;
+    if (db->fd >= 0)
+        shutdown(db->fd, SHUT_RDWR);
+    uv_mutex_unlock(&db->lock);
+}
+
+static void free_writer(struct writer *writer)
+{
+    for (size_t i = 0; i < STATEMENT_SIZES; i++) {
+        if (writer->statements[i] != NULL)
+            mysql_stmt_close(writer->statements[i]);
+    }
+    free(writer);
+}
+
+void db_close(struct db *db)
+{
+    if (db->mysql == NULL)
+        return;
+    publish_socket(db, -1);
+    mysql_close(db->mysql); /* first: then closing the statements sends nothing more */
+    db->mysql = NULL;
+    while (db->writers != NULL) {
+        struct writer *writer = db->writers;
+        db->writers = writer->next;
+        free_writer(writer);
+    }
+}
+
+static bool is_unix_socket(const struct config_host *host)
+{
+    return host->name[0] == '/';
+}
+
+static unsigned timeout_seconds(int64_t ms)
+{
+    return (unsigned)((ms + 999) / 1000);
+}
+
+/* No option files, no LOCAL INFILE; "localhost" is TCP like any other name. */
+static bool set_options(MYSQL *mysql, const struct config *config, const struct config_host *host)
+{
+    const unsigned timeout = timeout_seconds(config->db_timeout_ms);
+    const unsigned connect_timeout = config->db_timeout_ms < CONNECT_TIMEOUT_MAX_MS
+                                         ? timeout
+                                         : timeout_seconds(CONNECT_TIMEOUT_MAX_MS);
+    const unsigned protocol = is_unix_socket(host) ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+    const unsigned local_infile = 0;
+    int failed = 0;
+    failed |= mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &connect_timeout);
+    failed |= mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &timeout);
+    failed |= mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &timeout);
+    failed |= mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
+    failed |= mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &local_infile);
+    failed |= mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    failed |= mysql_options4(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "kubedl-shipper");
+    return failed == 0;
+}
+
+static enum error_code open_connection(struct db *db, const struct config_host *host,
+                                       struct db_error *err)
+{
+    const struct config *config = db->config;
+    char what[sizeof(host->name) + 64];
+    if (is_unix_socket(host))
+        snprintf(what, sizeof(what), "connecting to %s", host->name);
+    else
+        snprintf(what, sizeof(what), "connecting to %s port %u", host->name, host->port);
+
+    db->mysql = mysql_init(NULL);
+    if (db->mysql == NULL)
+        return no_memory(err, what);
+    if (!set_options(db->mysql, config, host)) {
+        db_close(db);
+        return no_memory(err, what);
+    }
+    const char *name = is_unix_socket(host) ? NULL : host->name;
+    const char *unix_socket = is_unix_socket(host) ? host->name : NULL;
+    if (mysql_real_connect(db->mysql, name, config->mysql_user, config->mysql_password,
+                           config->mysql_db_name, host->port, unix_socket, 0) == NULL)
+        return fail_connection(db, err, DBERROR_CONNECTING, what);
+    if (!publish_socket(db, (int)mysql_get_socket(db->mysql))) {
+        db_close(db);
+        return db_error_set(err, DBERROR_RECONNECT, "%s: aborted", what);
+    }
+    return ERROR_NONE;
+}
+
+enum error_code db_connect(struct db *db, size_t host, struct db_error *err)
+{
+    const struct config_host *target = &db->config->hosts[host];
+    db_close(db);
+    if (!publish_socket(db, -1))
+        return db_error_set(err, DBERROR_RECONNECT, "connecting to %s: aborted", target->name);
+    enum error_code code = open_connection(db, target, err);
+    if (code != ERROR_NONE)
+        return code;
+    code = session_set_up(db, timeout_seconds(db->config->db_timeout_ms), &db->server, err);
+    if (code != ERROR_NONE) {
+        db_close(db);
+        return error_context(&err->error, code, "%s", target->name);
+    }
+    return ERROR_NONE;
+}
+
+/* ---- statements as text ---------------------------------------------------------------------- */
+
+static void pass_row(MYSQL_ROW cells, const unsigned long *lengths, size_t count, db_row *row,
+                     void *context)
+{
+    struct text values[DB_MAX_VALUES];
+    if (count > DB_MAX_VALUES)
+        count = DB_MAX_VALUES;
+    for (size_t i = 0; i < count; i++)
+        values[i] = (struct text){cells[i], lengths[i]};
+    row(context, values, count);
+}
+
+static enum error_code fail_query(struct db *db, struct text sql, struct db_error *err)
+{
+    char what[128];
+    bool cut = sql.length > 80;
+    snprintf(what, sizeof(what), "%.*s%s", cut ? 80 : (int)sql.length, sql.data, cut ? "..." : "");
+    return fail_connection(db, err, DBERROR_CONNECTED, what);
+}
+
+enum error_code db_query(struct db *db, struct text sql, db_row *row, void *context,
+                         struct db_error *err)
+{
+    if (db->mysql == NULL)
+        return db_error_set(err, DBERROR_RECONNECT, "not connected");
+    if (mysql_real_query(db->mysql, sql.data, sql.length) != 0)
+        return fail_query(db, sql, err);
+    if (mysql_field_count(db->mysql) == 0)
+        return ERROR_NONE;
+
+    MYSQL_RES *result = mysql_use_result(db->mysql);
+    if (result == NULL)
+        return fail_query(db, sql, err);
+    MYSQL_ROW cells;
+    while ((cells = mysql_fetch_row(result)) != NULL) {
+        if (row != NULL)
+            pass_row(cells, mysql_fetch_lengths(result), mysql_num_fields(result), row, context);
+    }
+    enum error_code code = ERROR_NONE;
+    bool failed = mysql_errno(db->mysql) != 0;
+    mysql_free_result(result);
+    if (failed)
+        code = fail_query(db, sql, err);
+    return code;
+}
+
+enum error_code db_exec(struct db *db, struct text sql, struct db_error *err)
+{
+    return db_query(db, sql, NULL, NULL, err);
+}
+
+void db_quote(struct db *db, struct buffer *out, struct text text)
+{
+    size_t room;
+    char *quoted = buffer_room(out, 2 * text.length + 3, &room);
+    if (quoted == NULL || db->mysql == NULL) {
+        out->failed = true;
+        return;
+    }
+    quoted[0] = '\'';
+    size_t length =
+        1 + mysql_real_escape_string(db->mysql, quoted + 1, text.data, (unsigned long)text.length);
+    quoted[length++] = '\'';
+    buffer_commit(out, length);
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static struct writer *new_writer(const struct table *table, enum row_mode mode)
+{
+    size_t parameters = mode == ROW_UPDATE ? sql_update_params(table) : table->column_count;
+    invariant(parameters <= MAX_PARAMETERS);
+    struct writer *writer = calloc(1, sizeof(*writer) + parameters);
+    if (writer == NULL)
+        return NULL;
+    writer->table = table;
+    writer->mode = mode;
+    writer->parameter_count = parameters;
+    for (size_t i = 0; i < parameters; i++)
+        writer->columns[i] = (uint8_t)(mode == ROW_UPDATE ? sql_update_param(table, i) : i);
+    return writer;
+}
+
+static struct writer *find_writer(struct db *db, const struct table *table, enum row_mode mode)
+{
+    for (struct writer *writer = db->writers; writer != NULL; writer = writer->next) {
+        if (writer->table == table && writer->mode == mode)
+            return writer;
+    }
+    struct writer *writer = new_writer(table, mode);
+    if (writer == NULL)
+        return NULL;
+    writer->next = db->writers;
+    db->writers = writer;
+    return writer;
+}
+
+/* The most that a row can take of a packet. */
+static size_t packet_bytes(const struct writer *writer, const struct row *row)
+{
+    const size_t besides_text = 16; /* type, NULL bit, length; or a whole number or time */
+    size_t bytes = writer->parameter_count * besides_text;
+    for (size_t i = 0; i < writer->parameter_count; i++) {
+        const struct cell *cell = &row->cells[writer->columns[i]];
+        if (cell->type == CELL_TEXT)
+            bytes += cell->text.length;
+    }
+    return bytes;
+}
+
+/* How many of the rows the next statement takes, as a power of two: the largest that there are rows
+ * for, and that fills at most 80 % of a packet. -1: not even one row fits. */
+static int next_size(const struct db *db, const struct writer *writer, struct row *const *rows,
+                     size_t count)
+{
+    size_t limit = db->server.max_packet / 5 * 4;
+    size_t max = writer->mode == ROW_UPDATE ? 1 : STATEMENT_MAX_ROWS;
+    size_t bytes = 0, fitting = 0;
+    while (fitting < count && fitting < max) {
+        bytes += packet_bytes(writer, rows[fitting]);
+        if (bytes > limit)
+            break;
+        fitting++;
+    }
+    int size = -1;
+    while (fitting >> (size + 1) > 0)
+        size++;
+    return size;
+}
+
+static enum error_code prepare_text(struct db *db, struct text sql, const char *what,
+                                    MYSQL_STMT **result, struct db_error *err)
+{
+    MYSQL_STMT *stmt = mysql_stmt_init(db->mysql);
+    if (stmt == NULL)
+        return no_memory(err, what);
+    if (mysql_stmt_prepare(stmt, sql.data, sql.length) != 0) {
+        enum error_code code = fail_statement(db, err, what, stmt);
+        mysql_stmt_close(stmt);
+        return code;
+    }
+    *result = stmt;
+    return ERROR_NONE;
+}
+
+static enum error_code prepare(struct db *db, struct writer *writer, int size, struct db_error *err)
+{
+    if (writer->statements[size] != NULL)
+        return ERROR_NONE;
+    char what[128];
+    snprintf(what, sizeof(what), "preparing a write to %s", writer->table->name);
+    struct buffer sql;
+    buffer_init(&sql, STATEMENT_MAX_TEXT);
+    if (writer->mode == ROW_UPDATE)
+        sql_update(&sql, writer->table);
+    else
+        sql_upsert(&sql, writer->table, (size_t)1 << size);
+    enum error_code code =
+        sql.failed ? no_memory(err, what)
+                   : prepare_text(db, buffer_text(&sql), what, &writer->statements[size], err);
+    buffer_fini(&sql);
+    return code;
+}
+
+static void bind_text(MYSQL_BIND *bind, struct value *value, const struct cell *cell)
+{
+    bind->buffer_type = MYSQL_TYPE_STRING;
+    value->is_null = cell->type != CELL_TEXT;
+    bind->buffer = value->is_null ? NULL : (char *)cell->text.data;
+    bind->buffer_length = value->is_null ? 0 : cell->text.length;
+}
+
+static void bind_integer(MYSQL_BIND *bind, struct value *value, const struct cell *cell)
+{
+    bind->buffer_type = MYSQL_TYPE_LONGLONG;
+    bind->buffer = &value->integer;
+    value->is_null = cell->type != CELL_INT;
+    value->integer = value->is_null ? 0 : cell->integer;
+}
+
+/* A time that DATETIME does not have is not known. */
+static void bind_time(MYSQL_BIND *bind, struct value *value, const struct cell *cell)
+{
+    bind->buffer_type = MYSQL_TYPE_DATETIME;
+    bind->buffer = &value->time;
+    value->is_null =
+        cell->type != CELL_TIME || cell->integer < TIME_MIN_US || cell->integer >= TIME_END_US;
+    if (value->is_null)
+        return;
+    struct civil_time civil;
+    timestamp_to_civil(cell->integer, &civil);
+    value->time = (MYSQL_TIME){
+        .year = (unsigned)civil.year,
+        .month = civil.month,
+        .day = civil.day,
+        .hour = civil.hour,
+        .minute = civil.minute,
+        .second = civil.second, /* whole ones: servers do not agree on how to round */
+        .time_type = MYSQL_TIMESTAMP_DATETIME,
+    };
+}
+
+/* Each column has one type, also where it is NULL. */
+static void bind_cell(MYSQL_BIND *bind, struct value *value, enum column_type type,
+                      const struct cell *cell)
+{
+    bind->is_null = &value->is_null;
+    switch (type) {
+    case COLUMN_TEXT:
+    case COLUMN_KEY:
+        bind_text(bind, value, cell);
+        break;
+    case COLUMN_INT:
+        bind_integer(bind, value, cell);
+        break;
+    case COLUMN_TIME:
+        bind_time(bind, value, cell);
+        break;
+    }
+}
+
+static size_t bind_rows(struct db *db, const struct writer *writer, struct row *const *rows,
+                        size_t count)
+{
+    size_t next = 0;
+    for (size_t r = 0; r < count; r++) {
+        for (size_t i = 0; i < writer->parameter_count; i++, next++) {
+            size_t column = writer->columns[i];
+            bind_cell(&db->binds[next], &db->values[next], writer->table->columns[column].type,
+                      &rows[r]->cells[column]);
+        }
+    }
+    return next;
+}
+
+/* Writes the first 1 << size rows. */
+static enum error_code execute(struct db *db, struct writer *writer, struct row *const *rows,
+                               int size, struct db_error *err)
+{
+    enum error_code code = prepare(db, writer, size, err);
+    if (code != ERROR_NONE)
+        return code;
+    MYSQL_STMT *stmt = writer->statements[size];
+    size_t count = (size_t)1 << size;
+    size_t parameters = bind_rows(db, writer, rows, count);
+    invariant(parameters == mysql_stmt_param_count(stmt));
+    if (mysql_stmt_bind_param(stmt, db->binds) == 0 && mysql_stmt_execute(stmt) == 0)
+        return ERROR_NONE;
+    char what[128];
+    snprintf(what, sizeof(what), "writing %zu rows to %s", count, writer->table->name);
+    return fail_statement(db, err, what, stmt);
+}
+
+/* The row of the batch that is at fault, from what is known of one statement of it. */
+static size_t row_at_fault(const struct db_error *err, size_t before, size_t count)
+{
+    if (err->class != DBERROR_ROW)
+        return 0;
+    if (err->row >= 1 && err->row <= count)
+        return before + err->row;
+    return count == 1 ? before + 1 : 0;
+}
+
+static enum error_code execute_all(struct db *db, struct writer *writer, struct row *const *rows,
+                                   size_t count, struct db_error *err)
+{
+    for (size_t done = 0; done < count;) {
+        int size = next_size(db, writer, rows + done, count - done);
+        enum error_code code;
+        if (size < 0) {
+            size = 0;
+            code = db_error_set(err, DBERROR_ROW,
+                                "writing to %s: the row takes %zu bytes, too many for the server's "
+                                "max_allowed_packet of %zu",
+                                writer->table->name, packet_bytes(writer, rows[done]),
+                                db->server.max_packet);
+        } else {
+            code = execute(db, writer, rows + done, size, err);
+        }
+        if (code != ERROR_NONE) {
+            err->row = row_at_fault(err, done, (size_t)1 << size);
+            return code;
+        }
+        done += (size_t)1 << size;
+    }
+    return ERROR_NONE;
+}
+
+static void roll_back(struct db *db)
+{
+    struct db_error ignored; /* the first error is the one that tells */
+    if (db->mysql != NULL && db_exec(db, TEXT("ROLLBACK"), &ignored) != ERROR_NONE)
+        db_close(db);
+}
+
+enum error_code db_write(struct db *db, const struct table *table, enum row_mode mode,
+                         struct row *const *rows, size_t count, struct db_error *err)
+{
+    enum error_code code = db_exec(db, TEXT("START TRANSACTION"), err);
+    if (code != ERROR_NONE)
+        return code;
+    struct writer *writer = find_writer(db, table, mode);
+    code = writer == NULL ? no_memory(err, "writing") : execute_all(db, writer, rows, count, err);
+    if (code == ERROR_NONE)
+        code = db_exec(db, TEXT("COMMIT"), err);
+    if (code != ERROR_NONE)
+        roll_back(db);
+    return code;
+}

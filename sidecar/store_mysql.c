@@ -1,0 +1,394 @@
+/* store_mysql: writer threads, each with a connection of its own.
+ *
+ * Happy path: submit() hands a request to the thread of its lane; the thread connects if it has to,
+ * brings the tables up to date once per connection, writes the batch, and puts the request on the
+ * list of answers; the loop thread hears of it by uv_async and calls done().
+ *
+ * Failure modes, and what a lane does before it answers:
+ *   can't connect               tries each host once, beginning with the one after the last failure
+ *   connection lost, read-only  connects again, once, and sends the same rows again
+ *   deadlock, lock wait         the same transaction again, a few times, after a short random pause
+ *   bad rows, packet too large  isolate.h
+ *   trouble for an operator     answers; the next request connects anew, for the password or the
+ *                               tables may have been put right by then
+ *   anything else               answers; the caller decides when to try again
+ *   abort() while it works      pauses end, its socket is shut down, its rows wait
+ *   abort() while it connects   the connect ends at its time-out, no other host is tried
+ */
+#include "sidecar/store_mysql.h"
+
+#include "lib/backoff.h"
+#include "lib/invariant.h"
+#include "sidecar/clock.h"
+#include "sidecar/db.h"
+#include "sidecar/isolate.h"
+#include "sidecar/migrate.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+/* A transaction holds locks for as long as it runs: no batch is larger. */
+#define MAX_BATCH_ROWS 4096
+
+/* In one request. */
+#define MAX_RETRIES    8
+#define MAX_RECONNECTS 1
+
+#define RETRY_FIRST_MS   10
+#define RETRY_CEILING_MS 200
+
+struct lane {
+    struct store_mysql *store;
+    uv_thread_t thread;
+    uv_cond_t wake;                /* a request, abort or stop has come */
+    struct store_request *request; /* under the store's lock; NULL: idle */
+
+    /* the thread's own */
+    struct db *db;
+    size_t host;            /* index in config->hosts of the one to connect to */
+    bool migrated;          /* the tables were looked at over this connection */
+    struct backoff retries; /* of this request */
+    unsigned reconnects;    /* of this request */
+};
+
+struct store_mysql {
+    struct store store;
+    const struct config *config;
+    struct logger *logger;
+    uv_async_t answered;
+    void (*closed)(void *context);
+    void *closed_context;
+
+    uv_mutex_t lock; /* guards the three below and the lanes' requests */
+    struct store_request *answers;
+    bool aborting;
+    bool stopping;
+
+    unsigned started; /* threads */
+    struct lane lanes[];
+};
+
+/* ---- a lane's thread ------------------------------------------------------------------------- */
+
+static bool is_aborting(struct store_mysql *store)
+{
+    uv_mutex_lock(&store->lock);
+    bool aborting = store->aborting;
+    uv_mutex_unlock(&store->lock);
+    return aborting;
+}
+
+/* False if it was cut short by abort(). */
+static bool lane_pause(struct lane *lane, uint32_t ms)
+{
+    struct store_mysql *store = lane->store;
+    uint64_t end = uv_hrtime() + (uint64_t)ms * 1000000;
+    uv_mutex_lock(&store->lock);
+    for (uint64_t now = uv_hrtime(); !store->aborting && now < end; now = uv_hrtime())
+        uv_cond_timedwait(&lane->wake, &store->lock, end - now);
+    bool aborting = store->aborting;
+    uv_mutex_unlock(&store->lock);
+    return !aborting;
+}
+
+static const struct config_host *lane_host(const struct lane *lane)
+{
+    return &lane->store->config->hosts[lane->host];
+}
+
+static void lane_next_host(struct lane *lane)
+{
+    lane->host = (lane->host + 1) % lane->store->config->host_count;
+}
+
+static enum error_code lane_connect(struct lane *lane, struct db_error *err)
+{
+    if (db_is_connected(lane->db))
+        return ERROR_NONE;
+    for (size_t hosts_left = lane->store->config->host_count;;) {
+        const struct config_host *host = lane_host(lane);
+        enum error_code code = db_connect(lane->db, lane->host, err);
+        if (code == ERROR_NONE) {
+            LOG(lane->store->logger, INFO, "connected", log_string("host", host->name),
+                log_int("port", host->port), log_string("server", db_server(lane->db)->version));
+            lane->migrated = false;
+            return ERROR_NONE;
+        }
+        lane_next_host(lane);
+        if (--hosts_left == 0 || err->class == DBERROR_OPERATOR || is_aborting(lane->store))
+            return code;
+        LOG(lane->store->logger, WARN, "no connection: trying the next host",
+            log_string("host", host->name), log_string("error", err->error.text));
+    }
+}
+
+static bool may_reconnect(struct lane *lane, const struct db_error *why)
+{
+    if (lane->reconnects == MAX_RECONNECTS || is_aborting(lane->store))
+        return false;
+    lane->reconnects++;
+    LOG(lane->store->logger, WARN, "connection lost: connecting again",
+        log_string("host", lane_host(lane)->name), log_string("error", why->error.text));
+    if (why->class == DBERROR_ELSEWHERE)
+        lane_next_host(lane);
+    return true;
+}
+
+static bool may_retry(struct lane *lane, const struct db_error *why)
+{
+    if (lane->retries.failures == MAX_RETRIES)
+        return false;
+    LOG(lane->store->logger, DEBUG, "transaction rolled back: trying again",
+        log_string("error", why->error.text));
+    return lane_pause(lane, backoff_next_ms(&lane->retries, clock_random()));
+}
+
+/* Whether the same is to be tried again at once. */
+static bool may_try_again(struct lane *lane, const struct db_error *why)
+{
+    switch (why->class) {
+    case DBERROR_RETRY:
+        return may_retry(lane, why);
+    case DBERROR_RECONNECT:
+    case DBERROR_ELSEWHERE:
+        return may_reconnect(lane, why);
+    case DBERROR_OPERATOR:
+        db_close(lane->db);
+        return false;
+    case DBERROR_WAIT:
+    case DBERROR_SPLIT:
+    case DBERROR_ROW:
+        break;
+    }
+    return false;
+}
+
+/* One transaction; no rows: only a sign of life. */
+static enum error_code lane_try(struct lane *lane, struct row *const *rows, size_t count,
+                                struct db_error *err)
+{
+    struct store_request *request = lane->request;
+    if (!lane->migrated) {
+        enum error_code code = migrate_run(lane->db, lane->store->logger, err);
+        if (code != ERROR_NONE)
+            return code;
+        lane->migrated = true;
+    }
+    request->attempts++;
+    if (count == 0)
+        return db_exec(lane->db, TEXT("DO 1"), err);
+    return db_write(lane->db, request->batch.table, request->batch.mode, rows, count, err);
+}
+
+static enum error_code lane_write(void *context, struct row *const *rows, size_t count,
+                                  struct db_error *err)
+{
+    struct lane *lane = context;
+    for (;;) {
+        enum error_code code = lane_connect(lane, err);
+        if (code != ERROR_NONE)
+            return code;
+        code = lane_try(lane, rows, count, err);
+        if (code == ERROR_NONE || !may_try_again(lane, err))
+            return code;
+    }
+}
+
+static void lane_serve(struct lane *lane)
+{
+    struct store_request *request = lane->request;
+    uint64_t start = uv_hrtime();
+    lane->retries = (struct backoff){.first_ms = RETRY_FIRST_MS, .ceiling_ms = RETRY_CEILING_MS};
+    lane->reconnects = 0;
+    request->attempts = 0;
+    if (request->batch.count > 0) {
+        isolate_batch(request, lane_write, lane);
+    } else {
+        struct db_error err = {0};
+        (void)lane_write(lane, NULL, 0, &err);
+        request->class = err.class;
+        request->error = err.error;
+        request->refusal_count = 0;
+    }
+    request->write_us = (uv_hrtime() - start) / 1000;
+}
+
+/* Signals are for the loop thread. */
+static void block_signals(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+}
+
+static void lane_main(void *argument)
+{
+    struct lane *lane = argument;
+    struct store_mysql *store = lane->store;
+    block_signals();
+    db_thread_init();
+    uv_mutex_lock(&store->lock);
+    while (!store->stopping) {
+        if (lane->request == NULL) {
+            uv_cond_wait(&lane->wake, &store->lock);
+            continue;
+        }
+        uv_mutex_unlock(&store->lock);
+        lane_serve(lane);
+        uv_mutex_lock(&store->lock);
+        lane->request->next = store->answers;
+        store->answers = lane->request;
+        lane->request = NULL;
+        uv_async_send(&store->answered);
+    }
+    uv_mutex_unlock(&store->lock);
+    db_close(lane->db);
+    db_thread_fini();
+}
+
+/* ---- the loop thread ------------------------------------------------------------------------- */
+
+/* One wake-up may stand for several answers. After the last done() nothing is touched: it may have
+ * closed the store. */
+static void on_answered(uv_async_t *async)
+{
+    struct store_mysql *store = async->data;
+    uv_mutex_lock(&store->lock);
+    struct store_request *request = store->answers;
+    store->answers = NULL;
+    uv_mutex_unlock(&store->lock);
+    while (request != NULL) {
+        struct store_request *next = request->next;
+        request->done(request);
+        request = next;
+    }
+}
+
+static void submit(struct store *base, struct store_request *request)
+{
+    struct store_mysql *store = (struct store_mysql *)base;
+    struct lane *lane = &store->lanes[request->batch.lane];
+    uv_mutex_lock(&store->lock);
+    invariant(lane->request == NULL);
+    lane->request = request;
+    uv_cond_signal(&lane->wake);
+    uv_mutex_unlock(&store->lock);
+}
+
+static void abort_writes(struct store *base)
+{
+    struct store_mysql *store = (struct store_mysql *)base;
+    uv_mutex_lock(&store->lock);
+    store->aborting = true;
+    for (unsigned i = 0; i < store->started; i++)
+        uv_cond_signal(&store->lanes[i].wake);
+    uv_mutex_unlock(&store->lock);
+    for (unsigned i = 0; i < store->started; i++)
+        db_abort(store->lanes[i].db);
+}
+
+/* Waits only for threads that are idle. */
+static void join_threads(struct store_mysql *store)
+{
+    uv_mutex_lock(&store->lock);
+    store->stopping = true;
+    for (unsigned i = 0; i < store->started; i++)
+        uv_cond_signal(&store->lanes[i].wake);
+    uv_mutex_unlock(&store->lock);
+    for (unsigned i = 0; i < store->started; i++)
+        uv_thread_join(&store->lanes[i].thread);
+}
+
+static void free_store(struct store_mysql *store)
+{
+    for (unsigned i = 0; i < store->store.lanes; i++) {
+        if (store->lanes[i].db == NULL)
+            continue;
+        db_free(store->lanes[i].db);
+        uv_cond_destroy(&store->lanes[i].wake);
+    }
+    uv_mutex_destroy(&store->lock);
+    free(store);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct store_mysql *store = handle->data;
+    void (*closed)(void *context) = store->closed;
+    void *context = store->closed_context;
+    free_store(store);
+    if (closed != NULL)
+        closed(context);
+}
+
+static void close_store(struct store *base, void (*closed)(void *context), void *context)
+{
+    struct store_mysql *store = (struct store_mysql *)base;
+    join_threads(store);
+    store->closed = closed;
+    store->closed_context = context;
+    uv_close((uv_handle_t *)&store->answered, on_closed);
+}
+
+static enum error_code start_lane(struct lane *lane, struct store_mysql *store, struct error *err)
+{
+    lane->store = store;
+    if (uv_cond_init(&lane->wake) != 0)
+        return error_set(err, ERROR_NOMEM, "no memory for a database connection");
+    lane->db = db_new(store->config);
+    if (lane->db == NULL) {
+        uv_cond_destroy(&lane->wake);
+        return error_set(err, ERROR_NOMEM, "no memory for a database connection");
+    }
+    int status = uv_thread_create(&lane->thread, lane_main, lane);
+    if (status != 0)
+        return error_set(err, ERROR_AGAIN, "a thread for a database connection: %s",
+                         uv_strerror(status));
+    store->started++;
+    return ERROR_NONE;
+}
+
+static struct store_mysql *allocate(unsigned lanes)
+{
+    struct store_mysql *store = calloc(1, sizeof(*store) + lanes * sizeof(struct lane));
+    if (store == NULL)
+        return NULL;
+    if (uv_mutex_init(&store->lock) != 0) {
+        free(store);
+        return NULL;
+    }
+    store->store = (struct store){
+        .name = "mysql",
+        .lanes = lanes,
+        .max_batch_rows = MAX_BATCH_ROWS,
+        .submit = submit,
+        .abort = abort_writes,
+        .close = close_store,
+    };
+    return store;
+}
+
+enum error_code store_mysql_new(uv_loop_t *loop, const struct config *config, struct logger *logger,
+                                struct store **result, struct error *err)
+{
+    struct store_mysql *store = allocate((unsigned)config->db_connections);
+    if (store == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory for the store");
+    store->config = config;
+    store->logger = logger;
+    int status = uv_async_init(loop, &store->answered, on_answered);
+    if (status != 0) {
+        free_store(store);
+        return error_set(err, ERROR_AGAIN, "the event loop: %s", uv_strerror(status));
+    }
+    store->answered.data = store;
+    for (unsigned i = 0; i < store->store.lanes; i++) {
+        enum error_code code = start_lane(&store->lanes[i], store, err);
+        if (code != ERROR_NONE) {
+            close_store(&store->store, NULL, NULL); /* freed when the loop runs next */
+            return code;
+        }
+    }
+    *result = &store->store;
+    return ERROR_NONE;
+}
