@@ -18,17 +18,22 @@
 struct json; /* a reader: the document that was read last, and memory used again */
 typedef struct cJSON json_value; /* opaque here */
 
-#define JSON_MAX_DEPTH 64
+#define JSON_MAX_DEPTH  64
+#define JSON_MAX_TEXT   ((size_t)64 << 20) /* bytes of a document */
+#define JSON_MAX_VALUES ((size_t)1 << 19)  /* kept ones; each takes some 100 bytes */
 
+/* JSON_NO_MEMORY: there is none, or the document would take more than its share, that is, it is
+ * over JSON_MAX_TEXT or JSON_MAX_VALUES. The code in err tells: ERROR_NOMEM or ERROR_INPUT. */
 enum json_result { JSON_OK, JSON_MALFORMED, JSON_TOO_DEEP, JSON_NO_MEMORY };
 
 /* skip_keys: members of these names are checked but not kept, wherever they stand; ends in NULL.
- * Borrowed for the reader's life. NULL: none. */
+ * Borrowed for the reader's life. NULL: none. A key that is written with escapes is kept. */
 struct json *json_new(const char *const *skip_keys); /* NULL: no memory */
 void json_free(struct json *json);
 
 /* Reads one document; white space around it is allowed, anything else is not. *root is valid until
- * the next json_read or json_free. err says where and why. */
+ * the next json_read or json_free. err says where and why: "offset 12: ...". On failure *root is
+ * NULL. Memory for the text is kept for the next document, unless this one was huge. */
 enum json_result json_read(struct json *json, struct text text, const json_value **root,
                            struct error *err) MUST_CHECK;
 
@@ -43,9 +48,10 @@ bool json_is_array(const json_value *value);
 bool json_is_string(const json_value *value);
 bool json_is_number(const json_value *value);
 bool json_is_true(const json_value *value);
+bool json_is_null(const json_value *value); /* false for NULL: that is absent */
 
 /* Elements of an array or members of an object, in the order of the text (duplicate keys and nulls
- * are included); NULL at the end. */
+ * are included); NULL at the end. A NUL in a key is U+FFFD. */
 const json_value *json_first(const json_value *value);
 const json_value *json_next(const json_value *element);
 struct text json_key(const json_value *member);
@@ -60,8 +66,7 @@ bool json_number_text(const json_value *value, struct text *text);
 bool json_integer(const json_value *value, int64_t *integer);
 
 /* Appends text as a JSON string with its quotes, escaped as Go's encoding/json does (what KubeDL's
- * own rows look like): < > & U+2028 U+2029 as \uXXXX, other non-ASCII raw, invalid UTF-8 as U+FFFD.
- */
+ * own rows look like): < > & U+2028 U+2029 as \uXXXX, other non-ASCII raw, invalid UTF-8 as \ufffd. */
 struct buffer;
 void json_append_string(struct buffer *out, struct text text);
 
