@@ -104,7 +104,7 @@ $(OUT)/packages.mk: Makefile | deps-build $(if $(findstring clang,$(CC)),deps-ch
 		"$$(printf '%s' "$$cflags" | sed 's/-I */-isystem /g')" "$$libs" >$@
 
 ifneq ($(filter-out help clean deps deps-% format image,$(or $(MAKECMDGOALS),all)),)
--include $(OUT)/packages.mk
+include $(OUT)/packages.mk
 endif
 
 # ---- build -------------------------------------------------------------------------------------
