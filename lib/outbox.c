@@ -2,49 +2,9 @@
 #include "lib/outbox.h"
 
 #include "lib/invariant.h"
+#include "lib/outbox_entry.h"
 
 #include <stdlib.h>
-
-#define HASH_NONFATAL_OOM          1
-#define uthash_nonfatal_oom(entry) ((entry)->keyed = false)
-#include <uthash.h>
-#include <utlist.h>
-
-#define MODE_COUNT 2
-
-struct queue;
-
-struct entry {
-    struct row *flying;              /* in a batch; NULL if none is */
-    struct row *waiting[MODE_COUNT]; /* by mode: written in this order */
-    const struct table *table;
-    unsigned lane;
-    bool keyed;                /* false: the map found no memory for it */
-    struct queue *queue;       /* where it waits; NULL while a row of it is in flight */
-    struct entry *prev, *next; /* in that queue */
-    UT_hash_handle hh;
-    size_t uid_length;
-    char uid[];
-};
-
-/* Rows of one lane, table and mode that wait, the one that has waited longest first. */
-struct queue {
-    struct entry *head;
-    size_t count;
-};
-
-/* What belongs to one table. */
-struct shelf {
-    struct entry *by_uid; /* uthash */
-    struct queue *queues; /* [lanes][MODE_COUNT] */
-};
-
-struct outbox {
-    struct outbox_limits limits;
-    struct outbox_counts counts;
-    size_t shelf_count;
-    struct shelf shelves[]; /* in the order of tables[] */
-};
 
 static size_t count_tables(void)
 {
@@ -170,10 +130,31 @@ static struct entry *add_entry(struct outbox *outbox, struct shelf *shelf, const
     return entry;
 }
 
-static void remove_entry(struct shelf *shelf, struct entry *entry)
+void outbox_remove_entry(struct outbox *outbox, struct entry *entry)
 {
-    HASH_DEL(shelf->by_uid, entry);
+    HASH_DEL(shelf_of(outbox, entry->table)->by_uid, entry);
     free(entry);
+}
+
+void outbox_hold(struct outbox *outbox, uint64_t epoch)
+{
+    if (outbox->limits.durability != NULL)
+        durability_hold(outbox->limits.durability, epoch);
+}
+
+void outbox_release(struct outbox *outbox, uint64_t epoch)
+{
+    if (epoch != 0)
+        durability_release(outbox->limits.durability, epoch);
+}
+
+/* Of two rows that become one the older hold is kept: the merged row is unsafe since then. */
+static uint64_t join_holds(struct outbox *outbox, uint64_t a, uint64_t b)
+{
+    if (a == 0 || b == 0)
+        return a + b;
+    outbox_release(outbox, a < b ? b : a);
+    return a < b ? a : b;
 }
 
 /* *slot becomes the merge of *slot and row, which came later or lay above it; just row where *slot is
@@ -194,6 +175,7 @@ static enum error_code merge_into(struct outbox *outbox, struct row **slot, stru
     outbox->counts.bytes += merged->bytes;
     outbox->counts.bytes -= (*slot)->bytes;
     outbox->counts.superseded++;
+    merged->epoch = join_holds(outbox, (*slot)->epoch, row->epoch);
     row_free(*slot);
     row_free(row);
     *slot = merged;
@@ -267,22 +249,55 @@ static void find_queue(struct outbox *outbox, struct entry *entry)
     enqueue(outbox, entry);
 }
 
-enum error_code outbox_put(struct outbox *outbox, struct row *row, struct error *err)
+static struct entry *find_or_add(struct outbox *outbox, const struct row *row)
 {
     struct shelf *shelf = shelf_of(outbox, row->table);
     struct text uid = row_uid(row);
     struct entry *entry;
     HASH_FIND(hh, shelf->by_uid, uid.data, uid.length, entry);
-    if (entry == NULL)
-        entry = add_entry(outbox, shelf, row);
-    if (entry == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory for another row in the outbox");
+    return entry != NULL ? entry : add_entry(outbox, shelf, row);
+}
 
+static enum error_code put(struct outbox *outbox, struct entry *entry, struct row *row,
+                           struct error *err)
+{
     enum error_code code = wait_row(outbox, entry, row, err);
     find_queue(outbox, entry);
     if (code == ERROR_NONE)
         outbox->counts.put++;
     return code;
+}
+
+enum error_code outbox_put(struct outbox *outbox, struct row *row, struct error *err)
+{
+    struct entry *entry = find_or_add(outbox, row);
+    if (entry == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory for another row in the outbox");
+
+    int64_t received_us = row->received_us;
+    uint64_t epoch = 0;
+    if (outbox->limits.durability != NULL)
+        epoch = durability_epoch(outbox->limits.durability);
+    row->epoch = epoch;
+    outbox_hold(outbox, epoch);
+    enum error_code code = put(outbox, entry, row, err);
+    if (code != ERROR_NONE) {
+        row->epoch = 0;
+        outbox_release(outbox, epoch);
+        return code;
+    }
+    outbox_mark_dirty(outbox, entry, received_us);
+    return ERROR_NONE;
+}
+
+enum error_code outbox_restore(struct outbox *outbox, struct row *row, struct error *err)
+{
+    struct entry *entry = find_or_add(outbox, row);
+    if (entry == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory for a row of the spool");
+    entry->on_disk = true;
+    row->epoch = 0;
+    return put(outbox, entry, row, err);
 }
 
 bool outbox_is_full(const struct outbox *outbox)
@@ -309,7 +324,8 @@ int64_t outbox_oldest_us(const struct outbox *outbox)
         for (const struct entry *entry = outbox->shelves[i].by_uid; entry != NULL;
              entry = entry->hh.next) {
             oldest_us = older(oldest_us, entry->flying);
-            oldest_us = older(oldest_us, first_waiting(entry));
+            oldest_us = older(oldest_us, entry->waiting[ROW_UPSERT]);
+            oldest_us = older(oldest_us, entry->waiting[ROW_UPDATE]);
         }
     }
     return oldest_us;
@@ -431,15 +447,21 @@ bool outbox_take(struct outbox *outbox, unsigned lane, size_t max_rows, size_t m
     return true;
 }
 
+static void discard(struct outbox *outbox, struct row *row)
+{
+    outbox_release(outbox, row->epoch);
+    row_free(row);
+}
+
 void outbox_done(struct outbox *outbox, struct batch *batch, size_t i)
 {
     struct entry *entry = batch->entries[i];
-    row_free(land(outbox, batch, i));
+    discard(outbox, land(outbox, batch, i));
     outbox->counts.done++;
-    if (first_waiting(entry) != NULL)
-        enqueue(outbox, entry);
+    if (entry_is_empty(entry))
+        outbox_bury(outbox, entry);
     else
-        remove_entry(shelf_of(outbox, entry->table), entry);
+        enqueue(outbox, entry);
 }
 
 /* Puts row below what came while it was in flight. */
@@ -454,7 +476,7 @@ static void wait_again(struct outbox *outbox, struct entry *entry, struct row *r
         code = merge_into(outbox, slot, above, NULL);
     if (code == ERROR_NONE)
         return;
-    row_free(lift(outbox, slot));
+    discard(outbox, lift(outbox, slot));
     outbox->counts.superseded++;
     code = merge_into(outbox, slot, above, NULL);
     invariant(code == ERROR_NONE); /* the slot is empty: nothing to allocate */

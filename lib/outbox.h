@@ -22,12 +22,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct durability;
 struct outbox;
 
 struct outbox_limits {
     size_t max_rows;  /* outbox_is_full() from here on */
     size_t max_bytes; /* the same, in bytes of rows */
     unsigned lanes;   /* writers: an object always goes to the same one (by a hash of its uid) */
+    struct durability *durability; /* told what is not safe yet; not owned; NULL: nobody asks */
+    bool spooled;                  /* there is a spool: what it has not is kept track of */
 };
 
 struct outbox_counts {
@@ -58,6 +61,10 @@ void outbox_free(struct outbox *outbox); /* frees the rows that are still in it 
 /* Takes over row, on success only. */
 enum error_code outbox_put(struct outbox *outbox, struct row *row, struct error *err) MUST_CHECK;
 
+/* The same for a row that comes from the spool: it is durable already. */
+enum error_code outbox_restore(struct outbox *outbox, struct row *row,
+                               struct error *err) MUST_CHECK;
+
 /* A soft bound: outbox_put still takes rows, the caller is to pause its source. */
 bool outbox_is_full(const struct outbox *outbox);
 
@@ -86,5 +93,27 @@ void outbox_done(struct outbox *outbox, struct batch *batch, size_t i);
 /* What is left in the batch goes back to the front, under what came meanwhile. Allocates nothing
  * unless two rows have to be merged; where that finds no memory the older one gives way. */
 void outbox_return(struct outbox *outbox, struct batch *batch);
+
+/* What the spool is to hold of one object: its rows, in the order in which they are to be written; or
+ * none: it is to be forgotten. */
+struct outbox_record {
+    const struct table *table;
+    struct text uid;
+    const struct row *rows[3];
+    size_t row_count;
+};
+
+/* Calls record() for objects of which the spool does not know the present state, if that is so since
+ * before_us or earlier (microseconds since 1970): at most max of them, the longest first. Returns how
+ * many. The next call only after outbox_captured(). record() must not call the outbox. */
+size_t outbox_capture(struct outbox *outbox, int64_t before_us, size_t max,
+                      void (*record)(void *context, const struct outbox_record *record),
+                      void *context);
+
+/* The answer to the last capture: it is on disk, or nothing of it is. */
+void outbox_captured(struct outbox *outbox, bool stored);
+
+/* All that is held is to be written to the spool anew: it has been lost. */
+void outbox_recapture(struct outbox *outbox);
 
 #endif

@@ -105,6 +105,7 @@ enum error_code row_new(const struct table *table, enum row_mode mode, const str
     row->mode = mode;
     row->cut_columns = layout.cut;
     row->received_us = received_us;
+    row->epoch = 0;
     row->bytes = bytes;
     memcpy(row->cells, cells, cells_bytes);
     char *at = (char *)row->cells + cells_bytes;

@@ -53,6 +53,7 @@ struct row {
     enum row_mode mode;
     uint32_t cut_columns; /* bit i: column i was too long and was cut, with a visible marker */
     int64_t received_us;  /* when its event arrived, microseconds since 1970 */
+    uint64_t epoch;       /* the outbox's: the hold it has on durability; 0: none */
     size_t bytes;         /* of this allocation, for accounting */
     struct cell cells[];  /* table->column_count of them, texts behind */
 };
