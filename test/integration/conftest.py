@@ -20,6 +20,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     # A seed for all that is random in the tests: printed, and replayed with SEED=...
+    config.costs = []
     config.seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(2**32))
 
 
@@ -84,9 +85,35 @@ def new_sidecar(database, directory):
 
 
 @pytest.fixture
+def ship(new_sidecar, directory):
+    """ship(lines, NAME=value, ...) runs a sidecar over its standard input, to its end."""
+
+    def run(lines, **settings):
+        path = directory / "lines"
+        path.write_bytes(b"".join(lines))
+        with open(path, "rb") as stdin:
+            sidecar = new_sidecar(EVENT_SOURCE="-", **settings).start(stdin=stdin)
+        assert sidecar.wait() == 0, sidecar.log_tail()
+        return sidecar
+
+    return run
+
+
+@pytest.fixture
 def rng(request):
     """Random numbers of this test: the same ones for the same SEED, whatever else runs."""
     return random.Random(f"{request.config.seed} {request.node.name}")
+
+
+@pytest.fixture
+def record_cost(request):
+    """record_cost(text): a line for the end of the report."""
+    return request.config.costs.append
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for text in config.costs:
+        terminalreporter.write_line(text)
 
 
 @pytest.hookimpl(hookwrapper=True)

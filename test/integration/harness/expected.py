@@ -72,8 +72,13 @@ def _replica_resources(spec):
             "resources": _template_resources(template.get("spec") or {})}
 
 
-def _newest(*times):
-    return max((time for time in times if time), default=RECEIVED)
+def _stopped(event, *times):
+    """When something ended that does not say so itself: the newest time that it states."""
+    metadata, status = event["object"]["metadata"], event["object"].get("status") or {}
+    stated = [c.get("lastTransitionTime") for c in status.get("conditions") or []]
+    if event["type"] == "DELETED":
+        stated.append(metadata.get("deletionTimestamp"))
+    return max((time for time in (*stated, *times) if time), default=RECEIVED)
 
 
 def _tenancy(annotations):
@@ -116,9 +121,7 @@ def job_row(event):
         if row["status"] not in FINAL:
             row["status"] = "Stopped"
         if row["gmt_job_finished"] is None:
-            row["gmt_job_finished"] = _newest(
-                metadata.get("deletionTimestamp"),
-                conditions[-1]["lastTransitionTime"] if conditions else None)
+            row["gmt_job_finished"] = _stopped(event)
     return row
 
 
@@ -146,7 +149,9 @@ def pod_row(event):
         return None
     default_name = CONTAINERS[owner["kind"]]
     container = _chosen(thing["spec"]["containers"], default_name)
-    state = (_chosen(status.get("containerStatuses") or [], default_name) or {}).get("state") or {}
+    statuses = status.get("containerStatuses") or []
+    state = (_chosen(statuses, default_name) or {}).get("state") or {}
+    ends = [((s.get("state") or {}).get("terminated") or {}).get("finishedAt") for s in statuses]
     running, terminated = state.get("running"), state.get("terminated")
     row = {
         "name": metadata["name"],
@@ -172,10 +177,11 @@ def pod_row(event):
         row["gmt_started"] = (running or {}).get("startedAt") or row["gmt_created"]
     elif row["status"] in FINAL:
         row["gmt_started"] = (terminated or {}).get("startedAt") or row["gmt_created"]
-        row["gmt_finished"] = (terminated or {}).get("finishedAt")
+        row["gmt_finished"] = (terminated or {}).get("finishedAt") or _stopped(event, *ends)
     if row["status"] == "Failed":
         said = terminated or {"reason": status.get("reason"), "message": status.get("message")}
-        row["remark"] = (f"Reason: {said.get('reason') or ''}\nExitCode: {said.get('exitCode', 0)}\n"
+        row["remark"] = (f"Reason: {said.get('reason') or ''}\n"
+                         f"ExitCode: {said.get('exitCode', '')}\n"
                          f"Message: {said.get('message') or ''}")
     if event["type"] == "DELETED":
         row.update(deleted=1, is_in_etcd=0)
@@ -183,8 +189,7 @@ def pod_row(event):
             row["status"] = "Stopped"
         row["gmt_started"] = row["gmt_started"] or row["gmt_created"]
         if row["gmt_finished"] is None:
-            row["gmt_finished"] = _newest((terminated or {}).get("finishedAt"),
-                                          metadata.get("deletionTimestamp"))
+            row["gmt_finished"] = _stopped(event, *ends)
     return row
 
 

@@ -133,14 +133,22 @@ class Sidecar:
         records = [r for r in self.records() if r.get("msg") in ("summary", "stopped")]
         return records[-1] if records else None
 
+    def wait_until_received(self, received):
+        self._wait_for_summary(f"{received} documents are received",
+                               lambda last: last["received"] >= received)
+
     def wait_until_written(self, received):
         """Waits until it has got that many documents and holds nothing back."""
-        def done():
-            last = self.summary()
-            assert self.poll() is None, f"the sidecar has ended:\n{self.log_tail()}"
-            return last and last["received"] >= received and last["pending"] == 0
+        self._wait_for_summary(f"{received} documents are written", lambda last:
+                               last["received"] >= received and last["pending"] == 0)
 
-        until(done, lambda: f"{received} documents are written:\n{self.log_tail()}")
+    def _wait_for_summary(self, what, condition):
+        def holds():
+            assert self.poll() is None, f"the sidecar has ended:\n{self.log_tail()}"
+            last = self.summary()
+            return last and condition(last)
+
+        until(holds, lambda: f"{what}:\n{self.log_tail()}")
 
     def accounts(self):
         """Its last account, which has to add up. After its end."""

@@ -1,0 +1,259 @@
+"""The process: settings, command line, sockets, signals, secrets."""
+
+import os
+import signal
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from harness import events, producer
+from harness import sidecar as program
+from harness.stream import line
+from harness.wait import until
+
+
+def job_lines(count, version="1"):
+    return b"".join(line(events.added(events.job(f"job-{n}", version=version)))
+                    for n in range(count))
+
+
+# Command line and settings
+
+
+def test_version():
+    result = program.run("--version")
+    assert result.returncode == 0
+    assert result.stdout.startswith("kubedl-shipper ")
+    assert result.stderr == ""
+
+
+def test_help_names_every_setting():
+    result = program.run("--help")
+    assert result.returncode == 0
+    for name in ("MYSQL_HOST", "MYSQL_PASSWORD", "EVENT_SOURCE", "REGION", "OUTBOX_MAX_ROWS"):
+        assert name in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("arguments", [["--verbose"], ["file"], ["--help", "--version"], [""]])
+def test_unknown_arguments(arguments):
+    result = program.run(*arguments)
+    assert result.returncode == 2
+    assert "--help" in result.stderr and result.stdout == ""
+
+
+def test_settings_errors_are_told_all_at_once():
+    result = program.run(settings={
+        "EVENT_SOURCE": "carrier-pigeon:coop", "MYSQL_PORT": "70000", "BATCH_MAX_ROWS": "many",
+        "LOG_LEVEL": "shouting", "MYSQL_HOST": "a,,b", "MYSQL_PASSWORD": "s3cret"})
+    assert result.returncode == 2
+    for name in ("EVENT_SOURCE", "MYSQL_PORT", "BATCH_MAX_ROWS", "LOG_LEVEL", "MYSQL_HOST"):
+        assert name in result.stderr
+    assert "s3cret" not in result.stderr + result.stdout
+
+
+def test_check_config_shows_what_is_set_and_no_secret():
+    settings = {"EVENT_SOURCE": "-", "MYSQL_HOST": "db.example", "MYSQL_PASSWORD": "s3cret",
+                "REGION": ""}
+    result = program.run("--check-config", settings=settings)
+    assert result.returncode == 0
+    shown = dict(one.split("=", 1) for one in result.stdout.splitlines())
+    assert shown["MYSQL_HOST"] == "db.example"
+    assert shown["MYSQL_PORT"] == "3306"
+    assert shown["MYSQL_DB_NAME"] == "kubedl"
+    assert shown["MYSQL_PASSWORD"] == "(set)"
+    assert "s3cret" not in result.stdout + result.stderr
+
+
+def test_check_config_fails_as_the_start_does():
+    settings = {"EVENT_SOURCE": "-", "DB_TIMEOUT_MS": "soon"}
+    assert program.run("--check-config", settings=settings).returncode == 2
+
+
+# Secrets
+
+
+def test_password_is_nowhere(new_sidecar, directory, database, server):
+    path = directory / "events.sock"
+    sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}", LOG_LEVEL="debug").start()
+    with producer.connect(path) as connection:
+        connection.sendall(job_lines(3))
+        sidecar.wait_until_written(3)
+        command_line = Path(f"/proc/{sidecar.pid}/cmdline").read_bytes()
+        server.kill()
+        connection.sendall(job_lines(3, version="2"))
+        until(lambda: sidecar.records("rows wait: the store could not take them"),
+              "it notices that the database is away")
+        server.start()
+        server.query(f"ALTER USER {database.user}@'%' IDENTIFIED BY 'another'")
+        connection.sendall(job_lines(3, version="3"))
+        until(lambda: "1045" in sidecar.log_text(), "it is refused")
+        server.query(f"ALTER USER {database.user}@'%%' IDENTIFIED BY %s", (database.password,))
+        sidecar.wait_until_written(9)
+    assert sidecar.stop() == 0
+    secret = database.password[-16:]
+    assert secret not in sidecar.log_text()
+    assert secret.encode() not in command_line
+
+
+# Signals
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_signal_writes_what_waits_and_ends_with_0(sig, new_sidecar, directory, database):
+    path = directory / "events.sock"
+    sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}", BATCH_LINGER_MS=1000).start()
+    with producer.connect(path) as connection:
+        connection.sendall(job_lines(500))
+        sidecar.signal(sig)
+        assert sidecar.wait() == 0
+    assert database.count("job_info") == 500
+    assert sidecar.accounts()["pending"] == 0
+
+
+def test_signal_before_the_first_event(new_sidecar, directory, database):
+    sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{directory}/events.sock").start()
+    sidecar.wait_for_record("started")
+    assert sidecar.stop() == 0
+
+
+# Standard input
+
+
+def test_stdin_ends_with_0_when_all_is_written(new_sidecar, database):
+    reading, writing = os.pipe()
+    sidecar = new_sidecar(EVENT_SOURCE="-").start(stdin=reading)
+    os.close(reading)
+    os.write(writing, job_lines(3))
+    until(lambda: database.count("job_info") == 3, "rows are written before the end of input")
+    assert sidecar.poll() is None
+    os.write(writing, job_lines(5, version="2"))
+    os.close(writing)
+    assert sidecar.wait() == 0
+    assert database.count("job_info", "version = '2'") == 5
+
+
+def test_empty_stdin(ship):
+    assert ship([]).accounts()["received"] == 0
+
+
+def test_unfinished_last_line_of_stdin_is_said(ship, database):
+    sidecar = ship([job_lines(1), job_lines(2)[:-10]])
+    assert sidecar.accounts()["cut_lines"] == 1
+    assert database.count("job_info") == 1
+
+
+# unix-listen: the sidecar listens
+
+
+def test_listening_socket_is_for_owner_and_group(new_sidecar, directory, database):
+    path = directory / "events.sock"
+    sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}").start()
+    sidecar.wait_for_record("started")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    assert sidecar.stop() == 0
+    assert not path.exists()
+
+
+def test_stale_socket_file_is_replaced(new_sidecar, directory, database):
+    path = directory / "events.sock"
+    new_sidecar(EVENT_SOURCE=f"unix-listen:{path}").start().wait_for_record("started")
+    first = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}.2").start()
+    first.wait_for_record("started")
+    first.kill()
+    assert Path(f"{path}.2").exists()
+    second = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}.2").start()
+    with producer.connect(f"{path}.2") as connection:
+        connection.sendall(job_lines(1))
+        second.wait_until_written(1)
+    assert second.stop() == 0
+
+
+def test_socket_that_another_one_listens_on_is_left_alone(new_sidecar, directory, database):
+    path = directory / "events.sock"
+    first = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}").start()
+    first.wait_for_record("started")
+    second = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}").start()
+    assert second.wait() == 1
+    assert second.records("cannot start")
+    with producer.connect(path) as connection:
+        connection.sendall(job_lines(1))
+        first.wait_until_written(1)
+    assert first.stop() == 0
+
+
+def test_file_that_is_no_socket_is_left_alone(new_sidecar, directory, database):
+    path = directory / "events.sock"
+    path.write_text("precious")
+    assert new_sidecar(EVENT_SOURCE=f"unix-listen:{path}").start().wait() == 1
+    assert path.read_text() == "precious"
+
+
+def test_many_producers_at_once(new_sidecar, directory, database):
+    path = directory / "events.sock"
+    sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}").start()
+    connections = [producer.connect(path) for _ in range(20)]
+    lines = [line(events.added(events.job(f"job-{n}", version=str(version))))
+             for version in range(1, 6) for n in range(20)]
+    # A piece of a line to each of them in turn: their bytes must not get mixed.
+    streams = [b"".join(lines[n::20]) for n in range(20)]
+    for at in range(0, max(map(len, streams)), 97):
+        for number, connection in enumerate(connections):
+            connection.sendall(streams[number][at:at + 97])
+    sidecar.wait_until_written(100)
+    for connection in connections:
+        connection.close()
+    assert sidecar.stop() == 0
+    assert sidecar.accounts()["invalid"] == 0
+    assert {row["version"] for row in database.jobs().values()} == {"5"}
+    assert database.count("job_info") == 20
+
+
+# unix: the sidecar connects
+
+
+def test_producer_comes_later_and_comes_again(new_sidecar, directory, database):
+    path = directory / "events.sock"
+    sidecar = new_sidecar(EVENT_SOURCE=f"unix:{path}").start()
+    sidecar.wait_for_record("started")
+    for turn in range(1, 4):
+        with producer.Listener(path) as listener, listener.accept() as connection:
+            connection.sendall(job_lines(3, version=str(turn)))
+        path.unlink()
+        sidecar.wait_until_written(3 * turn)
+    assert sidecar.stop() == 0
+    assert {row["version"] for row in database.jobs().values()} == {"3"}
+
+
+def test_path_that_is_too_long_for_a_socket_is_refused():
+    long_path = "/tmp/" + "x" * 120
+    for source in (f"unix:{long_path}", f"unix-listen:{long_path}"):
+        result = program.run("--check-config", settings={"EVENT_SOURCE": source})
+        assert result.returncode == 2
+        assert "EVENT_SOURCE" in result.stderr
+
+
+# The database's own Unix socket
+
+
+def test_database_over_a_unix_socket(ship, database, server):
+    ship([job_lines(3)], MYSQL_HOST=server.socket, MYSQL_PORT=None)
+    assert database.count("job_info") == 3
+
+
+# REGION and CLUSTER_ID
+
+
+def test_region_and_cluster_are_in_each_row(ship, database):
+    ship([job_lines(1), line(events.added(events.pod("pod-1")))], REGION="eu-1", CLUSTER_ID="blue")
+    for row in (database.jobs()["job-0"], database.pods()["pod-1"]):
+        assert (row["deploy_region"], row["cluster_id"]) == ("eu-1", "blue")
+
+
+def test_region_switched_on_later_fills_in_the_rows_that_are_there(ship, database):
+    ship([job_lines(2)])
+    ship([job_lines(2)], REGION="eu-1")
+    assert database.count("job_info", "deploy_region = 'eu-1'") == 2
+    assert database.count("job_info") == 2
