@@ -33,7 +33,8 @@ void json_free(struct json *json);
 
 /* Reads one document; white space around it is allowed, anything else is not. *root is valid until
  * the next json_read or json_free. err says where and why: "offset 12: ...". On failure *root is
- * NULL. Memory for the text is kept for the next document, unless this one was huge. */
+ * NULL. Memory for the text is kept for the next document, unless this one was huge. Only one thread
+ * may read at a time, whatever the reader: cJSON notes its last error in a global. */
 enum json_result json_read(struct json *json, struct text text, const json_value **root,
                            struct error *err) MUST_CHECK;
 
