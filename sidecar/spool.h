@@ -1,0 +1,62 @@
+/* spool: what the database has not taken yet, on disk.
+ *
+ * Write-behind: a row that is still unwritten one tick after it came goes to the spool; a row that the
+ * database took in time never touches the disk. All disk work is done in libuv's thread pool, one
+ * request at a time. */
+#ifndef SIDECAR_SPOOL_H
+#define SIDECAR_SPOOL_H
+
+#include "lib/durability.h"
+#include "lib/error.h"
+#include "lib/ledger.h"
+#include "lib/outbox.h"
+#include "sidecar/logger.h"
+#include "sidecar/spool_file.h"
+#include "sidecar/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct spool;
+
+struct spool_settings {
+    const char *directory; /* SPOOL_DIR */
+    int64_t max_bytes;     /* SPOOL_MAX_BYTES */
+    struct outbox *outbox;
+    struct ledger *ledger; /* kept across restarts */
+    struct logger *logger;
+
+    /* Something was stored, or there is room again: acknowledge, resume. */
+    void (*progress)(void *context);
+    void *context;
+};
+
+/* Opens the spool and reads the ledger. Blocking: for the start, before the source is opened. */
+enum error_code spool_new(uv_loop_t *loop, const struct spool_settings *settings,
+                          struct spool **spool, struct error *err) MUST_CHECK;
+
+/* Reads records back into the outbox until it is full or there are no more; *more tells. The ledger is
+ * settled once all are read. */
+enum error_code spool_load(struct spool *spool, bool *more, struct error *err) MUST_CHECK;
+
+/* Every tick, and whenever something is worth looking at: begins a request if none is running. */
+void spool_tick(struct spool *spool, int64_t now_us);
+
+/* A row that was refused: goes to the dead letters with the next request. Copies what it needs. */
+void spool_bury(struct spool *spool, const struct row *row, const struct refusal *refusal,
+                int64_t now_us);
+
+/* True while nothing more should come: over its bound, or the disk is nearly full, or it fails. */
+bool spool_is_full(const struct spool *spool);
+
+struct spool_usage spool_usage(const struct spool *spool);
+
+/* Stores all that the outbox holds, whatever its age, and the ledger; then done(), with whether all of
+ * it is on disk. */
+void spool_flush(struct spool *spool, void (*done)(void *context, bool stored), void *context);
+
+/* Closes the file and the handles, frees it, then calls closed(). Not while flushing. */
+void spool_close(struct spool *spool, void (*closed)(void *context), void *context);
+
+#endif
