@@ -1,7 +1,11 @@
 /* source: where the stream of documents comes from.
  *
  * Nothing else in the program knows which source is used. A source calls back on the loop thread
- * and never from inside source_start, source_pause or source_resume. */
+ * and never from inside its own functions. From inside any callback it may be paused, resumed and
+ * closed. While it is paused no document comes; after close() nothing but closed().
+ *
+ * A producer that shuts down its sending side, or closes, has ended its stream: all whole lines of
+ * it are still delivered before closed(). */
 #ifndef SIDECAR_SOURCE_H
 #define SIDECAR_SOURCE_H
 
@@ -20,13 +24,14 @@ struct source_events {
     /* A connection begins; its id is never used again by this process. */
     void (*opened)(void *context, uint64_t connection);
 
-    /* One document: a line without its newline, not empty. Valid during the call. */
+    /* One document: a line without its newline, not blank. Valid during the call. */
     void (*document)(void *context, uint64_t connection, struct text line);
 
     /* A document over the bound was skipped: its first bytes and its whole length. */
     void (*too_long)(void *context, uint64_t connection, struct text head, uint64_t length);
 
-    /* A burst of documents is over for now: the moment to look at the outbox and to pause. */
+    /* A burst of at most some hundred documents, or none, is over for now: the moment to look at
+     * the outbox and to pause. */
     void (*drained)(void *context);
 
     /* A connection ends; an unfinished last line is reported here and is not a document. */
@@ -37,17 +42,18 @@ struct source_events {
 };
 
 struct source_settings {
-    const char *address; /* EVENT_SOURCE */
+    const char *address; /* EVENT_SOURCE; read by source_new() only */
     size_t max_document; /* bytes */
     struct source_events events;
     struct logger *logger;
 };
 
 struct source {
+    /* Once. If it fails, the source is only good for close(). */
     enum error_code (*start)(struct source *source, struct error *err);
     void (*pause)(struct source *source); /* no further documents; the producer feels it */
     void (*resume)(struct source *source);
-    /* Stops, closes every handle, frees the source, then calls closed(). */
+    /* Stops, closes every handle, frees the source, then calls closed(). Once, in any state. */
     void (*close)(struct source *source, void (*closed)(void *context), void *context);
 };
 

@@ -1,0 +1,75 @@
+/* source: the address says which kind of source it is (see source.h).
+ *
+ * To add a kind: a line in the table, and a file that fills in struct source. */
+#include "sidecar/source.h"
+
+#include "sidecar/source_kinds.h"
+
+#include <sys/un.h>
+
+/* libuv cuts a longer path silently, and would use another socket. */
+#define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
+
+struct kind {
+    const char *prefix;
+    bool takes_path; /* else the prefix is the whole address */
+    enum error_code (*make)(uv_loop_t *loop, const struct source_settings *settings,
+                            const char *path, struct source **source, struct error *err);
+};
+
+static const struct kind kinds[] = {
+    {"unix:", true, source_connect_new},
+    {"unix-listen:", true, source_listen_new},
+    {"-", false, source_stdin_new},
+};
+
+/* NULL: none. *path is what follows the prefix. */
+static const struct kind *find_kind(const char *address, const char **path)
+{
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        size_t length = strlen(kinds[i].prefix);
+        if (strncmp(address, kinds[i].prefix, length) != 0)
+            continue;
+        *path = address + length;
+        if (kinds[i].takes_path || **path == '\0')
+            return &kinds[i];
+    }
+    return NULL;
+}
+
+static enum error_code parse(const char *address, const struct kind **kind, const char **path,
+                             struct error *err)
+{
+    *kind = find_kind(address, path);
+    if (*kind == NULL)
+        return error_set(err, ERROR_OPERATOR,
+                         "\"%s\" is not a source of events: use unix:PATH (connect), "
+                         "unix-listen:PATH or - (standard input)",
+                         address);
+    if ((*kind)->takes_path && **path == '\0')
+        return error_set(err, ERROR_OPERATOR, "\"%s\" lacks the path of the socket", address);
+    size_t length = strlen(*path);
+    if (length > SOCKET_PATH_MAX)
+        return error_set(err, ERROR_OPERATOR,
+                         "the socket path has %zu bytes, and a Unix socket's can have %zu: \"%s\"",
+                         length, SOCKET_PATH_MAX, *path);
+    return ERROR_NONE;
+}
+
+enum error_code source_check(const char *address, struct error *err)
+{
+    const struct kind *kind;
+    const char *path;
+    return parse(address, &kind, &path, err);
+}
+
+enum error_code source_new(uv_loop_t *loop, const struct source_settings *settings,
+                           struct source **source, struct error *err)
+{
+    const struct kind *kind;
+    const char *path;
+    enum error_code code = parse(settings->address, &kind, &path, err);
+    if (code != ERROR_NONE)
+        return code;
+    return kind->make(loop, settings, path, source, err);
+}
