@@ -14,9 +14,9 @@
 #define CONFIG_MAX_HOSTS 16
 
 struct config_host {
-    char name[256]; /* as written: never a resolved address, so that TLS can verify it; a name that
-                       begins with '/' is a Unix socket */
-    uint16_t port;
+    char name[256]; /* as written, but for brackets: never a resolved address, so that TLS can
+                       verify it; a name that begins with '/' is a Unix socket */
+    uint16_t port;  /* 0 for a Unix socket */
 };
 
 struct config {

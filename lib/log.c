@@ -10,11 +10,18 @@
 #define CUT_MARKER     "..."
 #define REPLACEMENT    "\xEF\xBF\xBD" /* U+FFFD */
 
-static const char *const level_names[] = {
+const char *const log_level_names[] = {
     [LOG_LEVEL_DEBUG] = "debug",
     [LOG_LEVEL_INFO] = "info",
     [LOG_LEVEL_WARN] = "warn",
     [LOG_LEVEL_ERROR] = "error",
+    NULL,
+};
+
+const char *const log_format_names[] = {
+    [LOG_FORMAT_LOGFMT] = "logfmt",
+    [LOG_FORMAT_JSON] = "json",
+    NULL,
 };
 
 /* The number of a control character of ASCII or Latin-1 (U+0080..U+009F): terminals obey them. -1
@@ -98,7 +105,7 @@ void log_format_record(struct buffer *out, enum log_format format, int64_t now_u
     buffer_appendf(out,
                    format == LOG_FORMAT_JSON ? "{\"time\":\"%s\",\"level\":\"%s\",\"msg\":"
                                              : "time=%s level=%s msg=",
-                   time, level_names[level]);
+                   time, log_level_names[level]);
     append_quoted(out, text_from(message));
     for (size_t i = 0; i < field_count; i++)
         append_field(out, format, &fields[i]);

@@ -13,6 +13,10 @@
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 
+/* Their names, by number; end in NULL. */
+extern const char *const log_level_names[];
+extern const char *const log_format_names[];
+
 struct log_field {
     const char *key; /* snake_case; not escaped */
     bool is_text;

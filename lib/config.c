@@ -1,0 +1,413 @@
+/* config: the table of settings, and what is made from it: parser, help, README's table and the
+ * answer of --check-config. */
+#include "lib/config.h"
+
+#include "lib/hosts.h"
+#include "lib/text.h"
+#include "lib/utf8.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+
+enum setting_type {
+    TYPE_TEXT,   /* char[CONFIG_TEXT_SIZE] */
+    TYPE_SECRET, /* the same, never shown; blanks at its ends may be meant */
+    TYPE_NUMBER, /* int64_t */
+    TYPE_SIZE,   /* int64_t, bytes */
+    TYPE_LEVEL,  /* enum log_level */
+    TYPE_FORMAT, /* enum log_format */
+};
+
+struct setting {
+    const char *name;
+    enum setting_type type;
+    size_t offset;        /* in struct config */
+    int64_t min, max;     /* of a number or size; bytes of a text */
+    const char *fallback; /* as a person would write it; "": empty; NULL: the setting is required */
+    const char *help;     /* one or more sentences without the last full stop */
+};
+
+#define AT(field) offsetof(struct config, field)
+
+#define KIB INT64_C(1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+#define MAX_TEXT (CONFIG_TEXT_SIZE - 1)
+
+/* clang-format off */
+static const struct setting settings[] = {
+    {"MYSQL_HOST", TYPE_TEXT, AT(mysql_host), 0, MAX_TEXT, "localhost",
+     "Database servers, tried in turn, with commas between them: names and addresses, IPv6 in "
+     "brackets, each with :port where it is not MYSQL_PORT, and paths of Unix sockets"},
+    {"MYSQL_PORT", TYPE_NUMBER, AT(mysql_port), 1, 65535, "3306",
+     "Port of the servers that name none"},
+    {"MYSQL_DB_NAME", TYPE_TEXT, AT(mysql_db_name), 0, 64, "kubedl",
+     "Database that holds the tables"},
+    {"MYSQL_USER", TYPE_TEXT, AT(mysql_user), 0, 128, NULL,
+     "Account on the database server"},
+    {"MYSQL_PASSWORD", TYPE_SECRET, AT(mysql_password), 0, MAX_TEXT, "",
+     "Password of the account"},
+    {"REGION", TYPE_TEXT, AT(region), 0, 64, "",
+     "Goes into the column deploy_region; without it, a job's own tenancy annotation decides"},
+    {"CLUSTER_ID", TYPE_TEXT, AT(cluster_id), 0, 64, "",
+     "Goes into the column cluster_id: tells clusters apart that share a database"},
+    {"EVENT_SOURCE", TYPE_TEXT, AT(event_source), 0, MAX_TEXT, "unix:/run/kubedl/events.sock",
+     "Where events come from: unix:PATH connects to a socket, unix-listen:PATH makes one and "
+     "listens, - reads standard input"},
+    {"MAX_DOCUMENT_BYTES", TYPE_SIZE, AT(max_document_bytes), 4 * KIB, GIB, "16MiB",
+     "Longest event; longer ones are skipped and counted"},
+    {"BATCH_MAX_ROWS", TYPE_NUMBER, AT(batch_max_rows), 1, 1024, "256",
+     "Most rows in one transaction"},
+    {"BATCH_LINGER_MS", TYPE_NUMBER, AT(batch_linger_ms), 0, 10000, "5",
+     "Milliseconds that a row may wait for others to be written with"},
+    {"DB_CONNECTIONS", TYPE_NUMBER, AT(db_connections), 1, 16, "2",
+     "Connections to the database; rows of one object always take the same one"},
+    {"DB_TIMEOUT_MS", TYPE_NUMBER, AT(db_timeout_ms), 1000, 600000, "30000",
+     "Milliseconds that a database may take to answer. A Galera cluster that loses a node stands "
+     "still for some seconds: with much less than the default, its healthy nodes seem lost too"},
+    {"OUTBOX_MAX_ROWS", TYPE_NUMBER, AT(outbox_max_rows), 1, 100000000, "100000",
+     "Rows that may wait for the database before the source is paused"},
+    {"OUTBOX_MAX_BYTES", TYPE_SIZE, AT(outbox_max_bytes), 64 * KIB, 64 * GIB, "256MiB",
+     "Memory that these rows may take before the source is paused"},
+    {"SHUTDOWN_GRACE_MS", TYPE_NUMBER, AT(shutdown_grace_ms), 0, 3600000, "20000",
+     "Milliseconds that a stop may take to write what waits; keep it below the pod's "
+     "terminationGracePeriodSeconds"},
+    {"LOG_SUMMARY_MS", TYPE_NUMBER, AT(log_summary_ms), 0, 86400000, "60000",
+     "Milliseconds between two summary records in the log; 0: no summaries"},
+    {"LOG_LEVEL", TYPE_LEVEL, AT(log_level), 0, 0, "info",
+     "Least important records that are logged"},
+    {"LOG_FORMAT", TYPE_FORMAT, AT(log_format), 0, 0, "logfmt",
+     "Layout of the log"},
+};
+/* clang-format on */
+
+#define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]))
+
+struct size_unit {
+    const char *name;
+    int64_t bytes;
+};
+
+static const struct size_unit size_units[] = {{"GiB", GIB}, {"MiB", MIB}, {"KiB", KIB}, {"", 1}};
+
+#define SIZE_UNIT_COUNT (sizeof(size_units) / sizeof(size_units[0]))
+
+/* "a, b or c" */
+static void append_choices(struct buffer *out, const char *const *names)
+{
+    for (size_t i = 0; names[i] != NULL; i++) {
+        if (i > 0)
+            buffer_append_string(out, names[i + 1] == NULL ? " or " : ", ");
+        buffer_append_string(out, names[i]);
+    }
+}
+
+/* In the largest unit that divides it. */
+static void append_size(struct buffer *out, int64_t bytes)
+{
+    const struct size_unit *unit = size_units;
+    while (unit->bytes > 1 && bytes % unit->bytes != 0)
+        unit++;
+    buffer_appendf(out, "%" PRId64 "%s", bytes / unit->bytes, unit->name);
+}
+
+/* Which values the setting takes; nothing for texts. */
+static void append_values(struct buffer *out, const struct setting *setting)
+{
+    switch (setting->type) {
+    case TYPE_TEXT:
+    case TYPE_SECRET:
+        break;
+    case TYPE_NUMBER:
+        buffer_appendf(out, "%" PRId64 " to %" PRId64, setting->min, setting->max);
+        break;
+    case TYPE_SIZE:
+        append_size(out, setting->min);
+        buffer_append_string(out, " to ");
+        append_size(out, setting->max);
+        break;
+    case TYPE_LEVEL:
+        append_choices(out, log_level_names);
+        break;
+    case TYPE_FORMAT:
+        append_choices(out, log_format_names);
+        break;
+    }
+}
+
+/* NULL, or what is wrong with a value whatever its type. value is not empty. */
+static const char *check_characters(struct text value, bool is_secret)
+{
+    char first = value.data[0];
+    char last = value.data[value.length - 1];
+    if (last == '\n' || last == '\r')
+        return "ends in a newline, as a Secret does that was made with echo: make it with printf "
+               "or "
+               "echo -n";
+    for (size_t i = 0; i < value.length; i++) {
+        if ((unsigned char)value.data[i] < ' ' || value.data[i] == 0x7F)
+            return "holds a control character, such as a tab or a newline";
+    }
+    if (!is_secret && (first == ' ' || last == ' '))
+        return "begins or ends with a blank";
+    return utf8_is_valid(value) ? NULL : "is not UTF-8";
+}
+
+/* Takes digits from the front of value, as INT64_MAX if they are too many; -1 if there are none. */
+static int64_t take_digits(struct text *value)
+{
+    int64_t number = -1;
+    for (; value->length > 0 && value->data[0] >= '0' && value->data[0] <= '9'; value->length--) {
+        int digit = *value->data++ - '0';
+        if (number < 0)
+            number = digit;
+        else
+            number = number > (INT64_MAX - digit) / 10 ? INT64_MAX : number * 10 + digit;
+    }
+    return number;
+}
+
+static bool parse_number(const struct setting *setting, struct text value, int64_t *field)
+{
+    int64_t number = take_digits(&value);
+    if (value.length > 0 || number < setting->min || number > setting->max)
+        return false;
+    *field = number;
+    return true;
+}
+
+static bool parse_size(const struct setting *setting, struct text value, int64_t *field)
+{
+    int64_t number = take_digits(&value);
+    for (size_t i = 0; i < SIZE_UNIT_COUNT; i++) {
+        int64_t unit = size_units[i].bytes;
+        if (!text_is(value, size_units[i].name))
+            continue;
+        if (number > setting->max / unit || number * unit < setting->min)
+            return false;
+        *field = number * unit;
+        return true;
+    }
+    return false;
+}
+
+/* The number of the name, -1 if it is none of them. */
+static int find_name(const char *const *names, struct text value)
+{
+    for (int i = 0; names[i] != NULL; i++) {
+        if (text_is(value, names[i]))
+            return i;
+    }
+    return -1;
+}
+
+static bool parse_level(struct text value, enum log_level *field)
+{
+    int level = find_name(log_level_names, value);
+    if (level >= 0)
+        *field = (enum log_level)level;
+    return level >= 0;
+}
+
+static bool parse_format(struct text value, enum log_format *field)
+{
+    int format = find_name(log_format_names, value);
+    if (format >= 0)
+        *field = (enum log_format)format;
+    return format >= 0;
+}
+
+static bool parse_text(const struct setting *setting, struct text value, char *field)
+{
+    if (value.length > (size_t)setting->max)
+        return false;
+    memcpy(field, value.data, value.length);
+    field[value.length] = '\0';
+    return true;
+}
+
+static bool parse(const struct setting *setting, struct text value, void *field)
+{
+    switch (setting->type) {
+    case TYPE_TEXT:
+    case TYPE_SECRET:
+        return parse_text(setting, value, field);
+    case TYPE_NUMBER:
+        return parse_number(setting, value, field);
+    case TYPE_SIZE:
+        return parse_size(setting, value, field);
+    case TYPE_LEVEL:
+        return parse_level(value, field);
+    case TYPE_FORMAT:
+        return parse_format(value, field);
+    }
+    return false;
+}
+
+static bool is_text(const struct setting *setting)
+{
+    return setting->type == TYPE_TEXT || setting->type == TYPE_SECRET;
+}
+
+/* Texts are not repeated in problems: people put passwords into the wrong ones. */
+static void append_misfit(struct buffer *problems, const struct setting *setting, const char *value)
+{
+    if (is_text(setting)) {
+        buffer_appendf(problems, "%s: is longer than %" PRId64 " bytes\n", setting->name,
+                       setting->max);
+        return;
+    }
+    buffer_appendf(problems, "%s: must be ", setting->name);
+    append_values(problems, setting);
+    buffer_appendf(problems, ", is \"%.40s\"\n", value);
+}
+
+static bool load(struct config *config, const struct setting *setting, const char *value,
+                 struct buffer *problems)
+{
+    if (value == NULL || value[0] == '\0')
+        value = setting->fallback;
+    if (value == NULL) {
+        buffer_appendf(problems, "%s: must be set (%s)\n", setting->name, setting->help);
+        return false;
+    }
+    if (value[0] == '\0')
+        return true;
+    const char *problem = check_characters(text_from(value), setting->type == TYPE_SECRET);
+    if (problem != NULL) {
+        buffer_appendf(problems, "%s: %s\n", setting->name, problem);
+        return false;
+    }
+    if (!parse(setting, text_from(value), (char *)config + setting->offset)) {
+        append_misfit(problems, setting, value);
+        return false;
+    }
+    return true;
+}
+
+enum error_code config_load(struct config *config, config_get *get, void *context,
+                            struct buffer *problems)
+{
+    *config = (struct config){0};
+    bool good = true;
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        good &= load(config, &settings[i], get(context, settings[i].name), problems);
+
+    struct error err;
+    if (config->mysql_host[0] != '\0' &&
+        hosts_parse(text_from(config->mysql_host), (uint16_t)config->mysql_port, config->hosts,
+                    &config->host_count, &err) != ERROR_NONE) {
+        buffer_appendf(problems, "MYSQL_HOST: %s\n", err.text);
+        good = false;
+    }
+    return good ? ERROR_NONE : ERROR_OPERATOR;
+}
+
+/* ---- what a person reads ----------------------------------------------------------------------- */
+
+#define HELP_COLUMNS 80
+#define HELP_INDENT  6
+#define SCRATCH_SIZE 4096
+
+static void append_help(struct buffer *out, const struct setting *setting)
+{
+    buffer_appendf(out, "%s.", setting->help);
+    if (!is_text(setting)) {
+        buffer_append_string(out, " Takes ");
+        append_values(out, setting);
+        buffer_append_char(out, '.');
+    }
+    if (setting->fallback == NULL)
+        buffer_append_string(out, " Must be set.");
+    else if (setting->fallback[0] != '\0')
+        buffer_appendf(out, " Default: %s.", setting->fallback);
+}
+
+/* Breaks a text at its blanks into indented lines. */
+static void append_wrapped(struct buffer *out, struct text text)
+{
+    size_t column = HELP_COLUMNS;
+    while (text.length > 0) {
+        const char *blank = memchr(text.data, ' ', text.length);
+        size_t word = blank != NULL ? (size_t)(blank - text.data) : text.length;
+        if (column + 1 + word > HELP_COLUMNS) {
+            buffer_appendf(out, "\n%*s", HELP_INDENT, "");
+            column = HELP_INDENT;
+        } else {
+            buffer_append_char(out, ' ');
+            column++;
+        }
+        buffer_append(out, (struct text){text.data, word});
+        column += word;
+        size_t used = blank != NULL ? word + 1 : word;
+        text = (struct text){text.data + used, text.length - used};
+    }
+    buffer_append_char(out, '\n');
+}
+
+void config_help(struct buffer *out)
+{
+    struct buffer help;
+    buffer_init(&help, SCRATCH_SIZE);
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        buffer_reset(&help);
+        append_help(&help, &settings[i]);
+        buffer_appendf(out, "  %s", settings[i].name);
+        append_wrapped(out, buffer_text(&help));
+        out->failed |= help.failed;
+    }
+    buffer_append_string(out,
+                         "\nAn empty value is the same as none. Sizes are in bytes, or with KiB, "
+                         "MiB or GiB\nright behind the number.\n");
+    buffer_fini(&help);
+}
+
+void config_markdown(struct buffer *out)
+{
+    buffer_append_string(out, "| Setting | Default | Values | Meaning |\n|---|---|---|---|\n");
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        const struct setting *setting = &settings[i];
+        buffer_appendf(out, "| `%s` | ", setting->name);
+        if (setting->fallback == NULL)
+            buffer_append_string(out, "(must be set)");
+        else if (setting->fallback[0] != '\0')
+            buffer_appendf(out, "`%s`", setting->fallback);
+        buffer_append_string(out, " | ");
+        append_values(out, setting);
+        buffer_appendf(out, " | %s |\n", setting->help);
+    }
+}
+
+static void append_value(struct buffer *out, const struct setting *setting, const void *field)
+{
+    switch (setting->type) {
+    case TYPE_TEXT:
+        buffer_append_string(out, field);
+        break;
+    case TYPE_SECRET:
+        buffer_append_string(out, *(const char *)field != '\0' ? "(set)" : "(not set)");
+        break;
+    case TYPE_NUMBER:
+        buffer_appendf(out, "%" PRId64, *(const int64_t *)field);
+        break;
+    case TYPE_SIZE:
+        append_size(out, *(const int64_t *)field);
+        break;
+    case TYPE_LEVEL:
+        buffer_append_string(out, log_level_names[*(const enum log_level *)field]);
+        break;
+    case TYPE_FORMAT:
+        buffer_append_string(out, log_format_names[*(const enum log_format *)field]);
+        break;
+    }
+}
+
+void config_show(struct buffer *out, const struct config *config)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        buffer_appendf(out, "%s=", settings[i].name);
+        append_value(out, &settings[i], (const char *)config + settings[i].offset);
+        buffer_append_char(out, '\n');
+    }
+}
