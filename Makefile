@@ -9,7 +9,8 @@
 #   test/{unit,property}/test_*.c            one cmocka program each
 #   test/fault/test_*.c                      the same, with malloc, calloc and realloc wrapped
 #   test/fuzz/fuzz_*.c                       libFuzzer targets; elsewhere they replay their corpus
-#   other .c files in test/unit              helpers that any of these may use
+#   test/integration/check/*_check.c         cmocka programs that need a database; pytest runs them
+#   other .c files in these directories      helpers that any of these may use
 
 VERSION_BASE := 0.1.0
 VERSION ?= $(VERSION_BASE)$(addprefix +g,$(shell GIT_OPTIONAL_LOCKS=0 git describe --always \
@@ -65,15 +66,17 @@ programs = $(patsubst %.c,$(OUT)/%,$(1))
 LIB_OBJECTS := $(call objects,$(wildcard lib/*.c))
 SIDECAR_OBJECTS := $(call objects,$(filter-out sidecar/main.c,$(wildcard sidecar/*.c)))
 MAIN_OBJECT := $(call objects,$(wildcard sidecar/main.c))
-HELPER_OBJECTS := $(call objects,$(filter-out test/unit/test_%.c,$(wildcard test/unit/*.c)))
-
 PLAIN_TESTS := $(call programs,$(wildcard test/unit/test_*.c test/property/test_*.c))
 FAULT_TESTS := $(call programs,$(wildcard test/fault/test_*.c))
 FUZZ_TARGETS := $(call programs,$(wildcard test/fuzz/fuzz_*.c))
 TESTS := $(PLAIN_TESTS) $(FAULT_TESTS) $(FUZZ_TARGETS)
+CHECKS := $(call programs,$(wildcard test/integration/check/*_check.c))
 
-OBJECTS := $(LIB_OBJECTS) $(SIDECAR_OBJECTS) $(MAIN_OBJECT) $(HELPER_OBJECTS) $(TESTS:%=%.o) \
-	$(OUT)/test/fuzz/replay.o
+TEST_OBJECTS := $(call objects,$(wildcard test/*/*.c test/integration/check/*.c))
+REPLAY_OBJECT := $(OUT)/test/fuzz/replay.o
+HELPER_OBJECTS := $(filter-out $(TESTS:%=%.o) $(CHECKS:%=%.o) $(REPLAY_OBJECT),$(TEST_OBJECTS))
+
+OBJECTS := $(LIB_OBJECTS) $(SIDECAR_OBJECTS) $(MAIN_OBJECT) $(TEST_OBJECTS)
 ARCHIVES := $(OUT)/helpers.a $(OUT)/sidecar.a $(OUT)/lib.a
 
 SHIPPER ?= $(abspath $(OUT)/kubedl-shipper)
@@ -117,7 +120,7 @@ ifeq ($(VARIANT),release)
 all: $(BUILD)/kubedl-shipper
 endif
 
-tests: $(TESTS) ## build the test programs
+tests: $(TESTS) $(CHECKS) ## build the test programs
 
 $(BUILD)/kubedl-shipper: $(BUILD)/release/kubedl-shipper
 	$(Q)ln -sfn release/kubedl-shipper $@
@@ -137,7 +140,7 @@ $(OUT)/sidecar.a: $(SIDECAR_OBJECTS)
 $(OUT)/helpers.a: $(HELPER_OBJECTS)
 $(OUT)/%.a: $(OUT)/members-%
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+	$(Q)rm -f $@ && $(AR) qcs $@ $(filter %.o,$^)
 
 $(OUT)/%.o: %.c $(OUT)/flags
 	$(call say,CC,$@)
@@ -148,7 +151,7 @@ $(OUT)/%.o: %.c $(OUT)/flags
 $(OUT)/sidecar/main.o: private CPPFLAGS += -DSHIPPER_VERSION='"$(VERSION)"'
 $(OUT)/sidecar/main.o: $(OUT)/version
 
-$(PLAIN_TESTS): %: %.o $(ARCHIVES)
+$(PLAIN_TESTS) $(CHECKS): %: %.o $(ARCHIVES)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ -lcmocka $(PACKAGES_LIBS)
 
@@ -159,13 +162,13 @@ $(FAULT_TESTS): %: %.o $(ARCHIVES)
 ifeq ($(VARIANT),fuzz)
 $(FUZZ_TARGETS): private LINK += -fsanitize=fuzzer
 else
-$(FUZZ_TARGETS): $(OUT)/test/fuzz/replay.o
+$(FUZZ_TARGETS): $(REPLAY_OBJECT)
 endif
 $(FUZZ_TARGETS): %: %.o $(ARCHIVES)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(ARCHIVES) $(PACKAGES_LIBS)
 
-$(TESTS:%=%.o) $(HELPER_OBJECTS): | deps-test
+$(TEST_OBJECTS): | deps-test
 
 # A file that holds a value and changes only when the value does.
 define remember
@@ -207,11 +210,14 @@ test: ## everything a change has to pass: quick checks, unit and integration tes
 unit: $(TESTS) ## unit, property and fault tests, replay of the fuzz corpora
 	@test/run $(TESTS)
 
-integration: all deps-test ## the program against a private MariaDB (ARGS='-k name': for pytest)
-	SHIPPER='$(SHIPPER)' $(PYTEST) test/integration $(ARGS)
+# pytest finds the program in SHIPPER and the *_check programs in CHECKS.
+INTEGRATION = SHIPPER='$(SHIPPER)' CHECKS='$(abspath $(OUT)/test/integration/check)' $(PYTEST)
 
-test-mysql: all deps-test deps-mysql ## the integration tests against Oracle MySQL
-	SHIPPER='$(SHIPPER)' $(PYTEST) --server=mysql test/integration $(ARGS)
+integration: all $(CHECKS) | deps-test ## the program and a private MariaDB (ARGS='-k name': pytest's)
+	$(INTEGRATION) test/integration $(ARGS)
+
+test-mysql: all $(CHECKS) | deps-test deps-mysql ## the integration tests against Oracle MySQL
+	$(INTEGRATION) --server=mysql test/integration $(ARGS)
 
 test-asan: ## the integration tests with the program built with ASan and UBSan
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan integration

@@ -3,7 +3,7 @@
  *
  * Replayable: SEED=n. */
 #include "lib/outbox.h"
-#include "rows.h"
+#include "test/unit/rows.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
