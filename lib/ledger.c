@@ -1,5 +1,7 @@
-/* ledger: sums over the accounts. */
+/* ledger: sums over the accounts, and their names. */
 #include "lib/ledger.h"
+
+#include <stdio.h>
 
 uint64_t ledger_received(const struct ledger *ledger)
 {
@@ -19,9 +21,114 @@ uint64_t ledger_of_class(const struct ledger *ledger, enum watch_class class)
     return sum;
 }
 
-bool ledger_balances(const struct ledger *ledger, const struct outbox_counts *outbox)
+struct ledger_rows ledger_rows(const struct ledger *ledger, const struct outbox *outbox, size_t i)
 {
-    uint64_t held = outbox->pending + outbox->in_flight;
-    return ledger->fates[WATCH_ROW] ==
-           ledger->written + ledger->dead_lettered + outbox->superseded + held;
+    struct outbox_counts counts = outbox_table_counts(outbox, tables[i]);
+    struct ledger_rows rows = ledger->rows[i];
+    rows.superseded += counts.superseded;
+    rows.held = counts.pending + counts.in_flight;
+    return rows;
+}
+
+struct ledger_rows ledger_all_rows(const struct ledger *ledger, const struct outbox *outbox)
+{
+    struct ledger_rows sum = {0};
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        struct ledger_rows rows = ledger_rows(ledger, outbox, i);
+#define ADD(account, help) sum.account += rows.account;
+        LEDGER_ROW_ACCOUNTS(ADD)
+#undef ADD
+    }
+    return sum;
+}
+
+bool ledger_rows_balance(const struct ledger_rows *rows)
+{
+    return rows->received + rows->repeated ==
+           rows->written + rows->superseded + rows->dead_lettered + rows->held + rows->unsaved;
+}
+
+bool ledger_balances(const struct ledger *ledger, const struct outbox *outbox)
+{
+    uint64_t received = 0;
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        struct ledger_rows rows = ledger_rows(ledger, outbox, i);
+        received += rows.received;
+        if (!ledger_rows_balance(&rows))
+            return false;
+    }
+    return received == ledger->fates[WATCH_ROW];
+}
+
+void ledger_settle(struct ledger *ledger, size_t i, uint64_t restored)
+{
+    struct ledger_rows *rows = &ledger->rows[i];
+    uint64_t in = rows->received + rows->repeated;
+    uint64_t out =
+        rows->written + rows->superseded + rows->dead_lettered + restored + rows->unsaved;
+    if (in > out)
+        rows->unsaved += in - out;
+    else
+        rows->repeated += out - in;
+}
+
+/* One place says the names; the visitor reads the value or sets it. */
+typedef void visit_account(void *context, const char *name, uint64_t *value);
+
+static void visit(struct ledger *ledger, visit_account *visitor, void *context)
+{
+    char name[128];
+    for (unsigned fate = 0; fate < WATCH_FATE_COUNT; fate++) {
+        snprintf(name, sizeof(name), "documents.%s", watch_fate_name(fate));
+        visitor(context, name, &ledger->fates[fate]);
+    }
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+#define VISIT(account, help)                                                                       \
+    snprintf(name, sizeof(name), "%s.%s", tables[i]->name, #account);                              \
+    visitor(context, name, &ledger->rows[i].account);
+        LEDGER_ROW_ACCOUNTS(VISIT)
+#undef VISIT
+    }
+#define VISIT(counter, help) visitor(context, #counter, &ledger->counter);
+    LEDGER_COUNTERS(VISIT)
+#undef VISIT
+}
+
+struct reader {
+    void (*number)(void *context, const char *name, uint64_t value);
+    void *context;
+};
+
+static void read_account(void *context, const char *name, uint64_t *value)
+{
+    struct reader *reader = context;
+    reader->number(reader->context, name, *value);
+}
+
+void ledger_numbers(const struct ledger *ledger, const struct outbox *outbox,
+                    void (*number)(void *context, const char *name, uint64_t value), void *context)
+{
+    struct ledger now = *ledger;
+    for (size_t i = 0; i < TABLE_COUNT; i++)
+        now.rows[i] = ledger_rows(ledger, outbox, i);
+    struct reader reader = {number, context};
+    visit(&now, read_account, &reader);
+}
+
+struct writer {
+    struct text name;
+    uint64_t value;
+};
+
+static void write_account(void *context, const char *name, uint64_t *value)
+{
+    const struct writer *writer = context;
+    if (text_is(writer->name, name))
+        *value = writer->value;
+}
+
+void ledger_set_number(struct ledger *ledger, struct text name, uint64_t value)
+{
+    struct writer writer = {name, value};
+    visit(ledger, write_account, &writer);
 }

@@ -1,32 +1,73 @@
 /* ledger: what became of every document. What is in none of these accounts is a bug:
  *
- *     received = filtered + invalid + written + superseded + dead-lettered + held
- */
+ *     received = filtered + invalid + rows
+ *     rows + repeated = written + superseded + dead-lettered + held + unsaved      (for each table)
+ *
+ * It is kept in the spool, so that it tells of all that was ever received, not of this process. */
 #ifndef LIB_LEDGER_H
 #define LIB_LEDGER_H
 
+#include "lib/buffer.h"
 #include "lib/outbox.h"
+#include "lib/table.h"
 #include "lib/watch.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct ledger {
-    uint64_t fates[WATCH_FATE_COUNT]; /* documents, by what they were */
-    uint64_t written;                 /* rows that the database has */
-    uint64_t dead_lettered;           /* rows that it will never take */
-    uint64_t batches;                 /* transactions that were committed */
-    uint64_t failures;                /* batches that came back */
-    uint64_t cut_columns;             /* texts that were longer than their column */
-    uint64_t bad_quantities;          /* resource quantities that were left out */
-    uint64_t bad_fields;              /* fields of a wrong type that were left out */
-    uint64_t cut_lines;               /* unfinished last lines of connections: not documents */
+/* account, what it counts */
+#define LEDGER_ROW_ACCOUNTS(X)                                                                     \
+    X(received, "rows that documents were turned into")                                            \
+    X(written, "rows that the database has, or has a newer version of")                            \
+    X(superseded, "rows that a newer one of the same object replaced before they were written")    \
+    X(dead_lettered, "rows that the database will never take as they are")                         \
+    X(held, "rows that wait: in memory or in the spool")                                           \
+    X(unsaved, "rows that were not acknowledged yet when the process was killed")                  \
+    X(repeated, "rows that were written, but not yet forgotten, when the process was killed")
+
+#define LEDGER_FIELD(account, help) uint64_t account;
+struct ledger_rows {
+    LEDGER_ROW_ACCOUNTS(LEDGER_FIELD)
 };
+
+#define LEDGER_COUNTERS(X)                                                                         \
+    X(batches, "transactions that were committed")                                                 \
+    X(failures, "batches that came back")                                                          \
+    X(cut_columns, "texts that were longer than their column and were cut")                        \
+    X(bad_quantities, "resource quantities that do not parse and were left out")                   \
+    X(bad_fields, "fields of a wrong type that were left out")                                     \
+    X(cut_lines, "unfinished last lines of connections: not documents")
+
+struct ledger {
+    uint64_t fates[WATCH_FATE_COUNT];     /* documents, by what they were */
+    struct ledger_rows rows[TABLE_COUNT]; /* superseded: before this process; held: when it began */
+    LEDGER_COUNTERS(LEDGER_FIELD)
+};
+#undef LEDGER_FIELD
 
 uint64_t ledger_received(const struct ledger *ledger);
 uint64_t ledger_of_class(const struct ledger *ledger, enum watch_class class);
 
-/* True if the accounts add up with what the outbox holds. */
-bool ledger_balances(const struct ledger *ledger, const struct outbox_counts *outbox);
+/* The accounts of table number i as they are now, with what the outbox knows. */
+struct ledger_rows ledger_rows(const struct ledger *ledger, const struct outbox *outbox, size_t i);
+
+/* The sum over all tables. */
+struct ledger_rows ledger_all_rows(const struct ledger *ledger, const struct outbox *outbox);
+
+bool ledger_rows_balance(const struct ledger_rows *rows);
+
+/* True if the documents and the rows of each table add up. */
+bool ledger_balances(const struct ledger *ledger, const struct outbox *outbox);
+
+/* After a restart: `restored` rows of table number i came back from the spool. What was received but
+ * did not come back is unsaved; what came back although it was written is repeated. */
+void ledger_settle(struct ledger *ledger, size_t i, uint64_t restored);
+
+/* Calls number() for every account, by name and value: to keep them. */
+void ledger_numbers(const struct ledger *ledger, const struct outbox *outbox,
+                    void (*number)(void *context, const char *name, uint64_t value), void *context);
+
+/* The reverse; a name that is not known is ignored (another version wrote it). */
+void ledger_set_number(struct ledger *ledger, struct text name, uint64_t value);
 
 #endif

@@ -6,25 +6,14 @@
 
 #include <stdlib.h>
 
-static size_t count_tables(void)
-{
-    size_t n = 0;
-    while (tables[n] != NULL)
-        n++;
-    return n;
-}
-
-static size_t table_number(const struct table *table)
-{
-    size_t n = 0;
-    while (tables[n] != table)
-        n++;
-    return n;
-}
-
 static struct shelf *shelf_of(struct outbox *outbox, const struct table *table)
 {
     return &outbox->shelves[table_number(table)];
+}
+
+static struct outbox_counts *counts_of(struct outbox *outbox, const struct table *table)
+{
+    return &shelf_of(outbox, table)->counts;
 }
 
 /* The row that is to be written next. */
@@ -64,13 +53,11 @@ static void dequeue(struct entry *entry)
 enum error_code outbox_new(const struct outbox_limits *limits, struct outbox **result,
                            struct error *err)
 {
-    size_t shelf_count = count_tables();
-    struct outbox *outbox = calloc(1, sizeof(*outbox) + shelf_count * sizeof(struct shelf));
+    struct outbox *outbox = calloc(1, sizeof(*outbox));
     if (outbox == NULL)
         return error_set(err, ERROR_NOMEM, "no memory for the outbox");
     outbox->limits = *limits;
-    outbox->shelf_count = shelf_count;
-    for (size_t i = 0; i < shelf_count; i++) {
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
         struct shelf *shelf = &outbox->shelves[i];
         shelf->queues = calloc((size_t)limits->lanes * MODE_COUNT, sizeof(struct queue));
         if (shelf->queues == NULL) {
@@ -86,7 +73,7 @@ void outbox_free(struct outbox *outbox)
 {
     if (outbox == NULL)
         return;
-    for (size_t i = 0; i < outbox->shelf_count; i++) {
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
         struct shelf *shelf = &outbox->shelves[i];
         struct entry *entry, *next;
         HASH_ITER(hh, shelf->by_uid, entry, next)
@@ -162,19 +149,20 @@ static uint64_t join_holds(struct outbox *outbox, uint64_t a, uint64_t b)
 static enum error_code merge_into(struct outbox *outbox, struct row **slot, struct row *row,
                                   struct error *err)
 {
+    struct outbox_counts *counts = counts_of(outbox, row->table);
     if (*slot == NULL) {
         *slot = row;
-        outbox->counts.pending++;
-        outbox->counts.bytes += row->bytes;
+        counts->pending++;
+        counts->bytes += row->bytes;
         return ERROR_NONE;
     }
     struct row *merged;
     enum error_code code = row_merge(*slot, row, &merged, err);
     if (code != ERROR_NONE)
         return code;
-    outbox->counts.bytes += merged->bytes;
-    outbox->counts.bytes -= (*slot)->bytes;
-    outbox->counts.superseded++;
+    counts->bytes += merged->bytes;
+    counts->bytes -= (*slot)->bytes;
+    counts->superseded++;
     merged->epoch = join_holds(outbox, (*slot)->epoch, row->epoch);
     row_free(*slot);
     row_free(row);
@@ -187,8 +175,8 @@ static struct row *lift(struct outbox *outbox, struct row **slot)
 {
     struct row *row = *slot;
     if (row != NULL) {
-        outbox->counts.pending--;
-        outbox->counts.bytes -= row->bytes;
+        counts_of(outbox, row->table)->pending--;
+        counts_of(outbox, row->table)->bytes -= row->bytes;
         *slot = NULL;
     }
     return row;
@@ -264,7 +252,7 @@ static enum error_code put(struct outbox *outbox, struct entry *entry, struct ro
     enum error_code code = wait_row(outbox, entry, row, err);
     find_queue(outbox, entry);
     if (code == ERROR_NONE)
-        outbox->counts.put++;
+        counts_of(outbox, entry->table)->put++;
     return code;
 }
 
@@ -300,16 +288,31 @@ enum error_code outbox_restore(struct outbox *outbox, struct row *row, struct er
     return put(outbox, entry, row, err);
 }
 
-bool outbox_is_full(const struct outbox *outbox)
-{
-    const struct outbox_counts *counts = &outbox->counts;
-    return counts->pending + counts->in_flight >= outbox->limits.max_rows ||
-           counts->bytes >= outbox->limits.max_bytes;
-}
-
 struct outbox_counts outbox_counts(const struct outbox *outbox)
 {
-    return outbox->counts;
+    struct outbox_counts sum = {0};
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        const struct outbox_counts *counts = &outbox->shelves[i].counts;
+        sum.pending += counts->pending;
+        sum.in_flight += counts->in_flight;
+        sum.bytes += counts->bytes;
+        sum.put += counts->put;
+        sum.superseded += counts->superseded;
+        sum.done += counts->done;
+    }
+    return sum;
+}
+
+struct outbox_counts outbox_table_counts(const struct outbox *outbox, const struct table *table)
+{
+    return outbox->shelves[table_number(table)].counts;
+}
+
+bool outbox_is_full(const struct outbox *outbox)
+{
+    struct outbox_counts counts = outbox_counts(outbox);
+    return counts.pending + counts.in_flight >= outbox->limits.max_rows ||
+           counts.bytes >= outbox->limits.max_bytes;
 }
 
 static int64_t older(int64_t oldest_us, const struct row *row)
@@ -320,7 +323,7 @@ static int64_t older(int64_t oldest_us, const struct row *row)
 int64_t outbox_oldest_us(const struct outbox *outbox)
 {
     int64_t oldest_us = INT64_MAX;
-    for (size_t i = 0; i < outbox->shelf_count; i++) {
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
         for (const struct entry *entry = outbox->shelves[i].by_uid; entry != NULL;
              entry = entry->hh.next) {
             oldest_us = older(oldest_us, entry->flying);
@@ -334,7 +337,7 @@ int64_t outbox_oldest_us(const struct outbox *outbox)
 size_t outbox_pending(const struct outbox *outbox, unsigned lane)
 {
     size_t pending = 0;
-    for (size_t i = 0; i < outbox->shelf_count; i++) {
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
         for (unsigned mode = 0; mode < MODE_COUNT; mode++)
             pending += outbox->shelves[i].queues[lane * MODE_COUNT + mode].count;
     }
@@ -368,7 +371,7 @@ static int64_t head_received_us(const struct queue *queue)
 static struct queue *longest_waiting(const struct outbox *outbox, unsigned lane)
 {
     struct queue *found = NULL;
-    for (size_t i = 0; i < outbox->shelf_count; i++) {
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
         for (unsigned mode = 0; mode < MODE_COUNT; mode++) {
             struct queue *queue = &outbox->shelves[i].queues[lane * MODE_COUNT + mode];
             if (queue->head == NULL)
@@ -399,8 +402,8 @@ static void lift_off(struct outbox *outbox, struct entry *entry)
     dequeue(entry);
     entry->flying = *slot;
     *slot = NULL;
-    outbox->counts.pending--;
-    outbox->counts.in_flight++;
+    counts_of(outbox, entry->table)->pending--;
+    counts_of(outbox, entry->table)->in_flight++;
 }
 
 /* The row in flight comes down; it is then nobody's but the caller's. */
@@ -411,8 +414,8 @@ static struct row *land(struct outbox *outbox, struct batch *batch, size_t i)
     entry->flying = NULL;
     batch->entries[i] = NULL;
     batch->rows[i] = NULL;
-    outbox->counts.in_flight--;
-    outbox->counts.bytes -= row->bytes;
+    counts_of(outbox, entry->table)->in_flight--;
+    counts_of(outbox, entry->table)->bytes -= row->bytes;
     return row;
 }
 
@@ -457,7 +460,7 @@ void outbox_done(struct outbox *outbox, struct batch *batch, size_t i)
 {
     struct entry *entry = batch->entries[i];
     discard(outbox, land(outbox, batch, i));
-    outbox->counts.done++;
+    counts_of(outbox, entry->table)->done++;
     if (entry_is_empty(entry))
         outbox_bury(outbox, entry);
     else
@@ -477,7 +480,7 @@ static void wait_again(struct outbox *outbox, struct entry *entry, struct row *r
     if (code == ERROR_NONE)
         return;
     discard(outbox, lift(outbox, slot));
-    outbox->counts.superseded++;
+    counts_of(outbox, entry->table)->superseded++;
     code = merge_into(outbox, slot, above, NULL);
     invariant(code == ERROR_NONE); /* the slot is empty: nothing to allocate */
 }

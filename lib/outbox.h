@@ -36,8 +36,8 @@ struct outbox_limits {
 struct outbox_counts {
     size_t pending;      /* rows that wait */
     size_t in_flight;    /* rows that were taken */
-    size_t bytes;        /* of all of them */
-    uint64_t put;        /* rows ever put */
+    size_t bytes;        /* of all rows held */
+    uint64_t put;        /* rows ever put or restored */
     uint64_t superseded; /* of these: merged into another one */
     uint64_t done; /* of these: left by outbox_done; put = superseded + done + the rows held */
 };
@@ -69,6 +69,7 @@ enum error_code outbox_restore(struct outbox *outbox, struct row *row,
 bool outbox_is_full(const struct outbox *outbox);
 
 struct outbox_counts outbox_counts(const struct outbox *outbox);
+struct outbox_counts outbox_table_counts(const struct outbox *outbox, const struct table *table);
 
 /* received_us of the oldest row; INT64_MAX if there is none. Looks at every row: for a summary now
  * and then, not for each event. */
@@ -104,14 +105,17 @@ struct outbox_record {
 };
 
 /* Calls record() for objects of which the spool does not know the present state, if that is so since
- * before_us or earlier (microseconds since 1970): at most max of them, the longest first. Returns how
- * many. The next call only after outbox_captured(). record() must not call the outbox. */
+ * before_us or earlier (microseconds since 1970; 0: only what is to be forgotten): at most max of
+ * them, the longest first. Returns how many. record() must not call the outbox. */
 size_t outbox_capture(struct outbox *outbox, int64_t before_us, size_t max,
                       void (*record)(void *context, const struct outbox_record *record),
                       void *context);
 
-/* The answer to the last capture: it is on disk, or nothing of it is. */
+/* The answer to all captures since the last one: they are on disk, or nothing of them is. */
 void outbox_captured(struct outbox *outbox, bool stored);
+
+/* Since when there is a row that the spool does not have; INT64_MAX if there is none. */
+int64_t outbox_unspooled_since_us(const struct outbox *outbox);
 
 /* All that is held is to be written to the spool anew: it has been lost. */
 void outbox_recapture(struct outbox *outbox);

@@ -50,15 +50,14 @@ struct queue {
 struct shelf {
     struct entry *by_uid; /* uthash */
     struct queue *queues; /* [lanes][MODE_COUNT] */
+    struct outbox_counts counts;
 };
 
 struct outbox {
     struct outbox_limits limits;
-    struct outbox_counts counts;
     struct entry *dirty;
     struct entry *captured;
-    size_t shelf_count;
-    struct shelf shelves[]; /* in the order of tables[] */
+    struct shelf shelves[TABLE_COUNT]; /* in the order of tables[] */
 };
 
 /* outbox.c */

@@ -29,16 +29,18 @@ void outbox_bury(struct outbox *outbox, struct entry *entry)
     entry->unsafe_epoch = 0;
     if (entry->captured) {
         entry->dirty_again = true;
-        entry->dirty_since_us = 0;
-        return;
-    }
-    if (entry->on_disk) {
-        outbox_mark_dirty(outbox, entry, 0);
         return;
     }
     if (entry->dirty)
         DL_DELETE2(outbox->dirty, entry, spool_prev, spool_next);
-    outbox_remove_entry(outbox, entry);
+    if (!entry->on_disk) {
+        outbox_remove_entry(outbox, entry);
+        return;
+    }
+    /* To the front: forgetting makes room, also where there is none for anything else. */
+    entry->dirty = true;
+    entry->dirty_since_us = 0;
+    DL_PREPEND2(outbox->dirty, entry, spool_prev, spool_next);
 }
 
 /* The rows' holds become one hold of the entry: rows that come later are not in this capture. */
@@ -114,6 +116,15 @@ static void settle(struct outbox *outbox, struct entry *entry, bool stored)
         outbox_mark_dirty(outbox, entry, entry->dirty_since_us);
 }
 
+int64_t outbox_unspooled_since_us(const struct outbox *outbox)
+{
+    for (const struct entry *entry = outbox->dirty; entry != NULL; entry = entry->spool_next) {
+        if (entry->dirty_since_us != 0)
+            return entry->dirty_since_us;
+    }
+    return INT64_MAX;
+}
+
 void outbox_captured(struct outbox *outbox, bool stored)
 {
     struct entry *entry, *next;
@@ -125,7 +136,7 @@ void outbox_captured(struct outbox *outbox, bool stored)
 
 void outbox_recapture(struct outbox *outbox)
 {
-    for (size_t i = 0; i < outbox->shelf_count; i++) {
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
         struct entry *entry, *next;
         HASH_ITER(hh, outbox->shelves[i].by_uid, entry, next)
         {

@@ -56,7 +56,15 @@ const struct table table_pod = {
     .index_count = COUNT_OF(pod_indexes),
 };
 
-const struct table *const tables[] = {&table_job, &table_pod, NULL};
+const struct table *const tables[TABLE_COUNT + 1] = {&table_job, &table_pod, NULL};
+
+size_t table_number(const struct table *table)
+{
+    size_t number = 0;
+    while (tables[number] != table)
+        number++;
+    return number;
+}
 
 bool table_status_is_final(const char *status, size_t length)
 {

@@ -137,7 +137,11 @@ extern const struct table table_job; /* job_info */
 extern const struct table table_pod; /* replica_info */
 
 /* All tables, ending in NULL. */
-extern const struct table *const tables[];
+#define TABLE_COUNT 2
+extern const struct table *const tables[TABLE_COUNT + 1];
+
+/* The place of a table in tables[]. */
+size_t table_number(const struct table *table);
 
 /* Statuses that a job or pod does not leave by being deleted. */
 bool table_status_is_final(const char *status, size_t length);

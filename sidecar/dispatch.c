@@ -157,14 +157,17 @@ static void settle_rows(struct lane *lane)
 {
     struct dispatch_settings *settings = &lane->dispatch->settings;
     struct store_request *request = &lane->request;
+    struct ledger_rows *rows = request->batch.count > 0
+                                   ? &settings->ledger->rows[table_number(request->batch.table)]
+                                   : NULL;
     log_refusals(lane);
     for (size_t i = 0; i < request->batch.count; i++) {
         if (request->fates[i] == ROW_WAITS)
             continue;
         if (request->fates[i] == ROW_WRITTEN)
-            settings->ledger->written++;
+            rows->written++;
         else
-            settings->ledger->dead_lettered++;
+            rows->dead_lettered++;
         outbox_done(settings->outbox, &request->batch, i);
     }
     outbox_return(settings->outbox, &request->batch);

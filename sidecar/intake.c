@@ -116,6 +116,20 @@ static void pause_if_full(struct intake *intake)
         log_int("bytes", (int64_t)counts.bytes));
 }
 
+/* Takes over row. */
+static bool keep_row(struct intake *intake, struct row *row)
+{
+    size_t table = table_number(row->table);
+    struct error err;
+    if (outbox_put(intake->settings.outbox, row, &err) != ERROR_NONE) {
+        row_free(row);
+        return false;
+    }
+    intake->settings.ledger->rows[table].received++;
+    intake->stored = true;
+    return true;
+}
+
 static void on_document(void *context, uint64_t connection, struct text line)
 {
     (void)connection;
@@ -123,15 +137,8 @@ static void on_document(void *context, uint64_t connection, struct text line)
     struct watch_result result;
     watch_decode(intake->watch, line, clock_now_us(), &result);
     note_losses(intake, &result);
-    if (result.fate == WATCH_ROW) {
-        struct error err;
-        if (outbox_put(intake->settings.outbox, result.row, &err) == ERROR_NONE) {
-            intake->stored = true;
-        } else {
-            row_free(result.row);
-            result.fate = WATCH_NO_MEMORY;
-        }
-    }
+    if (result.fate == WATCH_ROW && !keep_row(intake, result.row))
+        result.fate = WATCH_NO_MEMORY;
     intake->settings.ledger->fates[result.fate]++;
     if (result.fate != WATCH_ROW)
         log_fate(intake, &result);
