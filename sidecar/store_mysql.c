@@ -7,7 +7,7 @@
  * Failure modes, and what a lane does before it answers:
  *   can't connect               tries each host once, beginning with the one after the last failure
  *   connection lost, read-only  connects again, once, and sends the same rows again
- *   deadlock, lock wait         the same transaction again, a few times, after a short random pause
+ *   deadlock                    the same transaction again, a few times, after a short random pause
  *   bad rows, packet too large  isolate.h
  *   trouble for an operator     answers; the next request connects anew, for the password or the
  *                               tables may have been put right by then
@@ -30,12 +30,13 @@
 /* A transaction holds locks for as long as it runs: no batch is larger. */
 #define MAX_BATCH_ROWS 4096
 
-/* In one request. */
-#define MAX_RETRIES    8
-#define MAX_RECONNECTS 1
-
+/* In one request. Retries are for deadlocks, which are told at once. Locks that are held for seconds
+ * are the caller's to wait for, who makes that visible. */
+#define MAX_RECONNECTS   1
+#define MAX_RETRIES      8
 #define RETRY_FIRST_MS   10
 #define RETRY_CEILING_MS 200
+#define RETRY_WITHIN_NS  UINT64_C(5000000000)
 
 struct lane {
     struct store_mysql *store;
@@ -45,10 +46,13 @@ struct lane {
 
     /* the thread's own */
     struct db *db;
-    size_t host;            /* index in config->hosts of the one to connect to */
-    bool migrated;          /* the tables were looked at over this connection */
-    struct backoff retries; /* of this request */
-    unsigned reconnects;    /* of this request */
+    size_t host;   /* index in config->hosts of the one to connect to */
+    bool migrated; /* the tables were looked at over this connection */
+
+    /* of the request that it serves */
+    uint64_t start_ns;
+    struct backoff retries;
+    unsigned reconnects;
 };
 
 struct store_mysql {
@@ -136,7 +140,7 @@ static bool may_reconnect(struct lane *lane, const struct db_error *why)
 
 static bool may_retry(struct lane *lane, const struct db_error *why)
 {
-    if (lane->retries.failures == MAX_RETRIES)
+    if (lane->retries.failures == MAX_RETRIES || uv_hrtime() - lane->start_ns > RETRY_WITHIN_NS)
         return false;
     LOG(lane->store->logger, DEBUG, "transaction rolled back: trying again",
         log_string("error", why->error.text));
@@ -197,7 +201,7 @@ static enum error_code lane_write(void *context, struct row *const *rows, size_t
 static void lane_serve(struct lane *lane)
 {
     struct store_request *request = lane->request;
-    uint64_t start = uv_hrtime();
+    lane->start_ns = uv_hrtime();
     lane->retries = (struct backoff){.first_ms = RETRY_FIRST_MS, .ceiling_ms = RETRY_CEILING_MS};
     lane->reconnects = 0;
     request->attempts = 0;
@@ -210,7 +214,7 @@ static void lane_serve(struct lane *lane)
         request->error = err.error;
         request->refusal_count = 0;
     }
-    request->write_us = (uv_hrtime() - start) / 1000;
+    request->write_us = (uv_hrtime() - lane->start_ns) / 1000;
 }
 
 /* Signals are for the loop thread. */

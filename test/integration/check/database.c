@@ -76,10 +76,10 @@ void database_close(struct database *database)
     db_free(database->admin);
 }
 
-static void first_number(void *context, const struct text *values, size_t count)
+static void last_number(void *context, const struct text *values, size_t count)
 {
-    if (count > 0 && values[0].data != NULL)
-        *(int64_t *)context = strtoll(values[0].data, NULL, 10);
+    if (count > 0 && values[count - 1].data != NULL)
+        *(int64_t *)context = strtoll(values[count - 1].data, NULL, 10);
 }
 
 PRINTF_LIKE(2, 0)
@@ -91,7 +91,7 @@ static int64_t run(struct database *database, const char *format, va_list args)
     buffer_init(&sql, 1 << 16);
     buffer_vappendf(&sql, format, args);
     assert_false(sql.failed);
-    if (db_query(database->admin, buffer_text(&sql), first_number, &number, &err) != ERROR_NONE)
+    if (db_query(database->admin, buffer_text(&sql), last_number, &number, &err) != ERROR_NONE)
         fail_msg("%s", err.error.text);
     buffer_fini(&sql);
     return number;
@@ -114,10 +114,10 @@ int64_t database_number(struct database *database, const char *format, ...)
     return number;
 }
 
-void database_await(struct database *database, const char *query)
+void database_await(struct database *database, int64_t at_least, const char *query)
 {
     for (int tries = 0; tries < 3000; tries++) {
-        if (database_number(database, "%s", query) != 0)
+        if (database_number(database, "%s", query) >= at_least)
             return;
         usleep(10000);
     }

@@ -19,12 +19,12 @@ struct database {
 void database_open(struct database *database);
 void database_close(struct database *database);
 
-/* As the administrator. The texts are formats. */
+/* As the administrator. The number is the last column of the result's last row; 0: there is none. */
 void database_exec(struct database *database, const char *format, ...) PRINTF_LIKE(2, 3);
 int64_t database_number(struct database *database, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Waits until the query's number is not 0. */
-void database_await(struct database *database, const char *query);
+/* Waits until the query's number is at least this. */
+void database_await(struct database *database, int64_t at_least, const char *query);
 
 /* A pod's row with the uid "pod-<number>"; the caller frees it. */
 struct row *database_pod(unsigned number, const char *version);
