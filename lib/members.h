@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Far more than fits into a column, so that what is beyond could not be shown anyway. */
+/* Far more than any real object has. */
 #define MEMBERS_MAX 4096
 
 struct member {
@@ -23,7 +23,7 @@ struct member {
 
 struct members {
     size_t count;
-    size_t left_out; /* members beyond MEMBERS_MAX */
+    size_t left_out; /* members beyond MEMBERS_MAX: they are not kept */
     struct member items[MEMBERS_MAX];
 };
 

@@ -61,6 +61,15 @@ static bool add_up(struct object *object, const struct member *items, size_t cou
     return bad == 0;
 }
 
+/* Without all of its members a list cannot be added up. */
+static void drop_if_incomplete(struct members *members, struct object *object)
+{
+    if (members->left_out == 0)
+        return;
+    object->bad_quantities += (uint32_t)(members->count + members->left_out);
+    members_reset(members);
+}
+
 static size_t run_length(const struct members *members, size_t start)
 {
     size_t end = start + 1;
@@ -86,8 +95,8 @@ static bool append_list(struct members *members, struct object *object, const ch
 {
     bool open = false;
     size_t run;
+    drop_if_incomplete(members, object);
     members_sort(members);
-    object->bad_quantities += (uint32_t)members->left_out;
     for (size_t i = 0; i < members->count && !resources_are_enough(out); i += run) {
         struct quantity_total total;
         run = run_length(members, i);

@@ -103,11 +103,11 @@ static enum watch_fate refuse_text(struct watch_result *result, enum watch_fate 
 static enum watch_fate report_status(struct object *status, struct watch_result *result,
                                      enum watch_fate fate)
 {
+    char why[64];
     char said[96];
-    struct text reason = object_text(status, status->root, "reason");
-    (void)snprintf(said, sizeof(said), "%lld %.*s",
-                   (long long)object_integer(status, status->root, "code"),
-                   (int)(reason.length < 64 ? reason.length : 64), reason.data);
+    copy_text(why, sizeof(why), object_text(status, status->root, "reason"));
+    (void)snprintf(said, sizeof(said), "%lld %s",
+                   (long long)object_integer(status, status->root, "code"), why);
     return refuse_text(result, fate, said, object_text(status, status->root, "message"));
 }
 
