@@ -1,0 +1,92 @@
+/* kind: which objects are jobs of ours. */
+#include "lib/kind.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define TRAINING  "training.kubedl.io/v1alpha1"
+#define INFERENCE "inference.kubedl.io/v1alpha1"
+
+static void assert_kind(const char *api_version, const char *name, const char *replica_specs,
+                        const char *container)
+{
+    const struct kind *kind = kind_find(text_from(name));
+    assert_non_null(kind);
+    assert_ptr_equal(kind_find_api(text_from(api_version), text_from(name)), kind);
+    assert_string_equal(kind->kind, name);
+    assert_string_equal(kind->replica_specs, replica_specs);
+    assert_string_equal(kind->default_container, container);
+}
+
+static void test_all_eight_kinds_are_known(void **state)
+{
+    (void)state;
+    assert_kind(TRAINING, "TFJob", "tfReplicaSpecs", "tensorflow");
+    assert_kind(TRAINING, "PyTorchJob", "pytorchReplicaSpecs", "pytorch");
+    assert_kind(TRAINING, "XGBoostJob", "xgbReplicaSpecs", "xgboostjob");
+    assert_kind(TRAINING, "XDLJob", "xdlReplicaSpecs", "xdl");
+    assert_kind(TRAINING, "MarsJob", "marsReplicaSpecs", "mars");
+    assert_kind(TRAINING, "MPIJob", "mpiReplicaSpecs", "mpi");
+    assert_kind(TRAINING, "ElasticDLJob", "elasticdlReplicaSpecs", "elasticdl");
+    assert_kind(INFERENCE, "ElasticBatchJob", "elasticBatchReplicaSpecs", "elasticbatch");
+}
+
+static void assert_unknown(struct text kind)
+{
+    assert_null(kind_find(kind));
+    assert_null(kind_find_api(TEXT(TRAINING), kind));
+}
+
+static void test_other_names_are_not_ours(void **state)
+{
+    (void)state;
+    assert_unknown(TEXT(""));
+    assert_unknown((struct text){NULL, 0});
+    assert_unknown(TEXT("Job"));
+    assert_unknown(TEXT("tfjob"));
+    assert_unknown(TEXT("TFJo"));
+    assert_unknown(TEXT("TFJobs"));
+    assert_unknown(TEXT("TFJob\0"));
+    assert_unknown(TEXT("Inference"));
+}
+
+static const struct kind *find_api(const char *api_version, const char *kind)
+{
+    return kind_find_api(text_from(api_version), text_from(kind));
+}
+
+static void test_the_same_name_in_another_group_is_not_ours(void **state)
+{
+    (void)state;
+    assert_null(find_api("kubeflow.org/v1", "TFJob"));
+    assert_null(find_api(INFERENCE, "TFJob"));
+    assert_null(find_api(TRAINING, "ElasticBatchJob"));
+    assert_null(find_api("v1", "TFJob"));
+    assert_null(find_api("", "TFJob"));
+    assert_null(find_api("/v1alpha1", "TFJob"));
+    assert_null(find_api("training.kubedl.io", "TFJob"));
+    assert_null(find_api("training.kubedl.io.evil/v1alpha1", "TFJob"));
+    assert_null(kind_find_api((struct text){NULL, 0}, TEXT("TFJob")));
+}
+
+static void test_the_version_of_the_group_does_not_matter(void **state)
+{
+    (void)state;
+    assert_non_null(find_api("training.kubedl.io/v1", "TFJob"));
+    assert_non_null(find_api("training.kubedl.io/", "TFJob"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_eight_kinds_are_known),
+        cmocka_unit_test(test_other_names_are_not_ours),
+        cmocka_unit_test(test_the_same_name_in_another_group_is_not_ours),
+        cmocka_unit_test(test_the_version_of_the_group_does_not_matter),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}
