@@ -6,9 +6,8 @@
 
 #include <inttypes.h>
 
-#define MAX_TEXT_BYTES 1024
-#define CUT_MARKER     "..."
-#define REPLACEMENT    "\xEF\xBF\xBD" /* U+FFFD */
+#define CUT_MARKER  "..."
+#define REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
 
 const char *const log_level_names[] = {
     [LOG_LEVEL_DEBUG] = "debug",
@@ -61,7 +60,7 @@ static void append_quoted(struct buffer *out, struct text text)
         const char *next = text.data + used;
         size_t length = utf8_character((struct text){next, text.length - used});
         size_t taken = length > 0 ? length : 1;
-        if (used + taken > MAX_TEXT_BYTES) {
+        if (used + taken > LOG_TEXT_MAX) {
             buffer_append_string(out, CUT_MARKER);
             break;
         }
@@ -82,7 +81,7 @@ static bool is_bare(struct text text)
         if (c <= ' ' || c > '~' || c == '"' || c == '\\' || c == '=')
             return false;
     }
-    return text.length > 0 && text.length <= MAX_TEXT_BYTES;
+    return text.length > 0 && text.length <= LOG_TEXT_MAX;
 }
 
 static void append_field(struct buffer *out, enum log_format format, const struct log_field *field)

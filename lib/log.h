@@ -17,10 +17,13 @@ enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 extern const char *const log_level_names[];
 extern const char *const log_format_names[];
 
+/* Longer texts are cut. The statements that are logged for a DBA are whole. */
+#define LOG_TEXT_MAX 4096
+
 struct log_field {
     const char *key; /* snake_case; not escaped */
     bool is_text;
-    struct text text; /* any bytes: escaped, invalid UTF-8 replaced, cut after 1024 bytes */
+    struct text text; /* any bytes: escaped, invalid UTF-8 replaced, cut at LOG_TEXT_MAX */
     int64_t integer;
 };
 

@@ -100,17 +100,17 @@ static void test_invalid_utf8_is_replaced(void **state)
 static void test_long_values_are_cut_between_characters(void **state)
 {
     (void)state;
-    char value[1028], expected[1040];
+    char value[LOG_TEXT_MAX + 4], expected[LOG_TEXT_MAX + 16];
     memset(value, 'x', sizeof(value));
     value[0] = ' ';
-    snprintf(expected, sizeof(expected), "\"%.1024s\"", value);
-    assert_quoted((struct text){value, 1024}, expected);
+    snprintf(expected, sizeof(expected), "\"%.*s\"", LOG_TEXT_MAX, value);
+    assert_quoted((struct text){value, LOG_TEXT_MAX}, expected);
     value[0] = 'x';
-    snprintf(expected, sizeof(expected), "\"%.1024s...\"", value);
-    assert_quoted((struct text){value, 1025}, expected);
-    memcpy(value + 1022, "\xe2\x82\xac", 3);
-    snprintf(expected, sizeof(expected), "\"%.1022s...\"", value);
-    assert_quoted((struct text){value, 1025}, expected);
+    snprintf(expected, sizeof(expected), "\"%.*s...\"", LOG_TEXT_MAX, value);
+    assert_quoted((struct text){value, LOG_TEXT_MAX + 1}, expected);
+    memcpy(value + LOG_TEXT_MAX - 2, "\xe2\x82\xac", 3);
+    snprintf(expected, sizeof(expected), "\"%.*s...\"", LOG_TEXT_MAX - 2, value);
+    assert_quoted((struct text){value, LOG_TEXT_MAX + 1}, expected);
 }
 
 static void test_the_limit_admits_a_burst_and_counts_the_rest(void **state)
