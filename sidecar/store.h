@@ -54,7 +54,8 @@ struct store {
     /* Hands request->batch to lane request->batch.lane, which must be idle. */
     void (*submit)(struct store *store, struct store_request *request);
 
-    /* Ends a running write as soon as it can be: its rows wait. For shutdown. */
+    /* For shutdown: ends running writes as soon as can be; their rows wait, and so do those of
+     * every later request. */
     void (*abort)(struct store *store);
 
     /* Stops the lanes and frees the store; then calls closed(). All lanes must be idle. */
