@@ -1,6 +1,8 @@
 /* migration: from any state to the described one, in steps whose texts are compared letter by
  * letter where they matter. That servers do what the texts say is tested with servers. */
 #include "lib/migration.h"
+
+#include "lib/log.h"
 #include "thing.h"
 
 #include <setjmp.h>
@@ -488,6 +490,32 @@ static void test_newer_version_that_locks_this_one_out(void **state)
     assert_refused(world, "upgrade");
 }
 
+/* What is logged for a DBA must be whole. The real tables, with nothing in them as described. */
+static void test_no_statement_is_longer_than_a_log_text(void **state)
+{
+    (void)state;
+    struct error err;
+    struct migration migration;
+    struct schema *schema = schema_new(tables);
+    assert_non_null(schema);
+    for (int exist = 0; exist <= 1; exist++) {
+        for (size_t i = 0; i < schema->table_count; i++) {
+            struct schema_table *there = &schema->tables[i];
+            there->exists = exist == 1;
+            set_column(&there->id, SCHEMA_INTEGER, 0, "int(11)", "");
+            for (size_t column = 0; column < there->table->column_count; column++)
+                set_column(&there->columns[column], SCHEMA_OTHER, 0, "blob", "");
+        }
+        assert_int_equal(migration_plan(schema, &migration, &err), ERROR_NONE);
+        for (size_t i = 0; i < migration.count; i++) {
+            assert_true(strlen(migration.steps[i].sql) <= LOG_TEXT_MAX);
+            assert_true(strlen(migration.steps[i].reason) <= LOG_TEXT_MAX);
+        }
+        migration_fini(&migration);
+    }
+    schema_free(schema);
+}
+
 static void test_slices_cover_all_ids_once(void **state)
 {
     (void)state;
@@ -542,6 +570,7 @@ int main(void)
         TEST(test_column_that_no_insert_names_is_refused),
         TEST(test_what_is_wrong_with_a_table_that_is_not_there_does_not_matter),
         TEST(test_newer_version_that_locks_this_one_out),
+        cmocka_unit_test(test_no_statement_is_longer_than_a_log_text),
         cmocka_unit_test(test_slices_cover_all_ids_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
