@@ -1,4 +1,4 @@
-"""A long stream, whole. What it costs is printed (pytest -s, or the report's summary), not judged."""
+"""A long stream, whole. What it costs is printed at the end of the report, not judged."""
 
 import time
 

@@ -77,17 +77,21 @@ def test_database_killed_and_restarted_in_mid_stream(new_sidecar, listener, data
     assert sidecar.accounts()["dead_lettered"] == 0
 
 
+def kill(server, connection):
+    try:
+        server.query(f"KILL {connection}")
+    except pymysql.OperationalError:
+        pass  # it has just ended by itself
+
+
 def test_connections_killed_in_mid_stream(new_sidecar, listener, database, server):
     sidecar = new_sidecar(EVENT_SOURCE=f"unix:{listener.path}", BATCH_MAX_ROWS=8).start()
     with listener.accept() as connection:
         for part in in_parts(stream.lines(NAME), 10):
             connection.sendall(part)
-            for process in server.query("SELECT id FROM information_schema.processlist"
-                                        " WHERE user = %s", (database.user,)):
-                try:
-                    server.query(f"KILL {process['id']}")
-                except pymysql.OperationalError:
-                    pass  # it has just ended by itself
+            for process in server.query("SHOW PROCESSLIST"):
+                if process["User"] == database.user:
+                    kill(server, process["Id"])
     sidecar.wait_until_written(len(stream.lines(NAME)))
     assert sidecar.stop() == 0
     check(database, expected.rows(stream.events(NAME)))
@@ -242,7 +246,8 @@ def test_row_that_the_database_refuses_is_taken_out_and_the_others_are_written(
         sidecar.wait_until_written(1)
         database.query("ALTER TABLE job_info ADD CONSTRAINT no_bad CHECK (name <> 'bad')")
         bad = [stream.line(events.added(events.job(f"bad-{n}", name="bad"))) for n in range(2)]
-        connection.sendall(b"".join([*jobs(40, version="2"), bad[0], *jobs(80, version="3"), bad[1]]))
+        connection.sendall(b"".join([*jobs(40, version="2"), bad[0],
+                                     *jobs(80, version="3"), bad[1]]))
         sidecar.wait_until_written(123)
     assert sidecar.stop() == 0
     assert set(database.jobs()) == {f"job-{n}" for n in range(80)}

@@ -108,7 +108,7 @@ DIFFERENCES = {
                           "gmt_finished": RECEIVED}),
     ],
     "pod-image-changed-resources-not": [
-        (6, POD, "puid", {"resources": '{"requests":{"cpu":"3"}}'}),
+        (6, POD, "puid", {"resources": '{"requests":{"cpu":"3"}}', "replica_type": "ps"}),
     ],
     "pod-same-version-status-change": [
         (14, POD, "puid", {"status": "Running", "gmt_finished": None}),
@@ -156,7 +156,7 @@ def of_its_own(number, sequence):
 
 
 def wanted_rows(number, sequence):
-    """{(table, uid): row}: KubeDL's rows, where its arguments would be right, and our differences."""
+    """{(table, uid): row}: KubeDL's, had it deleted with the right arguments; our differences."""
     rows = {}
     doubled = set()
     for table in (JOB, POD):

@@ -10,7 +10,8 @@ def job(uid, version="1", kind="TFJob", name="train", namespace="team", conditio
                      "creationTimestamp": "2026-01-01T00:00:00Z", **metadata},
         "spec": {"tfReplicaSpecs": {"Worker": {"replicas": 1}}},
         "status": {"conditions": [
-            {"type": condition, "status": "True", "lastTransitionTime": f"2026-01-01T0{n + 1}:00:00Z"}
+            {"type": condition, "status": "True",
+             "lastTransitionTime": f"2026-01-01T0{n + 1}:00:00Z"}
             for n, condition in enumerate(conditions)]},
     }
 

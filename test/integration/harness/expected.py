@@ -81,9 +81,10 @@ def _stopped(event, *times):
     return max((time for time in (*stated, *times) if time), default=RECEIVED)
 
 
-def _tenancy(annotations):
+def tenancy(annotation):
+    """(tenant, owner, region) of the annotation kubedl.io/tenancy, or of None."""
     try:
-        value = json.loads(annotations.get("kubedl.io/tenancy", "{}"))
+        value = json.loads(annotation or "{}")
         return value.get("tenant") or "", value.get("user") or "", value.get("region") or None
     except ValueError:
         return "", "", None
@@ -94,7 +95,8 @@ def job_row(event):
     thing = event["object"]
     metadata, status = thing["metadata"], thing.get("status") or {}
     conditions = status.get("conditions") or []
-    tenant, owner, region = _tenancy(metadata.get("annotations") or {})
+    annotations = metadata.get("annotations") or {}
+    tenant, owner, region = tenancy(annotations.get("kubedl.io/tenancy"))
     specs = (thing.get("spec") or {}).get(SPECS[thing["kind"]]) or {}
     row = {
         "name": metadata["name"],
@@ -107,8 +109,8 @@ def job_row(event):
         "deploy_region": region,
         "tenant": tenant,
         "owner": owner,
-        "remark": ("EnableTensorBoard" if "kubedl.io/tensorboard-config"
-                   in (metadata.get("annotations") or {}) else None),
+        "remark": ("EnableTensorBoard" if "kubedl.io/tensorboard-config" in annotations
+                   else None),
         "gmt_created": metadata["creationTimestamp"],
         "gmt_job_running": next(
             (c["lastTransitionTime"] for c in conditions if c["type"] == "Running"), None),
@@ -232,6 +234,11 @@ def _merged(there, row):
             if column in row and there[column] is not None:
                 row[column] = there[column]
     return row
+
+
+def resources_text(resources):
+    """As the column holds it, but for the way in which a quantity is written."""
+    return json.dumps(resources, default=lambda number: f"{float(number):f}")
 
 
 # Comparing with what the database holds

@@ -45,7 +45,7 @@ def _insert(database, table, rows, rng):
         for column, value in row.items():
             if column.startswith("gmt_") and value is not None:
                 row[column] = value.rstrip("Z")
-        row["resources"] = "{}"
+        row["resources"] = expected.resources_text(row["resources"]())
     columns = list(rows[0])
     database.execute_many(
         f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})",

@@ -32,7 +32,8 @@ def truth(name):
     """What was true in the cluster at the end, by uid: (jobs, pods). From the log of the program
     that drove it and from final lists, not from the stream."""
     return tuple(
-        {entry["uid"]: entry for entry in map(json.loads, unpack(f"{name}.{part}.jsonl").splitlines())}
+        {entry["uid"]: entry
+         for entry in map(json.loads, unpack(f"{name}.{part}.jsonl").splitlines())}
         for part in ("truth_jobs", "truth_pods")
     )
 
