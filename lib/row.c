@@ -114,6 +114,7 @@ enum error_code row_new(const struct table *table, enum row_mode mode, const str
             row->cells[i].text =
                 copy_text(&at, cells[i].text, layout.kept[i], (layout.cut >> i & 1) != 0);
     }
+    /* check_keys saw that the cell is set. NOLINTNEXTLINE(*-core.UndefinedBinaryOperatorResult) */
     if (row_version(row).length == 0)
         row->cells[table->version].text = TEXT("0");
     *result = row;

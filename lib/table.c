@@ -61,7 +61,7 @@ const struct table *const tables[TABLE_COUNT + 1] = {&table_job, &table_pod, NUL
 size_t table_number(const struct table *table)
 {
     size_t number = 0;
-    while (tables[number] != table)
+    while (number < TABLE_COUNT && tables[number] != table)
         number++;
     return number;
 }

@@ -165,7 +165,7 @@ static enum error_code run_slices(struct migrator *migrator, const struct migrat
         code = run_statement(migrator, sql, err);
         if (code != ERROR_NONE || until[0] == '\0')
             return code;
-        strcpy(after, until);
+        memcpy(after, until, sizeof(after));
     }
 }
 
