@@ -10,8 +10,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define MAX_FIELDS   32
-#define RECORD_LIMIT (1 << 20) /* bytes; more than MAX_FIELDS texts, each byte escaped */
+#define RECORD_LIMIT (1 << 20) /* bytes; all fields, each byte escaped, take less */
 
 struct logger {
     int fd; /* borrowed */
@@ -71,8 +70,8 @@ void logger_write(struct logger *logger, enum log_level level, const char *messa
 {
     if (level < logger->level)
         return;
-    struct log_field all[MAX_FIELDS + 1];
-    size_t count = field_count < MAX_FIELDS ? field_count : MAX_FIELDS;
+    struct log_field all[LOGGER_MAX_FIELDS + 1];
+    size_t count = field_count < LOGGER_MAX_FIELDS ? field_count : LOGGER_MAX_FIELDS;
     if (count > 0)
         memcpy(all, fields, count * sizeof(all[0]));
 

@@ -7,6 +7,9 @@
 
 struct logger;
 
+/* Of one record; more are left out. */
+#define LOGGER_MAX_FIELDS 32
+
 enum error_code logger_new(int fd, enum log_level level, enum log_format format,
                            struct logger **logger, struct error *err) MUST_CHECK;
 void logger_free(struct logger *logger);
