@@ -70,6 +70,11 @@ static const struct setting settings[] = {
      "Rows that may wait for the database before the source is paused"},
     {"OUTBOX_MAX_BYTES", TYPE_SIZE, AT(outbox_max_bytes), 64 * KIB, 64 * GIB, "256MiB",
      "Memory that these rows may take before the source is paused"},
+    {"SPOOL_DIR", TYPE_TEXT, AT(spool_dir), 0, 400, "",
+     "Directory for what the database has not taken yet, on a volume that outlives the container; "
+     "without it that is only in memory, and lost when the process is killed"},
+    {"SPOOL_MAX_BYTES", TYPE_SIZE, AT(spool_max_bytes), MIB, 1024 * GIB, "1GiB",
+     "Room that the spool may take before the source is paused; keep it below the volume's size"},
     {"SHUTDOWN_GRACE_MS", TYPE_NUMBER, AT(shutdown_grace_ms), 0, 3600000, "20000",
      "Milliseconds that a stop may take to write what waits; keep it below the pod's "
      "terminationGracePeriodSeconds"},

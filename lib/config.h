@@ -35,6 +35,8 @@ struct config {
     int64_t db_timeout_ms;
     int64_t outbox_max_rows;
     int64_t outbox_max_bytes;
+    char spool_dir[CONFIG_TEXT_SIZE]; /* "": no spool */
+    int64_t spool_max_bytes;
     int64_t shutdown_grace_ms;
     int64_t log_summary_ms; /* 0: never */
     enum log_level log_level;

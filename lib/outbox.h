@@ -117,6 +117,9 @@ void outbox_captured(struct outbox *outbox, bool stored);
 /* Since when there is a row that the spool does not have; INT64_MAX if there is none. */
 int64_t outbox_unspooled_since_us(const struct outbox *outbox);
 
+/* True if the spool is still to forget something. */
+bool outbox_has_forgotten(const struct outbox *outbox);
+
 /* All that is held is to be written to the spool anew: it has been lost. */
 void outbox_recapture(struct outbox *outbox);
 

@@ -125,6 +125,11 @@ int64_t outbox_unspooled_since_us(const struct outbox *outbox)
     return INT64_MAX;
 }
 
+bool outbox_has_forgotten(const struct outbox *outbox)
+{
+    return outbox->dirty != NULL && outbox->dirty->dirty_since_us == 0;
+}
+
 void outbox_captured(struct outbox *outbox, bool stored)
 {
     struct entry *entry, *next;

@@ -139,16 +139,18 @@ static void lane_back_off(struct lane *lane, enum dberror_class class)
         log_int("failures", lane->backoff.failures));
 }
 
-static void log_refusals(struct lane *lane)
+static void report_refusals(struct lane *lane)
 {
+    struct dispatch_settings *settings = &lane->dispatch->settings;
     struct store_request *request = &lane->request;
     for (size_t i = 0; i < request->refusal_count; i++) {
         const struct refusal *refusal = &request->refusals[i];
         const struct row *row = request->batch.rows[refusal->row];
-        LOG(lane->dispatch->settings.logger, ERROR, "row refused by the database",
+        LOG(settings->logger, ERROR, "row refused by the database",
             log_string("table", row->table->name), log_text("uid", row_uid(row)),
             log_text("version", row_version(row)), log_int("errno", refusal->number),
             log_string("error", refusal->text));
+        settings->refused(settings->context, row, refusal);
     }
 }
 
@@ -157,10 +159,10 @@ static void settle_rows(struct lane *lane)
 {
     struct dispatch_settings *settings = &lane->dispatch->settings;
     struct store_request *request = &lane->request;
-    struct ledger_rows *rows = request->batch.count > 0
-                                   ? &settings->ledger->rows[table_number(request->batch.table)]
-                                   : NULL;
-    log_refusals(lane);
+    if (request->batch.count == 0)
+        return;
+    struct ledger_rows *rows = &settings->ledger->rows[table_number(request->batch.table)];
+    report_refusals(lane);
     for (size_t i = 0; i < request->batch.count; i++) {
         if (request->fates[i] == ROW_WAITS)
             continue;
@@ -214,8 +216,7 @@ static void on_answer(struct store_request *request)
         lane_failed(lane);
     }
     uv_async_send(&dispatch->settle);
-    if (dispatch->settings.progress != NULL)
-        dispatch->settings.progress(dispatch->settings.context);
+    dispatch->settings.progress(dispatch->settings.context);
 }
 
 static bool all_idle(const struct dispatch *dispatch)

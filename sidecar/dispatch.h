@@ -23,7 +23,10 @@ struct dispatch_settings {
     size_t batch_max_bytes;
     uint32_t linger_ms; /* a row that comes when all is idle waits this long for company */
 
-    /* Called after a batch has come back: there may be room in the outbox now. May be NULL. */
+    /* A row that can never be written: to be kept elsewhere. It is in the outbox until this returns. */
+    void (*refused)(void *context, const struct row *row, const struct refusal *refusal);
+
+    /* Called after a batch has come back: there may be room in the outbox now. */
     void (*progress)(void *context);
     void *context;
 };

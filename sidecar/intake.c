@@ -6,7 +6,7 @@
  * Failure modes:
  *   not a document of ours, or damaged    counted under its fate; what is damaged is logged
  *   too long                              counted, logged with what its head tells
- *   the outbox is full                    the source is paused; resumed at three quarters
+ *   the outbox or the spool is full       the source is paused; resumed at three quarters
  *   no memory for a row                   counted as no_memory and logged: the event is lost, the
  *                                         next one of the object makes up for it
  */
@@ -103,16 +103,29 @@ static void tell_writers(struct intake *intake)
     intake->settings.stored(intake->settings.context);
 }
 
+/* Why nothing more can be taken in; NULL if there is room. */
+static const char *why_full(const struct intake *intake)
+{
+    if (outbox_is_full(intake->settings.outbox))
+        return "outbox";
+    if (intake->settings.spool != NULL && spool_is_full(intake->settings.spool))
+        return "spool";
+    return NULL;
+}
+
 static void pause_if_full(struct intake *intake)
 {
-    if (intake->paused || intake->source == NULL || !outbox_is_full(intake->settings.outbox))
+    if (intake->paused || intake->source == NULL)
+        return;
+    const char *full = why_full(intake);
+    if (full == NULL)
         return;
     struct outbox_counts counts = outbox_counts(intake->settings.outbox);
     intake->paused = true;
     intake->source->pause(intake->source);
     tell_writers(intake);
     LOG(intake->settings.logger, WARN, "source paused: too many rows wait for the database",
-        log_int("rows", (int64_t)(counts.pending + counts.in_flight)),
+        log_string("full", full), log_int("rows", (int64_t)(counts.pending + counts.in_flight)),
         log_int("bytes", (int64_t)counts.bytes));
 }
 
@@ -132,7 +145,6 @@ static bool keep_row(struct intake *intake, struct row *row)
 
 static void on_document(void *context, uint64_t connection, struct text line)
 {
-    (void)connection;
     struct intake *intake = context;
     struct watch_result result;
     watch_decode(intake->watch, line, clock_now_us(), &result);
@@ -142,16 +154,17 @@ static void on_document(void *context, uint64_t connection, struct text line)
     intake->settings.ledger->fates[result.fate]++;
     if (result.fate != WATCH_ROW)
         log_fate(intake, &result);
+    acks_document(intake->settings.acks, connection);
     pause_if_full(intake);
 }
 
 static void on_too_long(void *context, uint64_t connection, struct text head, uint64_t length)
 {
-    (void)connection;
     struct intake *intake = context;
     struct watch_result result;
     watch_decode_head(intake->watch, head, &result);
     intake->settings.ledger->fates[result.fate]++;
+    acks_document(intake->settings.acks, connection);
     LOG(intake->settings.logger, WARN, "document skipped: longer than MAX_DOCUMENT_BYTES",
         log_int("bytes", (int64_t)length), log_string("kind", result.kind),
         log_string("namespace", result.namespace), log_string("name", result.name),
@@ -166,6 +179,7 @@ static void on_drained(void *context)
 static void on_opened(void *context, uint64_t connection)
 {
     struct intake *intake = context;
+    acks_opened(intake->settings.acks, connection);
     LOG(intake->settings.logger, INFO, "stream opened", log_int("connection", (int64_t)connection));
 }
 
@@ -173,6 +187,7 @@ static void on_closed(void *context, uint64_t connection, uint64_t cut_bytes)
 {
     struct intake *intake = context;
     tell_writers(intake);
+    acks_closed(intake->settings.acks, connection);
     if (cut_bytes > 0) {
         intake->settings.ledger->cut_lines++;
         LOG(intake->settings.logger, WARN,
@@ -214,7 +229,8 @@ static bool has_room(const struct intake *intake)
 {
     const struct config *config = intake->settings.config;
     struct outbox_counts counts = outbox_counts(intake->settings.outbox);
-    return counts.pending + counts.in_flight <= (size_t)config->outbox_max_rows / 4 * 3 &&
+    return why_full(intake) == NULL &&
+           counts.pending + counts.in_flight <= (size_t)config->outbox_max_rows / 4 * 3 &&
            counts.bytes <= (size_t)config->outbox_max_bytes / 4 * 3;
 }
 

@@ -3,12 +3,14 @@
 #ifndef SIDECAR_INTAKE_H
 #define SIDECAR_INTAKE_H
 
+#include "lib/acks.h"
 #include "lib/config.h"
 #include "lib/error.h"
 #include "lib/ledger.h"
 #include "lib/outbox.h"
 #include "sidecar/logger.h"
 #include "sidecar/source.h"
+#include "sidecar/spool.h"
 
 struct intake;
 
@@ -16,6 +18,8 @@ struct intake_settings {
     const struct config *config;
     struct outbox *outbox;
     struct ledger *ledger;
+    struct acks *acks;
+    struct spool *spool; /* NULL: there is none */
     struct logger *logger;
 
     /* Called when rows were put: the writers are to look. */

@@ -1,35 +1,49 @@
 /* run: the composition root. Who is made of what, in which order it starts and in which it stops.
  *
  *   source ──▶ intake ──▶ outbox ──▶ dispatch ──▶ store
+ *                           │ ▲
+ *                           ▼ │
+ *                          spool
  *
- * Start: outbox, store, dispatch, intake, source. The store connects in the background: the process
- * takes events whether or not there is a database.
+ * Start: outbox, spool, store, dispatch, intake; what the spool holds is read back; then the source is
+ * opened. The store connects in the background: the process takes events whether or not there is a
+ * database.
  *
  * Stop, in the order of enum phase; each step ends in a callback that begins the next one:
  *   DRAINING   the source is closed; what the outbox holds is written     SIGTERM, SIGINT, end of
  *                                                                         stdin, failed start
- *   STOPPING   running writes are aborted, what waits stays unwritten     drained, grace over, or
+ *   STOPPING   running writes are aborted; what waits goes to the spool   drained, grace over, or
  *                                                                         a second signal
- *   CLOSING    dispatch, store and our own handles are closed; the loop ends empty
+ *   CLOSING    everything is closed; the loop ends empty
  *
  * Failure modes:
  *   something can't be made or opened      logged with what to do; stops with exit status 1
- *   rows are left when the grace is over   counted in the last log record; exit status 1
+ *   rows are left when the grace is over   they are in the spool: exit status 0; there is none, or
+ *                                          it can't be written: counted in the log, exit status 1
  */
 #include "sidecar/run.h"
 
+#include "lib/acks.h"
+#include "lib/durability.h"
 #include "lib/invariant.h"
 #include "lib/ledger.h"
+#include "lib/rowjson.h"
 #include "sidecar/clock.h"
 #include "sidecar/dispatch.h"
 #include "sidecar/intake.h"
 #include "sidecar/logger.h"
 #include "sidecar/source.h"
+#include "sidecar/spool.h"
 #include "sidecar/store_mysql.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+/* What became safe is looked at, and acknowledged, this often. */
+#define TICK_MS 100
+
+#define ROW_LOG_LIMIT (1U << 20)
 
 enum phase { PHASE_RUNNING, PHASE_DRAINING, PHASE_STOPPING, PHASE_CLOSING };
 
@@ -41,7 +55,10 @@ struct run {
     uv_loop_t loop;
     struct logger *logger;
     struct ledger ledger;
+    struct durability *durability;
+    struct acks *acks;
     struct outbox *outbox;
+    struct spool *spool; /* NULL: there is none */
     struct store *store;
     struct dispatch *dispatch;
     struct intake *intake;
@@ -49,7 +66,9 @@ struct run {
     uv_signal_t signals[SIGNAL_COUNT];
     uv_timer_t summary;
     uv_timer_t grace;
+    uv_timer_t tick;
     enum phase phase;
+    bool loading; /* the spool is still being read back: the source is not open yet */
     int exit_status;
 };
 
@@ -101,6 +120,7 @@ static void on_store_closed(void *context)
         uv_close((uv_handle_t *)&run->signals[i], NULL);
     uv_close((uv_handle_t *)&run->summary, NULL);
     uv_close((uv_handle_t *)&run->grace, NULL);
+    uv_close((uv_handle_t *)&run->tick, NULL);
 }
 
 static void close_store(struct run *run)
@@ -111,42 +131,88 @@ static void close_store(struct run *run)
         on_store_closed(run);
 }
 
+static void on_spool_closed(void *context)
+{
+    struct run *run = context;
+    run->spool = NULL;
+    close_store(run);
+}
+
+static void close_spool(struct run *run)
+{
+    if (run->spool != NULL)
+        spool_close(run->spool, on_spool_closed, run);
+    else
+        close_store(run);
+}
+
+static void on_nothing(void *context)
+{
+    (void)context;
+}
+
 static void on_dispatch_closed(void *context)
 {
     struct run *run = context;
     run->dispatch = NULL;
-    close_store(run);
+    close_spool(run);
 }
 
-static void on_stopped(void *context)
+/* stored: all that was not written is in the spool. */
+static void finish(struct run *run, bool stored)
 {
-    struct run *run = context;
     struct outbox_counts counts = outbox_counts(run->outbox);
     size_t left = counts.pending + counts.in_flight;
     run->phase = PHASE_CLOSING;
-    if (run->intake != NULL) {
-        log_fates(run);
-        log_ledger(run, "stopped");
-    }
-    if (left > 0) {
+    uv_timer_stop(&run->tick);
+    log_fates(run);
+    log_ledger(run, "stopped");
+    if (left > 0 && stored) {
+        LOG(run->logger, INFO, "rows are left in the spool: they are written after the next start",
+            log_int("rows", (int64_t)left));
+    } else if (left > 0) {
         run->exit_status = 1;
-        LOG(run->logger, ERROR, "rows were not written before the process had to end",
+        LOG(run->logger, ERROR, "rows were lost: neither the database nor a spool took them",
             log_int("rows", (int64_t)left));
     }
     dispatch_close(run->dispatch, on_dispatch_closed, run);
 }
 
-/* What is not written by now stays unwritten. */
+static void on_flushed(void *context, bool stored)
+{
+    finish(context, stored);
+}
+
+static void on_stopped(void *context)
+{
+    struct run *run = context;
+    if (run->spool != NULL)
+        spool_flush(run->spool, on_flushed, run);
+    else
+        finish(run, false);
+}
+
+/* What is not written by now stays in the spool. */
 static void stop(struct run *run)
 {
     if (run->phase >= PHASE_STOPPING)
         return;
     run->phase = PHASE_STOPPING;
     uv_timer_stop(&run->grace);
+    dispatch_stop(run->dispatch, on_stopped, run);
+}
+
+/* Not everything could be made: closes what there is. Nothing has come in or gone out yet. */
+static void give_up(struct run *run)
+{
+    run->phase = PHASE_CLOSING;
+    if (run->source != NULL)
+        run->source->close(run->source, on_nothing, run);
+    run->source = NULL;
     if (run->dispatch != NULL)
-        dispatch_stop(run->dispatch, on_stopped, run);
+        dispatch_close(run->dispatch, on_dispatch_closed, run);
     else
-        close_store(run);
+        close_spool(run);
 }
 
 static void on_grace_over(uv_timer_t *timer)
@@ -202,24 +268,123 @@ static void on_stored(void *context)
     dispatch_wake(run->dispatch);
 }
 
-static void on_progress(void *context)
+static void on_refused(void *context, const struct row *row, const struct refusal *refusal)
 {
     struct run *run = context;
+    if (run->spool != NULL) {
+        spool_bury(run->spool, row, refusal, clock_now_us());
+        return;
+    }
+    struct buffer json;
+    buffer_init(&json, ROW_LOG_LIMIT);
+    rowjson_append(&json, row);
+    LOG(run->logger, ERROR, "no spool to keep the refused row in: this is all that is left of it",
+        log_text("row", buffer_text(&json)));
+    buffer_fini(&json);
+}
+
+static void acknowledge(void *context, uint64_t connection, uint64_t documents)
+{
+    struct run *run = context;
+    if (run->source != NULL && run->source->acknowledge != NULL)
+        run->source->acknowledge(run->source, connection, documents);
+}
+
+static void settle_acks(struct run *run)
+{
+    acks_settle(run->acks, durability_safe(run->durability), acknowledge, run);
+}
+
+static void open_source(struct run *run)
+{
+    struct error err = {0};
+    if (run->source->start(run->source, &err) == ERROR_NONE)
+        return;
+    LOG(run->logger, ERROR, "cannot start", log_string("error", err.text));
+    run->exit_status = 1;
+    drain(run, (uint64_t)run->config->shutdown_grace_ms);
+}
+
+/* Reads back from the spool what there is room for; opens the source once it has all been read. */
+static void load(struct run *run)
+{
+    struct error err = {0};
+    enum error_code code = ERROR_NONE;
+    bool more = false;
+    if (run->spool != NULL)
+        code = spool_load(run->spool, &more, &err);
+    if (code != ERROR_NONE) {
+        LOG(run->logger, ERROR, "cannot read the spool back", log_string("error", err.text));
+        run->exit_status = 1;
+        run->loading = false;
+        drain(run, (uint64_t)run->config->shutdown_grace_ms);
+        return;
+    }
+    dispatch_wake(run->dispatch);
+    if (more)
+        return;
+    run->loading = false;
+    open_source(run);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct run *run = timer->data;
+    acks_checkpoint(run->acks, durability_epoch(run->durability));
+    durability_advance(run->durability);
+    settle_acks(run);
+    if (run->spool != NULL && !run->loading)
+        spool_tick(run->spool, clock_now_us());
     intake_progress(run->intake);
 }
 
-static enum error_code make_store(struct run *run, struct error *err)
+/* Something was written or stored. */
+static void on_progress(void *context)
+{
+    struct run *run = context;
+    if (run->loading && run->phase == PHASE_RUNNING)
+        load(run);
+    else
+        intake_progress(run->intake);
+}
+
+static enum error_code make_outbox(struct run *run, struct error *err)
 {
     const struct config *config = run->config;
+    enum error_code code = durability_new(&run->durability, err);
+    if (code == ERROR_NONE)
+        code = acks_new(&run->acks, err);
+    if (code != ERROR_NONE)
+        return code;
     const struct outbox_limits limits = {
         .max_rows = (size_t)config->outbox_max_rows,
         .max_bytes = (size_t)config->outbox_max_bytes,
         .lanes = (unsigned)config->db_connections,
+        .durability = run->durability,
+        .spooled = config->spool_dir[0] != '\0',
     };
-    enum error_code code = outbox_new(&limits, &run->outbox, err);
-    if (code == ERROR_NONE)
-        code = store_mysql_new(&run->loop, config, run->logger, &run->store, err);
-    return code;
+    return outbox_new(&limits, &run->outbox, err);
+}
+
+static enum error_code make_spool(struct run *run, struct error *err)
+{
+    if (run->config->spool_dir[0] == '\0') {
+        LOG(run->logger, WARN,
+            "no SPOOL_DIR: what the database has not taken is only in memory, and "
+            "lost if this process is killed");
+        return ERROR_NONE;
+    }
+    const struct spool_settings settings = {
+        .directory = run->config->spool_dir,
+        .max_bytes = run->config->spool_max_bytes,
+        .outbox = run->outbox,
+        .durability = run->durability,
+        .ledger = &run->ledger,
+        .logger = run->logger,
+        .progress = on_progress,
+        .context = run,
+    };
+    return spool_new(&run->loop, &settings, &run->spool, err);
 }
 
 /* A batch is small beside any server's max_allowed_packet; the store splits further if it must. */
@@ -235,6 +400,7 @@ static enum error_code make_dispatch(struct run *run, struct error *err)
         .batch_max_rows = (size_t)run->config->batch_max_rows,
         .batch_max_bytes = BATCH_MAX_BYTES,
         .linger_ms = (uint32_t)run->config->batch_linger_ms,
+        .refused = on_refused,
         .progress = on_progress,
         .context = run,
     };
@@ -247,6 +413,8 @@ static enum error_code make_source(struct run *run, struct error *err)
         .config = run->config,
         .outbox = run->outbox,
         .ledger = &run->ledger,
+        .acks = run->acks,
+        .spool = run->spool,
         .logger = run->logger,
         .stored = on_stored,
         .finished = on_source_finished,
@@ -269,7 +437,11 @@ static enum error_code make_source(struct run *run, struct error *err)
 
 static enum error_code make_parts(struct run *run, struct error *err)
 {
-    enum error_code code = make_store(run, err);
+    enum error_code code = make_outbox(run, err);
+    if (code == ERROR_NONE)
+        code = make_spool(run, err);
+    if (code == ERROR_NONE)
+        code = store_mysql_new(&run->loop, run->config, run->logger, &run->store, err);
     if (code == ERROR_NONE)
         code = make_dispatch(run, err);
     if (code == ERROR_NONE)
@@ -288,24 +460,18 @@ static void open_handles(struct run *run)
     uv_timer_init(&run->loop, &run->summary);
     uv_timer_init(&run->loop, &run->grace);
     run->summary.data = run;
+    uv_timer_init(&run->loop, &run->tick);
     run->grace.data = run;
+    run->tick.data = run;
 }
 
 static void start(struct run *run)
 {
     struct error err = {0};
-    enum error_code code = make_parts(run, &err);
-    if (code == ERROR_NONE) {
-        dispatch_start(run->dispatch);
-        code = run->source->start(run->source, &err);
-    }
-    if (code != ERROR_NONE) {
+    if (make_parts(run, &err) != ERROR_NONE) {
         LOG(run->logger, ERROR, "cannot start", log_string("error", err.text));
         run->exit_status = 1;
-        if (run->source != NULL)
-            drain(run, 1);
-        else
-            stop(run);
+        give_up(run);
         return;
     }
     LOG(run->logger, INFO, "started", log_string("version", run->version),
@@ -314,6 +480,10 @@ static void start(struct run *run)
     uint64_t summary_ms = (uint64_t)run->config->log_summary_ms;
     if (summary_ms > 0)
         uv_timer_start(&run->summary, on_summary, summary_ms, summary_ms);
+    uv_timer_start(&run->tick, on_tick, TICK_MS, TICK_MS);
+    run->loading = true;
+    dispatch_start(run->dispatch);
+    load(run);
 }
 
 int run_sidecar(const struct config *config, const char *version)
@@ -337,6 +507,8 @@ int run_sidecar(const struct config *config, const char *version)
     invariant(uv_loop_close(&run.loop) == 0);
     intake_free(run.intake);
     outbox_free(run.outbox);
+    acks_free(run.acks);
+    durability_free(run.durability);
     logger_free(run.logger);
     return run.exit_status;
 }

@@ -53,6 +53,10 @@ struct source {
     enum error_code (*start)(struct source *source, struct error *err);
     void (*pause)(struct source *source); /* no further documents; the producer feels it */
     void (*resume)(struct source *source);
+
+    /* The first `documents` documents of the connection are safe: its producer is told, if it can be
+     * told and reads. NULL where there is nobody to tell. */
+    void (*acknowledge)(struct source *source, uint64_t connection, uint64_t documents);
     /* Stops, closes every handle, frees the source, then calls closed(). Once, in any state. */
     void (*close)(struct source *source, void (*closed)(void *context), void *context);
 };

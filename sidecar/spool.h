@@ -24,6 +24,7 @@ struct spool_settings {
     const char *directory; /* SPOOL_DIR */
     int64_t max_bytes;     /* SPOOL_MAX_BYTES */
     struct outbox *outbox;
+    struct durability *durability;
     struct ledger *ledger; /* kept across restarts */
     struct logger *logger;
 
@@ -43,7 +44,8 @@ enum error_code spool_load(struct spool *spool, bool *more, struct error *err) M
 /* Every tick, and whenever something is worth looking at: begins a request if none is running. */
 void spool_tick(struct spool *spool, int64_t now_us);
 
-/* A row that was refused: goes to the dead letters with the next request. Copies what it needs. */
+/* A row that was refused and is still in the outbox: goes to the dead letters with the next request, and
+ * is not safe before. Copies what it needs. */
 void spool_bury(struct spool *spool, const struct row *row, const struct refusal *refusal,
                 int64_t now_us);
 

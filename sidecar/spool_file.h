@@ -77,15 +77,23 @@ enum error_code spool_file_quarantine(struct spool_file *file, struct text table
                                       struct text reason, struct error *err) MUST_CHECK;
 
 struct spool_usage {
-    int64_t records;
-    int64_t dead_letters;
-    int64_t quarantined;
-    int64_t bytes;      /* that are in use in the file */
+    int64_t bytes;      /* in use in the file */
     int64_t file_bytes; /* on disk, write-ahead log included */
     int64_t free_bytes; /* on the disk, for us */
 };
 
+/* Quick: may be asked after every transaction. */
 enum error_code spool_file_usage(struct spool_file *file, struct spool_usage *usage,
+                                 struct error *err) MUST_CHECK;
+
+struct spool_counts {
+    int64_t records;
+    int64_t dead_letters;
+    int64_t quarantined;
+};
+
+/* Looks at every record. */
+enum error_code spool_file_count(struct spool_file *file, struct spool_counts *counts,
                                  struct error *err) MUST_CHECK;
 
 /* Gives a slice of unused pages back to the disk, and empties the write-ahead log. *more: there is

@@ -344,6 +344,8 @@ static void test_show_prints_values_that_can_be_read_again(void **state)
                         "DB_TIMEOUT_MS=30000\n"
                         "OUTBOX_MAX_ROWS=100000\n"
                         "OUTBOX_MAX_BYTES=1MiB\n"
+                        "SPOOL_DIR=\n"
+                        "SPOOL_MAX_BYTES=1GiB\n"
                         "SHUTDOWN_GRACE_MS=20000\n"
                         "LOG_SUMMARY_MS=60000\n"
                         "LOG_LEVEL=info\n"
