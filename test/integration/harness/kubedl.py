@@ -31,7 +31,7 @@ def fill_with_duplicates(database, events, rng):
         if rng.random() < 0.5:
             (jobs if "kind" in moment else pods).append(moment)
     for row in jobs:
-        if rng.random() < 0.3:
+        if row["owner"] == "" and rng.random() < 0.5:
             row["owner"] = row["tenant"] = None
     _insert(database, "job_info", jobs, rng)
     _insert(database, "replica_info", pods, rng)
