@@ -47,23 +47,26 @@ static const char *advice(int error)
     }
 }
 
-static void log_trouble(struct source_connect *self, int error)
+static void log_failure(struct source_connect *self, int error, uint32_t retry_ms)
 {
-    if (error == self->trouble)
+    if (error == self->trouble) {
+        LOG(self->base.logger, DEBUG, "still cannot connect to the event socket",
+            log_string("path", self->path), log_int("retry_ms", retry_ms));
         return;
+    }
     self->trouble = error;
     LOG(self->base.logger, WARN, "cannot connect to the event socket: trying until it works",
         log_string("path", self->path), log_string("error", uv_strerror(error)),
-        log_string("advice", advice(error)), log_int("uid", (int64_t)geteuid()));
+        log_string("advice", advice(error)), log_int("uid", (int64_t)geteuid()),
+        log_int("retry_ms", retry_ms));
 }
 
 static void on_connected(uv_connect_t *request, int status)
 {
     struct source_connect *self = request->data;
-    if (status == UV_ECANCELED)
+    if (status == UV_ECANCELED) /* the source closes */
         return;
     if (status != 0) {
-        log_trouble(self, status);
         source_connection_abandon(&self->connection, status);
         return;
     }
@@ -99,7 +102,10 @@ static void gone(struct source_connection *connection)
     if (connection->received > 0)
         backoff_reset(&self->backoff);
     (void)uv_random(NULL, NULL, &random, sizeof(random), 0, NULL); /* else: no jitter */
-    uv_timer_start(&self->retry, on_retry, backoff_next_ms(&self->backoff, random), 0);
+    uint32_t retry_ms = backoff_next_ms(&self->backoff, random);
+    if (connection->id == 0)
+        log_failure(self, connection->end, retry_ms);
+    uv_timer_start(&self->retry, on_retry, retry_ms, 0);
 }
 
 static void stop(struct source_base *base)
