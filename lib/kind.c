@@ -17,9 +17,16 @@ static const struct kind kinds[] = {
 };
 /* clang-format on */
 
+#define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
+
+const struct kind *kind_at(size_t number)
+{
+    return number < KIND_COUNT ? &kinds[number] : NULL;
+}
+
 const struct kind *kind_find(struct text kind)
 {
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+    for (size_t i = 0; i < KIND_COUNT; i++) {
         if (text_is(kind, kinds[i].kind))
             return &kinds[i];
     }

@@ -11,6 +11,9 @@ struct kind {
     const char *default_container; /* whose image and state stand for the pod: "tensorflow" */
 };
 
+/* All of them, by number; NULL behind the last one. */
+const struct kind *kind_at(size_t number);
+
 /* NULL if kind is none of ours. */
 const struct kind *kind_find(struct text kind);
 

@@ -121,6 +121,20 @@ enum error_code row_new(const struct table *table, enum row_mode mode, const str
     return ERROR_NONE;
 }
 
+enum error_code row_new_tombstone(const struct table *table, struct text uid, struct text version,
+                                  int64_t now_us, struct row **row, struct error *err)
+{
+    struct cell cells[TABLE_MAX_COLUMNS] = {0};
+    cells[table->uid] = cell_text(uid);
+    cells[table->version] = cell_text(version);
+    cells[table->status] = cell_text(TEXT(STATUS_STOPPED));
+    cells[table->deleted] = cell_int(1);
+    cells[table->in_etcd] = cell_int(0);
+    cells[table->finished] = cell_time(now_us);
+    cells[table->modified] = cell_time(now_us);
+    return row_new(table, ROW_UPDATE, cells, now_us, row, err);
+}
+
 void row_free(struct row *row)
 {
     free(row);

@@ -65,6 +65,11 @@ enum error_code row_new(const struct table *table, enum row_mode mode, const str
                         int64_t received_us, struct row **row, struct error *err) MUST_CHECK;
 void row_free(struct row *row);
 
+/* A tombstone: the update that closes the row of an object of which only the uid is known, because it
+ * vanished while nobody watched. version: one at which it did not exist any more. */
+enum error_code row_new_tombstone(const struct table *table, struct text uid, struct text version,
+                                  int64_t now_us, struct row **row, struct error *err) MUST_CHECK;
+
 /* What stands at the end of a text that was cut. */
 #define ROW_CUT_MARKER "...[cut]"
 

@@ -124,6 +124,9 @@ struct table {
     size_t column_count;
     size_t uid;      /* index of the column that identifies the object; UNIQUE, NOT NULL */
     size_t version;  /* resourceVersion: decimal digits; assigned last in an upsert */
+    size_t status;   /* what the object does: a word */
+    size_t in_etcd;  /* 1 while the API server has the object */
+    size_t finished; /* when it ended */
     size_t deleted;  /* 1 once the object is known to be gone */
     size_t region;   /* filled from REGION */
     size_t cluster;  /* filled from CLUSTER_ID */
