@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 
+GAP = "  "
 COLOURS = {"Succeeded": 32, "Failed": 31, "Running": 36, "Stopped": 33}
 MULTIPLES = {"k": 10**3, "M": 10**6, "m": Decimal("0.001")}
 
@@ -32,7 +33,7 @@ def lay_out(head, rows, right=(), colour=False):
         cells[-1] = cells[-1] if len(head) - 1 in right else cells[-1].rstrip()
         if colour:
             cells = [painted(cell) for cell in cells]
-        lines.append("   ".join(cells))
+        lines.append(GAP.join(cells))
     return lines
 
 
@@ -43,6 +44,10 @@ def painted(cell):
 
 def replicas(resources):
     return ", ".join(f"{one['replicas']} {name}" for name, one in sorted(resources.items()))
+
+
+def total_replicas(resources):
+    return str(sum(one["replicas"] for one in resources.values()))
 
 
 def gpus(resources):
@@ -60,20 +65,30 @@ def age_at_finish(row, finished):
     return "-" if finished is None else duration((finished - row["gmt_created"]).total_seconds())
 
 
-def jobs(rows, limit, colour=False):
-    """Lines: the first `limit` jobs."""
+def order(row):
+    return row["namespace"], row["name"], row["gmt_created"]
+
+
+def jobs(rows, limit, width, colour=False):
+    """Lines: the first `limit` jobs. Replicas by type where there is room for that."""
     head = ["NAMESPACE", "NAME", "KIND", "STATUS", "AGE AT FINISH", "REPLICAS", "GPUS",
             "IN CLUSTER"]
-    cells = []
-    for row in sorted(rows, key=lambda row: (row["namespace"], row["name"]))[:limit]:
-        resources = json.loads(row["resources"])
-        cells.append([row["namespace"], shorten(row["name"], 32), row["kind"], row["status"],
-                      age_at_finish(row, row["gmt_job_finished"]), replicas(resources),
-                      gpus(resources), "gone" if row["deleted"] else "yes"])
+    shown = sorted(rows, key=order)[:limit]
+    for describe in (replicas, total_replicas):
+        cells = [job_cells(row, describe) for row in shown]
+        if max(map(len, lay_out(head, cells))) <= width:
+            break
     lines = lay_out(head, cells, right={4, 6}, colour=colour)
     if len(rows) > limit:
         lines.append(f"... and {len(rows) - limit} more")
     return lines
+
+
+def job_cells(row, describe_replicas):
+    resources = json.loads(row["resources"])
+    return [row["namespace"], shorten(row["name"], 32), row["kind"], row["status"],
+            age_at_finish(row, row["gmt_job_finished"]), describe_replicas(resources),
+            gpus(resources), "gone" if row["deleted"] else "yes"]
 
 
 def reason(remark):
@@ -95,7 +110,7 @@ def pods(rows, width, colour=False):
         why, code, message = reason(row["remark"])
         cells.append([shorten(row["name"], 40), row["status"],
                       age_at_finish(row, row["gmt_finished"]), why or "-", code or "-", message])
-    taken = sum(max(len(row[i]) for row in [head, *cells]) + 3 for i in range(5))
+    taken = sum(max(len(row[i]) for row in [head, *cells]) + len(GAP) for i in range(5))
     for row in cells:
         row[5] = shorten("".join(c if c.isprintable() else " " for c in row[5]) or "-",
                          max(width - taken, 20))
