@@ -278,13 +278,8 @@ static bool set_options(MYSQL *mysql, const struct config *config, const struct 
 static enum error_code open_connection(struct db *db, const struct config_host *host,
                                        struct db_error *err)
 {
+    static const char what[] = "connecting";
     const struct config *config = db->config;
-    char what[sizeof(host->name) + 64];
-    if (is_unix_socket(host))
-        snprintf(what, sizeof(what), "connecting to %s", host->name);
-    else
-        snprintf(what, sizeof(what), "connecting to %s port %u", host->name, host->port);
-
     db->mysql = mysql_init(NULL);
     if (db->mysql == NULL)
         return no_memory(err, what);
@@ -297,10 +292,8 @@ static enum error_code open_connection(struct db *db, const struct config_host *
     if (mysql_real_connect(db->mysql, name, config->mysql_user, config->mysql_password,
                            config->mysql_db_name, host->port, unix_socket, 0) == NULL)
         return fail_connection(db, err, DBERROR_CONNECTING, what);
-    if (!publish_socket(db, (int)mysql_get_socket(db->mysql))) {
-        db_close(db);
+    if (!publish_socket(db, (int)mysql_get_socket(db->mysql)))
         return db_error_set(err, DBERROR_RECONNECT, "%s: aborted", what);
-    }
     return ERROR_NONE;
 }
 
@@ -308,17 +301,16 @@ enum error_code db_connect(struct db *db, size_t host, struct db_error *err)
 {
     const struct config_host *target = &db->config->hosts[host];
     db_close(db);
-    if (!publish_socket(db, -1))
-        return db_error_set(err, DBERROR_RECONNECT, "connecting to %s: aborted", target->name);
-    enum error_code code = open_connection(db, target, err);
-    if (code != ERROR_NONE)
-        return code;
-    code = session_set_up(db, timeout_seconds(db->config->db_timeout_ms), &db->server, err);
-    if (code != ERROR_NONE) {
-        db_close(db);
+    enum error_code code = publish_socket(db, -1) ? open_connection(db, target, err)
+                                                  : db_error_set(err, DBERROR_RECONNECT, "aborted");
+    if (code == ERROR_NONE)
+        code = session_set_up(db, timeout_seconds(db->config->db_timeout_ms), &db->server, err);
+    if (code == ERROR_NONE)
+        return ERROR_NONE;
+    db_close(db);
+    if (is_unix_socket(target))
         return error_context(&err->error, code, "%s", target->name);
-    }
-    return ERROR_NONE;
+    return error_context(&err->error, code, "%s port %u", target->name, target->port);
 }
 
 /* ---- statements as text ---------------------------------------------------------------------- */

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a server that does not tell takes at least. */
+/* Of a server that does not tell, and the least that one can be set to. */
 #define DEFAULT_MAX_PACKET ((size_t)1 << 20)
+#define LEAST_MAX_PACKET   ((size_t)1 << 10)
 
 /* Lock waits end before the time-out of a read does: the server then says what the matter is, and
  * does not go on waiting for a client that has left. */
@@ -36,11 +37,13 @@ struct facts {
     bool wsrep_ready;
 };
 
-static size_t parse_size(struct text digits)
+static void take_max_packet(struct db_server *server, struct text digits)
 {
     char text[32];
     snprintf(text, sizeof(text), "%.*s", (int)digits.length, digits.data);
-    return (size_t)strtoull(text, NULL, 10);
+    size_t bytes = (size_t)strtoull(text, NULL, 10);
+    if (bytes >= LEAST_MAX_PACKET)
+        server->max_packet = bytes;
 }
 
 static void on_fact(void *context, const struct text *values, size_t count)
@@ -55,7 +58,7 @@ static void on_fact(void *context, const struct text *values, size_t count)
         snprintf(facts->server->version, sizeof(facts->server->version), "%.*s", (int)value.length,
                  value.data);
     else if (text_is(name, "max_allowed_packet"))
-        facts->server->max_packet = parse_size(value);
+        take_max_packet(facts->server, value);
     else if (text_is(name, "wsrep_on"))
         facts->wsrep_on = !off;
     else if (text_is(name, "wsrep_provider"))

@@ -9,8 +9,8 @@
  *   connection lost, read-only  connects again, once, and sends the same rows again
  *   deadlock                    the same transaction again, a few times, after a short random pause
  *   bad rows, packet too large  isolate.h
- *   trouble for an operator     answers; the next request connects anew, for the password or the
- *                               tables may have been put right by then
+ *   trouble for an operator     answers and closes the connection: the next request reads the
+ *                               password and looks at the tables anew
  *   anything else               answers; the caller decides when to try again
  *   abort() while it works      pauses end, its socket is shut down, its rows wait
  *   abort() while it connects   the connect ends at its time-out, no other host is tried
@@ -24,7 +24,6 @@
 #include "sidecar/isolate.h"
 #include "sidecar/migrate.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 /* A transaction holds locks for as long as it runs: no batch is larger. */
@@ -157,8 +156,6 @@ static bool may_try_again(struct lane *lane, const struct db_error *why)
     case DBERROR_ELSEWHERE:
         return may_reconnect(lane, why);
     case DBERROR_OPERATOR:
-        db_close(lane->db);
-        return false;
     case DBERROR_WAIT:
     case DBERROR_SPLIT:
     case DBERROR_ROW:
@@ -214,22 +211,15 @@ static void lane_serve(struct lane *lane)
         request->error = err.error;
         request->refusal_count = 0;
     }
+    if (request->error.code != ERROR_NONE && request->class == DBERROR_OPERATOR)
+        db_close(lane->db); /* what a person puts right is seen at the next connect */
     request->write_us = (uv_hrtime() - lane->start_ns) / 1000;
-}
-
-/* Signals are for the loop thread. */
-static void block_signals(void)
-{
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, NULL);
 }
 
 static void lane_main(void *argument)
 {
     struct lane *lane = argument;
     struct store_mysql *store = lane->store;
-    block_signals();
     db_thread_init();
     uv_mutex_lock(&store->lock);
     while (!store->stopping) {

@@ -93,21 +93,25 @@ static struct job *make_job(struct check *check, unsigned lane, size_t count, un
 {
     struct job *job = &check->jobs[lane];
     database_free_rows(job->rows, job->request.batch.count);
-    memset(job, 0xaa, sizeof(*job)); /* the store relies on nothing that is not its input */
     job->check = check;
-    job->answered = false;
-    database_pods(job->rows, count, first, "1");
-    job->request.batch = (struct batch){
-        .table = &table_pod,
-        .mode = ROW_UPSERT,
-        .lane = lane,
-        .count = count,
-        .rows = job->rows,
-        .capacity = MAX_ROWS,
+    job->request = (struct store_request){
+        .batch =
+            {
+                .table = &table_pod,
+                .mode = ROW_UPSERT,
+                .lane = lane,
+                .count = count,
+                .rows = job->rows,
+                .capacity = MAX_ROWS,
+            },
+        .fates = job->fates,
+        .refusal_count = 99, /* of an earlier use */
+        .error = {.code = ERROR_AGAIN},
+        .done = on_done,
+        .owner = job,
     };
-    job->request.fates = job->fates;
-    job->request.done = on_done;
-    job->request.owner = job;
+    memset(job->fates, 0xff, sizeof(job->fates));
+    database_pods(job->rows, count, first, "1");
     return job;
 }
 
