@@ -63,7 +63,7 @@ bool ledger_balances(const struct ledger *ledger, const struct outbox *outbox)
 void ledger_settle(struct ledger *ledger, size_t i, uint64_t restored)
 {
     struct ledger_rows *rows = &ledger->rows[i];
-    uint64_t in = rows->received + rows->repeated;
+    uint64_t in = rows->received + rows->swept + rows->repeated;
     uint64_t out =
         rows->written + rows->superseded + rows->dead_lettered + restored + rows->unsaved;
     if (in > out)

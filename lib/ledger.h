@@ -1,7 +1,7 @@
 /* ledger: what became of every document. What is in none of these accounts is a bug:
  *
  *     received = filtered + invalid + rows
- *     rows + repeated = written + superseded + dead-lettered + held + unsaved      (for each table)
+ *     rows + swept + repeated = written + superseded + dead-lettered + held + unsaved      (for each table)
  *
  * It is kept in the spool, so that it tells of all that was ever received, not of this process. */
 #ifndef LIB_LEDGER_H
@@ -18,6 +18,7 @@
 /* account, what it counts */
 #define LEDGER_ROW_ACCOUNTS(X)                                                                     \
     X(received, "rows that documents were turned into")                                            \
+    X(swept, "tombstones of objects that vanished while nobody watched")                           \
     X(written, "rows that the database has, or has a newer version of")                            \
     X(superseded, "rows that a newer one of the same object replaced before they were written")    \
     X(dead_lettered, "rows that the database will never take as they are")                         \

@@ -134,6 +134,13 @@ void snapshot_error(struct snapshot *snapshot, uint64_t id)
         open_windows(snapshot, connection);
 }
 
+void snapshot_lost(struct snapshot *snapshot, uint64_t id)
+{
+    struct connection *connection = find(snapshot, id);
+    if (connection != NULL)
+        memset(connection->opened, 0, sizeof(connection->opened));
+}
+
 static struct object *find_object(const struct snapshot *snapshot, size_t scope, struct text uid)
 {
     struct object *object;

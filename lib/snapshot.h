@@ -45,6 +45,9 @@ void snapshot_closed(struct snapshot *snapshot, uint64_t connection);
 /* An ERROR event: windows open for all kinds that have none open. */
 void snapshot_error(struct snapshot *snapshot, uint64_t connection);
 
+/* Something on it could not be read: its windows close, since what they would show is not whole. */
+void snapshot_lost(struct snapshot *snapshot, uint64_t connection);
+
 /* The object exists, or exists no more. Where there is no memory to remember that it exists, no sweep
  * of its scope is made until the process starts anew. */
 void snapshot_seen(struct snapshot *snapshot, size_t scope, struct text uid);

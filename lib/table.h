@@ -118,6 +118,8 @@ enum pod_column { POD_COLUMNS(POD_ENUM) POD_COLUMN_COUNT };
 /* Bound on the columns of any table, for arrays on the stack. */
 #define TABLE_MAX_COLUMNS 32
 
+#define TABLE_NO_COLUMN SIZE_MAX
+
 struct table {
     const char *name;
     const struct column *columns;
@@ -125,6 +127,7 @@ struct table {
     size_t uid;      /* index of the column that identifies the object; UNIQUE, NOT NULL */
     size_t version;  /* resourceVersion: decimal digits; assigned last in an upsert */
     size_t status;   /* what the object does: a word */
+    size_t kind;     /* tells objects of one table apart; TABLE_NO_COLUMN if they are of one kind */
     size_t in_etcd;  /* 1 while the API server has the object */
     size_t finished; /* when it ended */
     size_t deleted;  /* 1 once the object is known to be gone */

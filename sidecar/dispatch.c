@@ -21,6 +21,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+/* The lane that questions are put to. */
+#define LISTING_LANE 0U
+
 enum lane_state { LANE_IDLE, LANE_LINGERS, LANE_BUSY, LANE_BACKS_OFF, LANE_STATE_COUNT };
 
 #define BIT(state) (1U << (state))
@@ -46,7 +49,10 @@ struct lane {
 
 struct dispatch {
     struct dispatch_settings settings;
-    uv_async_t settle; /* to call drained and stopped from the loop */
+    uv_async_t settle;             /* to call drained and stopped from the loop */
+    struct store_listing *listing; /* a question that waits for lane 0, or is with it; NULL: none */
+    void (*answered)(void *context);
+    void *answered_context;
     bool draining;
     bool stopping;
     void (*drained)(void *context);
@@ -85,8 +91,13 @@ static void lane_move(struct lane *lane, enum lane_state state)
 static void lane_write(struct lane *lane)
 {
     struct dispatch *dispatch = lane->dispatch;
-    outbox_take(dispatch->settings.outbox, lane->number, lane->max_rows,
-                dispatch->settings.batch_max_bytes, &lane->request.batch);
+    struct store_request *request = &lane->request;
+    request->listing = lane->number == LISTING_LANE ? dispatch->listing : NULL;
+    request->batch.count = 0;
+    request->batch.lane = lane->number;
+    if (request->listing == NULL)
+        outbox_take(dispatch->settings.outbox, lane->number, lane->max_rows,
+                    dispatch->settings.batch_max_bytes, &request->batch);
     lane_move(lane, LANE_BUSY);
     dispatch->settings.store->submit(dispatch->settings.store, &lane->request);
 }
@@ -109,10 +120,11 @@ static void lane_wake(struct lane *lane, bool at_once)
         return;
     if (lane->state != LANE_IDLE && lane->state != LANE_LINGERS)
         return;
+    bool asks = lane->number == LISTING_LANE && dispatch->listing != NULL;
     size_t pending = outbox_pending(dispatch->settings.outbox, lane->number);
-    if (pending == 0)
+    if (pending == 0 && !asks)
         return;
-    if (at_once || dispatch->draining || dispatch->settings.linger_ms == 0 ||
+    if (at_once || asks || dispatch->draining || dispatch->settings.linger_ms == 0 ||
         pending >= lane->max_rows) {
         uv_timer_stop(&lane->timer);
         lane_write(lane);
@@ -202,12 +214,24 @@ static void lane_failed(struct lane *lane)
         lane_back_off(lane, class);
 }
 
+/* Only an answer ends a question; after a failure it is put again when the lane next writes. */
+static void settle_listing(struct lane *lane)
+{
+    struct dispatch *dispatch = lane->dispatch;
+    struct store_request *request = &lane->request;
+    if (request->listing == NULL || request->error.code != ERROR_NONE)
+        return;
+    dispatch->listing = NULL;
+    dispatch->answered(dispatch->answered_context);
+}
+
 static void on_answer(struct store_request *request)
 {
     struct lane *lane = request->owner;
     struct dispatch *dispatch = lane->dispatch;
     bool wrote = request->batch.count > 0;
     settle_rows(lane);
+    settle_listing(lane);
     if (request->error.code == ERROR_NONE) {
         dispatch->settings.ledger->batches += wrote;
         lane_succeeded(lane);
@@ -350,6 +374,16 @@ void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *context), vo
     if (!all_idle(dispatch))
         dispatch->settings.store->abort(dispatch->settings.store);
     uv_async_send(&dispatch->settle);
+}
+
+void dispatch_list(struct dispatch *dispatch, struct store_listing *listing,
+                   void (*answered)(void *context), void *context)
+{
+    invariant(dispatch->listing == NULL);
+    dispatch->listing = listing;
+    dispatch->answered = answered;
+    dispatch->answered_context = context;
+    lane_wake(&dispatch->lanes[LISTING_LANE], true);
 }
 
 bool dispatch_is_healthy(const struct dispatch *dispatch)

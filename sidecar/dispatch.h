@@ -48,6 +48,11 @@ void dispatch_drain(struct dispatch *dispatch, void (*drained)(void *context), v
  * inside this call. What was not written is in the outbox. */
 void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *context), void *context);
 
+/* Puts a question to the store, between two batches, as often as it takes; answered() once there is an
+ * answer, never from inside this call, and not at all after dispatch_stop(). One at a time. */
+void dispatch_list(struct dispatch *dispatch, struct store_listing *listing,
+                   void (*answered)(void *context), void *context);
+
 /* True if the last batch of each lane went through. */
 bool dispatch_is_healthy(const struct dispatch *dispatch);
 

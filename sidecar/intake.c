@@ -147,8 +147,10 @@ static void on_document(void *context, uint64_t connection, struct text line)
 {
     struct intake *intake = context;
     struct watch_result result;
-    watch_decode(intake->watch, line, clock_now_us(), &result);
+    int64_t now_us = clock_now_us();
+    watch_decode(intake->watch, line, now_us, &result);
     note_losses(intake, &result);
+    sweep_document(intake->settings.sweep, connection, &result, now_us);
     if (result.fate == WATCH_ROW && !keep_row(intake, result.row))
         result.fate = WATCH_NO_MEMORY;
     intake->settings.ledger->fates[result.fate]++;
@@ -163,6 +165,7 @@ static void on_too_long(void *context, uint64_t connection, struct text head, ui
     struct intake *intake = context;
     struct watch_result result;
     watch_decode_head(intake->watch, head, &result);
+    sweep_document(intake->settings.sweep, connection, &result, clock_now_us());
     intake->settings.ledger->fates[result.fate]++;
     acks_document(intake->settings.acks, connection);
     LOG(intake->settings.logger, WARN, "document skipped: longer than MAX_DOCUMENT_BYTES",
@@ -180,6 +183,7 @@ static void on_opened(void *context, uint64_t connection)
 {
     struct intake *intake = context;
     acks_opened(intake->settings.acks, connection);
+    sweep_opened(intake->settings.sweep, connection);
     LOG(intake->settings.logger, INFO, "stream opened", log_int("connection", (int64_t)connection));
 }
 
@@ -188,6 +192,7 @@ static void on_closed(void *context, uint64_t connection, uint64_t cut_bytes)
     struct intake *intake = context;
     tell_writers(intake);
     acks_closed(intake->settings.acks, connection);
+    sweep_closed(intake->settings.sweep, connection);
     if (cut_bytes > 0) {
         intake->settings.ledger->cut_lines++;
         LOG(intake->settings.logger, WARN,

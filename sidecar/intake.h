@@ -11,6 +11,7 @@
 #include "sidecar/logger.h"
 #include "sidecar/source.h"
 #include "sidecar/spool.h"
+#include "sidecar/sweep.h"
 
 struct intake;
 
@@ -20,6 +21,7 @@ struct intake_settings {
     struct ledger *ledger;
     struct acks *acks;
     struct spool *spool; /* NULL: there is none */
+    struct sweep *sweep;
     struct logger *logger;
 
     /* Called when rows were put: the writers are to look. */

@@ -35,6 +35,7 @@
 #include "sidecar/source.h"
 #include "sidecar/spool.h"
 #include "sidecar/store_mysql.h"
+#include "sidecar/sweep.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -61,6 +62,7 @@ struct run {
     struct spool *spool; /* NULL: there is none */
     struct store *store;
     struct dispatch *dispatch;
+    struct sweep *sweep;
     struct intake *intake;
     struct source *source;
     uv_signal_t signals[SIGNAL_COUNT];
@@ -335,6 +337,8 @@ static void on_tick(uv_timer_t *timer)
     settle_acks(run);
     if (run->spool != NULL && !run->loading)
         spool_tick(run->spool, clock_now_us());
+    if (run->phase == PHASE_RUNNING)
+        sweep_tick(run->sweep);
     intake_progress(run->intake);
 }
 
@@ -407,6 +411,18 @@ static enum error_code make_dispatch(struct run *run, struct error *err)
     return dispatch_new(&run->loop, &settings, &run->dispatch, err);
 }
 
+static enum error_code make_sweep(struct run *run, struct error *err)
+{
+    const struct sweep_settings settings = {
+        .cluster_id = run->config->cluster_id,
+        .outbox = run->outbox,
+        .ledger = &run->ledger,
+        .dispatch = run->dispatch,
+        .logger = run->logger,
+    };
+    return sweep_new(&settings, &run->sweep, err);
+}
+
 static enum error_code make_source(struct run *run, struct error *err)
 {
     const struct intake_settings intake = {
@@ -415,6 +431,7 @@ static enum error_code make_source(struct run *run, struct error *err)
         .ledger = &run->ledger,
         .acks = run->acks,
         .spool = run->spool,
+        .sweep = run->sweep,
         .logger = run->logger,
         .stored = on_stored,
         .finished = on_source_finished,
@@ -444,6 +461,8 @@ static enum error_code make_parts(struct run *run, struct error *err)
         code = store_mysql_new(&run->loop, run->config, run->logger, &run->store, err);
     if (code == ERROR_NONE)
         code = make_dispatch(run, err);
+    if (code == ERROR_NONE)
+        code = make_sweep(run, err);
     if (code == ERROR_NONE)
         code = make_source(run, err);
     return code;
@@ -506,6 +525,7 @@ int run_sidecar(const struct config *config, const char *version)
     uv_run(&run.loop, UV_RUN_DEFAULT);
     invariant(uv_loop_close(&run.loop) == 0);
     intake_free(run.intake);
+    sweep_free(run.sweep);
     outbox_free(run.outbox);
     acks_free(run.acks);
     durability_free(run.durability);

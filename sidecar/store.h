@@ -8,6 +8,7 @@
 #ifndef SIDECAR_STORE_H
 #define SIDECAR_STORE_H
 
+#include "lib/buffer.h"
 #include "lib/dberror.h"
 #include "lib/error.h"
 #include "lib/outbox.h"
@@ -30,10 +31,20 @@ struct refusal {
 
 #define STORE_MAX_REFUSALS 16 /* in one batch; more rows than that wait for the next round */
 
+/* A question: the uids of the objects that the store holds as alive. */
+struct store_listing {
+    const struct table *table;
+    const char *kind;    /* only those of this kind; NULL: all of the table */
+    const char *cluster; /* only those of this cluster */
+    struct buffer uids;  /* the answer: one a line */
+    size_t count;
+};
+
 /* One request to a lane and its answer. The caller owns it, and preallocates it. */
 struct store_request {
-    struct batch batch;   /* count 0: just see that the database can be reached */
-    enum row_fate *fates; /* [batch.capacity], filled in by the store */
+    struct batch batch;            /* count 0: just see that the database can be reached, or: */
+    struct store_listing *listing; /* NULL: nothing is asked; else the batch is empty */
+    enum row_fate *fates;          /* [batch.capacity], filled in by the store */
     struct refusal refusals[STORE_MAX_REFUSALS];
     size_t refusal_count;
     enum dberror_class class; /* where error.code is set: what kind of trouble it is */

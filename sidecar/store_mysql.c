@@ -19,6 +19,7 @@
 
 #include "lib/backoff.h"
 #include "lib/invariant.h"
+#include "sidecar/alive.h"
 #include "sidecar/clock.h"
 #include "sidecar/db.h"
 #include "sidecar/isolate.h"
@@ -164,7 +165,7 @@ static bool may_try_again(struct lane *lane, const struct db_error *why)
     return false;
 }
 
-/* One transaction; no rows: only a sign of life. */
+/* One transaction; no rows: a question, or only a sign of life. */
 static enum error_code lane_try(struct lane *lane, struct row *const *rows, size_t count,
                                 struct db_error *err)
 {
@@ -176,6 +177,8 @@ static enum error_code lane_try(struct lane *lane, struct row *const *rows, size
         lane->migrated = true;
     }
     request->attempts++;
+    if (request->listing != NULL)
+        return alive_list(lane->db, request->listing, err);
     if (count == 0)
         return db_exec(lane->db, TEXT("DO 1"), err);
     return db_write(lane->db, request->batch.table, request->batch.mode, rows, count, err);

@@ -1,0 +1,53 @@
+/* alive: one SELECT over the index on what is alive. */
+#include "sidecar/alive.h"
+
+#define SQL_LIMIT 4096
+
+static void append_condition(struct buffer *sql, struct db *db, const struct column *column,
+                             const char *value)
+{
+    buffer_appendf(sql, " AND `%s` = ", column->name);
+    db_quote(db, sql, text_from(value));
+}
+
+static void append_select(struct buffer *sql, struct db *db, const struct store_listing *listing)
+{
+    const struct table *table = listing->table;
+    buffer_appendf(sql, "SELECT `%s` FROM `%s` WHERE `%s` = 1", table->columns[table->uid].name,
+                   table->name, table->columns[table->in_etcd].name);
+    append_condition(sql, db, &table->columns[table->cluster], listing->cluster);
+    if (listing->kind != NULL)
+        append_condition(sql, db, &table->columns[table->kind], listing->kind);
+}
+
+static void on_uid(void *context, const struct text *values, size_t count)
+{
+    struct store_listing *listing = context;
+    if (count != 1)
+        return;
+    buffer_append(&listing->uids, values[0]);
+    buffer_append_char(&listing->uids, '\n');
+    listing->count++;
+}
+
+static enum error_code too_many(struct db_error *err)
+{
+    *err = (struct db_error){.class = DBERROR_OPERATOR};
+    return error_set(&err->error, ERROR_OPERATOR,
+                     "listing what is alive: no memory for so many objects");
+}
+
+enum error_code alive_list(struct db *db, struct store_listing *listing, struct db_error *err)
+{
+    struct buffer sql;
+    buffer_init(&sql, SQL_LIMIT);
+    append_select(&sql, db, listing);
+    buffer_reset(&listing->uids);
+    listing->count = 0;
+    enum error_code code =
+        sql.failed ? too_many(err) : db_query(db, buffer_text(&sql), on_uid, listing, err);
+    buffer_fini(&sql);
+    if (code == ERROR_NONE && listing->uids.failed)
+        code = too_many(err);
+    return code;
+}

@@ -1,0 +1,256 @@
+/* sweep: what happens at the end of a snapshot.
+ *
+ * Happy path: the mark of a kind comes; once all rows that came before it are written, the database is
+ * asked which objects of this cluster and kind it holds as alive; those that the snapshot did not show
+ * get a tombstone, which goes the way of every row.
+ *
+ * Failure modes:
+ *   no CLUSTER_ID                       nothing is swept, since another cluster's rows could be meant;
+ *                                       said once
+ *   a document could not be read        the windows of its connection close: the snapshot is not whole
+ *   more than half of many rows would   the brake: nothing is swept, said with the numbers
+ *   be closed
+ *   the database is away                the question waits; a newer mark takes its place
+ *   a late event of a swept object      its version is higher than the tombstone's: the row revives
+ */
+#include "sidecar/sweep.h"
+
+#include "lib/snapshot.h"
+#include "sidecar/clock.h"
+
+#include <stdlib.h>
+
+#define MAX_SCOPES    64
+#define LISTING_LIMIT (256U << 20) /* bytes of uids: some millions */
+
+/* The brake: a sweep of more than this many live rows must leave at least half of them. */
+#define BRAKE_FROM 20
+
+/* A mark whose sweep is still to be made. */
+struct mark {
+    bool waits;
+    uint64_t since;    /* for snapshot_is_present() */
+    int64_t marked_us; /* rows that came before are to be written first */
+    char version[33];  /* the mark's resourceVersion */
+};
+
+struct sweep {
+    struct sweep_settings settings;
+    struct snapshot *snapshot;
+    struct mark marks[MAX_SCOPES];
+    bool asking;
+    size_t scope; /* that is asked about */
+    struct mark mark;
+    struct store_listing listing;
+    bool said_no_cluster;
+};
+
+enum error_code sweep_new(const struct sweep_settings *settings, struct sweep **result,
+                          struct error *err)
+{
+    struct sweep *sweep = calloc(1, sizeof(*sweep));
+    if (sweep == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory for sweeps");
+    sweep->settings = *settings;
+    buffer_init(&sweep->listing.uids, LISTING_LIMIT);
+    enum error_code code = snapshot_new(&sweep->snapshot, err);
+    if (code != ERROR_NONE) {
+        free(sweep);
+        return code;
+    }
+    *result = sweep;
+    return ERROR_NONE;
+}
+
+void sweep_free(struct sweep *sweep)
+{
+    if (sweep == NULL)
+        return;
+    snapshot_free(sweep->snapshot);
+    buffer_fini(&sweep->listing.uids);
+    free(sweep);
+}
+
+void sweep_opened(struct sweep *sweep, uint64_t connection)
+{
+    snapshot_opened(sweep->snapshot, connection);
+}
+
+void sweep_closed(struct sweep *sweep, uint64_t connection)
+{
+    snapshot_closed(sweep->snapshot, connection);
+}
+
+static const char *scope_name(size_t scope)
+{
+    const char *kind = scope_at(scope).kind;
+    return kind != NULL ? kind : "Pod";
+}
+
+static void note_mark(struct sweep *sweep, uint64_t connection, size_t scope,
+                      const struct watch_result *result, int64_t now_us)
+{
+    if (sweep->settings.cluster_id[0] == '\0') {
+        if (!sweep->said_no_cluster)
+            LOG(sweep->settings.logger, WARN,
+                "no CLUSTER_ID: objects that vanished while nobody watched are not closed",
+                log_string("kind", result->kind));
+        sweep->said_no_cluster = true;
+        return;
+    }
+    uint64_t since;
+    if (!snapshot_mark(sweep->snapshot, connection, scope, &since)) {
+        LOG(sweep->settings.logger, WARN, "the snapshot is not whole: nothing is swept",
+            log_string("kind", result->kind));
+        return;
+    }
+    struct mark *mark = &sweep->marks[scope];
+    *mark = (struct mark){.waits = true, .since = since, .marked_us = now_us};
+    memcpy(mark->version, result->version, sizeof(mark->version));
+}
+
+static bool is_gone(const struct row *row)
+{
+    return row != NULL && row->cells[row->table->deleted].integer != 0;
+}
+
+/* What was not understood may have shown an object; if it is not known which one, no sweep may follow. */
+static void note_object(struct sweep *sweep, uint64_t connection, size_t scope,
+                        const struct watch_result *result)
+{
+    struct text uid = text_from(result->uid);
+    if (scope == SCOPE_NONE || uid.length == 0)
+        snapshot_lost(sweep->snapshot, connection);
+    else if (is_gone(result->row))
+        snapshot_gone(sweep->snapshot, scope, uid);
+    else
+        snapshot_seen(sweep->snapshot, scope, uid);
+}
+
+void sweep_document(struct sweep *sweep, uint64_t connection, const struct watch_result *result,
+                    int64_t now_us)
+{
+    size_t scope = scope_find(result->kind);
+    if (result->fate == WATCH_BOOKMARK) {
+        if (result->initial_events_end && scope != SCOPE_NONE)
+            note_mark(sweep, connection, scope, result, now_us);
+    } else if (result->fate == WATCH_ERROR_EVENT) {
+        snapshot_error(sweep->snapshot, connection);
+    } else if (result->fate == WATCH_ROW || result->fate == WATCH_ORPHAN_POD ||
+               watch_fate_class(result->fate) == WATCH_CLASS_INVALID) {
+        note_object(sweep, connection, scope, result);
+    }
+}
+
+static bool put_tombstone(struct sweep *sweep, struct text uid)
+{
+    const struct table *table = sweep->listing.table;
+    struct row *row;
+    struct error err;
+    if (row_new_tombstone(table, uid, text_from(sweep->mark.version), clock_now_us(), &row, &err) !=
+        ERROR_NONE)
+        return false;
+    if (outbox_put(sweep->settings.outbox, row, &err) != ERROR_NONE) {
+        row_free(row);
+        return false;
+    }
+    sweep->settings.ledger->rows[table_number(table)].swept++;
+    return true;
+}
+
+/* Takes the next line off *rest. */
+static bool next_uid(struct text *rest, struct text *uid)
+{
+    if (rest->length == 0)
+        return false;
+    const char *end = memchr(rest->data, '\n', rest->length);
+    if (end == NULL)
+        return false;
+    *uid = (struct text){rest->data, (size_t)(end - rest->data)};
+    *rest = (struct text){end + 1, rest->length - uid->length - 1};
+    return true;
+}
+
+static bool has_vanished(const struct sweep *sweep, struct text uid)
+{
+    return !snapshot_is_present(sweep->snapshot, sweep->scope, uid, sweep->mark.since);
+}
+
+static size_t count_vanished(const struct sweep *sweep)
+{
+    struct text rest = buffer_text(&sweep->listing.uids);
+    struct text uid;
+    size_t vanished = 0;
+    while (next_uid(&rest, &uid))
+        vanished += has_vanished(sweep, uid);
+    return vanished;
+}
+
+static size_t close_vanished(struct sweep *sweep)
+{
+    struct text rest = buffer_text(&sweep->listing.uids);
+    struct text uid;
+    size_t closed = 0;
+    while (next_uid(&rest, &uid)) {
+        if (has_vanished(sweep, uid) && put_tombstone(sweep, uid))
+            closed++;
+    }
+    return closed;
+}
+
+static void on_answered(void *context)
+{
+    struct sweep *sweep = context;
+    size_t alive = sweep->listing.count;
+    size_t vanished = count_vanished(sweep);
+    sweep->asking = false;
+    if (alive > BRAKE_FROM && vanished > alive / 2) {
+        LOG(sweep->settings.logger, ERROR,
+            "sweep refused: it would close more than half of the live rows; if the snapshot is "
+            "right, "
+            "close them by hand",
+            log_string("kind", scope_name(sweep->scope)), log_int("alive", (int64_t)alive),
+            log_int("vanished", (int64_t)vanished));
+    } else {
+        size_t closed = close_vanished(sweep);
+        LOG(sweep->settings.logger, INFO, "swept", log_string("kind", scope_name(sweep->scope)),
+            log_int("alive", (int64_t)alive), log_int("vanished", (int64_t)vanished),
+            log_int("closed", (int64_t)closed));
+        dispatch_wake(sweep->settings.dispatch);
+    }
+    buffer_fini(&sweep->listing.uids);
+    buffer_init(&sweep->listing.uids, LISTING_LIMIT);
+}
+
+static void ask(struct sweep *sweep, size_t scope)
+{
+    struct scope what = scope_at(scope);
+    sweep->asking = true;
+    sweep->scope = scope;
+    sweep->mark = sweep->marks[scope];
+    sweep->marks[scope].waits = false;
+    sweep->listing.table = what.table;
+    sweep->listing.kind = what.kind;
+    sweep->listing.cluster = sweep->settings.cluster_id;
+    dispatch_list(sweep->settings.dispatch, &sweep->listing, on_answered, sweep);
+}
+
+static size_t next_mark(const struct sweep *sweep)
+{
+    for (size_t scope = 0; scope < scope_count(); scope++) {
+        if (sweep->marks[scope].waits)
+            return scope;
+    }
+    return SCOPE_NONE;
+}
+
+void sweep_tick(struct sweep *sweep)
+{
+    if (sweep->asking)
+        return;
+    size_t scope = next_mark(sweep);
+    if (scope == SCOPE_NONE)
+        return;
+    if (outbox_oldest_us(sweep->settings.outbox) > sweep->marks[scope].marked_us)
+        ask(sweep, scope);
+}

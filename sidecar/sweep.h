@@ -1,0 +1,38 @@
+/* sweep: closes the rows of objects that vanished while nobody watched (lib/snapshot). */
+#ifndef SIDECAR_SWEEP_H
+#define SIDECAR_SWEEP_H
+
+#include "lib/error.h"
+#include "lib/ledger.h"
+#include "lib/outbox.h"
+#include "lib/watch.h"
+#include "sidecar/dispatch.h"
+#include "sidecar/logger.h"
+
+#include <stdint.h>
+
+struct sweep;
+
+struct sweep_settings {
+    const char *cluster_id; /* CLUSTER_ID; "": nothing is swept */
+    struct outbox *outbox;
+    struct ledger *ledger;
+    struct dispatch *dispatch;
+    struct logger *logger;
+};
+
+enum error_code sweep_new(const struct sweep_settings *settings, struct sweep **sweep,
+                          struct error *err) MUST_CHECK;
+void sweep_free(struct sweep *sweep);
+
+void sweep_opened(struct sweep *sweep, uint64_t connection);
+void sweep_closed(struct sweep *sweep, uint64_t connection);
+
+/* Every document, before its row is given away. */
+void sweep_document(struct sweep *sweep, uint64_t connection, const struct watch_result *result,
+                    int64_t now_us);
+
+/* Begins what can be begun: every tick. */
+void sweep_tick(struct sweep *sweep);
+
+#endif
