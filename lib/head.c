@@ -30,33 +30,19 @@ static bool take_string(struct scan *scan, struct text *string)
     return true;
 }
 
-static bool is_key(struct scan *scan)
-{
-    while (scan->rest.length > 0 && strchr(" \t\r", scan->rest.data[0]) != NULL &&
-           scan->rest.data[0] != '\0')
-        skip(scan, 1);
-    return scan->rest.length > 0 && scan->rest.data[0] == ':';
-}
-
-static void keep_first(struct text *field, struct text value)
-{
-    if (field->length == 0)
-        *field = value;
-}
-
 static void on_value(struct scan *scan, struct text value)
 {
     struct head *head = scan->head;
     if (scan->depth == DEPTH_OF_OBJECT && text_is(scan->key, "kind"))
-        keep_first(&head->kind, value);
+        head->kind = value;
     if (scan->depth != DEPTH_OF_METADATA || !scan->in_metadata)
         return;
     if (text_is(scan->key, "namespace"))
-        keep_first(&head->namespace, value);
+        head->namespace = value;
     else if (text_is(scan->key, "name"))
-        keep_first(&head->name, value);
+        head->name = value;
     else if (text_is(scan->key, "uid"))
-        keep_first(&head->uid, value);
+        head->uid = value;
 }
 
 static void on_open(struct scan *scan)
@@ -67,22 +53,39 @@ static void on_open(struct scan *scan)
     scan->key = TEXT("");
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+static bool colon_is_next(struct scan *scan)
+{
+    while (scan->rest.length > 0 && is_blank(scan->rest.data[0]))
+        skip(scan, 1);
+    return scan->rest.length > 0 && scan->rest.data[0] == ':';
+}
+
+static void on_string(struct scan *scan, struct text string)
+{
+    if (colon_is_next(scan)) {
+        scan->key = string;
+    } else {
+        on_value(scan, string);
+        scan->key = TEXT("");
+    }
+}
+
 void head_scan(struct text beginning, struct head *head)
 {
     struct scan scan = {.rest = beginning, .key = TEXT(""), .head = head};
+    struct text string;
     *head = (struct head){TEXT(""), TEXT(""), TEXT(""), TEXT("")};
     while (scan.rest.length > 0) {
         char c = scan.rest.data[0];
-        struct text string;
         if (c == '"') {
             if (!take_string(&scan, &string))
                 return;
-            if (is_key(&scan)) {
-                scan.key = string;
-            } else {
-                on_value(&scan, string);
-                scan.key = TEXT("");
-            }
+            on_string(&scan, string);
             continue;
         }
         if (c == '{' || c == '[')

@@ -38,11 +38,7 @@ static int compare(const void *left, const void *right)
     const struct member *a = left;
     const struct member *b = right;
     int order = compare_keys(a->key, b->key);
-    if (order != 0)
-        return order;
-    if (a->group != b->group)
-        return a->group < b->group ? -1 : 1;
-    return (a->order > b->order) - (a->order < b->order);
+    return order != 0 ? order : (a->order > b->order) - (a->order < b->order);
 }
 
 static bool is_same_member(const struct member *a, const struct member *b)

@@ -1,7 +1,7 @@
 /* members: members of JSON objects in the order in which Go prints a map.
  *
- * Add one or more objects, sort, read items[0..count): sorted by the bytes of the key, then by
- * group. Of duplicate keys within one group the last one is left. */
+ * Add one or more objects, sort, read items[0..count): sorted by the bytes of the key, equal keys
+ * as they were added. Of duplicate keys within one object the last one is left. */
 #ifndef LIB_MEMBERS_H
 #define LIB_MEMBERS_H
 
@@ -29,7 +29,8 @@ struct members {
 
 void members_reset(struct members *members);
 
-/* Appends the members of object; NULL has none. Keys and values stay the document's. */
+/* Appends the members of object; NULL has none. Keys and values stay the document's. No two
+ * objects have the same group. */
 void members_add(struct members *members, const json_value *object, uint32_t group);
 
 void members_sort(struct members *members);

@@ -41,7 +41,7 @@ void pod_find_owner(struct object *object, struct pod_owner *owner)
         object_find_text(object, labels, REPLICA_TYPE_LABEL, &owner->replica_type);
     owner->kind = kind_find(object_text(object, controller, "kind"));
     struct text uid = object_text(object, controller, "uid");
-    if (owner->kind != NULL && object_is_uid(uid))
+    if (object_is_uid(uid))
         owner->job_uid = uid;
     owner->claim = judge_claim(owner, controller != NULL, has_group && owner->has_replica_type);
 }

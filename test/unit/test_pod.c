@@ -333,6 +333,10 @@ static void test_difference_1_a_deleted_pod_is_closed(void **state)
     expect_gone(d, "Stopped", "2026-01-01T01:00:00Z", RECEIVED);
     decode_pod(d, "DELETED", OURS ",'deletionTimestamp':" AT(4), ",'status':{'phase':'Unknown'}");
     expect_gone(d, "Stopped", "2026-01-01T00:00:00Z", "2026-01-01T04:00:00Z");
+    decode_pod(d, "DELETED", OURS ",'deletionTimestamp':" AT(4),
+               ",'status':{'phase':'Running','containerStatuses':[{'state':{"
+               "'terminated':{'finishedAt':" AT(2) "}}}]}");
+    expect_gone(d, "Stopped", "2026-01-01T00:00:00Z", "2026-01-01T04:00:00Z");
     decode_state(d, "DELETED", "Failed", "'terminated':{'finishedAt':" AT(2) "}");
     expect_gone(d, "Failed", "2026-01-01T00:00:00Z", "2026-01-01T02:00:00Z");
     decode_pod(d, "DELETED", LABELS OWNER("TFJob"), "");

@@ -1,6 +1,8 @@
 /* Fates: what becomes of every kind of line, and what is said about it. */
 #include "decoding.h"
 
+#include "lib/json.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -284,6 +286,28 @@ static void test_managed_fields_are_not_looked_at(void **state)
     assert_int_equal(d->result.bad_fields, 0);
 }
 
+static void test_managed_fields_take_no_memory(void **state)
+{
+    struct decoding *d = *state;
+    size_t values = JSON_MAX_VALUES;
+    char *zeros = malloc(2 * values + 1);
+    assert_non_null(zeros);
+    for (size_t i = 0; i < values; i++)
+        memcpy(zeros + 2 * i, "0,", 2);
+    zeros[2 * values - 1] = '\0';
+    decode(d,
+           "{'type':'ADDED','object':{'kind':'TFJob'," JOB_API
+           ",'metadata':{'uid':'u','managedFields':[%s]}}}",
+           zeros);
+    expect_fate(d, WATCH_ROW);
+    decode(d,
+           "{'type':'ADDED','object':{'kind':'TFJob'," JOB_API
+           ",'metadata':{'uid':'u','annotations':[%s]}}}",
+           zeros);
+    expect_fate(d, WATCH_NO_MEMORY);
+    free(zeros);
+}
+
 static void test_losses_are_counted_for_rows_only(void **state)
 {
     struct decoding *d = *state;
@@ -338,7 +362,7 @@ static void test_a_head_is_not_misled_by_other_names_and_uids(void **state)
                "{ 'object' : {'x':{'kind':'no','metadata':{'uid':'no'}}, 'kind' : 'TFJob',"
                "'metadata':{'annotations':{'name':'no','a':'\\'uid\\':\\'no\\''},"
                "'labels':{'uid':'no'},'name' : 'yes','ownerReferences':[{'uid':'no','kind':'no'}],"
-               "'uid':'yes-1'},'spec':{'name':'no'",
+               "'uid':'yes-1','z':{'name':'no','uid':'no'}},'spec':{'name':'no'",
                "TFJob", "", "yes", "yes-1");
 }
 
@@ -382,6 +406,7 @@ int main(void)
         decoding_test(test_a_pod_needs_a_key_only_if_it_makes_a_row),
         decoding_test(test_texts_for_the_log_are_cut_between_characters),
         decoding_test(test_managed_fields_are_not_looked_at),
+        decoding_test(test_managed_fields_take_no_memory),
         decoding_test(test_losses_are_counted_for_rows_only),
         decoding_test(test_a_line_after_a_bad_one_is_whole_again),
         decoding_test(test_a_head_says_which_object_it_was),
