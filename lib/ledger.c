@@ -44,7 +44,7 @@ struct ledger_rows ledger_all_rows(const struct ledger *ledger, const struct out
 
 bool ledger_rows_balance(const struct ledger_rows *rows)
 {
-    return rows->received + rows->repeated ==
+    return rows->received + rows->swept + rows->repeated ==
            rows->written + rows->superseded + rows->dead_lettered + rows->held + rows->unsaved;
 }
 
