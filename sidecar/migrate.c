@@ -323,7 +323,7 @@ static enum error_code lock(struct migrator *migrator, struct db_error *err)
     enum error_code code = db_query(migrator->db, TEXT(LOCK), on_lock, &locked, err);
     if (code == ERROR_NONE && !locked) {
         code = error_set(&err->error, ERROR_AGAIN,
-                         "another kubedl-shipper is migrating the tables of this database");
+                         "the tables of this database are being migrated over another connection");
         fail(err, DBERROR_WAIT);
     }
     return code;
