@@ -1,6 +1,7 @@
 /* main: the command line. Everything else comes from the environment. */
 #include "lib/buffer.h"
 #include "lib/config.h"
+#include "sidecar/commands.h"
 #include "sidecar/db.h"
 #include "sidecar/run.h"
 #include "sidecar/source.h"
@@ -8,8 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+#include <sys/stat.h>
 
 #define OUTPUT_LIMIT (1U << 20)
 
@@ -33,21 +33,34 @@ static int print_version(void)
     return printf("kubedl-shipper %s\n", SHIPPER_VERSION) > 0 ? EXIT_OK : EXIT_FAILED;
 }
 
+static const char usage[] =
+    "Usage: kubedl-shipper [COMMAND]\n"
+    "\n"
+    "Ships the jobs and pods of a Kubernetes watch stream into the MariaDB or\n"
+    "MySQL tables of KubeDL.\n"
+    "\n"
+    "  (no command)            run as a sidecar\n"
+    "  audit                   print what became of every document; exit status 1\n"
+    "                          if it does not add up\n"
+    "  dead-letters list       rows that the database refused\n"
+    "  dead-letters show ID    one of them, whole\n"
+    "  dead-letters retry ID   write it again (or all); drops it if that goes well\n"
+    "  dead-letters drop ID    forget it (or all)\n"
+    "  --check-config          check the settings and print them, without secrets\n"
+    "  --version, --help\n"
+    "\n"
+    "All settings are environment variables:\n"
+    "\n";
+
 static int print_help(void)
 {
     struct buffer out;
     buffer_init(&out, OUTPUT_LIMIT);
-    buffer_append_string(
-        &out, "Usage: kubedl-shipper [--check-config | --help | --version]\n"
-              "\n"
-              "Ships the jobs and pods of a Kubernetes watch stream into the MariaDB or\n"
-              "MySQL tables of KubeDL. All settings are environment variables:\n"
-              "\n");
+    buffer_append_string(&out, usage);
     config_help(&out);
-    buffer_append_string(&out,
-                         "\n"
-                         "Exit status: 0 all is written; 1 something went wrong or is left\n"
-                         "unwritten (the log says what); 2 a setting or argument is wrong.\n");
+    buffer_append_string(&out, "\n"
+                               "Exit status: 0 all is written or in the spool; 1 something went\n"
+                               "wrong (the log says what); 2 a setting or argument is wrong.\n");
     return print(&out, stdout);
 }
 
@@ -74,55 +87,86 @@ static bool load(struct config *config)
     return code == ERROR_NONE;
 }
 
-static int check_config(void)
+static int check_config(const struct config *config, int count, char **arguments)
 {
-    struct config config;
-    if (!load(&config))
-        return EXIT_USAGE;
+    (void)count;
+    (void)arguments;
     struct buffer out;
     buffer_init(&out, OUTPUT_LIMIT);
-    config_show(&out, &config);
+    config_show(&out, config);
     return print(&out, stdout);
 }
 
-static int run(void)
+static int run(const struct config *config, int count, char **arguments)
 {
-    struct config config;
-    if (!load(&config))
-        return EXIT_USAGE;
+    (void)count;
+    (void)arguments;
     struct error err;
     if (db_library_init(&err) != ERROR_NONE) {
         fprintf(stderr, "kubedl-shipper: %s\n", err.text);
         return EXIT_FAILED;
     }
-    int status = run_sidecar(&config, SHIPPER_VERSION);
+    int status = run_sidecar(config, SHIPPER_VERSION);
     db_library_fini();
-    explicit_bzero(&config, sizeof(config));
     return status;
 }
 
-struct command {
+/* These need no settings. */
+struct printer {
     const char *name;
-    int (*execute)(void);
+    int (*print)(void);
 };
 
-static const struct command commands[] = {
+static const struct printer printers[] = {
     {"--help", print_help},
     {"-h", print_help},
     {"--version", print_version},
-    {"--check-config", check_config},
     {"--settings-table", print_settings_table}, /* for README.md */
 };
 
-int main(int argc, char **argv)
+struct command {
+    const char *name;
+    int (*execute)(const struct config *config, int count, char **arguments);
+    bool takes_arguments;
+};
+
+static const struct command commands[] = {
+    {"--check-config", check_config, false},
+    {"audit", command_audit, false},
+    {"dead-letters", command_dead_letters, true},
+};
+
+static const struct command sidecar = {"", run, false};
+
+static const struct command *find_command(int argc, char **argv)
 {
     if (argc == 1)
-        return run();
-    for (size_t i = 0; argc == 2 && i < sizeof(commands) / sizeof(commands[0]); i++) {
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].execute();
+        return &sidecar;
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        const struct command *command = &commands[i];
+        if (strcmp(argv[1], command->name) == 0)
+            return command->takes_arguments || argc == 2 ? command : NULL;
     }
-    fprintf(stderr, "kubedl-shipper: unknown arguments; it takes its settings from the "
-                    "environment, see kubedl-shipper --help\n");
-    return EXIT_USAGE;
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    umask(S_IRWXG | S_IRWXO); /* what is written is nobody else's business */
+    for (size_t i = 0; argc == 2 && i < sizeof(printers) / sizeof(printers[0]); i++) {
+        if (strcmp(argv[1], printers[i].name) == 0)
+            return printers[i].print();
+    }
+    const struct command *command = find_command(argc, argv);
+    if (command == NULL) {
+        fprintf(stderr, "kubedl-shipper: unknown arguments: see kubedl-shipper --help\n");
+        return EXIT_USAGE;
+    }
+    struct config config;
+    int status = EXIT_USAGE;
+    if (load(&config))
+        status = argc > 2 ? command->execute(&config, argc - 2, argv + 2)
+                          : command->execute(&config, 0, NULL);
+    explicit_bzero(&config, sizeof(config));
+    return status;
 }

@@ -1,0 +1,16 @@
+/* commands: what the program does beside running as a sidecar. Each returns the exit status and gets
+ * its own arguments, without the program's and the command's name. */
+#ifndef SIDECAR_COMMANDS_H
+#define SIDECAR_COMMANDS_H
+
+#include "lib/config.h"
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* Prints the ledger that the spool keeps; EXIT_FAILED if it does not balance. */
+int command_audit(const struct config *config, int count, char **arguments);
+
+/* list, show ID, retry ID|all, drop ID|all */
+int command_dead_letters(const struct config *config, int count, char **arguments);
+
+#endif
