@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -40,6 +40,7 @@ static void database_init(struct database *database, size_t count)
         .capacity = MAX_ROWS,
         .rows = database->rows,
     };
+    memset(database->fates, 0xff, sizeof(database->fates));
     database->request.fates = database->fates;
     database->request.refusal_count = 99; /* of an earlier use */
     database->request.error.code = ERROR_AGAIN;
@@ -140,16 +141,36 @@ static void test_good_rows_take_one_write(void **state)
 static void test_one_bad_row_is_found_wherever_it_is(void **state)
 {
     (void)state;
-    for (int hints = 0; hints < HINTS_COUNT; hints++) {
-        for (size_t bad = 0; bad < MAX_ROWS; bad++) {
+    for (size_t bad = 0; bad < MAX_ROWS; bad++) {
+        size_t writes[HINTS_COUNT];
+        for (int hints = 0; hints < HINTS_COUNT; hints++) {
             struct database database;
             database_init(&database, MAX_ROWS);
             database.hints = (enum hints)hints;
             database.poison[bad] = true;
             isolate(&database);
             assert_only_poison_is_refused(&database);
-            assert_in_range(database.writes, 3, hints == HINTS_TRUE ? 4 : 16);
+            writes[hints] = database.writes;
         }
+        assert_in_range(writes[HINTS_TRUE], 3, 4);
+        assert_in_range(writes[HINTS_NONE], 9, 16);
+        assert_in_range(writes[HINTS_FIRST], 3, 16);
+        assert_in_range(writes[HINTS_LAST], 3, 16);
+        assert_int_equal(writes[HINTS_BEYOND], writes[HINTS_NONE]);
+    }
+}
+
+static void test_a_fault_that_does_not_come_again_refuses_nothing(void **state)
+{
+    (void)state;
+    for (size_t fail_at = 1; fail_at <= 4; fail_at++) {
+        struct database database;
+        database_init(&database, MAX_ROWS);
+        database.fail_at = fail_at;
+        database.fail_class = DBERROR_ROW;
+        database.packet_rows = MAX_ROWS / 4;
+        isolate(&database);
+        assert_only_poison_is_refused(&database);
     }
 }
 
@@ -290,6 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good_rows_take_one_write),
         cmocka_unit_test(test_one_bad_row_is_found_wherever_it_is),
+        cmocka_unit_test(test_a_fault_that_does_not_come_again_refuses_nothing),
         cmocka_unit_test(test_every_choice_of_bad_rows_is_found),
         cmocka_unit_test(test_sixteen_bad_rows_are_refused),
         cmocka_unit_test(test_more_bad_rows_than_that_wait_for_a_person),
