@@ -179,7 +179,7 @@ bool json_text(struct json *json, const json_value *value, struct text *text)
 {
     if (!json_is_string(value))
         return false;
-    if (json->has_nul && value->valueint == 0 && strchr(value->valuestring, NORMALISE_NUL) != NULL)
+    if (json->has_nul && strchr(value->valuestring, NORMALISE_NUL) != NULL)
         restore_nuls((cJSON *)value);
     *text = value->valueint == 0 ? text_from(value->valuestring)
                                  : (struct text){value->valuestring, (size_t)value->valueint};

@@ -43,13 +43,18 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Reads a copy that ends where the text does, so that a read past its end is seen. */
-static enum json_result read_any(struct fixture *f, struct text text, const json_value **root)
+/* A copy that ends where the text does, so that a read past its end is seen. */
+static char *exact_copy(struct text text)
 {
     char *copy = malloc(text.length > 0 ? text.length : 1);
     assert_non_null(copy);
-    if (text.length > 0)
-        memcpy(copy, text.data, text.length);
+    memcpy(copy, text.data, text.length);
+    return copy;
+}
+
+static enum json_result read_any(struct fixture *f, struct text text, const json_value **root)
+{
+    char *copy = exact_copy(text);
     enum json_result result = json_read(f->json, (struct text){copy, text.length}, root, &f->err);
     free(copy);
     return result;
@@ -178,7 +183,14 @@ static void test_what_is_not_json_is_refused_at_the_byte_that_is_wrong(void **st
     };
     for (size_t i = 0; i < LENGTH(cases); i++)
         assert_refused(*state, cases[i].text, JSON_MALFORMED, cases[i].error);
-    assert_refused(*state, (struct text){NULL, 0}, JSON_MALFORMED, "offset 0: unexpected end");
+}
+
+static void test_a_text_of_no_bytes_needs_no_address(void **state)
+{
+    struct fixture *f = *state;
+    const json_value *root;
+    assert_int_equal(json_read(f->json, (struct text){NULL, 0}, &root, &f->err), JSON_MALFORMED);
+    assert_string_equal(f->err.text, "offset 0: unexpected end");
 }
 
 static void test_numbers_follow_the_grammar(void **state)
@@ -335,7 +347,7 @@ static void test_escapes_that_json_does_not_have_are_refused(void **state)
         {"\"\\u 041\"", "offset 1: bad \\u escape"},
         {"\"\\ud83d\\u\"", "offset 7: bad \\u escape"},
         {"\"a\\", "offset 2: string without an end"},
-        {"\"\\u00", "offset 1: bad \\u escape"},
+        {"\"\\u004", "offset 1: bad \\u escape"},
         {"\"\\\"", "offset 3: unexpected end"},
         {"\"\\u004:\"", "offset 1: bad \\u escape"},
         {"\"\\u004`\"", "offset 1: bad \\u escape"},
@@ -362,7 +374,9 @@ static void test_a_lone_surrogate_becomes_u_fffd(void **state)
         {TEXT("\"\\ud800\\u0041\""), TEXT(FFFD "A")},
         {TEXT("\"\\ud800\\ud800\\udc00\""), TEXT(FFFD "\xf0\x90\x80\x80")},
         {TEXT("\"\\ud800\\n\""), TEXT(FFFD "\n")},
-        {TEXT("\"\\ud83dxxude00\""), TEXT(FFFD "xxude00")},
+        {TEXT("\"\\udc00\\udc00\""), TEXT(FFFD FFFD)},
+        {TEXT("\"\\ud83dxudc00\""), TEXT(FFFD "xudc00")},
+        {TEXT("\"\\ud83d\\ndc00\""), TEXT(FFFD "\ndc00")},
     };
     for (size_t i = 0; i < LENGTH(cases); i++)
         assert_value_is(*state, read_text(*state, cases[i].text), cases[i].expected);
@@ -715,12 +729,16 @@ static void test_strings_are_written_as_go_writes_them(void **state)
               "b\xe2\x82"),
          "\"a\\ufffdb\\ufffd\\ufffd\""},
         {TEXT("\xef\xbf\xbd"), "\"\xef\xbf\xbd\""},
+        {TEXT("x"), "\"x\""},
+        {TEXT("\xe2\x80\xa8"), "\"\\u2028\""},
     };
     struct fixture *f = *state;
     for (size_t i = 0; i < LENGTH(cases); i++) {
+        char *copy = exact_copy(cases[i].text);
         buffer_reset(&f->out);
-        json_append_string(&f->out, cases[i].text);
+        json_append_string(&f->out, (struct text){copy, cases[i].text.length});
         assert_string_equal(buffer_cstring(&f->out), cases[i].json);
+        free(copy);
     }
     buffer_reset(&f->out);
     json_append_string(&f->out, (struct text){NULL, 0});
@@ -746,6 +764,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_every_kind_of_value_can_be_the_document),
         TEST(test_what_is_not_json_is_refused_at_the_byte_that_is_wrong),
+        TEST(test_a_text_of_no_bytes_needs_no_address),
         TEST(test_numbers_follow_the_grammar),
         TEST(test_raw_control_characters_are_refused_wherever_they_stand),
         TEST(test_every_other_ascii_byte_is_kept_wherever_it_stands),
