@@ -14,8 +14,9 @@ PROGRAMS = Path(os.environ.get(
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SOURCES.glob("*_check.c")))
-def test_check(name, database, server):
-    settings = {**database.environment(), "ADMIN_SOCKET": str(server.socket)}
+def test_check(name, database, server, pytestconfig):
+    settings = {**database.environment(), "ADMIN_SOCKET": str(server.socket),
+                "SEED": str(pytestconfig.seed)}
     result = subprocess.run([PROGRAMS / name], env=sidecar.environment(settings), timeout=300,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert result.returncode == 0, result.stdout

@@ -48,7 +48,7 @@ static void set_columns_as_described(struct schema_table *there)
     set_column(&columns[THING_DELETED], SCHEMA_INTEGER, 0, "tinyint(4)", "");
     set_column(&columns[THING_UID], SCHEMA_VARCHAR, 16, "varchar(16)", "ascii_bin");
     set_column(&columns[THING_STATUS], SCHEMA_VARCHAR, 32, "varchar(32)", "utf8mb4_general_ci");
-    set_column(&columns[THING_REGION], SCHEMA_VARCHAR, 16383, "varchar(16383)", "utf8mb4_bin");
+    set_column(&columns[THING_REGION], SCHEMA_VARCHAR, 64, "varchar(64)", "utf8mb4_bin");
     set_column(&columns[THING_OWNER], SCHEMA_VARCHAR, 16, "varchar(16)", "utf8mb4_0900_ai_ci");
     set_column(&columns[THING_REMARK], SCHEMA_TEXT, 65535, "text", "utf8mb4_general_ci");
     columns[THING_UID].nullable = false;
@@ -170,7 +170,7 @@ static void test_table_of_another_program(void **state)
     assert_step(world, 1,
                 "ALTER TABLE `thing`"
                 " MODIFY COLUMN `uid` varchar(16) COLLATE ascii_bin NULL DEFAULT NULL,"
-                " ADD COLUMN `region` varchar(16383) COLLATE utf8mb4_general_ci NULL DEFAULT NULL,"
+                " ADD COLUMN `region` varchar(64) COLLATE utf8mb4_general_ci NULL DEFAULT NULL,"
                 " MODIFY COLUMN `owner` varchar(16) COLLATE utf8mb4_general_ci NULL DEFAULT '',"
                 " ADD INDEX kubedl_shipper_uid (`uid`)",
                 "uid is not ascii_bin, region is missing, owner is too narrow, duplicates are "

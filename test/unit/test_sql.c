@@ -50,7 +50,7 @@ static void test_column_types(void **state)
         {THING_DELETED, "tinyint NULL DEFAULT NULL"},
         {THING_ENDED, "datetime NULL DEFAULT NULL"},
         {THING_OWNER, "varchar(16) COLLATE utf8mb4_general_ci NULL DEFAULT ''"},
-        {THING_REGION, "varchar(16383) COLLATE utf8mb4_general_ci NULL DEFAULT NULL"},
+        {THING_REGION, "varchar(64) COLLATE utf8mb4_general_ci NULL DEFAULT NULL"},
         {THING_REMARK, "text COLLATE utf8mb4_general_ci NULL DEFAULT NULL"},
     };
     struct buffer out;
@@ -59,6 +59,24 @@ static void test_column_types(void **state)
         sql_column_type(&out, &table_thing, cases[i].column, NULL);
         assert_sql(&out, cases[i].type);
     }
+}
+
+/* As a varchar the longer one would not fit into any table. */
+static void test_long_column_is_a_text(void **state)
+{
+    (void)state;
+    static const struct column columns[] = {
+        {"uid", COLUMN_KEY, 64, MERGE_NEWEST, NULL},
+        {"a", COLUMN_TEXT, VARCHAR_MAX_CHARS, MERGE_NEWEST, NULL},
+        {"b", COLUMN_TEXT, VARCHAR_MAX_CHARS + 1, MERGE_NEWEST, NULL},
+    };
+    static const struct table table = {.name = "t", .columns = columns, .column_count = 3};
+    struct buffer out;
+    buffer_init(&out, LIMIT);
+    sql_column_type(&out, &table, 1, NULL);
+    assert_sql(&out, "varchar(16383) COLLATE utf8mb4_general_ci NULL DEFAULT NULL");
+    sql_column_type(&out, &table, 2, NULL);
+    assert_sql(&out, "text COLLATE utf8mb4_general_ci NULL DEFAULT NULL");
 }
 
 static void test_column_keeps_what_it_is_told_to(void **state)
@@ -87,7 +105,7 @@ static void test_create_table(void **state)
                ", `ended` datetime NULL DEFAULT NULL"
                ", `uid` varchar(16) COLLATE ascii_bin NOT NULL"
                ", `status` varchar(32) COLLATE utf8mb4_general_ci NULL DEFAULT NULL"
-               ", `region` varchar(16383) COLLATE utf8mb4_general_ci NULL DEFAULT NULL"
+               ", `region` varchar(64) COLLATE utf8mb4_general_ci NULL DEFAULT NULL"
                ", `begun` datetime NULL DEFAULT NULL"
                ", `stopped` datetime NULL DEFAULT NULL"
                ", `owner` varchar(16) COLLATE utf8mb4_general_ci NULL DEFAULT ''"
@@ -250,6 +268,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_column_types),
+        cmocka_unit_test(test_long_column_is_a_text),
         cmocka_unit_test(test_column_keeps_what_it_is_told_to),
         cmocka_unit_test(test_create_table),
         cmocka_unit_test(test_upsert),
