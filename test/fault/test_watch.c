@@ -1,0 +1,128 @@
+/* watch without memory: the event is lost and says so, and the next one is whole. Every allocation
+ * of our own is refused once. */
+#include "lib/watch.h"
+
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define NEVER UINT_MAX
+
+/* The allocation that fails: 0 is the next one. */
+static unsigned countdown = NEVER;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *memory, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+
+static bool refuse(void)
+{
+    return countdown != NEVER && countdown-- == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return refuse() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return refuse() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *memory, size_t size)
+{
+    return refuse() ? NULL : __real_realloc(memory, size);
+}
+
+static const struct watch_settings settings = {TEXT(""), TEXT("")};
+
+static struct watch *new_watch(void)
+{
+    struct watch *watch = NULL;
+    struct error err;
+    assert_int_equal(watch_new(&settings, &watch, &err), ERROR_NONE);
+    return watch;
+}
+
+static void test_a_decoder_is_made_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    struct watch *watch = NULL;
+    struct error err;
+    unsigned refused = 0;
+    for (;; refused++) {
+        countdown = refused;
+        enum error_code code = watch_new(&settings, &watch, &err);
+        bool reached = countdown == NEVER;
+        countdown = NEVER;
+        if (!reached)
+            break;
+        assert_int_equal(code, ERROR_NOMEM);
+        assert_null(watch);
+    }
+    assert_true(refused >= 3);
+    watch_free(watch);
+}
+
+/* With a new decoder each time, as memory that is used again is only missed the first time. */
+static void check_line(struct text line)
+{
+    struct watch_result result;
+    unsigned refused = 0;
+    for (;; refused++) {
+        struct watch *watch = new_watch();
+        countdown = refused;
+        watch_decode(watch, line, 1, &result);
+        bool reached = countdown == NEVER;
+        countdown = NEVER;
+        if (reached) {
+            assert_int_equal(result.fate, WATCH_NO_MEMORY);
+            assert_null(result.row);
+            watch_decode(watch, line, 1, &result);
+        }
+        assert_int_equal(result.fate, WATCH_ROW);
+        row_free(result.row);
+        watch_free(watch);
+        if (!reached)
+            break;
+    }
+    assert_true(refused >= 3);
+}
+
+static void test_a_job_is_lost_whole_and_the_next_one_is_whole(void **state)
+{
+    (void)state;
+    check_line(TEXT("{\"type\":\"ADDED\",\"object\":{\"kind\":\"TFJob\","
+                    "\"apiVersion\":\"training.kubedl.io/v1alpha1\",\"metadata\":{\"uid\":\"u\","
+                    "\"annotations\":{\"kubedl.io/tenancy\":\"{\\\"user\\\":\\\"u\\\"}\"}},"
+                    "\"spec\":{\"tfReplicaSpecs\":{\"PS\":{}}}}}"));
+}
+
+static void test_a_pod_is_lost_whole_and_the_next_one_is_whole(void **state)
+{
+    (void)state;
+    check_line(TEXT("{\"type\":\"ADDED\",\"object\":{\"kind\":\"Pod\",\"apiVersion\":\"v1\","
+                    "\"metadata\":{\"uid\":\"p\",\"ownerReferences\":[{\"kind\":\"TFJob\","
+                    "\"uid\":\"u\",\"controller\":true}],"
+                    "\"labels\":{\"group-name\":\"\",\"replica-type\":\"\"}},"
+                    "\"status\":{\"phase\":\"Failed\",\"reason\":\"Evicted\"}}}"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_decoder_is_made_whole_or_not_at_all),
+        cmocka_unit_test(test_a_job_is_lost_whole_and_the_next_one_is_whole),
+        cmocka_unit_test(test_a_pod_is_lost_whole_and_the_next_one_is_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}
