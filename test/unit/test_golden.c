@@ -168,6 +168,13 @@ static void check_cell(struct golden *golden, struct text tag, const struct row 
                  difference->number, difference->ours);
 }
 
+static void check_row(struct golden *golden, struct text tag, const struct row *row,
+                      const json_value *theirs)
+{
+    for (const json_value *cell = json_first(theirs); cell != NULL; cell = json_next(cell))
+        check_cell(golden, tag, row, column_of(row->table, json_key(cell)), cell);
+}
+
 /* What KubeDL filters we filter too, what it stores we store. */
 static void check_fate(struct golden *golden, struct text tag, const struct watch_result *result,
                        bool persisted)
@@ -210,10 +217,8 @@ static void check_line(struct golden *golden, const char *line)
     struct decoding *decoding = region.length > 0 ? &golden->regional : &golden->plain;
     decode_raw(decoding, event_of(line));
     check_fate(golden, tag, &decoding->result, json_is_true(json_member(root, "persisted")));
-    const struct row *row = decoding->result.row;
-    const json_value *cells = row != NULL ? json_member(root, "row") : NULL;
-    for (const json_value *cell = json_first(cells); cell != NULL; cell = json_next(cell))
-        check_cell(golden, tag, row, column_of(row->table, json_key(cell)), cell);
+    if (decoding->result.row != NULL)
+        check_row(golden, tag, decoding->result.row, json_member(root, "row"));
     golden->lines++;
 }
 
