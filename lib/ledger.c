@@ -115,20 +115,20 @@ void ledger_numbers(const struct ledger *ledger, const struct outbox *outbox,
     visit(&now, read_account, &reader);
 }
 
-struct writer {
+struct adder {
     struct text name;
     uint64_t value;
 };
 
-static void write_account(void *context, const char *name, uint64_t *value)
+static void add_account(void *context, const char *name, uint64_t *value)
 {
-    const struct writer *writer = context;
-    if (text_is(writer->name, name))
-        *value = writer->value;
+    const struct adder *adder = context;
+    if (text_is(adder->name, name))
+        *value += adder->value;
 }
 
-void ledger_set_number(struct ledger *ledger, struct text name, uint64_t value)
+void ledger_add_number(struct ledger *ledger, struct text name, uint64_t value)
 {
-    struct writer writer = {name, value};
-    visit(ledger, write_account, &writer);
+    struct adder adder = {name, value};
+    visit(ledger, add_account, &adder);
 }

@@ -68,7 +68,8 @@ void ledger_settle(struct ledger *ledger, size_t i, uint64_t restored);
 void ledger_numbers(const struct ledger *ledger, const struct outbox *outbox,
                     void (*number)(void *context, const char *name, uint64_t value), void *context);
 
-/* The reverse; a name that is not known is ignored (another version wrote it). */
-void ledger_set_number(struct ledger *ledger, struct text name, uint64_t value);
+/* The reverse: adds to the account, which is 0 at first. A name that is not known is ignored (another
+ * version wrote it). */
+void ledger_add_number(struct ledger *ledger, struct text name, uint64_t value);
 
 #endif

@@ -8,7 +8,7 @@
 
 static bool set_number(void *context, struct text name, int64_t value)
 {
-    ledger_set_number(context, name, (uint64_t)value);
+    ledger_add_number(context, name, (uint64_t)value);
     return true;
 }
 

@@ -70,7 +70,8 @@ struct run {
     uv_timer_t grace;
     uv_timer_t tick;
     enum phase phase;
-    bool loading; /* the spool is still being read back: the source is not open yet */
+    bool loading; /* the spool is still to be read back */
+    bool opened;  /* the source */
     int exit_status;
 };
 
@@ -307,25 +308,16 @@ static void open_source(struct run *run)
     drain(run, (uint64_t)run->config->shutdown_grace_ms);
 }
 
-/* Reads back from the spool what there is room for; opens the source once it has all been read. */
+/* Reads back from the spool what there is room for, and opens the source once it has all been read. A
+ * spool that can't be opened is no reason not to take events; it is read back when it can be. */
 static void load(struct run *run)
 {
-    struct error err = {0};
-    enum error_code code = ERROR_NONE;
-    bool more = false;
-    if (run->spool != NULL)
-        code = spool_load(run->spool, &more, &err);
-    if (code != ERROR_NONE) {
-        LOG(run->logger, ERROR, "cannot read the spool back", log_string("error", err.text));
-        run->exit_status = 1;
-        run->loading = false;
-        drain(run, (uint64_t)run->config->shutdown_grace_ms);
-        return;
-    }
+    enum spool_loading loading = run->spool != NULL ? spool_load(run->spool) : SPOOL_LOADED;
     dispatch_wake(run->dispatch);
-    if (more)
+    run->loading = loading != SPOOL_LOADED;
+    if (loading == SPOOL_MORE || run->opened)
         return;
-    run->loading = false;
+    run->opened = true;
     open_source(run);
 }
 
@@ -335,10 +327,13 @@ static void on_tick(uv_timer_t *timer)
     acks_checkpoint(run->acks, durability_epoch(run->durability));
     durability_advance(run->durability);
     settle_acks(run);
-    if (run->spool != NULL && !run->loading)
+    if (run->spool != NULL)
         spool_tick(run->spool, clock_now_us());
-    if (run->phase == PHASE_RUNNING)
-        sweep_tick(run->sweep);
+    if (run->phase != PHASE_RUNNING)
+        return;
+    if (run->loading)
+        load(run);
+    sweep_tick(run->sweep);
     intake_progress(run->intake);
 }
 

@@ -6,6 +6,8 @@
  * any more the file is shrunk, a slice at a time.
  *
  * Failure modes:
+ *   it can't be opened (read-only, ...)    the same as a transaction that fails; what it holds is read
+ *                                          back once it can be opened
  *   a transaction fails (full disk, ...)   the outbox keeps all as not safe, nothing is acknowledged;
  *                                          tried again with back-off; the source is paused if rows
  *                                          have been without a safe place for some seconds
@@ -60,11 +62,11 @@ struct request {
     struct letter *letters;
     struct number numbers[MAX_NUMBERS];
     size_t number_count;
+    bool open; /* the file, and nothing else */
     bool shrink;
     bool final; /* of a flush: all that there is */
 
     struct error error;
-    bool reopened;                     /* the file was damaged; there is a new one */
     char quarantined[ERROR_TEXT_SIZE]; /* what the damaged one is called now */
     struct spool_usage usage;
     bool more_to_shrink;
@@ -89,6 +91,8 @@ struct spool {
     int64_t ledger_stored_us;
     uint64_t ledger_stored; /* documents received when it was */
 
+    bool loaded; /* what was in it at the start has been read back */
+    bool numbers_loaded;
     int64_t load_after;
     uint64_t restored[TABLE_COUNT];
     uint64_t quarantined;
@@ -191,28 +195,20 @@ static void on_work(uv_work_t *work)
     struct spool *spool = work->data;
     struct request *request = &spool->request;
     struct error *err = &request->error;
-    enum error_code code;
-    if (spool->file == NULL) {
+    enum error_code code = ERROR_NONE;
+    if (request->open)
         code = spool_file_open(spool->settings.directory, &spool->file, request->quarantined, err);
-        request->reopened = code == ERROR_NONE;
-        if (code != ERROR_NONE)
-            return;
-    }
-    if (request->bytes.failed)
+    else if (request->bytes.failed)
         code = error_set(err, ERROR_NOMEM, "no memory for what is to be stored");
     else if (request->shrink)
         code = spool_file_shrink(spool->file, &request->more_to_shrink, err);
     else
         code = store(spool->file, request, err);
-    struct error ignored;
     if (code == ERROR_NONE)
         code = spool_file_usage(spool->file, &request->usage, err);
-    else if (code != ERROR_INPUT &&
-             spool_file_usage(spool->file, &request->usage, &ignored) != ERROR_NONE)
-        code = err->code;
-    if (code == ERROR_INPUT) {
+    if (code == ERROR_INPUT && spool->file != NULL) {
         spool_file_close(spool->file);
-        spool->file = NULL; /* the next request opens it, or sets it aside */
+        spool->file = NULL; /* the next request opens it, and sets it aside */
     }
 }
 
@@ -303,7 +299,7 @@ static void on_work_done(uv_work_t *work, int status)
     bool stored = status == 0 && request->error.code == ERROR_NONE;
     spool->busy = false;
     spool->usage = request->usage;
-    if (request->reopened && request->quarantined[0] != '\0')
+    if (request->quarantined[0] != '\0')
         note_new_file(spool);
     outbox_captured(spool->settings.outbox, stored);
     if (stored)
@@ -345,31 +341,56 @@ static void reset_request(struct request *request)
     buffer_reset(&request->bytes);
     request->count = 0;
     request->number_count = 0;
+    request->open = false;
     request->shrink = false;
     request->final = false;
     request->error = (struct error){0};
-    request->reopened = false;
     request->quarantined[0] = '\0';
+}
+
+static void take_letters(struct spool *spool)
+{
+    spool->request.letters = spool->letters;
+    spool->letters = NULL;
+    spool->letters_end = &spool->letters;
+}
+
+static void take_numbers(struct spool *spool)
+{
+    if (!spool->numbers_loaded)
+        return; /* what is on disk is not in them yet */
+    ledger_numbers(spool->settings.ledger, spool->settings.outbox, set_number, &spool->request);
+    spool->ledger_stored = ledger_received(spool->settings.ledger);
+    spool->ledger_stored_us = clock_now_us();
+}
+
+/* Makes the request; false if there is nothing to do. */
+static bool make_request(struct spool *spool, int64_t now_us)
+{
+    struct request *request = &spool->request;
+    reset_request(request);
+    if (spool->file == NULL) {
+        request->open = true;
+        return true;
+    }
+    request->final = now_us == INT64_MAX;
+    if (!spool->loaded && !request->final)
+        return false;
+    collect(spool, now_us);
+    take_letters(spool);
+    if (request->count > 0 || request->letters != NULL || ledger_is_due(spool, now_us))
+        take_numbers(spool);
+    else if (spool->shrinking)
+        request->shrink = true;
+    else
+        return false;
+    return true;
 }
 
 static void begin_request(struct spool *spool, int64_t now_us)
 {
-    struct request *request = &spool->request;
-    reset_request(request);
-    request->final = now_us == INT64_MAX;
-    collect(spool, now_us);
-    request->letters = spool->letters;
-    spool->letters = NULL;
-    spool->letters_end = &spool->letters;
-    if (request->count > 0 || request->letters != NULL || ledger_is_due(spool, now_us)) {
-        ledger_numbers(spool->settings.ledger, spool->settings.outbox, set_number, request);
-        spool->ledger_stored = ledger_received(spool->settings.ledger);
-        spool->ledger_stored_us = clock_now_us();
-    } else if (spool->shrinking) {
-        request->shrink = true;
-    } else {
+    if (!make_request(spool, now_us))
         return;
-    }
     spool->busy = true;
     int status = uv_queue_work(spool->loop, &spool->work, on_work, on_work_done);
     invariant(status == 0); /* it fails only without a function to call */
@@ -434,10 +455,8 @@ struct spool_usage spool_usage(const struct spool *spool)
 static void on_settle(uv_async_t *async)
 {
     struct spool *spool = async->data;
-    if (!spool->flushing || spool->busy)
-        return;
-    begin_request(spool, INT64_MAX);
-    invariant(spool->busy); /* the ledger is always due in a flush */
+    if (spool->flushing && !spool->busy)
+        begin_request(spool, INT64_MAX); /* there always is one: the ledger is due in a flush */
 }
 
 void spool_flush(struct spool *spool, void (*done)(void *context, bool stored), void *context)
@@ -448,11 +467,19 @@ void spool_flush(struct spool *spool, void (*done)(void *context, bool stored), 
     uv_async_send(&spool->settle);
 }
 
-static bool restore_number(void *context, struct text name, int64_t value)
+static void open_first(struct spool *spool)
 {
-    struct spool *spool = context;
-    ledger_set_number(spool->settings.ledger, name, (uint64_t)value);
-    return true;
+    struct request *request = &spool->request;
+    struct error *err = &request->error;
+    if (spool_file_open(spool->settings.directory, &spool->file, request->quarantined, err) !=
+        ERROR_NONE) {
+        settle_failure(spool);
+        return;
+    }
+    if (request->quarantined[0] != '\0')
+        note_new_file(spool);
+    if (spool_file_usage(spool->file, &spool->usage, err) != ERROR_NONE)
+        settle_failure(spool);
 }
 
 enum error_code spool_new(uv_loop_t *loop, const struct spool_settings *settings,
@@ -469,28 +496,25 @@ enum error_code spool_new(uv_loop_t *loop, const struct spool_settings *settings
     spool->backoff = (struct backoff){.first_ms = 500, .ceiling_ms = 10000};
     buffer_init(&spool->request.bytes, REQUEST_LIMIT);
     spool->json = json_new(NULL);
-    enum error_code code = ERROR_NONE;
-    if (spool->json == NULL)
-        code = error_set(err, ERROR_NOMEM, "no memory for the spool");
-    char *quarantined = spool->request.quarantined;
-    if (code == ERROR_NONE)
-        code = spool_file_open(settings->directory, &spool->file, quarantined, err);
-    if (code == ERROR_NONE && quarantined[0] != '\0')
-        note_new_file(spool);
-    if (code == ERROR_NONE)
-        code = spool_file_read_numbers(spool->file, restore_number, spool, err);
-    if (code == ERROR_NONE)
-        code = spool_file_usage(spool->file, &spool->usage, err);
-    if (code == ERROR_NONE && uv_async_init(loop, &spool->settle, on_settle) != 0)
-        code = error_set(err, ERROR_AGAIN, "the event loop takes no more handles");
-    if (code != ERROR_NONE) {
-        spool_file_close(spool->file);
+    if (spool->json == NULL) {
+        free(spool);
+        return error_set(err, ERROR_NOMEM, "no memory for the spool");
+    }
+    if (uv_async_init(loop, &spool->settle, on_settle) != 0) {
         json_free(spool->json);
         free(spool);
-        return code;
+        return error_set(err, ERROR_AGAIN, "the event loop takes no more handles");
     }
+    open_first(spool);
     *result = spool;
     return ERROR_NONE;
+}
+
+static bool restore_number(void *context, struct text name, int64_t value)
+{
+    struct spool *spool = context;
+    ledger_add_number(spool->settings.ledger, name, (uint64_t)value);
+    return true;
 }
 
 /* One record into the outbox; ERROR_INPUT if it is none. */
@@ -568,22 +592,49 @@ static enum error_code load_chunk(struct spool *spool, size_t *count, struct err
     return code;
 }
 
-enum error_code spool_load(struct spool *spool, bool *more, struct error *err)
+static enum error_code load_numbers(struct spool *spool, struct error *err)
 {
-    *more = true;
-    while (!outbox_is_full(spool->settings.outbox)) {
-        size_t count;
-        enum error_code code = load_chunk(spool, &count, err);
-        if (code != ERROR_NONE)
-            return code;
-        if (count > 0)
-            continue;
-        for (size_t i = 0; i < TABLE_COUNT; i++)
-            ledger_settle(spool->settings.ledger, i, spool->restored[i]);
-        *more = false;
+    if (spool->numbers_loaded)
         return ERROR_NONE;
+    enum error_code code = spool_file_read_numbers(spool->file, restore_number, spool, err);
+    spool->numbers_loaded = code == ERROR_NONE;
+    return code;
+}
+
+static enum error_code load_all(struct spool *spool, struct error *err)
+{
+    enum error_code code = load_numbers(spool, err);
+    while (code == ERROR_NONE && !outbox_is_full(spool->settings.outbox)) {
+        size_t count;
+        code = load_chunk(spool, &count, err);
+        if (code == ERROR_NONE && count == 0) {
+            spool->loaded = true;
+            return ERROR_NONE;
+        }
     }
-    return ERROR_NONE;
+    return code;
+}
+
+enum spool_loading spool_load(struct spool *spool)
+{
+    if (spool->loaded)
+        return SPOOL_LOADED;
+    if (spool->busy || spool->file == NULL)
+        return SPOOL_SHUT;
+    enum error_code code = load_all(spool, &spool->request.error);
+    if (code != ERROR_NONE) {
+        if (code == ERROR_INPUT) {
+            spool_file_close(spool->file);
+            spool->file = NULL; /* opening it again sets it aside */
+        }
+        settle_failure(spool);
+        return SPOOL_SHUT;
+    }
+    if (!spool->loaded)
+        return SPOOL_MORE;
+    for (size_t i = 0; i < TABLE_COUNT; i++)
+        ledger_settle(spool->settings.ledger, i, spool->restored[i]);
+    return SPOOL_LOADED;
 }
 
 static void on_settle_closed(uv_handle_t *handle)

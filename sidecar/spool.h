@@ -33,13 +33,20 @@ struct spool_settings {
     void *context;
 };
 
-/* Opens the spool and reads the ledger. Blocking: for the start, before the source is opened. */
+/* Opens the spool. Blocking: for the start, before the source is opened. A spool that can't be opened now
+ * (a full or read-only disk, another process still has it) is no error: rows are only in memory, which
+ * is said loudly, and it is tried again. */
 enum error_code spool_new(uv_loop_t *loop, const struct spool_settings *settings,
                           struct spool **spool, struct error *err) MUST_CHECK;
 
-/* Reads records back into the outbox until it is full or there are no more; *more tells. The ledger is
- * settled once all are read. */
-enum error_code spool_load(struct spool *spool, bool *more, struct error *err) MUST_CHECK;
+enum spool_loading {
+    SPOOL_LOADED, /* all that was in it is in the outbox, the ledger is settled */
+    SPOOL_MORE,   /* the outbox is full: call again when there is room */
+    SPOOL_SHUT,   /* it can't be opened yet, or not be read: call again later */
+};
+
+/* Reads records and the ledger back. Until that is done nothing new is stored. */
+enum spool_loading spool_load(struct spool *spool);
 
 /* Every tick, and whenever something is worth looking at: begins a request if none is running. */
 void spool_tick(struct spool *spool, int64_t now_us);

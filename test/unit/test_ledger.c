@@ -55,7 +55,7 @@ static void write_all(struct fixture *fixture)
 static void keep(void *context, const char *name, uint64_t value)
 {
     struct fixture *fixture = context;
-    ledger_set_number(&fixture->kept, text_from(name), value);
+    ledger_add_number(&fixture->kept, text_from(name), value);
 }
 
 static void test_it_balances_at_every_step(void **state)
@@ -111,7 +111,7 @@ static void test_unknown_numbers_are_ignored(void **state)
 {
     struct fixture *fixture = *state;
     const struct ledger nothing = {0};
-    ledger_set_number(&fixture->ledger, TEXT("documents.of_the_future"), 7);
+    ledger_add_number(&fixture->ledger, TEXT("documents.of_the_future"), 7);
     assert_memory_equal(&fixture->ledger, &nothing, sizeof(nothing));
 }
 
