@@ -206,6 +206,13 @@ static void test_the_session_is_as_the_statements_need_it(void **state)
                      ERROR_NONE);
     assert_string_equal(buffer_cstring(&out),
                         "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION|+00:00|1|15|15|utf8mb4;");
+    buffer_reset(&out);
+    assert_int_equal(db_query(check->db,
+                              TEXT("SHOW SESSION VARIABLES WHERE Variable_name IN "
+                                   "('transaction_isolation', 'tx_isolation')"),
+                              take_text, &out, &err),
+                     ERROR_NONE);
+    assert_non_null(strstr(buffer_cstring(&out), "isolationREAD-COMMITTED;"));
     assert_int_equal(db_server(check->db)->max_packet,
                      database_number(&check->database, "SELECT @@global.max_allowed_packet"));
     assert_true(strlen(db_server(check->db)->version) > 0);

@@ -105,7 +105,8 @@ static struct job *make_job(struct check *check, unsigned lane, size_t count, un
                 .capacity = MAX_ROWS,
             },
         .fates = job->fates,
-        .refusal_count = 99, /* of an earlier use */
+        .refusal_count = 99, /* of an earlier use, as the next two */
+        .attempts = 99,
         .error = {.code = ERROR_AGAIN},
         .done = on_done,
         .owner = job,
