@@ -351,7 +351,7 @@ static void test_localhost_is_tcp_and_a_path_is_a_socket(void **state)
     struct db_error err;
     strcpy(check->database.config.hosts[0].name, "localhost");
     assert_int_equal(db_connect(check->db, 0, &err), ERROR_NONE);
-    strcpy(check->database.config.hosts[0].name, getenv("ADMIN_SOCKET"));
+    check->database.config.hosts[0] = check->database.admin_config.hosts[0];
     assert_int_equal(db_connect(check->db, 0, &err), ERROR_NONE);
 }
 
