@@ -12,7 +12,8 @@ RUN make -j"$(nproc)" ${VERSION:+VERSION="$VERSION"} && strip build/release/kube
 
 FROM debian:bookworm-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates libcjson1 libmariadb3 libuv1 \
+    && apt-get install -y --no-install-recommends \
+        ca-certificates libcjson1 libmariadb3 libsqlite3-0 libuv1 \
     && rm -rf /var/lib/apt/lists/* \
     && install -d -o 65532 -g 65532 /run/kubedl
 COPY --from=build /src/build/release/kubedl-shipper /usr/local/bin/kubedl-shipper
