@@ -107,6 +107,7 @@ static enum error_code statement(struct spool_file *file, enum statement number,
                                  sqlite3_stmt **result, struct error *err)
 {
     sqlite3_stmt **slot = &file->statements[number];
+    *result = NULL;
     if (*slot == NULL) {
         int status = sqlite3_prepare_v3(file->db, statement_texts[number], -1,
                                         SQLITE_PREPARE_PERSISTENT, slot, NULL);
