@@ -271,7 +271,7 @@ export LINT_LIB = $(OUT)/lib.a
 export LINT_SIDECAR = $(OUT)/sidecar.a
 export LINT_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(PACKAGES_CFLAGS) $(WARNINGS)
 
-.PHONY: lint lint-quick format $(GATES:%=lint-%)
+.PHONY: lint lint-quick format readme $(GATES:%=lint-%)
 
 lint: $(GATES:%=lint-%) ## all source checks, and the proof that each can fail
 	$(PYTEST) -q test/lint
@@ -280,6 +280,9 @@ lint-quick: $(QUICK_GATES:%=lint-%) ## the source checks that need no further to
 
 lint-format lint-headers lint-tidy: deps-check
 lint-layers lint-globals: $(OUT)/lib.a $(OUT)/sidecar.a
+
+readme: all ## write the tables that the program makes into README.md
+	test/readme '$(SHIPPER)'
 
 $(GATES:%=lint-%): lint-%:
 	$(call say,LINT,$*)

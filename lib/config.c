@@ -55,7 +55,7 @@ static const struct setting settings[] = {
     {"EVENT_SOURCE", TYPE_TEXT, AT(event_source), 0, MAX_TEXT, "unix:/run/kubedl/events.sock",
      "Where events come from: unix:PATH connects to a socket, unix-listen:PATH makes one and "
      "listens, - reads standard input"},
-    {"MAX_DOCUMENT_BYTES", TYPE_SIZE, AT(max_document_bytes), 4 * KIB, GIB, "16MiB",
+    {"MAX_DOCUMENT_BYTES", TYPE_SIZE, AT(max_document_bytes), 4 * KIB, 64 * MIB, "16MiB",
      "Longest event; longer ones are skipped and counted"},
     {"BATCH_MAX_ROWS", TYPE_NUMBER, AT(batch_max_rows), 1, 1024, "256",
      "Most rows in one transaction"},

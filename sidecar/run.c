@@ -168,6 +168,7 @@ static void finish(struct run *run, bool stored)
     size_t left = counts.pending + counts.in_flight;
     run->phase = PHASE_CLOSING;
     uv_timer_stop(&run->tick);
+    uv_timer_stop(&run->summary);
     log_fates(run);
     log_ledger(run, "stopped");
     if (left > 0 && stored) {

@@ -150,7 +150,7 @@ static void test_all_problems_are_told_at_once(void **state)
          "BATCH_MAX_ROWS", "1025", "MAX_DOCUMENT_BYTES", "16MB");
     assert_problems(loaded, "MYSQL_PORT: must be 1 to 65535, is \"0\"\n"
                             "MYSQL_USER: must be set (Account on the database server)\n"
-                            "MAX_DOCUMENT_BYTES: must be 4KiB to 1GiB, is \"16MB\"\n"
+                            "MAX_DOCUMENT_BYTES: must be 4KiB to 64MiB, is \"16MB\"\n"
                             "BATCH_MAX_ROWS: must be 1 to 1024, is \"1025\"\n"
                             "LOG_LEVEL: must be debug, info, warn or error, is \"loud\"\n"
                             "LOG_FORMAT: must be logfmt or json, is \"xml\"\n"
@@ -205,12 +205,12 @@ static void test_sizes_are_bytes_or_have_a_binary_unit(void **state)
     assert_size(loaded, "4096", 4096);
     assert_size(loaded, "4KiB", 4096);
     assert_size(loaded, "5MiB", 5 << 20);
-    assert_size(loaded, "1GiB", 1 << 30);
+    assert_size(loaded, "64MiB", 64 << 20);
     static const char *const refused[] = {"4095",
                                           "3KiB",
-                                          "1025MiB",
+                                          "65MiB",
                                           "2GiB",
-                                          "1073741825",
+                                          "67108865",
                                           "KiB",
                                           "-4KiB",
                                           "4 KiB",

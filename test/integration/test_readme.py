@@ -1,0 +1,98 @@
+"""README.md says what the program says, and its "How to add a column" is true."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import events
+from harness.sidecar import command
+from harness.stream import line
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "test" / "readme"
+
+# A column of the pods: the node that the pod is bound to.
+COLUMN = '    X(NODE, "node_name", TEXT, 253, LAST_KNOWN, NULL) \\\n'
+CONVERTER = ("        [POD_NODE] = node_name(object),\n")
+READER = """static struct cell node_name(struct object *object)
+{
+    const json_value *spec = object_child(object, object->root, "spec");
+    struct text name;
+    return object_find_text(object, spec, "nodeName", &name) ? cell_text(name) : cell_null();
+}
+
+"""
+
+
+def check(directory):
+    return subprocess.run([SCRIPT, command()[-1], "check"], cwd=directory, capture_output=True,
+                          text=True)
+
+
+def test_the_settings_table_is_the_programs():
+    result = check(ROOT)
+    assert result.returncode == 0, result.stdout
+
+
+def test_a_settings_table_that_is_not_is_found(directory):
+    text = (ROOT / "README.md").read_text()
+    (directory / "README.md").write_text(text.replace("| `MYSQL_PORT` | `3306` |",
+                                                      "| `MYSQL_PORT` | `3307` |"))
+    result = check(directory)
+    assert result.returncode != 0 and "make readme" in result.stdout
+
+
+def add_column(tree):
+    header = tree / "lib" / "table.h"
+    text = header.read_text()
+    head, tail = text.split("#define POD_COLUMNS(X)", 1)
+    first, rest = tail.split("\n", 1)
+    header.write_text(f"{head}#define POD_COLUMNS(X){first}\n{COLUMN}{rest}")
+    converter = tree / "lib" / "pod.c"
+    text = converter.read_text()
+    place = text.index("        [POD_NAME] = ")
+    text = text[:place] + CONVERTER + text[place:]
+    place = text.index("enum error_code pod_convert(")
+    converter.write_text(text[:place] + READER + text[place:])
+
+
+@pytest.fixture(scope="module")
+def with_column(tmp_path_factory):
+    """The program with a column more."""
+    tree = tmp_path_factory.mktemp("tree")
+    for name in ("Makefile", ".ci", "lib", "sidecar"):
+        source = ROOT / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy2
+        copy(source, tree / name)
+    add_column(tree)
+    environment = {name: value for name, value in os.environ.items()
+                   if not name.startswith(("MAKE", "MFLAGS", "LINT_"))
+                   and name not in ("BUILD", "VARIANT", "SHIPPER")}
+    subprocess.run(["make", "-j2", "VARIANT=debug"], cwd=tree, env=environment, check=True,
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    return tree / "build" / "debug" / "kubedl-shipper"
+
+
+def pod(version, node):
+    event = events.added(events.pod("pod-new", version))
+    if node is not None:
+        event["object"]["spec"]["nodeName"] = node
+    return line(event)
+
+
+def test_adding_a_column_takes_a_line_and_its_converter(database, ship, with_column, monkeypatch):
+    """The table that is there gets the column, the upsert fills it, and it is merged by its rule."""
+    ship([pod("5", None)])
+    assert "node_name" not in database.query("SELECT * FROM replica_info")[0]
+    monkeypatch.setenv("SHIPPER", str(with_column))
+    ship([pod("6", "node-1")])
+    assert [row["node_name"] for row in database.query("SELECT * FROM replica_info")] == ["node-1"]
+    ship([pod("8", None), pod("7", "node-2")])
+    row = database.query("SELECT * FROM replica_info")[0]
+    assert (row["version"], row["node_name"]) == ("8", "node-1")
+    kind = database.query("SELECT COLUMN_TYPE AS type FROM information_schema.COLUMNS"
+                          " WHERE TABLE_SCHEMA = DATABASE() AND COLUMN_NAME = 'node_name'")
+    assert [row["type"] for row in kind] == ["varchar(253)"]
