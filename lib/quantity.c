@@ -1,6 +1,8 @@
 /* quantity: parsing, arithmetic and printing of resource quantities. */
 #include "lib/quantity.h"
 
+#include "lib/invariant.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,11 +54,6 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static bool is_suffix_letter(char c)
-{
-    return c != '\0' && strchr("eEinumkKMGTP", c) != NULL;
-}
-
 static bool is_zero(char c)
 {
     return c == '0';
@@ -100,26 +97,21 @@ static bool take_sign(struct text *rest)
     return minus;
 }
 
-/* Every part may be missing: Go takes ".", "+" and "Ki" for zero. False if anything is left. */
-static bool split(struct text text, struct parts *parts)
+/* Every part may be missing: Go takes ".", "+" and "Ki" for zero. */
+static struct parts split(struct text text)
 {
-    parts->negative = take_sign(&text);
+    struct parts parts = {.negative = take_sign(&text)};
     take_while(&text, is_zero);
-    parts->whole = take_while(&text, is_digit);
-    if (parts->whole.length == 0)
-        parts->whole = TEXT("0");
-    parts->fraction = TEXT("");
+    parts.whole = take_while(&text, is_digit);
+    if (parts.whole.length == 0)
+        parts.whole = TEXT("0");
     if (text.length > 0 && text.data[0] == '.') {
         text.data++;
         text.length--;
-        parts->fraction = take_while(&text, is_digit);
+        parts.fraction = take_while(&text, is_digit);
     }
-    const char *suffix = text.data;
-    take_while(&text, is_suffix_letter);
-    take_sign(&text);
-    take_while(&text, is_digit);
-    parts->suffix = (struct text){suffix, (size_t)(text.data - suffix)};
-    return text.length == 0;
+    parts.suffix = text;
+    return parts;
 }
 
 static bool parse_suffix(struct text name, struct suffix *suffix)
@@ -210,7 +202,8 @@ static bool evaluate(const struct parts *parts, const struct suffix *suffix, str
 static struct wide nanos_of(uint64_t value)
 {
     struct wide nano = wide_from(value);
-    return wide_multiply_add(&nano, NANOS_IN_ONE, 0) ? nano : (struct wide){{0}};
+    invariant(wide_multiply_add(&nano, NANOS_IN_ONE, 0)); /* 64 and 30 bits */
+    return nano;
 }
 
 /* Go caps what is written with a binary suffix at int64, and counts fractions in decimal. */
@@ -226,12 +219,13 @@ static void apply_binary_rules(struct quantity *quantity)
 
 enum error_code quantity_parse(struct text text, struct quantity *quantity)
 {
-    struct parts parts;
     struct suffix suffix;
     struct wide nano;
     text = trim(text);
-    if (text.length == 0 || text.length > MAX_TEXT || !split(text, &parts) ||
-        !parse_suffix(parts.suffix, &suffix) || !evaluate(&parts, &suffix, &nano))
+    if (text.length == 0 || text.length > MAX_TEXT)
+        return ERROR_INPUT;
+    struct parts parts = split(text);
+    if (!parse_suffix(parts.suffix, &suffix) || !evaluate(&parts, &suffix, &nano))
         return ERROR_INPUT;
     *quantity = (struct quantity){
         .nano = nano,

@@ -121,6 +121,15 @@ static void test_every_setting_is_read_from_its_own_variable(void **state)
     assert_int_equal(config->hosts[1].port, 1);
 }
 
+static void test_the_shortest_host_is_a_host(void **state)
+{
+    struct loaded *loaded = *state;
+    LOAD(loaded, "MYSQL_USER", "u", "MYSQL_HOST", "h");
+    assert_problems(loaded, "");
+    assert_int_equal(loaded->config.host_count, 1);
+    assert_string_equal(loaded->config.hosts[0].name, "h");
+}
+
 static void test_empty_is_the_default(void **state)
 {
     struct loaded *loaded = *state;
@@ -191,6 +200,34 @@ static void test_numbers_are_plain_digits_within_bounds(void **state)
     assert_int_equal(loaded->config.mysql_port, 65535);
     assert_true(is_taken(loaded, "MYSQL_PORT", "0003306"));
     assert_int_equal(loaded->config.mysql_port, 3306);
+}
+
+/* NAME takes least to most, and nothing beyond. */
+static void assert_bounds(struct loaded *loaded, const char *name, int64_t least, int64_t most)
+{
+    char text[32];
+    const int64_t values[] = {least - 1, least, most, most + 1};
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(text, sizeof(text), "%lld", (long long)values[i]);
+        if (is_taken(loaded, name, text) != (i == 1 || i == 2))
+            fail_msg("%s=%s", name, text);
+    }
+}
+
+static void test_every_number_has_bounds(void **state)
+{
+    struct loaded *loaded = *state;
+    assert_bounds(loaded, "MYSQL_PORT", 1, 65535);
+    assert_bounds(loaded, "MAX_DOCUMENT_BYTES", 4096, 1 << 26);
+    assert_bounds(loaded, "BATCH_MAX_ROWS", 1, 1024);
+    assert_bounds(loaded, "BATCH_LINGER_MS", 0, 10000);
+    assert_bounds(loaded, "DB_CONNECTIONS", 1, 16);
+    assert_bounds(loaded, "DB_TIMEOUT_MS", 1000, 600000);
+    assert_bounds(loaded, "OUTBOX_MAX_ROWS", 1, 100000000);
+    assert_bounds(loaded, "OUTBOX_MAX_BYTES", 1 << 16, (int64_t)1 << 36);
+    assert_bounds(loaded, "SPOOL_MAX_BYTES", 1 << 20, (int64_t)1 << 40);
+    assert_bounds(loaded, "SHUTDOWN_GRACE_MS", 0, 3600000);
+    assert_bounds(loaded, "LOG_SUMMARY_MS", 0, 86400000);
 }
 
 static void assert_size(struct loaded *loaded, const char *value, int64_t bytes)
@@ -268,6 +305,8 @@ static void test_control_characters_and_invalid_utf8_are_refused(void **state)
 {
     struct loaded *loaded = *state;
     assert_false(is_taken(loaded, "REGION", "a\tb"));
+    assert_false(is_taken(loaded, "REGION", "\tb"));
+    assert_false(is_taken(loaded, "REGION", "a\t"));
     assert_false(is_taken(loaded, "REGION", "a\nb"));
     assert_false(is_taken(loaded, "REGION",
                           "a\x7f"
@@ -411,10 +450,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_defaults),
         TEST(test_every_setting_is_read_from_its_own_variable),
+        TEST(test_the_shortest_host_is_a_host),
         TEST(test_empty_is_the_default),
         TEST(test_a_user_must_be_set),
         TEST(test_all_problems_are_told_at_once),
         TEST(test_numbers_are_plain_digits_within_bounds),
+        TEST(test_every_number_has_bounds),
         TEST(test_sizes_are_bytes_or_have_a_binary_unit),
         TEST(test_names_are_exact),
         TEST(test_a_newline_at_the_end_is_refused_with_advice),

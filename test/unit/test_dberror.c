@@ -15,6 +15,10 @@ static enum dberror_class classify(unsigned number, enum dberror_phase phase)
     return dberror_classify(number, "HY000", no_message, phase);
 }
 
+static const unsigned operator_numbers[] = {1045, 1698, 2059, 2061, 5012, 1251, 2049, 1862, 1820,
+                                            4151, 3118, 3955, 3159, 1130, 1044, 1142, 1143, 1227,
+                                            1049, 1146, 1054, 1064, 1390, 5003, 0};
+
 /* numbers ends in 0. */
 static void assert_classes(const unsigned *numbers, enum dberror_class connected,
                            enum dberror_class connecting)
@@ -38,9 +42,6 @@ static void test_every_known_number_has_its_class(void **state)
     static const unsigned wait[] = {2001, 2002, 2003, 2005, 2008, 2012, 1042, 1043,
                                     1040, 1203, 1226, 1129, 1461, 1135, 1041, 1037,
                                     1038, 1028, 1114, 1021, 1030, 3,    0};
-    static const unsigned operator[] = {1045, 1698, 2059, 2061, 5012, 1251, 2049, 1862, 1820,
-                                        4151, 3118, 3955, 3159, 1130, 1044, 1142, 1143, 1227,
-                                        1049, 1146, 1054, 1064, 1390, 5003, 0};
     static const unsigned split[] = {1153, 2020, 0};
     static const unsigned row[] = {1406, 1366, 1264, 1292, 1048, 1062, 1364, 3819,
                                    4025, 1265, 1300, 1411, 1452, 3140, 0};
@@ -48,7 +49,7 @@ static void test_every_known_number_has_its_class(void **state)
     assert_classes(reconnect, DBERROR_RECONNECT, DBERROR_WAIT);
     assert_classes(elsewhere, DBERROR_ELSEWHERE, DBERROR_ELSEWHERE);
     assert_classes(wait, DBERROR_WAIT, DBERROR_WAIT);
-    assert_classes(operator, DBERROR_OPERATOR, DBERROR_OPERATOR);
+    assert_classes(operator_numbers, DBERROR_OPERATOR, DBERROR_OPERATOR);
     assert_classes(split, DBERROR_SPLIT, DBERROR_WAIT);
     assert_classes(row, DBERROR_ROW, DBERROR_OPERATOR);
 }
@@ -150,6 +151,13 @@ static void test_advice_says_what_to_do(void **state)
     assert_advice(1047, "", "quorum");
 }
 
+static void test_every_error_for_an_operator_has_advice(void **state)
+{
+    (void)state;
+    for (size_t i = 0; operator_numbers[i] != 0; i++)
+        assert_advice(operator_numbers[i], "", "");
+}
+
 static void test_what_heals_by_itself_has_no_advice(void **state)
 {
     (void)state;
@@ -183,6 +191,8 @@ static void test_the_row_is_read_from_the_end_of_the_message(void **state)
     assert_int_equal(row_of_message("Incorrect string value: '' for column `a`.`b` at row 256"),
                      256);
     assert_int_equal(row_of_message("x at row 3: y at row 17"), 17);
+    assert_int_equal(row_of_message("x at row 100"), 100);
+    assert_int_equal(row_of_message("x at row 90"), 90);
     assert_int_equal(row_of_message(" at row 1"), 1);
     assert_int_equal(row_of_message("at row 1"), 0);
     assert_int_equal(row_of_message("Data too long at row "), 0);
@@ -207,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_unknown_numbers_go_by_sqlstate),
         cmocka_unit_test(test_a_known_number_goes_before_its_sqlstate),
         cmocka_unit_test(test_advice_says_what_to_do),
+        cmocka_unit_test(test_every_error_for_an_operator_has_advice),
         cmocka_unit_test(test_what_heals_by_itself_has_no_advice),
         cmocka_unit_test(test_classes_have_names),
         cmocka_unit_test(test_the_row_is_read_from_the_end_of_the_message),

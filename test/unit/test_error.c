@@ -55,6 +55,34 @@ static void test_an_argument_may_be_the_text_that_is_replaced(void **state)
     assert_string_equal(err.text, "outer (inner): outer (inner)");
 }
 
+/* Texts in which the character is the last that fits, or is cut. */
+static void assert_stays_whole(const char *character)
+{
+    struct error err;
+    int length = (int)strlen(character);
+    int padding = ERROR_TEXT_SIZE - 1 - length;
+    error_set(&err, ERROR_INPUT, "%0*d%s", padding, 0, character);
+    assert_int_equal(strlen(err.text), ERROR_TEXT_SIZE - 1);
+    error_set(&err, ERROR_INPUT, "%0*d%sx", padding, 0, character);
+    assert_int_equal(strlen(err.text), ERROR_TEXT_SIZE - 1);
+    for (int missing = 1; missing < length; missing++) {
+        error_set(&err, ERROR_INPUT, "%0*d%s", padding + missing, 0, character);
+        assert_int_equal(strlen(err.text), padding + missing);
+    }
+}
+
+static void test_characters_of_every_length_stay_whole(void **state)
+{
+    (void)state;
+    assert_stays_whole("x");
+    assert_stays_whole("\xc0\x80"); /* not valid, but nothing here has to know */
+    assert_stays_whole("\xdf\xbf");
+    assert_stays_whole("\xe0\xa0\x80");
+    assert_stays_whole("\xef\xbf\xbf");
+    assert_stays_whole("\xf0\x90\x80\x80");
+    assert_stays_whole("\xf4\x8f\xbf\xbf");
+}
+
 /* A text of `padding` letters and a character of three bytes. */
 static void set_padded(struct error *err, int padding)
 {
@@ -103,6 +131,7 @@ int main(void)
         cmocka_unit_test(test_the_text_is_one_line),
         cmocka_unit_test(test_an_argument_may_be_the_text_that_is_replaced),
         cmocka_unit_test(test_a_long_text_is_cut_between_characters),
+        cmocka_unit_test(test_characters_of_every_length_stay_whole),
         cmocka_unit_test(test_a_context_pushes_the_end_out_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;

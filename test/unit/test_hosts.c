@@ -35,6 +35,7 @@ static void test_one_host_of_each_form(void **state)
     (void)state;
     assert_single("localhost", "localhost", 3306);
     assert_single("db-1.example_x.COM", "db-1.example_x.COM", 3306);
+    assert_single("azAZ09", "azAZ09", 3306);
     assert_single("db:3307", "db", 3307);
     assert_single("db:1", "db", 1);
     assert_single("db:65535", "db", 65535);
@@ -89,6 +90,7 @@ static void test_what_is_no_host_is_refused(void **state)
     assert_refused("::1", "brackets");
     assert_refused("::", "brackets");
     assert_refused("fe80::1:3306", "brackets");
+    assert_refused("[", "not closed");
     assert_refused("[::1", "not closed");
     assert_refused("[::1]3306", "colon");
     assert_refused("[::g z]", "character");
@@ -96,6 +98,7 @@ static void test_what_is_no_host_is_refused(void **state)
     assert_refused("db:0", "1 to 65535");
     assert_refused("db:65536", "1 to 65535");
     assert_refused("db:99999999999999999999", "1 to 65535");
+    assert_refused("db:65535x", "not a number");
     assert_refused("db:+1", "not a number");
     assert_refused("[::1]:", "1 to 65535");
     assert_refused("/run/\nx", "character");

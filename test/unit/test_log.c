@@ -67,6 +67,8 @@ static void test_values_are_quoted_where_logfmt_needs_it(void **state)
 {
     (void)state;
     assert_value(TEXT("a-b_c/1.2:3,[x]"), "a-b_c/1.2:3,[x]", "\"a-b_c/1.2:3,[x]\"");
+    assert_value(TEXT("a"), "a", "\"a\"");
+    assert_value(TEXT("!~"), "!~", "\"!~\"");
     assert_quoted(TEXT(""), "\"\"");
     assert_quoted((struct text){NULL, 0}, "\"\"");
     assert_quoted(TEXT("a b"), "\"a b\"");
@@ -92,6 +94,7 @@ static void test_invalid_utf8_is_replaced(void **state)
                        "b"),
                   "\"a\xef\xbf\xbd"
                   "b\"");
+    assert_quoted((struct text){"ab\xe2\x82\xac", 4}, "\"ab\xef\xbf\xbd\xef\xbf\xbd\"");
     assert_quoted(TEXT("\xe2\x82"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");
     assert_quoted(TEXT("\xed\xa0\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
     assert_quoted(TEXT("\xf0\x9f\x98\x80"), "\"\xf0\x9f\x98\x80\"");
@@ -162,6 +165,18 @@ static void test_a_full_bucket_earns_nothing_in_advance(void **state)
     assert_int_equal(count_admitted(&limiter, "m", later + 1), 0);
 }
 
+static void test_the_interval_begins_when_the_bucket_is_full(void **state)
+{
+    (void)state;
+    struct log_limiter limiter = {0};
+    uint32_t suppressed;
+    assert_true(log_limiter_admit(&limiter, "m", NOW, &suppressed));
+    int64_t full = NOW + LOG_INTERVAL_US + LOG_INTERVAL_US - 1;
+    assert_int_equal(count_admitted(&limiter, "m", full), LOG_BURST);
+    assert_int_equal(count_admitted(&limiter, "m", full + LOG_INTERVAL_US - 1), 0);
+    assert_int_equal(count_admitted(&limiter, "m", full + LOG_INTERVAL_US), 1);
+}
+
 static void test_a_clock_that_is_set_back_does_not_silence_the_log(void **state)
 {
     (void)state;
@@ -209,6 +224,7 @@ int main(void)
         cmocka_unit_test(test_the_limit_admits_a_burst_and_counts_the_rest),
         cmocka_unit_test(test_a_quiet_time_earns_one_burst_at_most),
         cmocka_unit_test(test_a_full_bucket_earns_nothing_in_advance),
+        cmocka_unit_test(test_the_interval_begins_when_the_bucket_is_full),
         cmocka_unit_test(test_a_clock_that_is_set_back_does_not_silence_the_log),
         cmocka_unit_test(test_each_message_has_its_own_limit),
         cmocka_unit_test(test_messages_beyond_the_sites_share_the_last_one),

@@ -1,6 +1,7 @@
 /* logger: threshold, limit and whole lines, through a pipe. */
 #include "sidecar/logger.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,6 +25,21 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     if (clock == CLOCK_REALTIME)
         now->tv_sec += seconds_ahead;
     return result;
+}
+
+/* The same for write(): at most so many bytes at once, and every second call interrupted. */
+static size_t write_at_most;
+static unsigned write_calls;
+
+ssize_t write(int fd, const void *bytes, size_t count)
+{
+    if (write_at_most == 0)
+        return syscall(SYS_write, fd, bytes, count);
+    if (write_calls++ % 2 == 0) {
+        errno = EINTR;
+        return -1;
+    }
+    return syscall(SYS_write, fd, bytes, count < write_at_most ? count : write_at_most);
 }
 
 struct fixture {
@@ -122,12 +138,16 @@ static void test_what_was_suppressed_is_counted_in_the_next_record(void **state)
     for (int i = 0; i < LOG_BURST + 5; i++)
         LOG(fixture.logger, WARN, "a", log_int("i", i));
     seconds_ahead = LOG_INTERVAL_US / 1000000;
+    LOG(fixture.logger, WARN, "a", log_int("i", 97));
+    LOG(fixture.logger, WARN, "a", log_int("i", 98));
+    seconds_ahead *= 2;
     LOG(fixture.logger, WARN, "a", log_int("i", 99));
     seconds_ahead = 0;
     const char *output = finish(&fixture);
-    assert_int_equal(count(output, "\n"), LOG_BURST + 1);
-    assert_int_equal(count(output, "suppressed"), 1);
-    assert_non_null(strstr(output, " i=99 suppressed=5\n"));
+    assert_int_equal(count(output, "\n"), LOG_BURST + 2);
+    assert_int_equal(count(output, "suppressed"), 2);
+    assert_non_null(strstr(output, " i=97 suppressed=5\n"));
+    assert_non_null(strstr(output, " i=99 suppressed=1\n"));
 }
 
 static void test_more_fields_than_fit_are_left_out(void **state)
@@ -142,6 +162,19 @@ static void test_more_fields_than_fit_are_left_out(void **state)
     const char *output = finish(&fixture);
     assert_int_equal(count(output, " n="), LOGGER_MAX_FIELDS);
     assert_int_equal(count(output, "\n"), 1);
+}
+
+static void test_a_write_that_is_interrupted_or_partial_is_carried_on(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    start(&fixture, LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT);
+    write_at_most = 10;
+    LOG(fixture.logger, INFO, "a message", log_string("of", "some length"));
+    write_at_most = 0;
+    const char *output = finish(&fixture);
+    assert_non_null(strstr(output, " level=info msg=\"a message\" of=\"some length\"\n"));
+    assert_int_equal(count(output, "time="), 1);
 }
 
 static void test_a_failing_write_is_dropped(void **state)
@@ -191,6 +224,7 @@ int main(void)
         cmocka_unit_test(test_all_levels_but_info_are_limited),
         cmocka_unit_test(test_what_was_suppressed_is_counted_in_the_next_record),
         cmocka_unit_test(test_more_fields_than_fit_are_left_out),
+        cmocka_unit_test(test_a_write_that_is_interrupted_or_partial_is_carried_on),
         cmocka_unit_test(test_a_failing_write_is_dropped),
         cmocka_unit_test(test_records_of_threads_do_not_mix),
     };

@@ -97,11 +97,11 @@ static void assert_refused(const char *text)
 static void test_text_that_is_no_quantity_is_refused_and_changes_nothing(void **state)
 {
     (void)state;
-    static const char *const refused[] = {"",    " ",   "K",   "1K",   "1KB",   "1 Gi",  "1.2.3",
-                                          "--1", "1e",  "1e+", "e",    "1ee",   "1kk",   "1ki",
-                                          "0x1", "1,5", "one", "1e1e", "1e1.",  "1e1Ki", "NaN",
-                                          "+-1", "1k-", "1m1", "1Ei1", "\xc2",  "null",  "1e 1",
-                                          "1_0", "- 1", "1-",  "1+",   "1Gi\\", "1ie10", "1iE1"};
+    static const char *const refused[] = {
+        "",     " ",     "K",   "1K",  "1KB",   "1 Gi",  "1.2.3", "--1",  "1e",   "1e+",
+        "e",    "1ee",   "1kk", "1ki", "0x1",   "1,5",   "one",   "1e1e", "1e1.", "1e1Ki",
+        "NaN",  "+-1",   "1k-", "1m1", "1Ei1",  "\xc2",  "null",  "1e 1", "1_0",  "- 1",
+        "1e1x", "1e1 1", "1-",  "1+",  "1Gi\\", "1ie10", "1iE1"};
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
         assert_refused(refused[i]);
 }
@@ -112,6 +112,33 @@ static void test_nul_bytes_are_no_part_of_a_quantity(void **state)
     struct quantity quantity;
     assert_int_equal(quantity_parse((struct text){"1\0", 2}, &quantity), ERROR_INPUT);
     assert_int_equal(quantity_parse((struct text){NULL, 0}, &quantity), ERROR_INPUT);
+}
+
+static void test_white_space_around_it_is_allowed(void **state)
+{
+    (void)state;
+    assert_becomes(" \t\n\v\f\r+1\t \r", "+1");
+    assert_becomes("\t100m\t", "100m");
+    assert_becomes("\r100m\r", "100m");
+}
+
+/* A plus sign tells the text as it was written from a canonical one. */
+static void test_only_short_texts_are_kept_as_they_were_written(void **state)
+{
+    (void)state;
+    assert_becomes("+12345678901Ki", "+12345678901Ki");
+    assert_becomes("+123456789011Ki", "123456789011Ki");
+    assert_becomes("+12345678Mi", "+12345678Mi");
+    assert_becomes("+123456789Mi", "123456789Mi");
+    assert_becomes("+12Ti", "+12Ti");
+    assert_becomes("+123Ti", "123Ti");
+    assert_becomes("+1Pi", "1Pi");
+    assert_becomes("+16Ki", "16Ki");
+    assert_becomes("+17Ki", "+17Ki");
+    assert_becomes("+123456789012345678", "+123456789012345678");
+    assert_becomes("+1234567890123456789", "1234567890123456789");
+    assert_becomes("+123456789012345.678", "+123456789012345.678");
+    assert_becomes("+1234567890123456.789", "1234567890123456789m");
 }
 
 static void test_digits_may_be_missing(void **state)
@@ -155,6 +182,7 @@ static void test_values_beyond_256_bits_are_refused(void **state)
     assert_refused("1e4294967296");
     assert_refused("1e99999999999999999999");
     assert_refused("1000000000000000000000000000000000000000000000000000Ei");
+    assert_refused("1000000000000000000000000000000000000000000000000000000000000Ei");
     assert_becomes("0e99999999999999999999", "0");
     assert_becomes("1e-99999999999999999999", "1e-9");
     assert_becomes("-1e-99999999999999999999", "-1e-9");
@@ -236,9 +264,34 @@ static void test_binary_values_are_capped_and_small_ones_are_decimal(void **stat
     assert_int_equal(quantity_add(&sum, &term), ERROR_NONE);
     assert_format(&sum, "2048512m");
     sum = parse("4Ei");
-    assert_int_equal(quantity_add(&sum, &sum), ERROR_NONE);
-    assert_int_equal(quantity_add(&sum, &sum), ERROR_NONE);
-    assert_format(&sum, "16Ei");
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(quantity_add(&sum, &sum), ERROR_NONE);
+    assert_format(&sum, "1024Ei");
+}
+
+static void assert_sum(const char *a, const char *b, const char *expected)
+{
+    struct quantity sum = parse(a), term = parse(b);
+    assert_int_equal(quantity_add(&sum, &term), ERROR_NONE);
+    assert_format(&sum, expected);
+}
+
+static void test_the_family_of_a_sum_is_the_first_ones(void **state)
+{
+    (void)state;
+    assert_sum("2Ki", "2k", "4048");
+    assert_sum("2k", "2Ki", "4048");
+    assert_sum("1Ki", "1024", "2Ki");
+    assert_sum("1024", "1Ki", "2048");
+    assert_sum("0", "1Ki", "1Ki");
+    assert_sum("0Ki", "1000", "1k");
+    assert_sum("1e3", "1k", "2e3");
+    assert_sum("1k", "1e3", "2k");
+    assert_sum("0.5Ki", "512", "1Ki");
+    assert_sum("0.5Ki", "511", "1023");
+    assert_sum("0.00048828125Ki", "2047.5", "2048"); /* below 1 it is decimal */
+    assert_sum("0.0009765625Ki", "2047", "2Ki");
+    assert_sum("0.00146484375Ki", "2046.5", "2Ki");
 }
 
 static void test_the_total_of_nothing_is_nothing(void **state)
@@ -268,6 +321,8 @@ int main(void)
         cmocka_unit_test(test_all_recorded_cases_agree),
         cmocka_unit_test(test_text_that_is_no_quantity_is_refused_and_changes_nothing),
         cmocka_unit_test(test_nul_bytes_are_no_part_of_a_quantity),
+        cmocka_unit_test(test_white_space_around_it_is_allowed),
+        cmocka_unit_test(test_only_short_texts_are_kept_as_they_were_written),
         cmocka_unit_test(test_digits_may_be_missing),
         cmocka_unit_test(test_a_suffix_beyond_exa_becomes_an_exponent),
         cmocka_unit_test(test_values_beyond_256_bits_are_refused),
@@ -276,6 +331,7 @@ int main(void)
         cmocka_unit_test(test_signs_are_kept_in_sums_and_comparisons),
         cmocka_unit_test(test_equal_values_of_different_spelling_compare_equal),
         cmocka_unit_test(test_binary_values_are_capped_and_small_ones_are_decimal),
+        cmocka_unit_test(test_the_family_of_a_sum_is_the_first_ones),
         cmocka_unit_test(test_the_total_of_nothing_is_nothing),
         cmocka_unit_test(test_the_total_prefers_the_sum_and_later_init_containers),
     };

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -134,6 +135,20 @@ static void test_what_is_no_time_is_refused_and_changes_nothing(void **state)
     assert_refused(TEXT("1970-01-01T00:00:00Z\0"));
 }
 
+static void test_months_have_their_days(void **state)
+{
+    (void)state;
+    static const int last_days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    for (int month = 1; month <= 12; month++) {
+        char text[64];
+        int64_t microseconds;
+        snprintf(text, sizeof(text), "2024-%02d-%02dT00:00:00Z", month, last_days[month - 1]);
+        assert_int_equal(timestamp_parse(text_from(text), &microseconds), ERROR_NONE);
+        snprintf(text, sizeof(text), "2024-%02d-%02dT00:00:00Z", month, last_days[month - 1] + 1);
+        assert_refused(text_from(text));
+    }
+}
+
 static void test_every_prefix_of_a_time_is_refused(void **state)
 {
     (void)state;
@@ -174,6 +189,7 @@ int main(void)
         cmocka_unit_test(test_fractions_are_truncated_to_microseconds),
         cmocka_unit_test(test_what_only_go_takes_is_taken),
         cmocka_unit_test(test_what_is_no_time_is_refused_and_changes_nothing),
+        cmocka_unit_test(test_months_have_their_days),
         cmocka_unit_test(test_every_prefix_of_a_time_is_refused),
         cmocka_unit_test(test_civil_time_has_all_parts),
         cmocka_unit_test(test_times_beyond_the_calendar_are_its_ends),
