@@ -10,8 +10,10 @@
  * database.
  *
  * Stop, in the order of enum phase; each step ends in a callback that begins the next one:
- *   DRAINING   the source is closed; what the outbox holds is written     SIGTERM, SIGINT, end of
- *                                                                         stdin, failed start
+ *   FINISHING  the source takes nothing more in, and delivers what        SIGTERM, SIGINT
+ *              producers have sent until now
+ *   DRAINING   the source is closed; what the outbox holds is written     source finished, failed
+ *                                                                         start
  *   STOPPING   running writes are aborted; what waits goes to the spool   drained, grace over, or
  *                                                                         a second signal
  *   CLOSING    everything is closed; the loop ends empty
@@ -46,7 +48,7 @@
 
 #define ROW_LOG_LIMIT (1U << 20)
 
-enum phase { PHASE_RUNNING, PHASE_DRAINING, PHASE_STOPPING, PHASE_CLOSING };
+enum phase { PHASE_RUNNING, PHASE_FINISHING, PHASE_DRAINING, PHASE_STOPPING, PHASE_CLOSING };
 
 enum { SIGNAL_TERM, SIGNAL_INT, SIGNAL_COUNT };
 
@@ -196,6 +198,14 @@ static void on_stopped(void *context)
         finish(run, false);
 }
 
+static void close_source(struct run *run, void (*closed)(void *context))
+{
+    struct source *source = run->source;
+    run->source = NULL;
+    intake_attach(run->intake, NULL);
+    source->close(source, closed, run);
+}
+
 /* What is not written by now stays in the spool. */
 static void stop(struct run *run)
 {
@@ -203,6 +213,8 @@ static void stop(struct run *run)
         return;
     run->phase = PHASE_STOPPING;
     uv_timer_stop(&run->grace);
+    if (run->source != NULL)
+        close_source(run, on_nothing);
     dispatch_stop(run->dispatch, on_stopped, run);
 }
 
@@ -236,34 +248,41 @@ static void on_source_closed(void *context)
         dispatch_drain(run->dispatch, on_drained, run);
 }
 
-/* grace_ms: how long writing may still take; 0: as long as it needs. */
-static void drain(struct run *run, uint64_t grace_ms)
+static void drain(struct run *run)
 {
     run->phase = PHASE_DRAINING;
-    if (grace_ms > 0)
-        uv_timer_start(&run->grace, on_grace_over, grace_ms, 0);
-    struct source *source = run->source;
-    run->source = NULL;
-    intake_attach(run->intake, NULL);
-    source->close(source, on_source_closed, run);
+    close_source(run, on_source_closed);
+}
+
+/* How long the rest may still take. */
+static void start_grace(struct run *run)
+{
+    uint64_t grace_ms = (uint64_t)run->config->shutdown_grace_ms;
+    uv_timer_start(&run->grace, on_grace_over, grace_ms, 0);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct run *run = handle->data;
     LOG(run->logger, INFO, "signal received", log_int("signal", number));
-    if (run->phase == PHASE_RUNNING)
-        drain(run, (uint64_t)run->config->shutdown_grace_ms);
-    else
+    if (run->phase != PHASE_RUNNING) {
         stop(run);
+        return;
+    }
+    start_grace(run);
+    if (!run->opened) { /* the source is not: the spool is still being read back */
+        drain(run);
+        return;
+    }
+    run->phase = PHASE_FINISHING;
+    run->source->finish(run->source);
 }
 
 static void on_source_finished(void *context)
 {
     struct run *run = context;
     LOG(run->logger, INFO, "end of the stream: writing what waits");
-    if (run->phase == PHASE_RUNNING)
-        drain(run, 0);
+    drain(run);
 }
 
 static void on_stored(void *context)
@@ -306,7 +325,8 @@ static void open_source(struct run *run)
         return;
     LOG(run->logger, ERROR, "cannot start", log_string("error", err.text));
     run->exit_status = 1;
-    drain(run, (uint64_t)run->config->shutdown_grace_ms);
+    start_grace(run);
+    drain(run);
 }
 
 /* Reads back from the spool what there is room for, and opens the source once it has all been read. A

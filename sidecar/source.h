@@ -37,7 +37,7 @@ struct source_events {
     /* A connection ends; an unfinished last line is reported here and is not a document. */
     void (*closed)(void *context, uint64_t connection, uint64_t cut_bytes);
 
-    /* There will be no more documents (end of stdin). Only sources that can end. */
+    /* There will be no more documents: the end of standard input, or after finish(). Once. */
     void (*finished)(void *context);
 };
 
@@ -57,6 +57,12 @@ struct source {
     /* The first `documents` documents of the connection are safe: its producer is told, if it can be
      * told and reads. NULL where there is nobody to tell. */
     void (*acknowledge)(struct source *source, uint64_t connection, uint64_t documents);
+
+    /* Takes in nothing more. What producers on a socket have sent until now is still delivered, of
+     * standard input what was read; then finished() is called. Once, after a start that did not
+     * fail; a pause holds it up. */
+    void (*finish)(struct source *source);
+
     /* Stops, closes every handle, frees the source, then calls closed(). Once, in any state. */
     void (*close)(struct source *source, void (*closed)(void *context), void *context);
 };

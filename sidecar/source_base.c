@@ -14,6 +14,8 @@
  *                                       closed(), the connection is closed
  *   reading fails                       the same, and it is logged
  *   no memory to read into              nothing is lost: the read is tried again a little later
+ *   finished by its user                sockets are shut down for reading: what is in them is
+ *                                       delivered, the producers' next write fails
  *   closed in any state                 connect requests are cancelled by libuv, all handles are
  *                                       closed, the last close callback frees the source
  */
@@ -22,6 +24,7 @@
 #include "sidecar/logger.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 
 /* Documents and reads in one round of the loop: some milliseconds of work. */
 #define TURN_WORK 256
@@ -47,12 +50,18 @@ static bool may_deliver(const struct source_base *base)
     return !base->paused && !base->stopped;
 }
 
+/* Nothing is left but to say so. */
+static bool is_at_end(const struct source_base *base)
+{
+    return base->finishing && !base->finished && base->connections == 0;
+}
+
 /* To be called when that which it looks at has changed. */
 static void schedule_turn(struct source_base *base)
 {
     if (base->stopped)
         return;
-    if (may_deliver(base) && !TAILQ_EMPTY(&base->ready))
+    if ((may_deliver(base) && !TAILQ_EMPTY(&base->ready)) || is_at_end(base))
         uv_idle_start(&base->turn, on_turn);
     else
         uv_idle_stop(&base->turn);
@@ -62,7 +71,7 @@ static void schedule_turn(struct source_base *base)
 
 static void free_when_closed(struct source_base *base)
 {
-    if (base->pending_closes > 0)
+    if (base->pending_closes > 0 || !base->stopped)
         return;
     void (*closed)(void *) = base->closed;
     void *context = base->closed_context;
@@ -90,8 +99,11 @@ static void on_connection_closed(uv_handle_t *handle)
     struct source_base *base = connection->base;
     frame_fini(&connection->frame);
     base->pending_closes--;
+    base->connections--;
     if (base->stopped)
         free_when_closed(base);
+    else if (base->finishing)
+        schedule_turn(base);
     else
         base->kind->gone(connection);
 }
@@ -249,8 +261,54 @@ static void on_turn(uv_idle_t *handle)
         serve(TAILQ_FIRST(&base->ready), &work);
     if (base->stopped)
         return;
+    bool at_end = is_at_end(base);
+    base->finished |= at_end;
     schedule_turn(base);
-    base->events.drained(base->events.context);
+    if (at_end)
+        base->events.finished(base->events.context);
+    else
+        base->events.drained(base->events.context);
+}
+
+/* ---- finishing --------------------------------------------------------------------------------*/
+
+/* A socket still gives what is in it, and then its end; any other stream ends here. */
+static void end_reading(struct source_connection *connection)
+{
+    uv_os_fd_t fd;
+    if (connection->id == 0) {
+        source_connection_abandon(connection, UV_ECANCELED);
+        return;
+    }
+    if (uv_fileno(&connection->handle.any, &fd) == 0 && shutdown(fd, SHUT_RD) == 0)
+        return;
+    if (connection->end == 0) {
+        uv_read_stop(&connection->handle.stream);
+        source_connection_fed(connection, UV_EOF);
+    }
+}
+
+/* A connection may leave the list, or come to its end, while it is gone through. */
+static void end_list(struct source_connection_list *list)
+{
+    struct source_connection *next = TAILQ_FIRST(list);
+    while (next != NULL) {
+        struct source_connection *connection = next;
+        next = TAILQ_NEXT(connection, entry);
+        end_reading(connection);
+    }
+}
+
+static void finish_source(struct source *source)
+{
+    struct source_base *base = (struct source_base *)source;
+    if (base->kind->finish != NULL)
+        base->kind->finish(base);
+    base->finishing = true;
+    end_list(&base->ready);
+    end_list(&base->waiting);
+    end_list(&base->starved);
+    schedule_turn(base);
 }
 
 /* ---- what the kinds call ----------------------------------------------------------------------*/
@@ -282,6 +340,7 @@ void source_base_init(struct source_base *base, const struct source_kind *kind, 
         .source = {.start = start_source,
                    .pause = pause_source,
                    .resume = resume_source,
+                   .finish = finish_source,
                    .close = close_source},
         .kind = kind,
         .loop = loop,
@@ -301,6 +360,7 @@ void source_base_init(struct source_base *base, const struct source_kind *kind, 
 void source_connection_init(struct source_connection *connection, struct source_base *base,
                             void (*read)(struct source_connection *connection))
 {
+    base->connections++;
     connection->base = base;
     connection->id = 0;
     connection->list = NULL;

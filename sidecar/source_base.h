@@ -48,6 +48,10 @@ struct source_kind {
     /* The connection is closed and may be used again; id 0: it was never open. Last call. */
     void (*gone)(struct source_connection *connection);
 
+    /* The source finishes: take what waits for a connection, and then no more of them. No gone()
+     * follows. NULL where nothing can come. */
+    void (*finish)(struct source_base *base);
+
     /* The source closes: close what is not a connection. No gone() follows. */
     void (*stop)(struct source_base *base);
 };
@@ -68,8 +72,11 @@ struct source_base {
     uv_idle_t turn;          /* active while something is to be delivered */
     uv_timer_t starvation;   /* active while a connection is starved */
     uint64_t opened;         /* connections so far */
+    unsigned connections;    /* from init until they are closed */
     unsigned pending_closes; /* handles whose close callback is still to come */
     bool paused;             /* by the user of the source */
+    bool finishing;          /* source->finish() was called */
+    bool finished;           /* and the event, too */
     bool stopped;            /* source->close() was called */
     void (*closed)(void *context);
     void *closed_context;

@@ -108,13 +108,20 @@ static void gone(struct source_connection *connection)
     uv_timer_start(&self->retry, on_retry, retry_ms, 0);
 }
 
+static void finish(struct source_base *base)
+{
+    struct source_connect *self = (struct source_connect *)base;
+    uv_timer_stop(&self->retry);
+}
+
 static void stop(struct source_base *base)
 {
     struct source_connect *self = (struct source_connect *)base;
     source_base_close_handle(base, (uv_handle_t *)&self->retry);
 }
 
-static const struct source_kind kind = {.start = start, .gone = gone, .stop = stop};
+static const struct source_kind kind = {
+    .start = start, .gone = gone, .finish = finish, .stop = stop};
 
 enum error_code source_connect_new(uv_loop_t *loop, const struct source_settings *settings,
                                    const char *path, struct source **source, struct error *err)

@@ -124,16 +124,31 @@ static void gone(struct source_connection *connection)
     listen_again(self);
 }
 
+static void close_listener(struct source_listen *self)
+{
+    if (self->file.fd >= 0)
+        source_base_close_handle(&self->base, (uv_handle_t *)&self->listener);
+    socket_file_close(&self->file);
+}
+
+/* What waits in the backlog may have been sent something already. */
+static void finish(struct source_base *base)
+{
+    struct source_listen *self = (struct source_listen *)base;
+    on_connectable(&self->listener, 0, UV_READABLE);
+    uv_timer_stop(&self->retry);
+    close_listener(self);
+}
+
 static void stop(struct source_base *base)
 {
     struct source_listen *self = (struct source_listen *)base;
     source_base_close_handle(base, (uv_handle_t *)&self->retry);
-    if (self->file.fd >= 0)
-        source_base_close_handle(base, (uv_handle_t *)&self->listener);
-    socket_file_close(&self->file);
+    close_listener(self);
 }
 
-static const struct source_kind kind = {.start = start, .gone = gone, .stop = stop};
+static const struct source_kind kind = {
+    .start = start, .gone = gone, .finish = finish, .stop = stop};
 
 enum error_code source_listen_new(uv_loop_t *loop, const struct source_settings *settings,
                                   const char *path, struct source **source, struct error *err)
