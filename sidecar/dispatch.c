@@ -272,6 +272,7 @@ static void free_dispatch(struct dispatch *dispatch)
     for (unsigned i = 0; i < dispatch->lane_count; i++) {
         batch_fini(&dispatch->lanes[i].request.batch);
         free(dispatch->lanes[i].request.fates);
+        free(dispatch->lanes[i].request.refusals);
     }
     free(dispatch);
 }
@@ -289,7 +290,8 @@ static enum error_code lane_init(struct lane *lane, struct dispatch *dispatch, u
     if (code != ERROR_NONE)
         return code;
     lane->request.fates = calloc(rows, sizeof(*lane->request.fates));
-    if (lane->request.fates == NULL)
+    lane->request.refusals = calloc(rows, sizeof(*lane->request.refusals));
+    if (lane->request.fates == NULL || lane->request.refusals == NULL)
         return error_set(err, ERROR_NOMEM, "no memory for a batch of %zu rows", rows);
     return ERROR_NONE;
 }

@@ -16,9 +16,16 @@ struct isolation {
     size_t bad_end;  /* [begin, bad_end) is known to hold a row that fails, or NOT_KNOWN */
     size_t suspect;  /* the row that the server named, begin <= suspect < bad_end, or NOT_KNOWN */
     size_t max_rows; /* of one write: halved where the packet was too large */
+    size_t run;      /* refused since something was written */
+    size_t written;
+    struct db_error last; /* why the last refused row was */
     bool
         hints_wrong; /* the server named a row that was not the first bad one: bisect from now on */
 };
+
+/* After so many bad rows without a good one the next one is tried alone: where all are bad, one write
+ * for each is enough. */
+#define LONG_RUN 4
 
 static size_t next_end(const struct isolation *isolation)
 {
@@ -28,6 +35,8 @@ static size_t next_end(const struct isolation *isolation)
         want = isolation->suspect - isolation->begin;
     else if (isolation->bad_end != NOT_KNOWN)
         want = (isolation->bad_end - isolation->begin) / 2;
+    else if (isolation->run >= LONG_RUN)
+        want = 1;
     if (want > isolation->max_rows)
         want = isolation->max_rows;
     return isolation->begin + (want > 0 ? want : 1);
@@ -37,6 +46,8 @@ static void on_written(struct isolation *isolation, size_t end)
 {
     for (size_t i = isolation->begin; i < end; i++)
         isolation->request->fates[i] = ROW_WRITTEN;
+    isolation->written += end - isolation->begin;
+    isolation->run = 0;
     isolation->begin = end;
     if (isolation->suspect < end) {
         isolation->suspect = NOT_KNOWN;
@@ -46,12 +57,9 @@ static void on_written(struct isolation *isolation, size_t end)
         isolation->bad_end = NOT_KNOWN;
 }
 
-/* False if there are too many of them. */
-static bool refuse(struct isolation *isolation, const struct db_error *why)
+static void refuse(struct isolation *isolation, const struct db_error *why)
 {
     struct store_request *request = isolation->request;
-    if (request->refusal_count == STORE_MAX_REFUSALS)
-        return false;
     struct refusal *refusal = &request->refusals[request->refusal_count++];
     refusal->row = isolation->begin;
     refusal->number = why->number;
@@ -60,7 +68,8 @@ static bool refuse(struct isolation *isolation, const struct db_error *why)
     isolation->begin++;
     isolation->bad_end = NOT_KNOWN; /* it may have been the only one */
     isolation->suspect = NOT_KNOWN;
-    return true;
+    isolation->run++;
+    isolation->last = *why;
 }
 
 static void stop(struct isolation *isolation, const struct db_error *why)
@@ -69,15 +78,24 @@ static void stop(struct isolation *isolation, const struct db_error *why)
     isolation->request->error = why->error;
 }
 
-static void stop_refusing(struct isolation *isolation, const struct db_error *why)
+/* If a wrong table is likelier than so many wrong rows, none is refused: they wait for a person. */
+static void doubt_burst(struct isolation *isolation)
 {
     struct store_request *request = isolation->request;
+    size_t refused = request->refusal_count;
+    if (isolation->written > 0 || refused <= ISOLATE_BURST)
+        return;
+    for (size_t i = 0; i < refused; i++)
+        request->fates[request->refusals[i].row] = ROW_WAITS;
+    request->refusal_count = 0;
+    if (request->error.code != ERROR_NONE)
+        return; /* other trouble came in between, and waiting is for that */
+    stop(isolation, &isolation->last);
     request->class = DBERROR_OPERATOR;
-    request->error = why->error;
     error_context(&request->error, ERROR_OPERATOR,
-                  "more than %d rows of one batch were refused, which looks like a wrong column of "
-                  "%s rather than wrong rows; the others wait until it is put right; the last one",
-                  STORE_MAX_REFUSALS, request->batch.table->name);
+                  "all %zu rows of a batch were refused, which looks like a wrong column of %s "
+                  "rather than wrong rows; they wait until it is put right; the last one",
+                  refused, request->batch.table->name);
     request->error.code = ERROR_OPERATOR;
 }
 
@@ -90,10 +108,8 @@ static bool on_failed(struct isolation *isolation, size_t end, const struct db_e
         return false;
     }
     if (count == 1) {
-        if (refuse(isolation, why))
-            return true;
-        stop_refusing(isolation, why);
-        return false;
+        refuse(isolation, why);
+        return true;
     }
     if (why->class == DBERROR_SPLIT) {
         isolation->max_rows = count / 2;
@@ -130,4 +146,5 @@ void isolate_batch(struct store_request *request, isolate_write *write, void *co
         else if (!on_failed(&isolation, end, &why))
             break;
     }
+    doubt_burst(&isolation);
 }

@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+#define ISOLATE_BURST 16
+
 /* Writes all of rows[0..count) or none of them, as db_write() does. */
 typedef enum error_code isolate_write(void *context, struct row *const *rows, size_t count,
                                       struct db_error *err);
@@ -19,8 +21,8 @@ typedef enum error_code isolate_write(void *context, struct row *const *rows, si
  *                  A row is refused only when it failed alone.
  *   DBERROR_SPLIT  smaller writes; a row that is too large alone is refused
  *   anything else  the rows that are not decided yet wait
- *   more refusals than STORE_MAX_REFUSALS: not bad rows but a bad table, most likely, and rows must
- *                  not be lost to that: the others wait with DBERROR_OPERATOR */
+ *   more than ISOLATE_BURST rows failed and not one was written: not bad rows but a bad table, most
+ *                  likely, and rows must not be lost to that: all wait, with DBERROR_OPERATOR */
 void isolate_batch(struct store_request *request, isolate_write *write, void *context);
 
 #endif

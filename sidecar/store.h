@@ -29,8 +29,6 @@ struct refusal {
     char text[ERROR_TEXT_SIZE];
 };
 
-#define STORE_MAX_REFUSALS 16 /* in one batch; more rows than that wait for the next round */
-
 /* A question: the uids of the objects that the store holds as alive. */
 struct store_listing {
     const struct table *table;
@@ -45,7 +43,7 @@ struct store_request {
     struct batch batch;            /* count 0: just see that the database can be reached, or: */
     struct store_listing *listing; /* NULL: nothing is asked; else the batch is empty */
     enum row_fate *fates;          /* [batch.capacity], filled in by the store */
-    struct refusal refusals[STORE_MAX_REFUSALS];
+    struct refusal *refusals;      /* the same */
     size_t refusal_count;
     enum dberror_class class; /* where error.code is set: what kind of trouble it is */
     struct error error;       /* ERROR_NONE: no row waits */

@@ -21,6 +21,7 @@ struct world {
     struct store_request request;
     struct row *rows[MAX_ROWS];
     enum row_fate fates[MAX_ROWS];
+    struct refusal refusals[MAX_ROWS];
     bool in_submit;
     unsigned answers;
     bool closed;
@@ -46,6 +47,7 @@ static int set_up(void **state)
         .capacity = MAX_ROWS,
     };
     world->request.fates = world->fates;
+    world->request.refusals = world->refusals;
     world->request.done = on_done;
     world->request.owner = world;
     *state = world;

@@ -27,6 +27,7 @@ struct database {
 
     struct row *rows[MAX_ROWS]; /* never looked into: a row is its place here */
     enum row_fate fates[MAX_ROWS];
+    struct refusal refusals[MAX_ROWS];
     struct store_request request;
 };
 
@@ -42,6 +43,7 @@ static void database_init(struct database *database, size_t count)
     };
     memset(database->fates, 0xff, sizeof(database->fates));
     database->request.fates = database->fates;
+    database->request.refusals = database->refusals;
     database->request.refusal_count = 99; /* of an earlier use */
     database->request.error.code = ERROR_AGAIN;
 }
@@ -191,39 +193,66 @@ static void test_every_choice_of_bad_rows_is_found(void **state)
     }
 }
 
-static void test_sixteen_bad_rows_are_refused(void **state)
+static void test_all_bad_rows_are_refused_as_long_as_one_is_good(void **state)
 {
     (void)state;
     for (int hints = 0; hints < HINTS_COUNT; hints++) {
-        struct database database;
-        database_init(&database, MAX_ROWS);
-        database.hints = (enum hints)hints;
-        for (size_t i = 0; i < STORE_MAX_REFUSALS; i++)
-            database.poison[i * 16 + i] = true;
-        isolate(&database);
-        assert_only_poison_is_refused(&database);
-        assert_int_equal(database.request.refusal_count, STORE_MAX_REFUSALS);
+        for (size_t good = 0; good < MAX_ROWS; good++) {
+            struct database database;
+            database_init(&database, MAX_ROWS);
+            database.hints = (enum hints)hints;
+            for (size_t i = 0; i < MAX_ROWS; i++)
+                database.poison[i] = i != good;
+            isolate(&database);
+            assert_only_poison_is_refused(&database);
+            assert_in_range(database.writes, MAX_ROWS, MAX_ROWS + 64);
+        }
     }
 }
 
-static void test_more_bad_rows_than_that_wait_for_a_person(void **state)
+static void test_a_small_batch_of_bad_rows_is_refused(void **state)
 {
     (void)state;
-    for (size_t count = STORE_MAX_REFUSALS + 1; count <= MAX_ROWS; count++) {
+    for (size_t count = 1; count <= ISOLATE_BURST; count++) {
         struct database database;
-        database_init(&database, MAX_ROWS);
-        for (size_t i = MAX_ROWS - count; i < MAX_ROWS; i++)
-            database.poison[i] = true;
+        database_init(&database, count);
+        memset(database.poison, true, count);
+        isolate(&database);
+        assert_only_poison_is_refused(&database);
+    }
+}
+
+static void test_a_large_batch_of_bad_rows_waits_for_a_person(void **state)
+{
+    (void)state;
+    for (size_t count = ISOLATE_BURST + 1; count <= MAX_ROWS; count++) {
+        struct database database;
+        database_init(&database, count);
+        memset(database.poison, true, count);
         isolate(&database);
         assert_answer_is_true(&database);
-        assert_int_equal(database.request.refusal_count, STORE_MAX_REFUSALS);
+        assert_int_equal(database.request.refusal_count, 0);
         assert_int_equal(database.request.class, DBERROR_OPERATOR);
         assert_int_equal(database.request.error.code, ERROR_OPERATOR);
         assert_non_null(strstr(database.request.error.text, "replica_info"));
         assert_non_null(strstr(database.request.error.text, "class 6"));
-        assert_int_equal(database.fates[MAX_ROWS - 1], ROW_WAITS);
-        assert_in_range(database.writes, STORE_MAX_REFUSALS, 4 * STORE_MAX_REFUSALS + 4);
+        assert_in_range(database.writes, count, count + 40);
     }
+}
+
+static void test_a_burst_that_other_trouble_cuts_short_is_not_refused(void **state)
+{
+    struct database database;
+
+    (void)state;
+    database_init(&database, MAX_ROWS);
+    memset(database.poison, true, MAX_ROWS - 1);
+    database.fail_at = 100;
+    database.fail_class = DBERROR_RECONNECT;
+    isolate(&database);
+    assert_answer_is_true(&database);
+    assert_int_equal(database.request.refusal_count, 0);
+    assert_int_equal(database.request.class, DBERROR_RECONNECT);
 }
 
 static void test_a_refusal_says_why(void **state)
@@ -313,8 +342,10 @@ int main(void)
         cmocka_unit_test(test_one_bad_row_is_found_wherever_it_is),
         cmocka_unit_test(test_a_fault_that_does_not_come_again_refuses_nothing),
         cmocka_unit_test(test_every_choice_of_bad_rows_is_found),
-        cmocka_unit_test(test_sixteen_bad_rows_are_refused),
-        cmocka_unit_test(test_more_bad_rows_than_that_wait_for_a_person),
+        cmocka_unit_test(test_all_bad_rows_are_refused_as_long_as_one_is_good),
+        cmocka_unit_test(test_a_small_batch_of_bad_rows_is_refused),
+        cmocka_unit_test(test_a_large_batch_of_bad_rows_waits_for_a_person),
+        cmocka_unit_test(test_a_burst_that_other_trouble_cuts_short_is_not_refused),
         cmocka_unit_test(test_a_refusal_says_why),
         cmocka_unit_test(test_too_large_a_packet_is_sent_in_parts),
         cmocka_unit_test(test_bad_rows_are_found_in_parts),
