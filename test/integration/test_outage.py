@@ -155,7 +155,7 @@ def test_term_while_the_database_is_away_says_what_is_left(new_sidecar, listener
     sidecar.wait_until_received(7)
     assert sidecar.stop() == 1
     assert sidecar.accounts()["pending"] == 7
-    assert sidecar.records("rows were not written before the process had to end", rows=7)
+    assert sidecar.records("rows were lost: neither the database nor a spool took them", rows=7)
 
 
 def test_second_term_ends_the_grace(new_sidecar, listener, server, database):

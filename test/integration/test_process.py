@@ -147,33 +147,40 @@ def test_unfinished_last_line_of_stdin_is_said(ship, database):
 # unix-listen: the sidecar listens
 
 
-def test_listening_socket_is_for_owner_and_group(new_sidecar, directory, database):
+@pytest.fixture
+def listening(new_sidecar):
+    """listening(path) starts a sidecar that listens there."""
+
+    def start(path):
+        sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}").start()
+        producer.connect(path).close()
+        return sidecar
+
+    return start
+
+
+def test_listening_socket_is_for_owner_and_group(listening, directory):
     path = directory / "events.sock"
-    sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}").start()
-    sidecar.wait_for_record("started")
+    sidecar = listening(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
     assert sidecar.stop() == 0
     assert not path.exists()
 
 
-def test_stale_socket_file_is_replaced(new_sidecar, directory, database):
+def test_stale_socket_file_is_replaced(listening, directory):
     path = directory / "events.sock"
-    new_sidecar(EVENT_SOURCE=f"unix-listen:{path}").start().wait_for_record("started")
-    first = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}.2").start()
-    first.wait_for_record("started")
-    first.kill()
-    assert Path(f"{path}.2").exists()
-    second = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}.2").start()
-    with producer.connect(f"{path}.2") as connection:
+    listening(path).kill()
+    assert path.exists()
+    second = listening(path)
+    with producer.connect(path) as connection:
         connection.sendall(job_lines(1))
         second.wait_until_written(1)
     assert second.stop() == 0
 
 
-def test_socket_that_another_one_listens_on_is_left_alone(new_sidecar, directory, database):
+def test_socket_that_another_one_listens_on_is_left_alone(listening, new_sidecar, directory):
     path = directory / "events.sock"
-    first = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}").start()
-    first.wait_for_record("started")
+    first = listening(path)
     second = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}").start()
     assert second.wait() == 1
     assert second.records("cannot start")

@@ -100,8 +100,11 @@ class Sidecar:
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def log_tail(self, size=4000):
-        return self.log_text()[-size:]
+    def log_tail(self, size=6000):
+        """The end of the log, for a person; of its many summaries only the last one."""
+        lines = self.log_text().splitlines(keepends=True)
+        summaries = [line for line in lines if '"msg":"summary"' in line]
+        return "".join(line for line in lines if line not in summaries[:-1])[-size:]
 
     def records(self, message=None, **fields):
         """The records of the log, those with this message and these fields."""
