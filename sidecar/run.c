@@ -389,7 +389,7 @@ static enum error_code make_outbox(struct run *run, struct error *err)
 static enum error_code make_spool(struct run *run, struct error *err)
 {
     if (run->config->spool_dir[0] == '\0') {
-        LOG(run->logger, WARN,
+        LOG(run->logger, INFO,
             "no SPOOL_DIR: what the database has not taken is only in memory, and "
             "lost if this process is killed");
         return ERROR_NONE;
