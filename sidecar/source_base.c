@@ -14,6 +14,7 @@
  *                                       closed(), the connection is closed
  *   reading fails                       the same, and it is logged
  *   no memory to read into              nothing is lost: the read is tried again a little later
+ *   the producer does not read          one acknowledgement waits in its connection, no more
  *   finished by its user                sockets are shut down for reading: what is in them is
  *                                       delivered, the producers' next write fails
  *   closed in any state                 connect requests are cancelled by libuv, all handles are
@@ -23,6 +24,8 @@
 
 #include "sidecar/logger.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -270,6 +273,59 @@ static void on_turn(uv_idle_t *handle)
         base->events.drained(base->events.context);
 }
 
+/* ---- acknowledging ----------------------------------------------------------------------------*/
+
+static void tell(struct source_connection *connection);
+
+/* An error shows when the connection is read, too: nothing is to be done about it here. */
+static void on_told(uv_write_t *request, int status)
+{
+    struct source_connection *connection = request->data;
+    connection->telling = false;
+    if (status == 0)
+        tell(connection);
+}
+
+/* One line at a time: a producer that does not read costs no memory, and gets the newest number when
+ * it does. */
+static void tell(struct source_connection *connection)
+{
+    if (connection->telling || connection->safe <= connection->told)
+        return;
+    int length = snprintf(connection->ack_line, sizeof(connection->ack_line),
+                          "{\"acked\":%" PRIu64 "}\n", connection->safe);
+    uv_buf_t buf = uv_buf_init(connection->ack_line, (unsigned)length);
+    connection->ack.data = connection;
+    connection->told = connection->safe;
+    connection->telling =
+        uv_write(&connection->ack, &connection->handle.stream, &buf, 1, on_told) == 0;
+}
+
+static struct source_connection *find_connection(struct source_connection_list *list, uint64_t id)
+{
+    struct source_connection *connection;
+    TAILQ_FOREACH(connection, list, entry)
+    {
+        if (connection->id == id)
+            return connection;
+    }
+    return NULL;
+}
+
+static void acknowledge(struct source *source, uint64_t id, uint64_t documents)
+{
+    struct source_base *base = (struct source_base *)source;
+    struct source_connection *connection = find_connection(&base->waiting, id);
+    if (connection == NULL)
+        connection = find_connection(&base->ready, id);
+    if (connection == NULL)
+        connection = find_connection(&base->starved, id);
+    if (connection == NULL)
+        return;
+    connection->safe = documents;
+    tell(connection);
+}
+
 /* ---- finishing --------------------------------------------------------------------------------*/
 
 /* A socket still gives what is in it, and then its end; any other stream ends here. */
@@ -340,6 +396,7 @@ void source_base_init(struct source_base *base, const struct source_kind *kind, 
         .source = {.start = start_source,
                    .pause = pause_source,
                    .resume = resume_source,
+                   .acknowledge = kind->answers ? acknowledge : NULL,
                    .finish = finish_source,
                    .close = close_source},
         .kind = kind,
@@ -367,6 +424,9 @@ void source_connection_init(struct source_connection *connection, struct source_
     connection->received = 0;
     connection->end = 0;
     connection->announced = false;
+    connection->safe = 0;
+    connection->told = 0;
+    connection->telling = false;
     connection->read = read;
     connection->handle.any.data = connection;
     frame_init(&connection->frame, base->max_document);

@@ -21,6 +21,8 @@ struct source_connection;
 
 TAILQ_HEAD(source_connection_list, source_connection);
 
+#define SOURCE_ACK_SIZE 40 /* {"acked":N} and a newline */
+
 struct source_connection {
     struct source_base *base;
     uint64_t id; /* given when it is open; 0 until then */
@@ -30,6 +32,12 @@ struct source_connection {
     uint64_t received; /* bytes */
     int end;           /* libuv's error that ended it, UV_EOF for a clean end; 0: it goes on */
     bool announced;    /* opened() was called */
+
+    uint64_t safe; /* documents that its producer may be told are safe */
+    uint64_t told; /* those it was told of */
+    bool telling;  /* ack is with libuv: it may stay there if the producer does not read */
+    uv_write_t ack;
+    char ack_line[SOURCE_ACK_SIZE];
 
     /* Starts one read, which ends in source_connection_fed(), at once or later. */
     void (*read)(struct source_connection *connection);
@@ -43,6 +51,8 @@ struct source_connection {
 };
 
 struct source_kind {
+    bool answers; /* its connections are sockets: acknowledgements can be written to them */
+
     enum error_code (*start)(struct source_base *base, struct error *err);
 
     /* The connection is closed and may be used again; id 0: it was never open. Last call. */

@@ -148,7 +148,7 @@ static void stop(struct source_base *base)
 }
 
 static const struct source_kind kind = {
-    .start = start, .gone = gone, .finish = finish, .stop = stop};
+    .answers = true, .start = start, .gone = gone, .finish = finish, .stop = stop};
 
 enum error_code source_listen_new(uv_loop_t *loop, const struct source_settings *settings,
                                   const char *path, struct source **source, struct error *err)
