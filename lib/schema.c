@@ -37,8 +37,7 @@ enum {
     COLUMN_DATA_TYPE,
     COLUMN_FULL_TYPE,
     COLUMN_NULLABLE,
-    COLUMN_CHARS,
-    COLUMN_BYTES,
+    COLUMN_SIZE,
     COLUMN_COLLATION,
     COLUMN_DEFAULT,
     COLUMN_EXTRA,
@@ -46,7 +45,7 @@ enum {
 };
 #define COLUMN_FIELDS                                                                              \
     "TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, CHARACTER_MAXIMUM_LENGTH, "     \
-    "CHARACTER_OCTET_LENGTH, COLLATION_NAME, COLUMN_DEFAULT, EXTRA"
+    "COLLATION_NAME, COLUMN_DEFAULT, EXTRA"
 
 enum {
     INDEX_TABLE,
@@ -178,7 +177,7 @@ static struct schema_column column_of(const struct text *values)
 {
     struct schema_column column = {.exists = true};
     column.type = type_of(values[COLUMN_DATA_TYPE]);
-    column.size = number(values[column.type == SCHEMA_VARCHAR ? COLUMN_CHARS : COLUMN_BYTES]);
+    column.size = number(values[COLUMN_SIZE]);
     column.nullable = is(values[COLUMN_NULLABLE], "YES");
     /* MariaDB says NULL with four letters. */
     column.has_default = values[COLUMN_DEFAULT].data != NULL && !is(values[COLUMN_DEFAULT], "NULL");

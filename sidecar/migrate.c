@@ -57,18 +57,9 @@ struct migrator {
     struct logger *logger;
 };
 
-static enum error_code fail(struct db_error *err, enum dberror_class class)
-{
-    err->class = class;
-    err->number = 0;
-    err->row = 0;
-    return err->error.code;
-}
-
 static enum error_code no_memory(struct db_error *err)
 {
-    error_set(&err->error, ERROR_NOMEM, "migrating the tables: no memory");
-    return fail(err, DBERROR_WAIT);
+    return db_error_set(err, DBERROR_WAIT, "migrating the tables: no memory");
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */
@@ -77,7 +68,7 @@ struct reading {
     struct schema *schema;
     enum schema_question question;
     enum error_code code;
-    struct error *err;
+    struct error err;
 };
 
 static void on_answer(void *context, const struct text *values, size_t count)
@@ -85,13 +76,13 @@ static void on_answer(void *context, const struct text *values, size_t count)
     struct reading *reading = context;
     if (reading->code == ERROR_NONE)
         reading->code =
-            schema_answer(reading->schema, reading->question, values, count, reading->err);
+            schema_answer(reading->schema, reading->question, values, count, &reading->err);
 }
 
 static enum error_code ask(struct db *db, struct schema *schema, enum schema_question question,
                            struct db_error *err)
 {
-    struct reading reading = {.schema = schema, .question = question, .err = &err->error};
+    struct reading reading = {.schema = schema, .question = question};
     struct buffer sql;
     buffer_init(&sql, SQL_LIMIT);
     bool is_asked = schema_ask(schema, question, &sql);
@@ -102,7 +93,7 @@ static enum error_code ask(struct db *db, struct schema *schema, enum schema_que
         code = db_query(db, buffer_text(&sql), on_answer, &reading, err);
     buffer_fini(&sql);
     if (code == ERROR_NONE && reading.code != ERROR_NONE)
-        code = fail(err, DBERROR_OPERATOR);
+        code = db_error_set(err, DBERROR_OPERATOR, "%s", reading.err.text);
     return code;
 }
 
@@ -116,8 +107,10 @@ static enum error_code make_plan(struct db *db, struct migration *migration, str
     enum error_code code = ERROR_NONE;
     for (unsigned question = 0; code == ERROR_NONE && question < SCHEMA_QUESTIONS; question++)
         code = ask(db, schema, (enum schema_question)question, err);
-    if (code == ERROR_NONE && migration_plan(schema, migration, &err->error) != ERROR_NONE)
-        code = err->error.code == ERROR_NOMEM ? no_memory(err) : fail(err, DBERROR_OPERATOR);
+    struct error why;
+    if (code == ERROR_NONE && migration_plan(schema, migration, &why) != ERROR_NONE)
+        code = why.code == ERROR_NOMEM ? no_memory(err)
+                                       : db_error_set(err, DBERROR_OPERATOR, "%s", why.text);
     schema_free(schema);
     return code;
 }
@@ -274,7 +267,7 @@ static enum error_code run_steps(struct migrator *migrator, const struct migrati
             return give_up(migrator, migration, i, err);
         }
         if (err->class == DBERROR_RETRY)
-            err->class = DBERROR_WAIT; /* it was tried again, often enough */
+            err->class = DBERROR_WAIT; /* it was tried often enough */
         return error_context(&err->error, ERROR_AGAIN, "migrating table %s", step->table);
     }
     progress->expected = true;
@@ -292,8 +285,7 @@ static enum error_code run_round(struct migrator *migrator, struct progress *pro
         progress->done = true;
     } else if (progress->expected) {
         progress->done = true;
-        error_set(&err->error, ERROR_OPERATOR,
-                  "the server took the statements, but did not do them");
+        db_error_set(err, DBERROR_OPERATOR, "the server took the statements, but did not do them");
         code = give_up(migrator, &migration, 0, err);
     } else {
         code = run_steps(migrator, &migration, progress, err);
@@ -321,11 +313,10 @@ static enum error_code lock(struct migrator *migrator, struct db_error *err)
 {
     bool locked = false;
     enum error_code code = db_query(migrator->db, TEXT(LOCK), on_lock, &locked, err);
-    if (code == ERROR_NONE && !locked) {
-        code = error_set(&err->error, ERROR_AGAIN,
+    if (code == ERROR_NONE && !locked)
+        code =
+            db_error_set(err, DBERROR_WAIT,
                          "the tables of this database are being migrated over another connection");
-        fail(err, DBERROR_WAIT);
-    }
     return code;
 }
 
