@@ -27,7 +27,7 @@ struct source_listen {
     struct source_base base;
     struct socket_file file;
     uv_poll_t listener; /* of file.fd; initialised once that is open */
-    uv_timer_t retry;   /* active while accept is to be tried again */
+    uv_timer_t retry;   /* when it is over, accept is tried again */
     struct source_connection_list unused;
     struct source_connection connections[SOURCE_LISTEN_MAX];
     char path[]; /* ends in NUL */
@@ -96,7 +96,6 @@ static void on_connectable(uv_poll_t *listener, int status, int events)
 
 static void listen_again(struct source_listen *self)
 {
-    uv_timer_stop(&self->retry);
     uv_poll_start(&self->listener, UV_READABLE, on_connectable);
 }
 
@@ -136,7 +135,6 @@ static void finish(struct source_base *base)
 {
     struct source_listen *self = (struct source_listen *)base;
     on_connectable(&self->listener, 0, UV_READABLE);
-    uv_timer_stop(&self->retry);
     close_listener(self);
 }
 

@@ -80,6 +80,7 @@ static void test_documents_come_in_order_between_opened_and_closed(void **state)
     world_expect(world, 1, TEXT("{\"a\":1}\n{\"b\":2}\n{\"c\":3}\n"));
     assert_int_equal(world->cut_bytes, 0);
     assert_int_equal(world->count[WORLD_FINISHED], 0);
+    assert_int_equal(world_logged(world, "stream broken"), 0);
 }
 
 static void test_a_cut_between_any_two_bytes_changes_nothing(void **state)
@@ -239,6 +240,24 @@ static void test_a_busy_producer_does_not_keep_others_waiting(void **state)
     assert_true(world->count[WORLD_DOCUMENT] <= 1024);
     close(busy);
     close(quiet);
+}
+
+static void test_without_anything_to_deliver_the_loop_sleeps(void **state)
+{
+    struct world *world = *state;
+    world_start(world, LISTEN);
+    int producer = world_connect(world);
+    world_send_string(world, producer, "a\nb\n");
+    world->pause_at = 1;
+    world_wait(world, WORLD_DOCUMENT, 1);
+    world_rounds(world, 3);
+    assert_true(uv_backend_timeout(&world->loop) > 0);
+    world_resume(world);
+    assert_int_equal(uv_backend_timeout(&world->loop), 0);
+    world_wait(world, WORLD_DOCUMENT, 2);
+    world_rounds(world, 3);
+    assert_true(uv_backend_timeout(&world->loop) > 0);
+    close(producer);
 }
 
 /* ---- pausing ----------------------------------------------------------------------------------*/
@@ -450,6 +469,7 @@ int main(void)
         WORLD_TEST(test_a_half_closed_producer_has_ended_its_stream),
         WORLD_TEST(test_many_lines_of_one_read_are_delivered_in_small_bursts),
         WORLD_TEST(test_a_busy_producer_does_not_keep_others_waiting),
+        WORLD_TEST(test_without_anything_to_deliver_the_loop_sleeps),
         WORLD_TEST(test_no_document_comes_while_paused_and_none_is_lost),
         WORLD_TEST(test_the_producer_feels_a_pause),
         WORLD_TEST(test_an_end_during_a_pause_is_told_after_it),
