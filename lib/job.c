@@ -73,7 +73,7 @@ static enum error_code find_tenancy(struct job_converter *converter, struct obje
     if (code == ERROR_NOMEM)
         return error_set(err, code, "no memory for a tenancy annotation");
     if (code != ERROR_NONE)
-        object->bad_fields++;
+        object_refuse(object, TENANCY_ANNOTATION);
     return ERROR_NONE;
 }
 

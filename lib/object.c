@@ -40,12 +40,18 @@ void object_init(struct object *object, struct json *json, const json_value *roo
     object->version = plain_text(json, object->metadata, "resourceVersion", TEXT("0"));
 }
 
+void object_refuse(struct object *object, const char *key)
+{
+    if (object->bad_fields++ == 0)
+        object->first_bad_field = key;
+}
+
 /* An element of a list may be null, which has no members, but nothing else that has none. */
 static const json_value *member(struct object *object, const json_value *parent, const char *key)
 {
     const json_value *value = json_member(parent, key);
     if (value == NULL && parent != NULL && !json_is_object(parent) && !json_is_null(parent))
-        object->bad_fields++;
+        object_refuse(object, key);
     return value;
 }
 
@@ -54,7 +60,7 @@ const json_value *object_child(struct object *object, const json_value *parent, 
     const json_value *value = member(object, parent, key);
     if (value == NULL || json_is_object(value))
         return value;
-    object->bad_fields++;
+    object_refuse(object, key);
     return NULL;
 }
 
@@ -63,7 +69,7 @@ const json_value *object_list(struct object *object, const json_value *parent, c
     const json_value *value = member(object, parent, key);
     if (value == NULL || json_is_array(value))
         return value;
-    object->bad_fields++;
+    object_refuse(object, key);
     return NULL;
 }
 
@@ -76,7 +82,7 @@ bool object_find_text(struct object *object, const json_value *parent, const cha
         return false;
     if (json_text(object->json, value, text))
         return true;
-    object->bad_fields++;
+    object_refuse(object, key);
     return false;
 }
 
@@ -92,7 +98,7 @@ int64_t object_integer(struct object *object, const json_value *parent, const ch
     const json_value *value = member(object, parent, key);
     int64_t integer = 0;
     if (value != NULL && !json_integer(value, &integer))
-        object->bad_fields++;
+        object_refuse(object, key);
     return integer;
 }
 
@@ -106,7 +112,7 @@ struct cell object_time(struct object *object, const json_value *parent, const c
     if (is_time && microseconds >= FIRST_DATETIME_US)
         return cell_time(microseconds);
     if (!is_time || microseconds != GO_ZERO_TIME_US)
-        object->bad_fields++;
+        object_refuse(object, key);
     return cell_null();
 }
 

@@ -23,13 +23,18 @@ struct object {
     bool gone;           /* its event was DELETED */
     int64_t received_us; /* when its event arrived, microseconds since 1970 */
     uint32_t bad_fields;
+    const char *first_bad_field; /* its key; NULL if there is none */
     uint32_t bad_quantities;
 };
 
 void object_init(struct object *object, struct json *json, const json_value *root, bool gone,
                  int64_t received_us);
 
-/* The member `key` of parent, if it is an object or an array; NULL if not, or if parent is NULL. */
+/* Counts a field that is of a wrong type or form. key: a string literal. */
+void object_refuse(struct object *object, const char *key);
+
+/* The member `key` of parent, if it is an object or an array; NULL if not, or if parent is NULL.
+ * This and the next ones: key is a string literal. */
 const json_value *object_child(struct object *object, const json_value *parent, const char *key);
 const json_value *object_list(struct object *object, const json_value *parent, const char *key);
 

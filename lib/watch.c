@@ -251,6 +251,8 @@ static enum watch_fate decode_document(struct watch *watch, const json_value *ro
                                     : decode_bare(&object, kind, result);
     if (fate == WATCH_ROW) {
         result->bad_fields = object.bad_fields;
+        if (object.first_bad_field != NULL)
+            copy_text(result->reason, sizeof(result->reason), text_from(object.first_bad_field));
         result->bad_quantities = object.bad_quantities;
     }
     return fate;

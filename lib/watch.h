@@ -68,7 +68,9 @@ struct watch_result {
     char name[128];
     char uid[65];
     char version[33];
-    char reason[160]; /* INVALID, ERROR_EVENT, STATUS: what is wrong or what the server said */
+    char reason
+        [160]; /* INVALID, ERROR_EVENT, STATUS: what is wrong or what the server said; ROW: the
+                         first bad field */
 };
 
 /* Decodes one line (without its newline). received_us: now, microseconds since 1970. */

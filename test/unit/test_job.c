@@ -198,6 +198,7 @@ static void test_difference_12_unknown_times(void **state)
     expect(d, JOB_CREATED, RECEIVED);
     expect(d, JOB_FINISHED, TEXT_OF_NULL);
     assert_int_equal(d->result.bad_fields, 2);
+    assert_string_equal(d->result.reason, "creationTimestamp");
 }
 
 static void test_difference_13_times_are_utc(void **state)
