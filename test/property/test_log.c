@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#define ROUNDS    20000
+#define ROUNDS    5000
 #define MAX_VALUE 1100
 
 static struct chance chance;
