@@ -49,7 +49,10 @@ static void begin_step(struct plan *plan)
 static char *copy_of(struct buffer *buffer)
 {
     const char *text = buffer_cstring(buffer);
-    return text != NULL ? strdup(text) : NULL;
+    char *copy = text != NULL ? malloc(buffer->length + 1) : NULL;
+    if (copy != NULL)
+        memcpy(copy, text, buffer->length + 1);
+    return copy;
 }
 
 static void end_step(struct plan *plan, const char *table, bool sliced)

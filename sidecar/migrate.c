@@ -59,7 +59,7 @@ struct migrator {
 
 static enum error_code no_memory(struct db_error *err)
 {
-    return db_error_set(err, DBERROR_WAIT, "migrating the tables: no memory");
+    return db_error_set(err, DBERROR_WAIT, "no memory to migrate the tables");
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */
