@@ -235,6 +235,7 @@ static enum error_code take_lock(struct spool_file *file, struct error *err)
 
 static enum error_code make(const char *directory, struct spool_file **result, struct error *err)
 {
+    *result = NULL;
     if (strlen(directory) >= sizeof((*result)->directory))
         return error_set(err, ERROR_OPERATOR, "SPOOL_DIR is too long");
     struct spool_file *file = calloc(1, sizeof(*file));
@@ -286,7 +287,7 @@ enum error_code spool_file_open(const char *directory, struct spool_file **resul
     quarantined[0] = '\0';
     struct spool_file *file;
     enum error_code code = make(directory, &file, err);
-    if (code != ERROR_NONE)
+    if (file == NULL)
         return code;
     code = take_lock(file, err);
     if (code == ERROR_NONE)
@@ -309,7 +310,7 @@ enum error_code spool_file_attach(const char *directory, struct spool_file **res
 {
     struct spool_file *file;
     enum error_code code = make(directory, &file, err);
-    if (code != ERROR_NONE)
+    if (file == NULL)
         return code;
     if (access(file->path, R_OK) != 0)
         code = error_set(err, ERROR_OPERATOR, "no spool at %s: %s", file->path, strerror(errno));
