@@ -34,7 +34,11 @@ struct source_listen {
 };
 
 static void on_connectable(uv_poll_t *listener, int status, int events);
-static void listen_again(struct source_listen *self);
+
+static void listen_again(struct source_listen *self)
+{
+    uv_poll_start(&self->listener, UV_READABLE, on_connectable);
+}
 
 /* A connection, or -errno. */
 static int accept_next(const struct source_listen *self)
@@ -92,11 +96,6 @@ static void on_connectable(uv_poll_t *listener, int status, int events)
     } else if (status != -EAGAIN) {
         on_accept_failed(self, status);
     }
-}
-
-static void listen_again(struct source_listen *self)
-{
-    uv_poll_start(&self->listener, UV_READABLE, on_connectable);
 }
 
 static enum error_code start(struct source_base *base, struct error *err)

@@ -253,13 +253,18 @@ static void test_a_stale_socket_is_replaced(void **state)
     world_send_string(world, producer, "a\n");
     world_wait(world, WORLD_DOCUMENT, 1);
     close(producer);
+
+    /* Nothing is locked any more. */
+    int directory = open(world->directory, O_RDONLY | O_DIRECTORY);
+    assert_int_equal(flock(directory, LOCK_EX | LOCK_NB), 0);
+    close(directory);
 }
 
 static void test_a_live_listener_is_not_robbed(void **state)
 {
     struct world *world = *state;
     int listener = world_listen(world);
-    expect_refusal(world, ERROR_OPERATOR, "another process listens");
+    expect_refusal(world, ERROR_OPERATOR, "stop that one");
     assert_true(S_ISSOCK(mode_of(world->socket_path)));
     world_close(world);
     world_wait_until(world, &world->source_closed, 1);
@@ -282,7 +287,7 @@ static void test_a_live_listener_with_a_full_backlog_is_not_robbed(void **state)
     } while (connect(waiting[count++], (struct sockaddr *)&address, sizeof(address)) == 0);
     assert_int_equal(errno, EAGAIN);
 
-    expect_refusal(world, ERROR_OPERATOR, "another process listens");
+    expect_refusal(world, ERROR_OPERATOR, "stop that one");
     while (count > 0)
         close(waiting[--count]);
     close(listener);
@@ -295,7 +300,7 @@ static void test_a_datagram_socket_in_use_is_not_robbed(void **state)
     int other = socket(AF_UNIX, SOCK_DGRAM, 0);
     memcpy(address.sun_path, world->socket_path, strlen(world->socket_path));
     assert_int_equal(bind(other, (struct sockaddr *)&address, sizeof(address)), 0);
-    expect_refusal(world, ERROR_OPERATOR, "another process listens");
+    expect_refusal(world, ERROR_OPERATOR, "stop that one");
     close(other);
 }
 
