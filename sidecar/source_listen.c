@@ -134,6 +134,7 @@ static void finish(struct source_base *base)
 {
     struct source_listen *self = (struct source_listen *)base;
     on_connectable(&self->listener, 0, UV_READABLE);
+    uv_timer_stop(&self->retry);
     close_listener(self);
 }
 

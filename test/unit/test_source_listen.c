@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -206,6 +207,32 @@ static void test_while_accept_fails_the_end_of_a_connection_is_the_time_to_try(v
     close(second);
 }
 
+static void count_timer(uv_handle_t *handle, void *count)
+{
+    if (handle->type == UV_TIMER && uv_is_active(handle))
+        ++*(size_t *)count;
+}
+
+/* It would use the listener, which is closed by then. */
+static void test_finishing_while_accept_fails_leaves_no_timer_behind(void **state)
+{
+    struct world *world = *state;
+    size_t timers = 0;
+    world_start(world, LISTEN);
+    failure = EMFILE;
+    failures = UINT_MAX;
+    int producer = world_connect(world);
+    while (world_logged(world, "cannot accept a producer") == 0)
+        uv_run(&world->loop, UV_RUN_ONCE);
+
+    world->source->finish(world->source);
+    failures = 0;
+    uv_walk(&world->loop, count_timer, &timers);
+    assert_int_equal(timers, 1); /* the world's own */
+    world_wait(world, WORLD_FINISHED, 1);
+    close(producer);
+}
+
 static void test_an_interrupted_accept_and_a_lost_producer_are_no_trouble(void **state)
 {
     struct world *world = *state;
@@ -376,6 +403,7 @@ int main(void)
         WORLD_TEST(test_closing_with_producers_waiting_in_the_backlog),
         WORLD_TEST(test_at_the_bound_of_open_files_producers_wait_until_there_is_one),
         WORLD_TEST(test_while_accept_fails_the_end_of_a_connection_is_the_time_to_try),
+        WORLD_TEST(test_finishing_while_accept_fails_leaves_no_timer_behind),
         WORLD_TEST(test_an_interrupted_accept_and_a_lost_producer_are_no_trouble),
         WORLD_TEST(test_the_file_is_for_user_and_group_and_goes_at_the_end),
         WORLD_TEST(test_a_tight_umask_does_not_lock_the_group_out),
