@@ -122,6 +122,7 @@ static bool parse_suffix(struct text name, struct suffix *suffix)
             return true;
         }
     }
+    /* Not empty: that is in the table. */
     if (name.data[0] != 'e' && name.data[0] != 'E')
         return false;
     struct text rest = {name.data + 1, name.length - 1};
@@ -148,8 +149,8 @@ static size_t digit_count(const struct parts *parts)
     return parts->whole.length + parts->fraction.length;
 }
 
-/* Whether Go prints the text again as it was written: what its fast path (int64) can hold and a
- * quick look takes for canonical. */
+/* Whether Go prints the text again as it was written. It does so for what its fast path holds (an
+ * int64, with rough bounds on the digits) and a quick look takes for canonical. */
 static bool is_kept_verbatim(const struct parts *parts, const struct suffix *suffix)
 {
     size_t count = digit_count(parts);
