@@ -5,8 +5,10 @@
  * list of answers; the loop thread hears of it by uv_async and calls done().
  *
  * Failure modes, and what a lane does before it answers:
- *   can't connect               tries each host once, beginning with the one after the last failure
- *   connection lost, read-only  connects again, once, and sends the same rows again
+ *   can't connect               tries each host once, beginning with the one that the lanes write to
+ *   connection lost             connects again, once, and sends the same rows again
+ *   read-only, no quorum        the same, at the next host, and the other lanes follow
+ *   not where the others write  goes over to their host before it writes again
  *   deadlock                    the same transaction again, a few times, after a short random pause
  *   bad rows, packet too large  isolate.h
  *   trouble for an operator     answers and closes the connection: the next request reads the
@@ -38,6 +40,10 @@
 #define RETRY_CEILING_MS 200
 #define RETRY_WITHIN_NS  UINT64_C(5000000000)
 
+/* A lane stays where it has connected for so long before it follows the others. Hosts that take only
+ * some of the lanes would have them chase each other. */
+#define FOLLOW_AFTER_NS UINT64_C(10000000000)
+
 struct lane {
     struct store_mysql *store;
     uv_thread_t thread;
@@ -46,7 +52,8 @@ struct lane {
 
     /* the thread's own */
     struct db *db;
-    size_t host;   /* index in config->hosts of the one to connect to */
+    size_t host; /* index in config->hosts of the one that it connected to last */
+    uint64_t connected_ns;
     bool migrated; /* the tables were looked at over this connection */
 
     /* of the request that it serves */
@@ -63,7 +70,9 @@ struct store_mysql {
     void (*closed)(void *context);
     void *closed_context;
 
-    uv_mutex_t lock; /* guards the three below and the lanes' requests */
+    uv_mutex_t lock; /* guards the four below and the lanes' requests */
+    size_t writer;   /* index in config->hosts of the one that all lanes should write to: writers on
+                        different nodes of a Galera cluster get into each other's way */
     struct store_request *answers;
     bool aborting;
     bool stopping;
@@ -100,30 +109,81 @@ static const struct config_host *lane_host(const struct lane *lane)
     return &lane->store->config->hosts[lane->host];
 }
 
-static void lane_next_host(struct lane *lane)
+static size_t get_writer(struct store_mysql *store)
 {
-    lane->host = (lane->host + 1) % lane->store->config->host_count;
+    uv_mutex_lock(&store->lock);
+    size_t writer = store->writer;
+    uv_mutex_unlock(&store->lock);
+    return writer;
+}
+
+/* Unless another lane has left `from` before: then what that one has found counts. */
+static void move_writer(struct store_mysql *store, size_t from, size_t to)
+{
+    uv_mutex_lock(&store->lock);
+    if (store->writer == from)
+        store->writer = to;
+    uv_mutex_unlock(&store->lock);
+}
+
+/* For a host that can be connected to, but not be written to. */
+static void leave_host(struct lane *lane)
+{
+    move_writer(lane->store, lane->host, (lane->host + 1) % lane->store->config->host_count);
+}
+
+static enum error_code connect_to(struct lane *lane, size_t number, struct db_error *err)
+{
+    enum error_code code = db_connect(lane->db, number, err);
+    if (code != ERROR_NONE)
+        return code;
+    lane->host = number;
+    lane->connected_ns = uv_hrtime();
+    lane->migrated = false;
+    LOG(lane->store->logger, INFO, "connected", log_string("host", lane_host(lane)->name),
+        log_int("port", lane_host(lane)->port), log_string("server", db_server(lane->db)->version));
+    return ERROR_NONE;
+}
+
+/* Of several hosts' errors it answers the one that a person can do something about, or the last. */
+static enum error_code connect_to_any(struct lane *lane, struct db_error *err)
+{
+    struct store_mysql *store = lane->store;
+    const size_t first = get_writer(store), count = store->config->host_count;
+    for (size_t tried = 0;;) {
+        size_t number = (first + tried) % count;
+        struct db_error why;
+        if (connect_to(lane, number, &why) == ERROR_NONE) {
+            move_writer(store, first, number);
+            return ERROR_NONE;
+        }
+        if (tried == 0 || err->class != DBERROR_OPERATOR)
+            *err = why;
+        if (++tried == count || is_aborting(store))
+            return err->error.code;
+        LOG(store->logger, WARN, "no connection: trying the next host",
+            log_string("host", store->config->hosts[number].name),
+            log_int("port", store->config->hosts[number].port),
+            log_string("error", why.error.text));
+    }
+}
+
+static bool should_follow(const struct lane *lane)
+{
+    return lane->host != get_writer(lane->store) &&
+           uv_hrtime() - lane->connected_ns > FOLLOW_AFTER_NS;
 }
 
 static enum error_code lane_connect(struct lane *lane, struct db_error *err)
 {
-    if (db_is_connected(lane->db))
-        return ERROR_NONE;
-    for (size_t hosts_left = lane->store->config->host_count;;) {
-        const struct config_host *host = lane_host(lane);
-        enum error_code code = db_connect(lane->db, lane->host, err);
-        if (code == ERROR_NONE) {
-            LOG(lane->store->logger, INFO, "connected", log_string("host", host->name),
-                log_int("port", host->port), log_string("server", db_server(lane->db)->version));
-            lane->migrated = false;
+    if (db_is_connected(lane->db)) {
+        if (!should_follow(lane))
             return ERROR_NONE;
-        }
-        lane_next_host(lane);
-        if (--hosts_left == 0 || err->class == DBERROR_OPERATOR || is_aborting(lane->store))
-            return code;
-        LOG(lane->store->logger, WARN, "no connection: trying the next host",
-            log_string("host", host->name), log_string("error", err->error.text));
+        LOG(lane->store->logger, INFO, "following the other connections to their host",
+            log_string("from", lane_host(lane)->name), log_int("port", lane_host(lane)->port));
+        db_close(lane->db);
     }
+    return connect_to_any(lane, err);
 }
 
 static bool may_reconnect(struct lane *lane, const struct db_error *why)
@@ -133,8 +193,6 @@ static bool may_reconnect(struct lane *lane, const struct db_error *why)
     lane->reconnects++;
     LOG(lane->store->logger, WARN, "connection lost: connecting again",
         log_string("host", lane_host(lane)->name), log_string("error", why->error.text));
-    if (why->class == DBERROR_ELSEWHERE)
-        lane_next_host(lane);
     return true;
 }
 
@@ -153,8 +211,10 @@ static bool may_try_again(struct lane *lane, const struct db_error *why)
     switch (why->class) {
     case DBERROR_RETRY:
         return may_retry(lane, why);
-    case DBERROR_RECONNECT:
     case DBERROR_ELSEWHERE:
+        leave_host(lane);
+        return may_reconnect(lane, why);
+    case DBERROR_RECONNECT:
         return may_reconnect(lane, why);
     case DBERROR_OPERATOR:
     case DBERROR_WAIT:
@@ -208,11 +268,14 @@ static void lane_serve(struct lane *lane)
     if (request->batch.count > 0) {
         isolate_batch(request, lane_write, lane);
     } else {
-        struct db_error err = {0};
-        (void)lane_write(lane, NULL, 0, &err);
-        request->class = err.class;
-        request->error = err.error;
+        struct db_error err;
+        enum error_code code = lane_write(lane, NULL, 0, &err);
+        request->error = (struct error){.code = ERROR_NONE};
         request->refusal_count = 0;
+        if (code != ERROR_NONE) { /* else err tells what was got over */
+            request->class = err.class;
+            request->error = err.error;
+        }
     }
     if (request->error.code != ERROR_NONE && request->class == DBERROR_OPERATOR)
         db_close(lane->db); /* what a person puts right is seen at the next connect */

@@ -262,6 +262,19 @@ static void test_the_next_host_is_taken_where_one_is_dead(void **state)
     assert_int_equal(job->request.attempts, 1);
 }
 
+/* The dead host's error had been taken for the answer. */
+static void test_a_sign_of_life_is_one_where_the_next_host_gives_it(void **state)
+{
+    struct check *check = *state;
+    struct config *config = &check->database.config;
+    config->hosts[1] = config->hosts[0];
+    config->hosts[0].port = 1;
+    config->host_count = 2;
+    struct job *job = make_job(check, 0, 0, 0);
+    write_job(check, job);
+    assert_int_equal(job->request.error.code, ERROR_NONE);
+}
+
 static void test_a_read_only_host_is_left_for_the_next_one(void **state)
 {
     struct check *check = *state;
@@ -366,6 +379,7 @@ int main(void)
         CHECK(test_a_lost_connection_costs_one_more_attempt),
         CHECK(test_a_lock_is_waited_for),
         CHECK(test_the_next_host_is_taken_where_one_is_dead),
+        CHECK(test_a_sign_of_life_is_one_where_the_next_host_gives_it),
         CHECK(test_a_read_only_host_is_left_for_the_next_one),
         CHECK(test_bad_rows_are_refused_and_good_ones_written),
         CHECK(test_too_many_bad_rows_wait_for_an_operator),
