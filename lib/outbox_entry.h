@@ -27,13 +27,14 @@ struct entry {
     struct entry *prev, *next; /* in that queue */
 
     bool dirty;             /* in the dirty list: the spool has not what is here */
+    bool forgotten;         /* in the forgotten list: the spool has what is not here any more */
     bool captured;          /* in the captured list: the spool is being told */
     bool captured_rows;     /* it was told rows, not to forget */
     bool dirty_again;       /* changed since it was captured */
     bool on_disk;           /* the spool has a record of it */
-    int64_t dirty_since_us; /* received_us of the row that made it so; 0: only to be forgotten */
+    int64_t dirty_since_us; /* received_us of the row that made it so */
     uint64_t unsafe_epoch;  /* held for what was captured and is not known to be safe; 0: none */
-    struct entry *spool_prev, *spool_next; /* in the dirty or the captured list */
+    struct entry *spool_prev, *spool_next; /* in one of the three lists */
 
     UT_hash_handle hh;
     size_t uid_length;
@@ -55,7 +56,8 @@ struct shelf {
 
 struct outbox {
     struct outbox_limits limits;
-    struct entry *dirty;
+    struct entry *dirty; /* in the order in which they became so */
+    struct entry *forgotten;
     struct entry *captured;
     struct shelf shelves[TABLE_COUNT]; /* in the order of tables[] */
 };

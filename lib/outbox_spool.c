@@ -8,6 +8,17 @@
  * An object that has left the outbox stays as an empty entry until the spool has forgotten it. */
 #include "lib/outbox_entry.h"
 
+/* Takes the entry out of the list that it waits in, if any. */
+static void unlist(struct outbox *outbox, struct entry *entry)
+{
+    if (entry->dirty)
+        DL_DELETE2(outbox->dirty, entry, spool_prev, spool_next);
+    if (entry->forgotten)
+        DL_DELETE2(outbox->forgotten, entry, spool_prev, spool_next);
+    entry->dirty = false;
+    entry->forgotten = false;
+}
+
 void outbox_mark_dirty(struct outbox *outbox, struct entry *entry, int64_t since_us)
 {
     if (!outbox->limits.spooled || entry->dirty)
@@ -18,6 +29,7 @@ void outbox_mark_dirty(struct outbox *outbox, struct entry *entry, int64_t since
         entry->dirty_again = true;
         return;
     }
+    unlist(outbox, entry);
     entry->dirty = true;
     entry->dirty_since_us = since_us;
     DL_APPEND2(outbox->dirty, entry, spool_prev, spool_next);
@@ -27,20 +39,15 @@ void outbox_bury(struct outbox *outbox, struct entry *entry)
 {
     outbox_release(outbox, entry->unsafe_epoch);
     entry->unsafe_epoch = 0;
-    if (entry->captured) {
-        entry->dirty_again = true;
-        return;
-    }
-    if (entry->dirty)
-        DL_DELETE2(outbox->dirty, entry, spool_prev, spool_next);
+    if (entry->captured)
+        return; /* settle() sees that it is empty */
+    unlist(outbox, entry);
     if (!entry->on_disk) {
         outbox_remove_entry(outbox, entry);
         return;
     }
-    /* To the front: forgetting makes room, also where there is none for anything else. */
-    entry->dirty = true;
-    entry->dirty_since_us = 0;
-    DL_PREPEND2(outbox->dirty, entry, spool_prev, spool_next);
+    entry->forgotten = true;
+    DL_APPEND2(outbox->forgotten, entry, spool_prev, spool_next);
 }
 
 /* The rows' holds become one hold of the entry: rows that come later are not in this capture. */
@@ -72,9 +79,8 @@ static struct outbox_record record_of(const struct entry *entry)
 
 static void capture(struct outbox *outbox, struct entry *entry)
 {
-    DL_DELETE2(outbox->dirty, entry, spool_prev, spool_next);
+    unlist(outbox, entry);
     DL_APPEND2(outbox->captured, entry, spool_prev, spool_next);
-    entry->dirty = false;
     entry->captured = true;
     entry->captured_rows = !entry_is_empty(entry);
     take_over_holds(outbox, entry, entry->flying);
@@ -82,15 +88,23 @@ static void capture(struct outbox *outbox, struct entry *entry)
     take_over_holds(outbox, entry, entry->waiting[ROW_UPDATE]);
 }
 
+/* What is to be forgotten comes first: it makes room, also where there is none for anything else. */
+static struct entry *next_due(const struct outbox *outbox, int64_t before_us)
+{
+    if (outbox->forgotten != NULL)
+        return outbox->forgotten;
+    if (outbox->dirty != NULL && outbox->dirty->dirty_since_us <= before_us)
+        return outbox->dirty;
+    return NULL;
+}
+
 size_t outbox_capture(struct outbox *outbox, int64_t before_us, size_t max,
                       void (*emit)(void *context, const struct outbox_record *record),
                       void *context)
 {
     size_t count = 0;
-    while (outbox->dirty != NULL && count < max) {
-        struct entry *entry = outbox->dirty;
-        if (entry->dirty_since_us > before_us)
-            break;
+    struct entry *entry;
+    while (count < max && (entry = next_due(outbox, before_us)) != NULL) {
         capture(outbox, entry);
         struct outbox_record record = record_of(entry);
         emit(context, &record);
@@ -118,16 +132,12 @@ static void settle(struct outbox *outbox, struct entry *entry, bool stored)
 
 int64_t outbox_unspooled_since_us(const struct outbox *outbox)
 {
-    for (const struct entry *entry = outbox->dirty; entry != NULL; entry = entry->spool_next) {
-        if (entry->dirty_since_us != 0)
-            return entry->dirty_since_us;
-    }
-    return INT64_MAX;
+    return outbox->dirty != NULL ? outbox->dirty->dirty_since_us : INT64_MAX;
 }
 
 bool outbox_has_forgotten(const struct outbox *outbox)
 {
-    return outbox->dirty != NULL && outbox->dirty->dirty_since_us == 0;
+    return outbox->forgotten != NULL;
 }
 
 void outbox_captured(struct outbox *outbox, bool stored)

@@ -442,9 +442,10 @@ bool spool_is_full(const struct spool *spool)
 {
     if (spool->usage.bytes >= spool->settings.max_bytes)
         return true;
-    bool stuck = spool->failing || spool->usage.free_bytes < MIN_FREE_BYTES;
+    if (!spool->failing && spool->usage.free_bytes >= MIN_FREE_BYTES)
+        return false;
     int64_t since_us = outbox_unspooled_since_us(spool->settings.outbox);
-    return stuck && since_us != INT64_MAX && clock_now_us() - since_us > PATIENCE_US;
+    return since_us != INT64_MAX && clock_now_us() - since_us > PATIENCE_US;
 }
 
 struct spool_usage spool_usage(const struct spool *spool)
