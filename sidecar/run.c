@@ -34,6 +34,7 @@
 #include "sidecar/dispatch.h"
 #include "sidecar/intake.h"
 #include "sidecar/logger.h"
+#include "sidecar/report.h"
 #include "sidecar/source.h"
 #include "sidecar/spool.h"
 #include "sidecar/store_mysql.h"
@@ -77,43 +78,15 @@ struct run {
     int exit_status;
 };
 
-static void log_ledger(struct run *run, const char *message)
+static struct report report_of(const struct run *run)
 {
-    const struct ledger *ledger = &run->ledger;
-    struct ledger_rows rows = ledger_all_rows(ledger, run->outbox);
-    int64_t oldest_us = outbox_oldest_us(run->outbox);
-    int64_t lag_ms = oldest_us == INT64_MAX ? 0 : (clock_now_us() - oldest_us) / 1000;
-    LOG(run->logger, INFO, message, log_int("received", (int64_t)ledger_received(ledger)),
-        log_int("written", (int64_t)rows.written), log_int("superseded", (int64_t)rows.superseded),
-        log_int("filtered", (int64_t)ledger_of_class(ledger, WATCH_CLASS_FILTERED)),
-        log_int("invalid", (int64_t)ledger_of_class(ledger, WATCH_CLASS_INVALID)),
-        log_int("dead_lettered", (int64_t)rows.dead_lettered),
-        log_int("pending", (int64_t)rows.held), log_int("lag_ms", lag_ms),
-        log_int("batches", (int64_t)ledger->batches),
-        log_int("failures", (int64_t)ledger->failures),
-        log_int("cut_lines", (int64_t)ledger->cut_lines),
-        log_string("store", dispatch_is_healthy(run->dispatch) ? "ok" : "failing"),
-        log_string("source", intake_is_paused(run->intake) ? "paused" : "open"),
-        log_string("balanced", ledger_balances(ledger, run->outbox) ? "yes" : "no"));
-}
-
-/* One record for all that was not recorded, by reason. */
-static void log_fates(struct run *run)
-{
-    struct log_field fields[WATCH_FATE_COUNT];
-    size_t count = 0;
-    for (unsigned fate = 0; fate < WATCH_FATE_COUNT; fate++) {
-        if (fate != WATCH_ROW && run->ledger.fates[fate] > 0)
-            fields[count++] = log_int(watch_fate_name(fate), (int64_t)run->ledger.fates[fate]);
-    }
-    if (count > 0)
-        logger_write(run->logger, LOG_LEVEL_INFO, "documents not recorded, by reason", fields,
-                     count);
+    return (struct report){&run->ledger, run->outbox, run->dispatch, run->intake, run->logger};
 }
 
 static void on_summary(uv_timer_t *timer)
 {
-    log_ledger(timer->data, "summary");
+    const struct report report = report_of(timer->data);
+    report_ledger(&report, "summary");
 }
 
 /* The last one closes the handles; then nothing keeps the loop alive. */
@@ -171,8 +144,9 @@ static void finish(struct run *run, bool stored)
     run->phase = PHASE_CLOSING;
     uv_timer_stop(&run->tick);
     uv_timer_stop(&run->summary);
-    log_fates(run);
-    log_ledger(run, "stopped");
+    const struct report report = report_of(run);
+    report_fates(&report);
+    report_ledger(&report, "stopped");
     if (left > 0 && stored) {
         LOG(run->logger, INFO, "rows are left in the spool: they are written after the next start",
             log_int("rows", (int64_t)left));
