@@ -32,7 +32,8 @@
 
 #define SQL_LIMIT ((size_t)1 << 17)
 
-/* Shorter than any time-out of the connection. A lock's name has at most 64 characters. */
+/* New tables are made within the second; who finds more going on comes back later. A lock's name has
+ * at most 64 characters. */
 #define LOCK_NAME "CONCAT('kubedl-shipper.schema:', LEFT(DATABASE(), 42))"
 #define LOCK      "SELECT GET_LOCK(" LOCK_NAME ", 1)"
 #define UNLOCK    "DO RELEASE_LOCK(" LOCK_NAME ")"
@@ -226,7 +227,7 @@ static enum error_code give_up(struct migrator *migrator, const struct migration
     error_context(
         &err->error, ERROR_OPERATOR,
         "table %s cannot be migrated; give the account more rights, or have a DBA run the "
-        "statements that were logged",
+        "statements in the log (level info)",
         migration->steps[from].table);
     err->class = DBERROR_OPERATOR;
     return ERROR_OPERATOR;

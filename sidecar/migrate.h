@@ -6,8 +6,10 @@
 #include "sidecar/logger.h"
 
 /* Creates the tables, or migrates those that KubeDL made: versioned, under an advisory lock, safe
- * to interrupt and to repeat; each step is logged. Cheap when there is nothing to do. Without the
- * right to change tables: DBERROR_OPERATOR, and the exact statements for a DBA are logged. */
+ * to interrupt and to repeat; each step is logged. Cheap when there is nothing to do. Where the
+ * server refuses a step, the exact statements for a DBA are logged: DBERROR_OPERATOR, but ERROR_NONE
+ * and a warning if rows can be written all the same. DBERROR_WAIT: it is going on over another
+ * connection. */
 enum error_code migrate_run(struct db *db, struct logger *logger, struct db_error *err) MUST_CHECK;
 
 #endif

@@ -274,11 +274,29 @@ READ_AND_WRITE = "SELECT, INSERT, UPDATE"
 
 
 @pytest.fixture
-def poor(database):
+def account_with(database):
+    """account_with(grants) makes an account and returns the settings for it."""
+    name = f"{database.name}_other"
+
+    def new(grants):
+        database.new_user(name, "pass", grants)
+        return {"MYSQL_USER": name, "MYSQL_PASSWORD": "pass"}
+
+    yield new
+    database.server.query(f"DROP USER IF EXISTS {name}@'%'")
+
+
+@pytest.fixture
+def poor(account_with):
     """The settings of an account that may not change tables."""
-    database.new_user(f"{database.name}_poor", "pass", READ_AND_WRITE)
-    yield {"MYSQL_USER": f"{database.name}_poor", "MYSQL_PASSWORD": "pass"}
-    database.server.query(f"DROP USER {database.name}_poor@'%'")
+    return account_with(READ_AND_WRITE)
+
+
+def test_rights_that_the_advice_names_are_enough(
+        old_tables, database, ship, account_with, described):
+    ship([EVENT], **account_with(f"{READ_AND_WRITE}, CREATE, ALTER, INDEX, DELETE"))
+    assert shape(database) == described
+    assert repaired(database) == REPAIRED
 
 
 @pytest.mark.parametrize("tables", ["none", "KubeDL's"])
@@ -290,7 +308,7 @@ def test_without_the_right_to_alter_a_dba_gets_the_statements(
     sidecar = start(**poor)
     record = sidecar.wait_for_record(STORE_FAILS)
     assert record["class"] == "operator"
-    assert "have a DBA run the statements that were logged" in record["error"]
+    assert "have a DBA run the statements in the log" in record["error"]
     texts = for_dba(sidecar)
     assert texts[0] == f"USE `{database.name}`"
     execute_as_dba(database, texts)
