@@ -1,34 +1,19 @@
 /* frame: any split of the bytes gives the same lines, and they are those of a plain model that sees
  * the whole stream at once. SEED=n replays a run. */
 #include "lib/frame.h"
+#include "test/unit/chance.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <cmocka.h>
 
-#define ROUNDS     3000
+#define ROUNDS     2000
 #define STREAM_MAX 600
 
-static uint64_t seed;
-
-/* splitmix64 */
-static uint64_t random_next(uint64_t *state)
-{
-    uint64_t z = (*state += 0x9e3779b97f4a7c15U);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-    return z ^ (z >> 31);
-}
-
-static size_t random_below(uint64_t *state, size_t bound)
-{
-    return (size_t)(random_next(state) % bound);
-}
+static struct chance seed;
 
 /* What came out of a stream, written down so that two of them can be compared. */
 struct transcript {
@@ -115,12 +100,12 @@ static void finish(struct transcript *out, struct frame *frame)
 
 /* Parts of 1..largest bytes; largest 0: all at once. */
 static void run_split(struct transcript *out, struct text stream, size_t max_line, size_t largest,
-                      uint64_t *random)
+                      struct chance *random)
 {
     struct frame frame;
     frame_init(&frame, max_line);
     for (size_t at = 0; at < stream.length;) {
-        size_t part = largest == 0 ? stream.length : 1 + random_below(random, largest);
+        size_t part = largest == 0 ? stream.length : 1 + chance_below(random, (uint32_t)largest);
         if (part > stream.length - at)
             part = stream.length - at;
         feed_part(out, &frame, (struct text){stream.data + at, part});
@@ -146,28 +131,27 @@ static void assert_same(const struct transcript *expected, struct transcript *ac
     struct text a = buffer_text(&expected->out);
     struct text b = buffer_text(&actual->out);
     if (!text_equal(a, b))
-        print_error("expected:\n%.*s\ngot:\n%.*s\nSEED=%llu\n", (int)a.length, a.data,
-                    (int)b.length, b.data, (unsigned long long)seed);
+        print_error("expected:\n%.*s\ngot:\n%.*s\n", (int)a.length, a.data, (int)b.length, b.data);
     assert_true(text_equal(a, b));
     buffer_reset(&actual->out);
 }
 
-static size_t random_stream(char *bytes, uint64_t *random)
+static size_t random_stream(char *bytes, struct chance *random)
 {
     static const char alphabet[] = "\n\n\n\r\r \t{}\"ab\0\xff";
-    size_t length = random_below(random, STREAM_MAX);
+    size_t length = chance_below(random, STREAM_MAX);
     /* Newlines between never and one in three. */
-    size_t rarity = 1 + random_below(random, 8);
+    size_t rarity = 1 + chance_below(random, 8);
     for (size_t i = 0; i < length; i++) {
-        char c = alphabet[random_below(random, sizeof(alphabet) - 1)];
-        bytes[i] = c == '\n' && random_below(random, rarity) != 0 ? 'n' : c;
+        char c = alphabet[chance_below(random, sizeof(alphabet) - 1)];
+        bytes[i] = c == '\n' && chance_below(random, rarity) != 0 ? 'n' : c;
     }
     return length;
 }
 
 static void test_any_split_gives_the_lines_of_the_model(void **state)
 {
-    uint64_t random = seed;
+    struct chance random = seed;
     char bytes[STREAM_MAX];
     struct transcript expected;
     struct transcript actual;
@@ -177,7 +161,7 @@ static void test_any_split_gives_the_lines_of_the_model(void **state)
     buffer_init(&actual.out, 1 << 20);
     for (int round = 0; round < ROUNDS; round++) {
         struct text stream = {bytes, random_stream(bytes, &random)};
-        size_t max_line = 1 + random_below(&random, 60);
+        size_t max_line = 1 + chance_below(&random, 60);
 
         buffer_reset(&expected.out);
         model(&expected, stream, max_line);
@@ -186,7 +170,7 @@ static void test_any_split_gives_the_lines_of_the_model(void **state)
         assert_same(&expected, &actual);
         run_split(&actual, stream, max_line, 1, &random);
         assert_same(&expected, &actual);
-        run_split(&actual, stream, max_line, 1 + random_below(&random, 80), &random);
+        run_split(&actual, stream, max_line, 1 + chance_below(&random, 80), &random);
         assert_same(&expected, &actual);
     }
     buffer_fini(&expected.out);
@@ -195,7 +179,7 @@ static void test_any_split_gives_the_lines_of_the_model(void **state)
 
 static void test_a_cut_at_every_byte_gives_the_lines_of_the_model(void **state)
 {
-    uint64_t random = seed;
+    struct chance random = seed;
     char bytes[STREAM_MAX];
     struct transcript expected;
     struct transcript actual;
@@ -205,7 +189,7 @@ static void test_a_cut_at_every_byte_gives_the_lines_of_the_model(void **state)
     buffer_init(&actual.out, 1 << 20);
     for (int round = 0; round < ROUNDS / 100; round++) {
         struct text stream = {bytes, random_stream(bytes, &random)};
-        size_t max_line = 1 + random_below(&random, 60);
+        size_t max_line = 1 + chance_below(&random, 60);
 
         buffer_reset(&expected.out);
         model(&expected, stream, max_line);
@@ -221,7 +205,7 @@ static void test_a_cut_at_every_byte_gives_the_lines_of_the_model(void **state)
 /* The same where lines are longer than the kept head and than one read. */
 static void test_long_lines_split_anywhere_are_the_same(void **state)
 {
-    uint64_t random = seed;
+    struct chance random = seed;
     size_t length = 5 * FRAME_READ_SIZE;
     char *bytes = malloc(length);
     struct transcript expected;
@@ -234,9 +218,9 @@ static void test_long_lines_split_anywhere_are_the_same(void **state)
     for (int round = 0; round < 20; round++) {
         memset(bytes, 'a' + round, length);
         for (int i = 0; i < 8; i++)
-            bytes[random_below(&random, length)] = "\n\r"[random_below(&random, 2)];
+            bytes[chance_below(&random, (uint32_t)length)] = "\n\r"[chance_below(&random, 2)];
         struct text stream = {bytes, length};
-        size_t max_line = FRAME_HEAD_SIZE / 2 + random_below(&random, 2 * FRAME_READ_SIZE);
+        size_t max_line = FRAME_HEAD_SIZE / 2 + chance_below(&random, 2 * FRAME_READ_SIZE);
 
         buffer_reset(&expected.out);
         model(&expected, stream, max_line);
@@ -257,9 +241,6 @@ int main(void)
         cmocka_unit_test(test_a_cut_at_every_byte_gives_the_lines_of_the_model),
         cmocka_unit_test(test_long_lines_split_anywhere_are_the_same),
     };
-    const char *given = getenv("SEED");
-    seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-    printf("SEED=%llu\n", (unsigned long long)seed);
-    fflush(stdout);
+    seed = chance_from_environment();
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }
