@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#define ROUNDS     2000
+#define ROUNDS     1000
 #define STREAM_MAX 600
 
 static struct chance seed;
@@ -141,7 +141,7 @@ static size_t random_stream(char *bytes, struct chance *random)
     static const char alphabet[] = "\n\n\n\r\r \t{}\"ab\0\xff";
     size_t length = chance_below(random, STREAM_MAX);
     /* Newlines between never and one in three. */
-    size_t rarity = 1 + chance_below(random, 8);
+    uint32_t rarity = 1 + chance_below(random, 8);
     for (size_t i = 0; i < length; i++) {
         char c = alphabet[chance_below(random, sizeof(alphabet) - 1)];
         bytes[i] = c == '\n' && chance_below(random, rarity) != 0 ? 'n' : c;
