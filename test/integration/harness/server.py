@@ -19,7 +19,7 @@ from pathlib import Path
 import pymysql
 import pymysql.cursors
 
-from .wait import until
+from .wait import DEADLINE_SECONDS, until
 
 INTEGRATION = Path(__file__).resolve().parent.parent
 
@@ -60,19 +60,24 @@ class Server:
     def command(self):
         raise NotImplementedError
 
-    def start(self):
+    def start(self, seconds=DEADLINE_SECONDS):
         assert self.process is None, f"{self.name} is running already"
         self.pid_file.unlink(missing_ok=True)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        until(self._is_up, lambda: f"{self.name} answers; its log:\n{self.log_tail()}")
+        until(self._is_up, lambda: f"{self.name} answers; its log:\n{self.log_tail()}", seconds)
         self.pid = int(self.pid_file.read_text())
 
     def ensure_running(self):
+        """Whatever the last test has left."""
+        if self.process is not None and self.process.poll() is not None:
+            self.process = None
         if self.process is None:
             self.start()
+        else:
+            self.thaw()
 
     def stop(self):
         """An orderly stop."""
