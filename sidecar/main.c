@@ -46,6 +46,8 @@ static const char usage[] =
     "  dead-letters show ID    one of them, whole\n"
     "  dead-letters retry ID   write it again (or all); drops it if that goes well\n"
     "  dead-letters drop ID    forget it (or all)\n"
+    "  replay FILE|-           ship a recorded stream, or what kubectl get -o json\n"
+    "                          printed, and end\n"
     "  --check-config          check the settings and print them, without secrets\n"
     "  --version, --help\n"
     "\n"
@@ -106,9 +108,14 @@ static int run(const struct config *config, int count, char **arguments)
         fprintf(stderr, "kubedl-shipper: %s\n", err.text);
         return EXIT_FAILED;
     }
-    int status = run_sidecar(config, SHIPPER_VERSION);
+    int status = run_sidecar(config, &(struct run_options){.version = SHIPPER_VERSION});
     db_library_fini();
     return status;
+}
+
+static int replay(const struct config *config, int count, char **arguments)
+{
+    return command_replay(config, count, arguments, SHIPPER_VERSION);
 }
 
 /* These need no settings. */
@@ -134,6 +141,7 @@ static const struct command commands[] = {
     {"--check-config", check_config, false},
     {"audit", command_audit, false},
     {"dead-letters", command_dead_letters, true},
+    {"replay", replay, true},
 };
 
 static const struct command sidecar = {"", run, false};

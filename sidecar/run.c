@@ -55,7 +55,7 @@ enum { SIGNAL_TERM, SIGNAL_INT, SIGNAL_COUNT };
 
 struct run {
     const struct config *config;
-    const char *version;
+    const struct run_options *options;
     uv_loop_t loop;
     struct logger *logger;
     struct ledger ledger;
@@ -81,6 +81,12 @@ struct run {
 static struct report report_of(const struct run *run)
 {
     return (struct report){&run->ledger, run->outbox, run->dispatch, run->intake, run->logger};
+}
+
+static void show_progress(struct run *run)
+{
+    if (run->opened && run->options->progress != NULL)
+        run->options->progress(run->options->context, &run->ledger, run->outbox);
 }
 
 static void on_summary(uv_timer_t *timer)
@@ -147,6 +153,7 @@ static void finish(struct run *run, bool stored)
     const struct report report = report_of(run);
     report_fates(&report);
     report_ledger(&report, "stopped");
+    show_progress(run);
     if (left > 0 && stored) {
         LOG(run->logger, INFO, "rows are left in the spool: they are written after the next start",
             log_int("rows", (int64_t)left));
@@ -243,6 +250,8 @@ static void on_signal(uv_signal_t *handle, int number)
         stop(run);
         return;
     }
+    if (run->options->to_the_end)
+        run->exit_status = 1;
     start_grace(run);
     if (!run->opened) { /* the source is not: the spool is still being read back */
         drain(run);
@@ -313,6 +322,7 @@ static void load(struct run *run)
     if (loading == SPOOL_MORE || run->opened)
         return;
     run->opened = true;
+    show_progress(run);
     open_source(run);
 }
 
@@ -324,6 +334,7 @@ static void on_tick(uv_timer_t *timer)
     settle_acks(run);
     if (run->spool != NULL)
         spool_tick(run->spool, clock_now_us());
+    show_progress(run);
     if (run->phase != PHASE_RUNNING)
         return;
     if (run->loading)
@@ -483,7 +494,7 @@ static void start(struct run *run)
         give_up(run);
         return;
     }
-    LOG(run->logger, INFO, "started", log_string("version", run->version),
+    LOG(run->logger, INFO, "started", log_string("version", run->options->version),
         log_string("source", run->config->event_source),
         log_string("database", run->config->mysql_host));
     uint64_t summary_ms = (uint64_t)run->config->log_summary_ms;
@@ -495,9 +506,9 @@ static void start(struct run *run)
     load(run);
 }
 
-int run_sidecar(const struct config *config, const char *version)
+int run_sidecar(const struct config *config, const struct run_options *options)
 {
-    struct run run = {.config = config, .version = version};
+    struct run run = {.config = config, .options = options};
     struct error err;
     if (logger_new(STDERR_FILENO, config->log_level, config->log_format, &run.logger, &err) !=
         ERROR_NONE)

@@ -21,6 +21,7 @@ static const struct kind kinds[] = {
     {"unix:", true, source_connect_new},
     {"unix-listen:", true, source_listen_new},
     {"-", false, source_stdin_new},
+    {SOURCE_REPLAY, false, source_replay_new},
 };
 
 /* NULL: none. *path is what follows the prefix. */

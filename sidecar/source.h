@@ -41,8 +41,12 @@ struct source_events {
     void (*finished)(void *context);
 };
 
+/* The address of standard input as kubedl-shipper replay reads it: to ship once what is there, with
+ * its documents laid out in any way (lib/items). */
+#define SOURCE_REPLAY "replay:-"
+
 struct source_settings {
-    const char *address; /* EVENT_SOURCE; read by source_new() only */
+    const char *address; /* EVENT_SOURCE, or SOURCE_REPLAY; read by source_new() only */
     size_t max_document; /* bytes */
     struct source_events events;
     struct logger *logger;

@@ -70,6 +70,52 @@ static void schedule_turn(struct source_base *base)
         uv_idle_stop(&base->turn);
 }
 
+/* ---- telling documents apart ------------------------------------------------------------------*/
+
+static void input_init(struct source_connection *connection)
+{
+    struct source_base *base = connection->base;
+    if (base->kind->any_layout)
+        items_init(&connection->input.items, base->max_document);
+    else
+        frame_init(&connection->input.frame, base->max_document);
+}
+
+static void input_fini(struct source_connection *connection)
+{
+    if (connection->base->kind->any_layout)
+        items_fini(&connection->input.items);
+    else
+        frame_fini(&connection->input.frame);
+}
+
+char *source_connection_room(struct source_connection *connection, size_t *room)
+{
+    return connection->base->kind->any_layout ? items_room(&connection->input.items, room)
+                                              : frame_room(&connection->input.frame, room);
+}
+
+/* 0 bytes: there will be no more. */
+static void input_fed(struct source_connection *connection, size_t bytes)
+{
+    if (connection->base->kind->any_layout)
+        items_fed(&connection->input.items, bytes);
+    else
+        frame_fed(&connection->input.frame, bytes);
+}
+
+static struct frame_line input_next(struct source_connection *connection)
+{
+    return connection->base->kind->any_layout ? items_next(&connection->input.items)
+                                              : frame_next(&connection->input.frame);
+}
+
+static struct frame_line input_end(struct source_connection *connection)
+{
+    return connection->base->kind->any_layout ? items_end(&connection->input.items)
+                                              : frame_end(&connection->input.frame);
+}
+
 /* ---- closing ----------------------------------------------------------------------------------*/
 
 static void free_when_closed(struct source_base *base)
@@ -100,7 +146,7 @@ static void on_connection_closed(uv_handle_t *handle)
 {
     struct source_connection *connection = handle->data;
     struct source_base *base = connection->base;
-    frame_fini(&connection->frame);
+    input_fini(connection);
     base->pending_closes--;
     base->connections--;
     if (base->stopped)
@@ -165,9 +211,10 @@ void source_connection_fed(struct source_connection *connection, ssize_t result)
     }
     if (result > 0) {
         connection->received += (uint64_t)result;
-        frame_fed(&connection->frame, (size_t)result);
+        input_fed(connection, (size_t)result);
     } else {
         connection->end = (int)result;
+        input_fed(connection, 0);
     }
     move(connection, &connection->base->ready);
     schedule_turn(connection->base);
@@ -178,7 +225,7 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     struct source_connection *connection = handle->data;
     size_t room = 0;
     (void)suggested;
-    buf->base = frame_room(&connection->frame, &room);
+    buf->base = source_connection_room(connection, &room);
     buf->len = room;
 }
 
@@ -205,7 +252,7 @@ void source_connection_read_stream(struct source_connection *connection)
 static void end_connection(struct source_connection *connection)
 {
     struct source_base *base = connection->base;
-    uint64_t cut_bytes = frame_end(&connection->frame).length;
+    uint64_t cut_bytes = input_end(connection).length;
     if (connection->end != UV_EOF)
         LOG(base->logger, WARN, "stream broken: it cannot be read further",
             log_int("connection", (int64_t)connection->id),
@@ -214,7 +261,7 @@ static void end_connection(struct source_connection *connection)
     base->events.closed(base->events.context, connection->id, cut_bytes);
 }
 
-/* All its lines are delivered. */
+/* All its documents are delivered. */
 static void go_on_reading(struct source_connection *connection)
 {
     if (connection->end != 0)
@@ -240,7 +287,7 @@ static void serve(struct source_connection *connection, unsigned *work)
 
     announce(connection);
     while (*work > 0 && may_deliver(base)) {
-        struct frame_line line = frame_next(&connection->frame);
+        struct frame_line line = input_next(connection);
         --*work;
         if (line.kind == FRAME_LINE) {
             events->document(events->context, connection->id, line.text);
@@ -429,7 +476,7 @@ void source_connection_init(struct source_connection *connection, struct source_
     connection->telling = false;
     connection->read = read;
     connection->handle.any.data = connection;
-    frame_init(&connection->frame, base->max_document);
+    input_init(connection);
     move(connection, &base->waiting);
 }
 

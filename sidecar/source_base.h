@@ -11,6 +11,7 @@
 #define SIDECAR_SOURCE_BASE_H
 
 #include "lib/frame.h"
+#include "lib/items.h"
 #include "sidecar/source.h"
 
 #include <sys/queue.h>
@@ -28,7 +29,10 @@ struct source_connection {
     uint64_t id; /* given when it is open; 0 until then */
     TAILQ_ENTRY(source_connection) entry;
     struct source_connection_list *list; /* its state: the base's list that holds it; NULL: none */
-    struct frame frame;
+    union {
+        struct frame frame;
+        struct items items; /* if kind->any_layout */
+    } input;
     uint64_t received; /* bytes */
     int end;           /* libuv's error that ended it, UV_EOF for a clean end; 0: it goes on */
     bool announced;    /* opened() was called */
@@ -51,7 +55,8 @@ struct source_connection {
 };
 
 struct source_kind {
-    bool answers; /* its connections are sockets: acknowledgements can be written to them */
+    bool answers;    /* its connections are sockets: acknowledgements can be written to them */
+    bool any_layout; /* its documents are what lib/items finds, not one a line */
 
     enum error_code (*start)(struct source_base *base, struct error *err);
 
@@ -109,8 +114,11 @@ void source_connection_open(struct source_connection *connection);
 /* It could not be connected: closes it, then gone(). error: libuv's. */
 void source_connection_abandon(struct source_connection *connection, int error);
 
-/* One read is over. result: bytes, or libuv's error: UV_EOF at the end, UV_ENOBUFS when
- * frame_room() had no memory. */
+/* Where to read to, as frame_room() says. */
+char *source_connection_room(struct source_connection *connection, size_t *room) MUST_CHECK;
+
+/* One read is over. result: bytes, or libuv's error: UV_EOF at the end, UV_ENOBUFS when there was no
+ * room. */
 void source_connection_fed(struct source_connection *connection, ssize_t result);
 
 /* connection->read for a handle that is a stream. */

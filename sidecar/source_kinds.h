@@ -17,5 +17,8 @@ enum error_code source_listen_new(uv_loop_t *loop, const struct source_settings 
 enum error_code source_stdin_new(uv_loop_t *loop, const struct source_settings *settings,
                                  const char *path, struct source **source,
                                  struct error *err) MUST_CHECK;
+enum error_code source_replay_new(uv_loop_t *loop, const struct source_settings *settings,
+                                  const char *path, struct source **source,
+                                  struct error *err) MUST_CHECK;
 
 #endif

@@ -1,4 +1,5 @@
-/* source_stdin: -, reads standard input to its end.
+/* source_stdin: reads standard input to its end: as a stream (-), or to be shipped once, with its
+ * documents laid out in any way (replay:-).
  *
  * Happy path: one connection, opened at once; at the end of input closed(), then finished().
  *
@@ -26,7 +27,7 @@ struct source_stdin {
 static void read_file(struct source_connection *connection)
 {
     size_t room;
-    char *start = frame_room(&connection->frame, &room);
+    char *start = source_connection_room(connection, &room);
     ssize_t result = UV_ENOBUFS;
 
     if (start != NULL) {
@@ -103,17 +104,33 @@ static void stop(struct source_base *base)
         (void)fcntl(STDIN_FILENO, F_SETFL, self->flags);
 }
 
-static const struct source_kind kind = {.start = start, .gone = gone, .stop = stop};
+static const struct source_kind lines = {.start = start, .gone = gone, .stop = stop};
+static const struct source_kind any_layout = {
+    .any_layout = true, .start = start, .gone = gone, .stop = stop};
+
+static enum error_code make(const struct source_kind *kind, uv_loop_t *loop,
+                            const struct source_settings *settings, struct source **source,
+                            struct error *err)
+{
+    struct source_stdin *self = malloc(sizeof(*self));
+    if (self == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory for the source of events");
+    source_base_init(&self->base, kind, loop, settings);
+    self->flags = -1;
+    *source = &self->base.source;
+    return ERROR_NONE;
+}
 
 enum error_code source_stdin_new(uv_loop_t *loop, const struct source_settings *settings,
                                  const char *path, struct source **source, struct error *err)
 {
     (void)path;
-    struct source_stdin *self = malloc(sizeof(*self));
-    if (self == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory for the source of events");
-    source_base_init(&self->base, &kind, loop, settings);
-    self->flags = -1;
-    *source = &self->base.source;
-    return ERROR_NONE;
+    return make(&lines, loop, settings, source, err);
+}
+
+enum error_code source_replay_new(uv_loop_t *loop, const struct source_settings *settings,
+                                  const char *path, struct source **source, struct error *err)
+{
+    (void)path;
+    return make(&any_layout, loop, settings, source, err);
 }
