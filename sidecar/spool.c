@@ -23,54 +23,16 @@
 #include "lib/invariant.h"
 #include "lib/rowjson.h"
 #include "sidecar/clock.h"
+#include "sidecar/spool_request.h"
 
 #include <stdlib.h>
 
-#define TICK_US            100000 /* a row that the database takes within this is never stored */
-#define REQUEST_MAX_ITEMS  2048
-#define REQUEST_MAX_BYTES  (4U << 20)  /* soft: the record that goes over it is the last */
-#define REQUEST_LIMIT      (64U << 20) /* hard, for the buffer */
-#define LEDGER_INTERVAL_US 5000000     /* the ledger alone is worth a transaction this often */
-#define MIN_FREE_BYTES     (16 << 20)  /* on the disk: less is left for deleting */
-#define PATIENCE_US        3000000     /* rows without a safe place for so long pause the source */
+#define TICK_US            100000  /* a row that the database takes within this is never stored */
+#define LEDGER_INTERVAL_US 5000000 /* the ledger alone is worth a transaction this often */
+#define MIN_FREE_BYTES     (16 << 20) /* on the disk: less is left for deleting */
+#define PATIENCE_US        3000000    /* rows without a safe place for so long pause the source */
 #define LOAD_CHUNK         1024
-#define MAX_NUMBERS        128
-
-struct item {
-    const struct table *table;
-    size_t uid, uid_length;   /* in the request's bytes */
-    size_t body, body_length; /* the same; 0: forget it */
-};
-
-struct letter {
-    struct letter *next;
-    uint64_t epoch;            /* held until it is stored; 0: none */
-    struct dead_letter letter; /* its texts point into bytes */
-    struct buffer bytes;
-};
-
-struct number {
-    char name[64];
-    int64_t value;
-};
-
-/* What the worker is to do, and its answer. */
-struct request {
-    struct buffer bytes;
-    struct item items[REQUEST_MAX_ITEMS];
-    size_t count;
-    struct letter *letters;
-    struct number numbers[MAX_NUMBERS];
-    size_t number_count;
-    bool open; /* the file, and nothing else */
-    bool shrink;
-    bool final; /* of a flush: all that there is */
-
-    struct error error;
-    char quarantined[ERROR_TEXT_SIZE]; /* what the damaged one is called now */
-    struct spool_usage usage;
-    bool more_to_shrink;
-};
+#define LOOK_INTERVAL_US   1000000 /* at a disk that is nearly full */
 
 struct spool {
     struct spool_settings settings;
@@ -79,11 +41,13 @@ struct spool {
     struct json *json;
     uv_work_t work;
     bool busy;
-    struct request request;
-    struct letter *letters; /* wait for the next request */
-    struct letter **letters_end;
+    struct spool_request request;
+    bool final;                   /* the request is one of a flush: all that there is */
+    struct spool_letter *letters; /* wait for the next request */
+    struct spool_letter **letters_end;
 
     struct spool_usage usage;
+    int64_t looked_us; /* when it was last asked for */
     struct backoff backoff;
     int64_t retry_at_us;
     bool failing;
@@ -105,121 +69,20 @@ struct spool {
     void *closed_context;
 };
 
-static void set_number(void *context, const char *name, uint64_t value)
-{
-    struct request *request = context;
-    invariant(request->number_count < MAX_NUMBERS);
-    struct number *number = &request->numbers[request->number_count++];
-    size_t length = strlen(name);
-    invariant(length < sizeof(number->name));
-    memcpy(number->name, name, length + 1);
-    number->value = (int64_t)value;
-}
-
-static void append_rows(struct buffer *out, const struct outbox_record *record)
-{
-    buffer_append_char(out, '[');
-    for (size_t i = 0; i < record->row_count; i++) {
-        if (i > 0)
-            buffer_append_char(out, ',');
-        rowjson_append(out, record->rows[i]);
-    }
-    buffer_append_char(out, ']');
-}
-
-static void add_item(void *context, const struct outbox_record *record)
-{
-    struct request *request = context;
-    struct item *item = &request->items[request->count++];
-    *item = (struct item){.table = record->table, .uid = request->bytes.length};
-    buffer_append(&request->bytes, record->uid);
-    item->uid_length = record->uid.length;
-    item->body = request->bytes.length;
-    if (record->row_count > 0)
-        append_rows(&request->bytes, record);
-    item->body_length = request->bytes.length - item->body;
-}
-
-static struct text part(const struct request *request, size_t start, size_t length)
-{
-    return (struct text){buffer_text(&request->bytes).data + start, length};
-}
-
-static enum error_code store_items(struct spool_file *file, const struct request *request,
-                                   struct error *err)
-{
-    enum error_code code = ERROR_NONE;
-    for (size_t i = 0; i < request->count && code == ERROR_NONE; i++) {
-        const struct item *item = &request->items[i];
-        struct text table = text_from(item->table->name);
-        struct text uid = part(request, item->uid, item->uid_length);
-        if (item->body_length > 0)
-            code =
-                spool_file_put(file, table, uid, part(request, item->body, item->body_length), err);
-        else
-            code = spool_file_delete(file, table, uid, err);
-    }
-    return code;
-}
-
-static enum error_code store_rest(struct spool_file *file, const struct request *request,
-                                  struct error *err)
-{
-    enum error_code code = ERROR_NONE;
-    for (const struct letter *letter = request->letters; letter != NULL && code == ERROR_NONE;
-         letter = letter->next)
-        code = spool_file_put_dead(file, &letter->letter, err);
-    for (size_t i = 0; i < request->number_count && code == ERROR_NONE; i++)
-        code =
-            spool_file_put_number(file, request->numbers[i].name, request->numbers[i].value, err);
-    return code;
-}
-
-static enum error_code store(struct spool_file *file, struct request *request, struct error *err)
-{
-    enum error_code code = spool_file_begin(file, err);
-    if (code == ERROR_NONE)
-        code = store_items(file, request, err);
-    if (code == ERROR_NONE)
-        code = store_rest(file, request, err);
-    if (code == ERROR_NONE)
-        code = spool_file_commit(file, err);
-    if (code != ERROR_NONE)
-        spool_file_rollback(file);
-    return code;
-}
-
-/* In the thread pool: touches nothing but the file and the request. */
+/* In the thread pool. */
 static void on_work(uv_work_t *work)
 {
     struct spool *spool = work->data;
-    struct request *request = &spool->request;
-    struct error *err = &request->error;
-    enum error_code code = ERROR_NONE;
-    if (request->open)
-        code = spool_file_open(spool->settings.directory, &spool->file, request->quarantined, err);
-    else if (request->bytes.failed)
-        code = error_set(err, ERROR_NOMEM, "no memory for what is to be stored");
-    else if (request->shrink)
-        code = spool_file_shrink(spool->file, &request->more_to_shrink, err);
-    else
-        code = store(spool->file, request, err);
-    if (code == ERROR_NONE)
-        code = spool_file_usage(spool->file, &request->usage, err);
-    if (code == ERROR_INPUT && spool->file != NULL) {
-        spool_file_close(spool->file);
-        spool->file = NULL; /* the next request opens it, and sets it aside */
-    }
+    spool_request_run(&spool->request, spool->settings.directory, &spool->file);
 }
 
-static void free_letters(struct spool *spool, struct letter *letter)
+static void free_letters(struct spool *spool, struct spool_letter *letter)
 {
     while (letter != NULL) {
-        struct letter *next = letter->next;
+        struct spool_letter *next = letter->next;
         if (letter->epoch != 0)
             durability_release(spool->settings.durability, letter->epoch);
-        buffer_fini(&letter->bytes);
-        free(letter);
+        spool_letter_free(letter);
         letter = next;
     }
 }
@@ -227,7 +90,7 @@ static void free_letters(struct spool *spool, struct letter *letter)
 /* Dead letters that could not be stored go back to the front. */
 static void put_letters_back(struct spool *spool)
 {
-    struct letter *last = spool->request.letters;
+    struct spool_letter *last = spool->request.letters;
     if (last == NULL)
         return;
     while (last->next != NULL)
@@ -241,7 +104,7 @@ static void put_letters_back(struct spool *spool)
 
 static void log_trouble(struct spool *spool, uint32_t delay_ms)
 {
-    const struct request *request = &spool->request;
+    const struct spool_request *request = &spool->request;
     LOG(spool->settings.logger, ERROR, "the spool can't be written: rows are only in memory",
         log_string("error", request->error.text), log_int("retry_in_ms", delay_ms),
         log_int("free_bytes", request->usage.free_bytes));
@@ -258,7 +121,7 @@ static void note_new_file(struct spool *spool)
 
 static void settle_success(struct spool *spool)
 {
-    struct request *request = &spool->request;
+    struct spool_request *request = &spool->request;
     if (spool->failing)
         LOG(spool->settings.logger, INFO, "the spool can be written again");
     spool->failing = false;
@@ -266,7 +129,7 @@ static void settle_success(struct spool *spool)
     free_letters(spool, request->letters);
     request->letters = NULL;
     spool->shrinking =
-        request->shrink ? request->more_to_shrink : spool->shrinking || request->count > 0;
+        request->task == SPOOL_SHRINK ? request->more : spool->shrinking || request->count > 0;
 }
 
 static void settle_failure(struct spool *spool)
@@ -295,7 +158,7 @@ static bool has_work(const struct spool *spool)
 static void on_work_done(uv_work_t *work, int status)
 {
     struct spool *spool = work->data;
-    struct request *request = &spool->request;
+    struct spool_request *request = &spool->request;
     bool stored = status == 0 && request->error.code == ERROR_NONE;
     spool->busy = false;
     spool->usage = request->usage;
@@ -308,7 +171,7 @@ static void on_work_done(uv_work_t *work, int status)
         settle_failure(spool);
 
     if (spool->flushing) {
-        if (stored && (!request->final || has_work(spool)))
+        if (stored && (!spool->final || has_work(spool)))
             begin_request(spool, INT64_MAX);
         else
             end_flush(spool, stored);
@@ -320,12 +183,12 @@ static void on_work_done(uv_work_t *work, int status)
 /* Takes from the outbox what is due. */
 static void collect(struct spool *spool, int64_t now_us)
 {
-    struct request *request = &spool->request;
+    struct spool_request *request = &spool->request;
     int64_t before_us = now_us == INT64_MAX ? INT64_MAX - 1 : now_us - TICK_US;
     if (spool->usage.free_bytes < MIN_FREE_BYTES)
         before_us = 0;
-    while (request->count < REQUEST_MAX_ITEMS && request->bytes.length < REQUEST_MAX_BYTES) {
-        if (outbox_capture(spool->settings.outbox, before_us, 1, add_item, request) == 0)
+    while (!spool_request_is_full(request)) {
+        if (outbox_capture(spool->settings.outbox, before_us, 1, spool_request_add, request) == 0)
             break;
     }
 }
@@ -334,18 +197,6 @@ static bool ledger_is_due(const struct spool *spool, int64_t now_us)
 {
     return now_us == INT64_MAX || (now_us - spool->ledger_stored_us > LEDGER_INTERVAL_US &&
                                    ledger_received(spool->settings.ledger) != spool->ledger_stored);
-}
-
-static void reset_request(struct request *request)
-{
-    buffer_reset(&request->bytes);
-    request->count = 0;
-    request->number_count = 0;
-    request->open = false;
-    request->shrink = false;
-    request->final = false;
-    request->error = (struct error){0};
-    request->quarantined[0] = '\0';
 }
 
 static void take_letters(struct spool *spool)
@@ -359,31 +210,37 @@ static void take_numbers(struct spool *spool)
 {
     if (!spool->numbers_loaded)
         return; /* what is on disk is not in them yet */
-    ledger_numbers(spool->settings.ledger, spool->settings.outbox, set_number, &spool->request);
+    spool_request_add_numbers(&spool->request, spool->settings.ledger, spool->settings.outbox);
     spool->ledger_stored = ledger_received(spool->settings.ledger);
     spool->ledger_stored_us = clock_now_us();
+}
+
+static bool look_is_due(const struct spool *spool, int64_t now_us)
+{
+    return spool->usage.free_bytes < MIN_FREE_BYTES && now_us - spool->looked_us > LOOK_INTERVAL_US;
 }
 
 /* Makes the request; false if there is nothing to do. */
 static bool make_request(struct spool *spool, int64_t now_us)
 {
-    struct request *request = &spool->request;
-    reset_request(request);
-    if (spool->file == NULL) {
-        request->open = true;
+    struct spool_request *request = &spool->request;
+    spool_request_reset(request, spool->file == NULL ? SPOOL_OPEN : SPOOL_STORE);
+    spool->final = now_us == INT64_MAX && spool->file != NULL;
+    if (spool->file == NULL)
         return true;
-    }
-    request->final = now_us == INT64_MAX;
-    if (!spool->loaded && !request->final)
+    if (!spool->loaded && !spool->final)
         return false;
     collect(spool, now_us);
     take_letters(spool);
     if (request->count > 0 || request->letters != NULL || ledger_is_due(spool, now_us))
         take_numbers(spool);
+    else if (look_is_due(spool, now_us))
+        request->task = SPOOL_LOOK;
     else if (spool->shrinking)
-        request->shrink = true;
+        request->task = SPOOL_SHRINK;
     else
         return false;
+    spool->looked_us = now_us;
     return true;
 }
 
@@ -406,31 +263,12 @@ void spool_tick(struct spool *spool, int64_t now_us)
 void spool_bury(struct spool *spool, const struct row *row, const struct refusal *refusal,
                 int64_t now_us)
 {
-    struct letter *letter = calloc(1, sizeof(*letter));
+    struct spool_letter *letter = spool_letter_new(row, refusal, now_us);
     if (letter == NULL) {
         LOG(spool->settings.logger, ERROR, "no memory to keep a dead letter",
             log_text("uid", row_uid(row)));
         return;
     }
-    struct buffer *bytes = &letter->bytes;
-    buffer_init(bytes, REQUEST_LIMIT);
-    rowjson_append(bytes, row);
-    size_t body = bytes->length;
-    buffer_append(bytes, row_uid(row));
-    size_t uid = bytes->length;
-    buffer_append(bytes, row_version(row));
-    size_t version = bytes->length;
-    buffer_append_string(bytes, refusal->text);
-    const char *data = buffer_text(bytes).data;
-    letter->letter = (struct dead_letter){
-        .at_us = now_us,
-        .table = text_from(row->table->name),
-        .body = {data, body},
-        .uid = {data + body, uid - body},
-        .version = {data + uid, version - uid},
-        .reason = {data + version, bytes->length - version},
-        .number = refusal->number,
-    };
     letter->epoch = row->epoch;
     if (letter->epoch != 0)
         durability_hold(spool->settings.durability, letter->epoch);
@@ -470,7 +308,7 @@ void spool_flush(struct spool *spool, void (*done)(void *context, bool stored), 
 
 static void open_first(struct spool *spool)
 {
-    struct request *request = &spool->request;
+    struct spool_request *request = &spool->request;
     struct error *err = &request->error;
     if (spool_file_open(spool->settings.directory, &spool->file, request->quarantined, err) !=
         ERROR_NONE) {
@@ -495,7 +333,7 @@ enum error_code spool_new(uv_loop_t *loop, const struct spool_settings *settings
     spool->settle.data = spool;
     spool->letters_end = &spool->letters;
     spool->backoff = (struct backoff){.first_ms = 500, .ceiling_ms = 10000};
-    buffer_init(&spool->request.bytes, REQUEST_LIMIT);
+    spool_request_init(&spool->request);
     spool->json = json_new(NULL);
     if (spool->json == NULL) {
         free(spool);
@@ -645,7 +483,7 @@ static void on_settle_closed(uv_handle_t *handle)
     void *context = spool->closed_context;
     free_letters(spool, spool->letters);
     free_letters(spool, spool->request.letters);
-    buffer_fini(&spool->request.bytes);
+    spool_request_fini(&spool->request);
     spool_file_close(spool->file);
     json_free(spool->json);
     free(spool);
