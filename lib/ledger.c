@@ -44,8 +44,9 @@ struct ledger_rows ledger_all_rows(const struct ledger *ledger, const struct out
 
 bool ledger_rows_balance(const struct ledger_rows *rows)
 {
-    return rows->received + rows->swept + rows->repeated ==
-           rows->written + rows->superseded + rows->dead_lettered + rows->held + rows->unsaved;
+    return rows->received + rows->swept + rows->repeated == rows->written + rows->superseded +
+                                                                rows->dead_lettered + rows->held +
+                                                                rows->quarantined + rows->unsaved;
 }
 
 bool ledger_balances(const struct ledger *ledger, const struct outbox *outbox)
@@ -64,8 +65,8 @@ void ledger_settle(struct ledger *ledger, size_t i, uint64_t restored)
 {
     struct ledger_rows *rows = &ledger->rows[i];
     uint64_t in = rows->received + rows->swept + rows->repeated;
-    uint64_t out =
-        rows->written + rows->superseded + rows->dead_lettered + restored + rows->unsaved;
+    uint64_t out = rows->written + rows->superseded + rows->dead_lettered + restored +
+                   rows->quarantined + rows->unsaved;
     if (in > out)
         rows->unsaved += in - out;
     else

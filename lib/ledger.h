@@ -1,7 +1,8 @@
 /* ledger: what became of every document. What is in none of these accounts is a bug:
  *
  *     received = filtered + invalid + rows
- *     rows + swept + repeated = written + superseded + dead-lettered + held + unsaved      (for each table)
+ *     rows + swept + repeated = written + superseded + dead-lettered + held + quarantined + unsaved
+ *                                                                             (for each table)
  *
  * It is kept in the spool, so that it tells of all that was ever received, not of this process. */
 #ifndef LIB_LEDGER_H
@@ -23,6 +24,7 @@
     X(superseded, "rows that a newer one of the same object replaced before they were written")    \
     X(dead_lettered, "rows that the database will never take as they are")                         \
     X(held, "rows that wait: in memory or in the spool")                                           \
+    X(quarantined, "records of the spool that could not be read and were set aside")               \
     X(unsaved, "rows that were not acknowledged yet when the process was killed")                  \
     X(repeated, "rows that were written, but not yet forgotten, when the process was killed")
 

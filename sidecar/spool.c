@@ -59,7 +59,6 @@ struct spool {
     bool numbers_loaded;
     int64_t load_after;
     uint64_t restored[TABLE_COUNT];
-    uint64_t quarantined;
 
     bool flushing;
     void (*flushed)(void *context, bool stored);
@@ -115,7 +114,6 @@ static void note_new_file(struct spool *spool)
     LOG(spool->settings.logger, ERROR,
         "the spool was damaged: it is set aside, and a new one is begun",
         log_string("set_aside", spool->request.quarantined));
-    spool->quarantined++;
     outbox_recapture(spool->settings.outbox);
 }
 
@@ -404,7 +402,10 @@ static bool load_record(void *context, struct text table, struct text uid, struc
 static enum error_code set_record_aside(struct spool *spool, const struct loading *loading,
                                         struct error *err)
 {
-    spool->quarantined++;
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        if (text_is(buffer_text(&loading->table), tables[i]->name))
+            spool->settings.ledger->rows[i].quarantined++;
+    }
     LOG(spool->settings.logger, ERROR,
         "a record of the spool can't be read: it is set aside in its quarantine",
         log_text("table", buffer_text(&loading->table)),
