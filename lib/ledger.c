@@ -26,7 +26,7 @@ struct ledger_rows ledger_rows(const struct ledger *ledger, const struct outbox 
     struct outbox_counts counts = outbox_table_counts(outbox, tables[i]);
     struct ledger_rows rows = ledger->rows[i];
     rows.superseded += counts.superseded;
-    rows.held = counts.pending + counts.in_flight;
+    rows.held += counts.pending + counts.in_flight;
     return rows;
 }
 
@@ -61,16 +61,28 @@ bool ledger_balances(const struct ledger *ledger, const struct outbox *outbox)
     return received == ledger->fates[WATCH_ROW];
 }
 
-void ledger_settle(struct ledger *ledger, size_t i, uint64_t restored)
+void ledger_restore(struct ledger *ledger, size_t i)
 {
     struct ledger_rows *rows = &ledger->rows[i];
-    uint64_t in = rows->received + rows->swept + rows->repeated;
-    uint64_t out = rows->written + rows->superseded + rows->dead_lettered + restored +
-                   rows->quarantined + rows->unsaved;
-    if (in > out)
-        rows->unsaved += in - out;
+    if (rows->held > 0)
+        rows->held--;
     else
-        rows->repeated += out - in;
+        rows->repeated++;
+}
+
+void ledger_quarantine(struct ledger *ledger, size_t i)
+{
+    ledger_restore(ledger, i);
+    ledger->rows[i].quarantined++;
+}
+
+void ledger_settle(struct ledger *ledger)
+{
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        struct ledger_rows *rows = &ledger->rows[i];
+        rows->unsaved += rows->held;
+        rows->held = 0;
+    }
 }
 
 /* One place says the names; the visitor reads the value or sets it. */

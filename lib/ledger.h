@@ -43,7 +43,7 @@ struct ledger_rows {
 
 struct ledger {
     uint64_t fates[WATCH_FATE_COUNT];     /* documents, by what they were */
-    struct ledger_rows rows[TABLE_COUNT]; /* superseded: before this process; held: when it began */
+    struct ledger_rows rows[TABLE_COUNT]; /* superseded: before this process; held: only on disk */
     LEDGER_COUNTERS(LEDGER_FIELD)
 };
 #undef LEDGER_FIELD
@@ -62,9 +62,15 @@ bool ledger_rows_balance(const struct ledger_rows *rows);
 /* True if the documents and the rows of each table add up. */
 bool ledger_balances(const struct ledger *ledger, const struct outbox *outbox);
 
-/* After a restart: `restored` rows of table number i came back from the spool. What was received but
- * did not come back is unsaved; what came back although it was written is repeated. */
-void ledger_settle(struct ledger *ledger, size_t i, uint64_t restored);
+/* After a restart, for each row of table number i that came back from the spool: one that is held, or
+ * that was written although it is still there. */
+void ledger_restore(struct ledger *ledger, size_t i);
+
+/* The same for a record that could not be read. */
+void ledger_quarantine(struct ledger *ledger, size_t i);
+
+/* All that was in the spool has come back: what was held and did not is unsaved. */
+void ledger_settle(struct ledger *ledger);
 
 /* Calls number() for every account, by name and value: to keep them. */
 void ledger_numbers(const struct ledger *ledger, const struct outbox *outbox,

@@ -58,7 +58,6 @@ struct spool {
     bool loaded; /* what was in it at the start has been read back */
     bool numbers_loaded;
     int64_t load_after;
-    uint64_t restored[TABLE_COUNT];
 
     bool flushing;
     void (*flushed)(void *context, bool stored);
@@ -373,7 +372,7 @@ static enum error_code restore_record(struct spool *spool, struct text body, str
             row_free(row);
             return code;
         }
-        spool->restored[table]++;
+        ledger_restore(spool->settings.ledger, table);
     }
     return ERROR_NONE;
 }
@@ -404,7 +403,7 @@ static enum error_code set_record_aside(struct spool *spool, const struct loadin
 {
     for (size_t i = 0; i < TABLE_COUNT; i++) {
         if (text_is(buffer_text(&loading->table), tables[i]->name))
-            spool->settings.ledger->rows[i].quarantined++;
+            ledger_quarantine(spool->settings.ledger, i);
     }
     LOG(spool->settings.logger, ERROR,
         "a record of the spool can't be read: it is set aside in its quarantine",
@@ -472,8 +471,7 @@ enum spool_loading spool_load(struct spool *spool)
     }
     if (!spool->loaded)
         return SPOOL_MORE;
-    for (size_t i = 0; i < TABLE_COUNT; i++)
-        ledger_settle(spool->settings.ledger, i, spool->restored[i]);
+    ledger_settle(spool->settings.ledger);
     return SPOOL_LOADED;
 }
 
