@@ -221,15 +221,22 @@ static void scan_string(struct items *items, struct text window)
 
 enum step { STEP_ON, STEP_WHOLE, STEP_LIST, STEP_DAMAGED };
 
+/* Behind a comma in an object a key has to come. */
+static bool may_open(const struct items_value *value)
+{
+    return value->previous == ':' || value->previous == '[' ||
+           (value->previous == ',' && (value->objects & 1) == 0);
+}
+
 static enum step open_bracket(struct items *items, char c)
 {
     struct items_value *value = &items->value;
-    char previous = value->previous;
-    value->previous = c;
-    if (previous != ':' && previous != ',' && previous != '[')
+    if (!may_open(value))
         return STEP_DAMAGED;
-    bool is_list = c == '[' && value->depth == 1 && previous == ':' &&
+    bool is_list = c == '[' && value->depth == 1 && value->previous == ':' &&
                    value->member == ITEMS_ITEMS && !items->list.open;
+    value->previous = c;
+    value->objects = value->objects << 1 | (c == '{');
     value->depth++;
     if (value->deepest < value->depth)
         value->deepest = value->depth;
@@ -253,6 +260,7 @@ static enum step scan_byte(struct items *items, char c)
     case '}':
     case ']':
         value->previous = c;
+        value->objects >>= 1;
         return --value->depth == 0 ? STEP_WHOLE : STEP_ON;
     case ':':
         value->is_event |= value->depth == 1 && value->member == ITEMS_OBJECT;
@@ -317,7 +325,7 @@ static void end_items(struct items *items)
     items->at++;
     items->list.open = false;
     items->place = items->list.is_array ? ITEMS_OUTSIDE : ITEMS_TRAILER;
-    items->value = (struct items_value){.depth = 1, .previous = ']'};
+    items->value = (struct items_value){.depth = 1, .objects = 1, .previous = ']'};
 }
 
 /* Of the list around its items nothing is missed if it is damaged. */

@@ -58,6 +58,7 @@ struct items_value {           /* what is being scanned */
     char previous;             /* the last byte that is no white space; '"' for a string */
     size_t depth;              /* brackets that are open */
     size_t deepest;            /* the most that were */
+    uint64_t objects;          /* the innermost 64 of them: the bits of those that are { */
     size_t string_at;          /* in the window: where the last string began, behind its quote */
     enum items_member member;  /* at depth 1 */
     struct items_name kind;    /* at depth 1 */
