@@ -11,6 +11,9 @@ import pytest
 from harness import sidecar as sidecar_module
 from harness.server import SERVERS
 from harness.sidecar import Sidecar
+from harness.spool import Spool
+
+collect_ignore = ["galera"]  # has a cluster of its own, and a target of its own: make test-galera
 
 
 def pytest_addoption(parser):
@@ -64,6 +67,14 @@ def directory():
     path = Path(tempfile.mkdtemp(prefix="kubedl-t-"))
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def spool(directory):
+    """A directory for SPOOL_DIR, and what is in it."""
+    path = directory / "spool"
+    path.mkdir()
+    return Spool(path)
 
 
 @pytest.fixture

@@ -1,0 +1,361 @@
+"""Objects that vanished while nobody watched are closed at the end of the next snapshot, and nothing
+else is."""
+
+import json
+
+import pytest
+
+from harness import events, expected, kubedl, producer, stream
+from harness.wait import until
+
+MANY = 50
+
+
+@pytest.fixture
+def path(directory):
+    return directory / "events.sock"
+
+
+@pytest.fixture
+def sweeping(new_sidecar, path):
+    """sweeping(NAME=value, ...): a sidecar of cluster `blue` that listens on `path`, started."""
+
+    def start(**settings):
+        return new_sidecar(**{"CLUSTER_ID": "blue", "EVENT_SOURCE": f"unix-listen:{path}",
+                              **settings}).start()
+
+    return start
+
+
+def mark(kind, version):
+    return stream.line({"type": "BOOKMARK", "object": {
+        "apiVersion": "v1" if kind == "Pod" else "training.kubedl.io/v1alpha1", "kind": kind,
+        "metadata": {"resourceVersion": str(version),
+                     "annotations": {"k8s.io/initial-events-end": "true"}}}})
+
+
+GONE = stream.line({"type": "ERROR", "object": {
+    "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410, "reason": "Expired",
+    "message": "too old resource version"}})
+
+
+def jobs(names, version=1, kind="TFJob"):
+    return [stream.line(events.added(events.job(f"job-{name}", version=str(version), kind=kind)))
+            for name in names]
+
+
+def pods(names, version=1):
+    return [stream.line(events.added(events.pod(f"pod-{name}", version=str(version),
+                                                phase="Running"))) for name in names]
+
+
+def send(path, lines):
+    with producer.connect(path) as connection:
+        connection.sendall(b"".join(lines))
+
+
+def swept(sidecar, kind, times=1):
+    """Waits until that many sweeps of the kind are over; returns the last one's record."""
+    return until(lambda: sidecar.records("swept", kind=kind)[times - 1:],
+                 lambda: f"{kind} is swept {times} times:\n{sidecar.log_tail()}")[0]
+
+
+def closed(database):
+    """The uids of the rows that say that their object is gone."""
+    return {uid for uid, row in {**database.jobs(), **database.pods()}.items() if row["deleted"]}
+
+
+def finish(sidecar):
+    assert sidecar.stop() == 0
+    assert sidecar.records("stopped", pending=0, balanced="yes"), sidecar.log_tail()
+
+
+def test_vanished_objects_are_closed_by_the_next_snapshot(sweeping, path, database):
+    sidecar = sweeping()
+    send(path, [*jobs("abc"), *pods("abc")])
+    sidecar.wait_until_written(6)
+    send(path, [*jobs("a", 11), *pods("ab", 12), mark("TFJob", 20), mark("Pod", 21)])
+    assert swept(sidecar, "TFJob")["closed"] == 2
+    assert swept(sidecar, "Pod")["closed"] == 1
+    until(lambda: closed(database) == {"job-b", "job-c", "pod-c"}, "they are closed")
+    job, pod = database.jobs()["job-b"], database.pods()["pod-c"]
+    assert (job["status"], job["is_in_etcd"], job["version"]) == ("Stopped", 0, "20")
+    assert (pod["status"], pod["is_in_etcd"], pod["version"]) == ("Stopped", 0, "21")
+    assert expected.is_recent(expected.time_text(job["gmt_job_finished"]))
+    assert job["kind"] == "TFJob" and job["name"] == "train"
+    finish(sidecar)
+
+
+def test_vanished_while_the_sidecar_was_away(sweeping, path, database):
+    sidecar = sweeping()
+    send(path, jobs("abc"))
+    sidecar.wait_until_written(3)
+    sidecar.kill()
+    sidecar = sweeping()
+    send(path, [*jobs("ab"), mark("TFJob", 20)])
+    swept(sidecar, "TFJob")
+    until(lambda: closed(database) == {"job-c"}, "it is closed")
+    finish(sidecar)
+
+
+def test_ended_jobs_keep_how_they_ended(sweeping, path, database):
+    sidecar = sweeping()
+    send(path, [stream.line(events.added(events.job(
+        "job-a", conditions=("Created", "Running", "Succeeded"))))])
+    sidecar.wait_until_written(1)
+    send(path, [mark("TFJob", 20)])
+    until(lambda: closed(database) == {"job-a"}, "it is closed")
+    assert database.jobs()["job-a"]["status"] == "Succeeded"
+    finish(sidecar)
+
+
+def test_only_the_kind_of_the_mark_is_swept(sweeping, path, database):
+    sidecar = sweeping()
+    send(path, [*jobs("ab"), *jobs("cd", kind="MPIJob"), *pods("ab")])
+    sidecar.wait_until_written(6)
+    send(path, [mark("MPIJob", 20)])
+    assert swept(sidecar, "MPIJob")["closed"] == 2
+    until(lambda: closed(database) == {"job-c", "job-d"}, "they are closed")
+    finish(sidecar)
+
+
+def test_sweep_waits_for_the_database(sweeping, path, database, server):
+    sidecar = sweeping()
+    send(path, jobs("abc"))
+    sidecar.wait_until_written(3)
+    server.stop()
+    send(path, [*jobs("a", 11), mark("TFJob", 20)])
+    sidecar.wait_until_received(5)
+    assert not sidecar.records("swept")
+    server.start()
+    assert swept(sidecar, "TFJob")["closed"] == 2
+    until(lambda: closed(database) == {"job-b", "job-c"}, "they are closed")
+    finish(sidecar)
+
+
+def test_the_same_snapshot_again_closes_nothing_more(sweeping, path, database):
+    sidecar = sweeping()
+    send(path, jobs("abc"))
+    sidecar.wait_until_written(3)
+    for times in (1, 2):
+        send(path, [*jobs("ab"), mark("TFJob", 20)])
+        assert swept(sidecar, "TFJob", times)["closed"] == 2 - times
+    assert closed(database) == {"job-c"}
+    finish(sidecar)
+
+
+# The brake
+
+
+def test_brake_holds_an_empty_snapshot(sweeping, path, database):
+    sidecar = sweeping()
+    send(path, jobs(range(MANY)))
+    sidecar.wait_until_written(MANY)
+    send(path, [mark("TFJob", 20)])
+    record = sidecar.wait_for_record("sweep refused: it would close more than half of the live rows; "
+                                     "if the snapshot is right, close them by hand")
+    assert (record["alive"], record["vanished"]) == (MANY, MANY)
+    assert closed(database) == set()
+    send(path, [*jobs(range(MANY // 2), 11), mark("TFJob", 30)])
+    assert swept(sidecar, "TFJob")["closed"] == MANY // 2
+    until(lambda: len(closed(database)) == MANY // 2, "half of them are closed")
+    finish(sidecar)
+
+
+@pytest.mark.parametrize("count, holds", [(20, False), (21, True)])
+def test_brake_is_for_many_rows(count, holds, sweeping, path, database):
+    sidecar = sweeping()
+    send(path, jobs(range(count)))
+    sidecar.wait_until_written(count)
+    send(path, [mark("TFJob", 20)])
+    if holds:
+        until(lambda: [r for r in sidecar.records() if r["msg"].startswith("sweep refused")],
+              "the brake holds")
+    else:
+        swept(sidecar, "TFJob")
+    finish(sidecar)
+    assert len(closed(database)) == (0 if holds else count)
+
+
+# Whose rows
+
+
+def test_two_clusters_leave_each_other_alone(sweeping, path, database):
+    blue = sweeping()
+    green = sweeping(CLUSTER_ID="green", EVENT_SOURCE=f"unix-listen:{path}.2")
+    send(path, [*jobs("ab"), *pods("ab")])
+    send(f"{path}.2", [*jobs("cd"), *pods("cd")])
+    blue.wait_until_written(4)
+    green.wait_until_written(4)
+    send(path, [*jobs("a", 11), mark("TFJob", 20), mark("Pod", 20)])
+    assert swept(blue, "TFJob")["alive"] == 2
+    swept(blue, "Pod")
+    until(lambda: closed(database) == {"job-b", "pod-a", "pod-b"}, "blue's are closed")
+    finish(blue)
+    finish(green)
+    assert closed(database) == {"job-b", "pod-a", "pod-b"}
+
+
+def test_without_a_cluster_id_nothing_is_swept_and_it_is_said_once(sweeping, path, database):
+    sidecar = sweeping(CLUSTER_ID=None)
+    send(path, jobs("abc"))
+    sidecar.wait_until_written(3)
+    send(path, [mark("TFJob", 20), mark("Pod", 20)])
+    send(path, [mark("TFJob", 30)])
+    sidecar.wait_until_received(6)
+    finish(sidecar)
+    assert len([r for r in sidecar.records() if "no CLUSTER_ID" in r["msg"]]) == 1
+    assert closed(database) == set()
+
+
+def test_rows_of_kubedl_are_adopted_and_not_swept_before(sweeping, path, database):
+    """Rows without a cluster are nobody's; an event of the same version makes them ours."""
+    kubedl.create_tables(database)
+    for name in "ab":
+        database.query("INSERT INTO job_info (name, namespace, job_id, version, status, kind, resources,"
+                       " tenant, owner, deleted, is_in_etcd, gmt_created) VALUES"
+                       " ('train', 'team', %s, '5', 'Created', 'TFJob', '{}', '', '', 0, 1, NOW())",
+                       (f"job-{name}",))
+    sidecar = sweeping()
+    send(path, [mark("TFJob", 20)])
+    assert swept(sidecar, "TFJob")["alive"] == 0
+    send(path, [*jobs("a", 5), mark("TFJob", 30)])
+    assert swept(sidecar, "TFJob", 2)["alive"] == 1
+    assert {uid: row["cluster_id"] for uid, row in database.jobs().items()} == {
+        "job-a": "blue", "job-b": None}
+    send(path, [mark("TFJob", 40)])
+    assert swept(sidecar, "TFJob", 3)["closed"] == 1
+    until(lambda: closed(database) == {"job-a"}, "it is closed")
+    finish(sidecar)
+
+
+# Snapshots that are not whole
+
+
+def test_snapshot_that_breaks_off_sweeps_nothing(sweeping, path, database):
+    sidecar = sweeping()
+    send(path, jobs("abc"))
+    sidecar.wait_until_written(3)
+    send(path, jobs("a", 11))
+    send(path, [*jobs("b", 11), mark("TFJob", 20)[:-5]])
+    sidecar.wait_until_received(5)
+    finish(sidecar)
+    assert not sidecar.records("swept")
+    assert closed(database) == set()
+
+
+@pytest.mark.parametrize("damaged", [
+    b'{"type":"ADDED","object":{"apiVersion":"training.kubedl.io/v1alpha1","kind":"TFJ\n',
+    b'{"type":"ADDED","object":null}\n',
+    b'{"type":"ADDED"}\n',
+    b'{"type":"ADDED","object":{"apiVersion":"training.kubedl.io/v1alpha1","kind":"TFJob",'
+    b'"metadata":{"name":"train","resourceVersion":"7"}}}\n',
+])
+def test_damaged_line_in_the_snapshot_sweeps_nothing(damaged, sweeping, path, database):
+    sidecar = sweeping()
+    send(path, jobs("abc"))
+    sidecar.wait_until_written(3)
+    send(path, [*jobs("a", 11), damaged, mark("TFJob", 20)])
+    sidecar.wait_for_record("the snapshot is not whole: nothing is swept")
+    assert closed(database) == set()
+    send(path, [*jobs("ab", 12), mark("TFJob", 30)])
+    assert swept(sidecar, "TFJob")["closed"] == 1
+    finish(sidecar)
+    assert closed(database) == {"job-c"}
+
+
+def test_object_that_cannot_be_recorded_is_there_all_the_same(sweeping, path, database):
+    """Its version is damaged, or it is too long: but it exists."""
+    sidecar = sweeping(MAX_DOCUMENT_BYTES=65536)
+    send(path, jobs("abc"))
+    sidecar.wait_until_written(3)
+    huge = stream.line(events.added(events.job("job-c", version="11", labels={"x": "y" * 70000})))
+    send(path, [*jobs("a", "eleven"), huge, mark("TFJob", 20)])
+    assert swept(sidecar, "TFJob")["closed"] == 1
+    finish(sidecar)
+    assert closed(database) == {"job-b"}
+
+
+def test_live_events_without_a_snapshot_sweep_nothing(sweeping, path, database):
+    sidecar = sweeping()
+    send(path, jobs("abc"))
+    bookmark = json.loads(mark("TFJob", 20))
+    del bookmark["object"]["metadata"]["annotations"]
+    send(path, [*jobs("a", 11), stream.line(bookmark)])
+    sidecar.wait_until_written(5)
+    finish(sidecar)
+    assert not sidecar.records("swept")
+    assert closed(database) == set()
+
+
+def test_list_after_an_error_on_the_same_connection_sweeps(sweeping, path, database):
+    sidecar = sweeping()
+    with producer.connect(path) as connection:
+        connection.sendall(b"".join([*jobs("abcd"), mark("TFJob", 10)]))
+        assert swept(sidecar, "TFJob")["closed"] == 0
+        connection.sendall(mark("TFJob", 11))  # no window is open: this one says nothing
+        connection.sendall(b"".join([GONE, *jobs("ab", 1), mark("TFJob", 20)]))
+        assert swept(sidecar, "TFJob", 2)["closed"] == 2
+    finish(sidecar)
+    assert closed(database) == {"job-c", "job-d"}
+
+
+def test_object_that_another_connection_shows_is_present(sweeping, path, database):
+    sidecar = sweeping()
+    send(path, jobs("ab"))
+    sidecar.wait_until_written(2)
+    with producer.connect(path) as first, producer.connect(path) as second:
+        first.sendall(b"".join(jobs("a", 11)))
+        sidecar.wait_until_received(3)
+        second.sendall(b"".join(jobs("b", 12)))
+        sidecar.wait_until_received(4)
+        first.sendall(mark("TFJob", 20))
+        assert swept(sidecar, "TFJob")["closed"] == 0
+    finish(sidecar)
+    assert closed(database) == set()
+
+
+# Late events
+
+
+def test_late_event_revives_a_swept_row(sweeping, path, database):
+    sidecar = sweeping()
+    send(path, jobs("ab"))
+    sidecar.wait_until_written(2)
+    send(path, [*jobs("a", 11), mark("TFJob", 20)])
+    until(lambda: closed(database) == {"job-b"}, "it is closed")
+    send(path, jobs("b", 19))
+    sidecar.wait_until_written(5)
+    assert closed(database) == {"job-b"}
+    send(path, jobs("b", 21))
+    until(lambda: closed(database) == set(), "it lives again")
+    row = database.jobs()["job-b"]
+    assert (row["status"], row["is_in_etcd"], row["gmt_job_finished"]) == ("Created", 1, None)
+    finish(sidecar)
+
+
+# Recorded snapshots
+
+
+@pytest.mark.parametrize("name, kind", [("watchlist-a-pods", "Pod"),
+                                        ("watchlist-a-tfjobs", "TFJob")])
+def test_recorded_snapshot(name, kind, sweeping, path, database):
+    """A real WatchList: what its snapshot shows stays, what we add beforehand goes."""
+    lines = stream.lines(name)
+    snapshot_end = next(n for n, one in enumerate(lines) if b"initial-events-end" in one) + 1
+    extra, uid = (pods, "pod-x") if kind == "Pod" else (jobs, "job-x")
+    sidecar = sweeping()
+    send(path, extra("x"))
+    sidecar.wait_until_written(1)
+    send(path, lines[:snapshot_end])
+    assert swept(sidecar, kind)["closed"] == 1
+    until(lambda: closed(database) == {uid}, "the one that is not in it is closed")
+    send(path, lines)
+    swept(sidecar, kind, 2)
+    finish(sidecar)
+    rows = expected.rows(e for e in stream.events(name) if e["type"] != "BOOKMARK")
+    rows = rows[1] if kind == "Pod" else rows[0]
+    actual = database.pods() if kind == "Pod" else database.jobs()
+    actual.pop(uid)
+    wrong = expected.differences(rows, actual)
+    assert not wrong, "\n".join(wrong)
