@@ -4,9 +4,12 @@ lost, and nobody is asked again and again.
 a and b are two servers that know nothing of each other. So what was written before is at a, and
 both together hold all."""
 
+import os
+
 import pytest
 
 from harness import addresses, events, producer, stream
+from harness import sidecar as program
 from harness.server import SERVERS, Database
 from harness.wait import until
 
@@ -308,3 +311,35 @@ def test_each_wait_asks_each_host_once(connection_to, database, server):
     failures = sidecar.accounts()["failures"]
     assert failures >= 3 * LANES
     assert failures <= hanging_up.accepted <= failures + LANES
+
+
+def test_name_that_moves_to_another_address_is_followed(new_sidecar, directory, database, server,
+                                                        monkeypatch):
+    """As a DNS name does at a fail-over: it is resolved at each connect."""
+    names = directory / "hosts"
+    names.write_text("127.0.0.1 database.test\n")
+    with_names = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]),
+                  "sh", "-c", 'mount --bind "$1" /etc/hosts && shift && exec "$@"', "sh", names]
+    command = program.command()
+    monkeypatch.setattr(program, "command", lambda: [*with_names, *command])
+    with producer.Listener(directory / "events.sock") as listener:
+        sidecar = new_sidecar(EVENT_SOURCE=f"unix:{listener.path}", MYSQL_HOST="database.test",
+                              DB_TIMEOUT_MS=1000).start()
+        with listener.accept() as connection:
+            load = Load(sidecar, connection)
+            load.send()
+            load.wait_until_written()
+            server.kill()
+            server.address = "127.0.0.2"
+            try:
+                server.start()
+                load.send()
+                sidecar.wait_for_record(WAIT)
+                assert newest(database) == 1
+                names.write_text("127.0.0.2 database.test\n")
+                load.wait_until_written()
+                load.check(database)
+            finally:
+                server.stop()
+                server.address = "127.0.0.1"
+        assert sidecar.stop() == 0

@@ -49,6 +49,7 @@ class Server:
         self.socket = self.directory / "s"
         self.pid_file = self.directory / "pid"
         self.log = self.directory / "server.log"
+        self.address = "127.0.0.1"
         self.port = free_port()
         self.process = None
         self.pid = None
@@ -178,7 +179,7 @@ class MariaDB(Server):
             f"--socket={self.socket}",
             f"--pid-file={self.pid_file}",
             f"--port={self.port}",
-            "--bind-address=127.0.0.1",
+            f"--bind-address={self.address}",
             "--skip-name-resolve",
             "--skip-log-bin",
             "--innodb-flush-log-at-trx-commit=2",
@@ -218,7 +219,7 @@ class MySQL(Server):
             f"--socket={self._inside(self.socket)}",
             f"--pid-file={self._inside(self.pid_file)}",
             f"--port={self.port}",
-            "--bind-address=127.0.0.1",
+            f"--bind-address={self.address}",
             "--mysqlx=OFF",
             "--skip-name-resolve",
             "--skip-log-bin",
