@@ -95,12 +95,14 @@ void outbox_done(struct outbox *outbox, struct batch *batch, size_t i);
  * unless two rows have to be merged; where that finds no memory the older one gives way. */
 void outbox_return(struct outbox *outbox, struct batch *batch);
 
+#define OUTBOX_RECORD_ROWS 3
+
 /* What the spool is to hold of one object: its rows, in the order in which they are to be written; or
  * none: it is to be forgotten. */
 struct outbox_record {
     const struct table *table;
     struct text uid;
-    const struct row *rows[3];
+    const struct row *rows[OUTBOX_RECORD_ROWS];
     size_t row_count;
 };
 

@@ -182,8 +182,8 @@ static void collect(struct spool *spool, int64_t now_us)
 {
     struct spool_request *request = &spool->request;
     int64_t before_us = now_us == INT64_MAX ? INT64_MAX - 1 : now_us - TICK_US;
-    if (spool->usage.free_bytes < MIN_FREE_BYTES)
-        before_us = 0;
+    if (spool->usage.free_bytes < MIN_FREE_BYTES && now_us != INT64_MAX)
+        before_us = 0; /* at the end there is nothing to save the room for */
     while (!spool_request_is_full(request)) {
         if (outbox_capture(spool->settings.outbox, before_us, 1, spool_request_add, request) == 0)
             break;
@@ -221,6 +221,8 @@ static bool look_is_due(const struct spool *spool, int64_t now_us)
 static bool make_request(struct spool *spool, int64_t now_us)
 {
     struct spool_request *request = &spool->request;
+    if (now_us == INT64_MAX && spool->file != NULL)
+        (void)spool_load(spool); /* what it holds may be newer than what is to be stored */
     spool_request_reset(request, spool->file == NULL ? SPOOL_OPEN : SPOOL_STORE);
     spool->final = now_us == INT64_MAX && spool->file != NULL;
     if (spool->file == NULL)
@@ -353,28 +355,50 @@ static bool restore_number(void *context, struct text name, int64_t value)
     return true;
 }
 
-/* One record into the outbox; ERROR_INPUT if it is none. */
-static enum error_code restore_record(struct spool *spool, struct text body, struct error *err)
+static enum error_code read_rows(struct spool *spool, struct text body,
+                                 struct row *rows[OUTBOX_RECORD_ROWS], size_t *count,
+                                 struct error *err)
 {
     const json_value *root;
     if (json_read(spool->json, body, &root, err) != JSON_OK)
         return ERROR_INPUT;
     if (!json_is_array(root) || json_first(root) == NULL)
         return error_set(err, ERROR_INPUT, "not a list of rows");
-    for (const json_value *value = json_first(root); value != NULL; value = json_next(value)) {
-        struct row *row;
-        enum error_code code = rowjson_read(spool->json, value, &row, err);
-        if (code != ERROR_NONE)
-            return code;
-        size_t table = table_number(row->table);
-        code = outbox_restore(spool->settings.outbox, row, err);
-        if (code != ERROR_NONE) {
-            row_free(row);
-            return code;
-        }
-        ledger_restore(spool->settings.ledger, table);
+    enum error_code code = ERROR_NONE;
+    for (const json_value *value = json_first(root); value != NULL && code == ERROR_NONE;
+         value = json_next(value)) {
+        if (*count == OUTBOX_RECORD_ROWS)
+            return error_set(err, ERROR_INPUT, "more than %d rows", OUTBOX_RECORD_ROWS);
+        code = rowjson_read(spool->json, value, &rows[*count], err);
+        *count += code == ERROR_NONE;
     }
-    return ERROR_NONE;
+    return code;
+}
+
+static enum error_code restore_row(struct spool *spool, struct row *row, struct error *err)
+{
+    size_t table = table_number(row->table);
+    enum error_code code = outbox_restore(spool->settings.outbox, row, err);
+    if (code == ERROR_NONE)
+        ledger_restore(spool->settings.ledger, table);
+    else
+        row_free(row);
+    return code;
+}
+
+/* One record into the outbox, all of its rows or none; ERROR_INPUT if it is no record. */
+static enum error_code restore_record(struct spool *spool, struct text body, struct error *err)
+{
+    struct row *rows[OUTBOX_RECORD_ROWS];
+    size_t count = 0;
+    enum error_code code = read_rows(spool, body, rows, &count, err);
+    for (size_t i = 0; i < count; i++) {
+        if (code == ERROR_NONE)
+            code = restore_row(spool, rows[i], err);
+        else
+            row_free(rows[i]);
+    }
+    return code;
 }
 
 struct loading {
