@@ -306,8 +306,10 @@ static void begin_list(struct items *items)
 {
     items->place = ITEMS_LIST;
     items->column = COLUMN_NONE;
-    items->list = (struct items_list){
-        .open = true, .begun = items->value.begun, .version = items->value.version};
+    items->list = (struct items_list){.open = true,
+                                      .begun = items->value.begun,
+                                      .indent = COLUMN_NONE,
+                                      .version = items->value.version};
     set_name(&items->list.kind, kind_of_items(name_text(&items->value.kind)));
 }
 
@@ -315,8 +317,8 @@ static void begin_array(struct items *items)
 {
     items->place = ITEMS_LIST;
     items->column = COLUMN_NONE;
-    items->list =
-        (struct items_list){.open = true, .is_array = true, .begun = items->offset + items->at};
+    items->list = (struct items_list){
+        .open = true, .is_array = true, .begun = items->offset + items->at, .indent = COLUMN_NONE};
     items->at++;
 }
 
@@ -377,8 +379,9 @@ static void begin_value(struct items *items, char c)
         begin_array(items);
         return;
     }
-    items->list.indent = items->column;
     items->place = c == '{' || c == '[' ? ITEMS_VALUE : ITEMS_WORD;
+    if (items->place == ITEMS_VALUE)
+        items->list.indent = items->column;
     items->value = (struct items_value){.begun = items->offset, .kept = true, .previous = '['};
 }
 
@@ -419,21 +422,25 @@ static struct frame_line scan_value(struct items *items)
     return (struct frame_line){.kind = FRAME_NONE};
 }
 
-/* Up to the end of its line; in a list, also up to the next item. */
+static bool ends_word(const struct items *items, char c)
+{
+    return c == '\n' || (items->list.open && (c == ',' || c == ']'));
+}
+
+/* Up to the end of its line; in a list, also up to the next item. In a list with an item on each line
+ * it is the rest of one that has lost a bracket. */
 static struct frame_line scan_word(struct items *items)
 {
     struct text window = buffer_text(&items->window);
-    bool in_list = items->list.open;
-    while (items->at < window.length) {
-        char c = window.data[items->at];
-        if (c == '\n' || (in_list && (c == ',' || c == ']'))) {
-            check_length(items);
-            return deliver(items);
-        }
+    while (items->at < window.length && !ends_word(items, window.data[items->at]))
         items->at++;
-    }
     check_length(items);
-    return (struct frame_line){.kind = FRAME_NONE};
+    if (items->at == window.length)
+        return (struct frame_line){.kind = FRAME_NONE};
+    struct frame_line line = deliver(items);
+    if (items->list.open && items->list.indent != COLUMN_NONE)
+        items->place = ITEMS_LOST;
+    return line;
 }
 
 static struct frame_line scan(struct items *items)

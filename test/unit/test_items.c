@@ -352,6 +352,14 @@ static void test_a_lost_bracket_costs_nothing_but_its_item(void **state)
            "{\n   \"a\": {\n  },\n  {", ADDED "{\n   \"b\": 1\n  }}", ADDED "{\n  }}", EVENT_A);
 }
 
+static void test_the_rest_of_an_item_that_ended_early_is_one_line(void **state)
+{
+    (void)state;
+    EXPECT("{\n \"items\": [\n  {\n   \"a\": \n   },\n   \"b\": [\n    {\n    }\n   ]\n  },\n"
+           "  {\n  }\n ]\n}\n" EVENT_A,
+           ADDED "{\n   \"a\": \n   }}", "\"b\": [", ADDED "{\n  }}", EVENT_A);
+}
+
 static void test_a_damaged_list_ends_at_the_next_document(void **state)
 {
     (void)state;
@@ -410,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_what_a_cut_line_has_swallowed_comes_out),
         cmocka_unit_test(test_a_lost_quote_costs_nothing_but_its_item),
         cmocka_unit_test(test_a_lost_bracket_costs_nothing_but_its_item),
+        cmocka_unit_test(test_the_rest_of_an_item_that_ended_early_is_one_line),
         cmocka_unit_test(test_a_damaged_list_ends_at_the_next_document),
         cmocka_unit_test(test_damage_behind_the_bound_costs_one_document),
         cmocka_unit_test(test_a_stream_that_ends_inside_something_is_cut),

@@ -54,10 +54,11 @@ class Sidecar:
         self.usage = None  # struct rusage once it has ended
         self.peak_kib = 0  # of resident memory, as of the last look
 
-    def start(self, stdin=subprocess.DEVNULL):
+    def start(self, *arguments, stdin=subprocess.DEVNULL):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                command(), env=environment(self.settings), stdin=stdin, stdout=log, stderr=log
+                [*command(), *arguments], env=environment(self.settings),
+                stdin=stdin, stdout=log, stderr=log
             )
         return self
 
