@@ -156,7 +156,7 @@ enum error_code world_try_start(struct world *world, const char *prefix, struct 
 {
     char address[128];
     (void)snprintf(address, sizeof(address), "%s%s", prefix,
-                   strcmp(prefix, "-") == 0 ? "" : world->socket_path);
+                   prefix[strlen(prefix) - 1] == '-' ? "" : world->socket_path);
     const struct source_settings settings = {
         .address = address,
         .max_document = world->max_document,

@@ -49,7 +49,8 @@ struct world {
 int world_begin(void **state);
 int world_end(void **state);
 
-/* Makes and starts a source; prefix: "unix:", "unix-listen:" (at socket_path) or "-". */
+/* Makes and starts a source; prefix: "unix:", "unix-listen:" (at socket_path), "-" or
+ * SOURCE_REPLAY. */
 void world_start(struct world *world, const char *prefix);
 enum error_code world_try_start(struct world *world, const char *prefix, struct error *err);
 

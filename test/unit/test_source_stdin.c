@@ -209,6 +209,76 @@ static void test_a_file_that_cannot_be_read_ends_with_a_warning(void **state)
     assert_int_equal(world_logged(world, "stream broken"), 1);
 }
 
+/* ---- documents in any layout ------------------------------------------------------------------*/
+
+static void test_a_replay_takes_documents_apart_however_they_are_laid_out(void **state)
+{
+    struct world *world = *state;
+    int writer = pipe_as_stdin();
+    world_start(world, SOURCE_REPLAY);
+    write_all(writer, TEXT("{\n\"object\":\n{}}\n{\"items\":[\n{\"a\":"));
+    world_wait(world, WORLD_DOCUMENT, 1);
+    write_all(writer, TEXT("1},{}"));
+    world_wait(world, WORLD_DOCUMENT, 3);
+    write_all(writer, TEXT("]}"));
+    close(writer);
+    world_wait(world, WORLD_FINISHED, 1);
+    world_expect(world, 1,
+                 TEXT("{\n\"object\":\n{}}\n{\"type\":\"ADDED\",\"object\":{\"a\":1}}\n"
+                      "{\"type\":\"ADDED\",\"object\":{}}\n"));
+    assert_int_equal(world->cut_bytes, 0);
+}
+
+static void test_a_replay_of_a_file_can_be_paused(void **state)
+{
+    struct world *world = *state;
+    file_as_stdin(TEXT("{\"items\":[1,2,3]}"));
+    world->pause_at = 2;
+    world_start(world, SOURCE_REPLAY);
+    world_wait(world, WORLD_DOCUMENT, 2);
+    world_rounds(world, 10);
+    assert_int_equal(world->count[WORLD_DOCUMENT], 2);
+    world_resume(world);
+    world_wait(world, WORLD_FINISHED, 1);
+    world_expect(world, 1, TEXT("1\n2\n3\n"));
+}
+
+/* Its end shows that the first document was cut, and has swallowed the second. */
+static void test_a_replay_delivers_what_its_end_brings_out(void **state)
+{
+    struct world *world = *state;
+    file_as_stdin(TEXT("{\"a\":\n{\"object\":1}\n{\"b\":"));
+    world_start(world, SOURCE_REPLAY);
+    world_wait(world, WORLD_FINISHED, 1);
+    world_expect(world, 1, TEXT("{\"a\":\n{\"object\":1}\n{\n{\"object\":1}\n"));
+    assert_int_equal(world->cut_bytes, 5);
+}
+
+static void test_a_replay_can_be_finished_inside_a_document(void **state)
+{
+    struct world *world = *state;
+    int writer = pipe_as_stdin();
+    world_start(world, SOURCE_REPLAY);
+    write_all(writer, TEXT("{\"items\":[1,{\"a\":"));
+    world_wait(world, WORLD_DOCUMENT, 1);
+    world_rounds(world, 3);
+    world->source->finish(world->source);
+    world_wait(world, WORLD_FINISHED, 1);
+    assert_int_equal(world->count[WORLD_DOCUMENT], 1);
+    assert_int_equal(world->cut_bytes, 5);
+    close(writer);
+}
+
+static void test_closing_a_replay_inside_a_document(void **state)
+{
+    struct world *world = *state;
+    file_as_stdin(TEXT("{\"items\":[1,{\"a\":"));
+    world->close_at = WORLD_DOCUMENT;
+    world_start(world, SOURCE_REPLAY);
+    world_wait_until(world, &world->source_closed, 1);
+    assert_int_equal(world->count[WORLD_DOCUMENT], 1);
+}
+
 /* ---- closing ----------------------------------------------------------------------------------*/
 
 static void close_in(struct world *world, enum world_event event)
@@ -272,6 +342,11 @@ int main(void)
         WORLD_TEST(test_a_directory_is_refused),
         WORLD_TEST(test_a_closed_standard_input_is_refused),
         WORLD_TEST(test_a_file_that_cannot_be_read_ends_with_a_warning),
+        WORLD_TEST(test_a_replay_takes_documents_apart_however_they_are_laid_out),
+        WORLD_TEST(test_a_replay_of_a_file_can_be_paused),
+        WORLD_TEST(test_a_replay_delivers_what_its_end_brings_out),
+        WORLD_TEST(test_a_replay_can_be_finished_inside_a_document),
+        WORLD_TEST(test_closing_a_replay_inside_a_document),
         WORLD_TEST(test_closing_in_opened),
         WORLD_TEST(test_closing_in_document),
         WORLD_TEST(test_closing_in_closed),
