@@ -88,7 +88,7 @@ SHIPPER ?= $(abspath $(OUT)/kubedl-shipper)
 # ---- Debian packages ---------------------------------------------------------------------------
 
 # The groups are listed in .ci/deps. When all is there, a check takes some milliseconds.
-DEPS := build test check mysql
+DEPS := build test check mysql galera
 
 .PHONY: deps $(DEPS:%=deps-%)
 
@@ -199,7 +199,7 @@ PYTHON ?= /usr/bin/python3
 PYTEST := PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider
 ARGS ?=
 
-.PHONY: test unit integration test-mysql test-asan demo
+.PHONY: test unit integration test-mysql test-galera test-asan demo
 
 test: ## everything a change has to pass: quick checks, unit and integration tests
 	$(Q)$(MAKE) --no-print-directory all
@@ -218,6 +218,9 @@ integration: all $(CHECKS) | deps-test ## the program and a private MariaDB (ARG
 
 test-mysql: all $(CHECKS) | deps-test deps-mysql ## the integration tests against Oracle MySQL
 	$(INTEGRATION) --server=mysql test/integration $(ARGS)
+
+test-galera: all | deps-test deps-galera ## a cluster of three nodes loses its writer, then its quorum
+	$(INTEGRATION) test/integration/galera $(ARGS)
 
 test-asan: ## the integration tests with the program built with ASan and UBSan
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan integration
