@@ -308,6 +308,8 @@ enum error_code spool_file_open(const char *directory, struct spool_file **resul
 enum error_code spool_file_attach(const char *directory, struct spool_file **result,
                                   struct error *err)
 {
+    if (directory[0] == '\0')
+        return error_set(err, ERROR_OPERATOR, "SPOOL_DIR is not set: there is no spool to look at");
     struct spool_file *file;
     enum error_code code = make(directory, &file, err);
     if (file == NULL)

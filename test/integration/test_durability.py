@@ -1,4 +1,4 @@
-"""What was acknowledged is never lost, whatever is killed and whenever; and the process ends in time."""
+"""What was acknowledged is never lost, whatever is killed and whenever; the end comes in time."""
 
 import json
 import signal
@@ -113,7 +113,8 @@ def test_nothing_is_acknowledged_that_is_only_in_memory(new_sidecar, path, datab
 def test_documents_that_are_not_recorded_are_acknowledged(spooling, path, database):
     sidecar = spooling()
     with producer.connect(path) as connection:
-        connection.sendall(b'{"type":"ADDED"}\nnonsense\n{"type":"BOOKMARK","object":{"kind":"Pod"}}\n')
+        connection.sendall(b'{"type":"ADDED"}\nnonsense\n'
+                           b'{"type":"BOOKMARK","object":{"kind":"Pod"}}\n')
         wait_for_ack(connection, 3)
     assert sidecar.stop() == 0
 
@@ -268,8 +269,8 @@ def test_killed_while_the_spool_is_read_back(spooling, spool, path, database, se
 
 
 def assert_ends_in_time(sidecar, begin):
-    """Generously, but far below DB_TIMEOUT_MS. A connect that hangs ends at its time-out, which is at
-    most ten seconds."""
+    """Generously, but far below DB_TIMEOUT_MS. A connect that hangs ends at its time-out, which is
+    at most ten seconds."""
     assert sidecar.wait() == 0
     assert time.monotonic() - begin < GRACE_MS / 1000 + 20
 

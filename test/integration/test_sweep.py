@@ -1,5 +1,5 @@
-"""Objects that vanished while nobody watched are closed at the end of the next snapshot, and nothing
-else is."""
+"""Objects that vanished while nobody watched are closed at the end of the next snapshot, and
+nothing else is."""
 
 import json
 
@@ -152,8 +152,9 @@ def test_brake_holds_an_empty_snapshot(sweeping, path, database):
     send(path, jobs(range(MANY)))
     sidecar.wait_until_written(MANY)
     send(path, [mark("TFJob", 20)])
-    record = sidecar.wait_for_record("sweep refused: it would close more than half of the live rows; "
-                                     "if the snapshot is right, close them by hand")
+    record = sidecar.wait_for_record(
+        "sweep refused: it would close more than half of the live rows; "
+        "if the snapshot is right, close them by hand")
     assert (record["alive"], record["vanished"]) == (MANY, MANY)
     assert closed(database) == set()
     send(path, [*jobs(range(MANY // 2), 11), mark("TFJob", 30)])
@@ -212,8 +213,8 @@ def test_rows_of_kubedl_are_adopted_and_not_swept_before(sweeping, path, databas
     """Rows without a cluster are nobody's; an event of the same version makes them ours."""
     kubedl.create_tables(database)
     for name in "ab":
-        database.query("INSERT INTO job_info (name, namespace, job_id, version, status, kind, resources,"
-                       " tenant, owner, deleted, is_in_etcd, gmt_created) VALUES"
+        database.query("INSERT INTO job_info (name, namespace, job_id, version, status, kind,"
+                       " resources, tenant, owner, deleted, is_in_etcd, gmt_created) VALUES"
                        " ('train', 'team', %s, '5', 'Created', 'TFJob', '{}', '', '', 0, 1, NOW())",
                        (f"job-{name}",))
     sidecar = sweeping()

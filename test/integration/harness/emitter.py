@@ -81,5 +81,5 @@ class Emitter(threading.Thread):
     def _take(self, first, taken, answer):
         assert set(answer) == {"acked"}, answer
         acked = first + answer["acked"]
-        assert self.acked < acked <= taken, f"{answer} after {self.acked - first} of {taken - first}"
+        assert self.acked < acked <= taken, (answer, self.acked - first, taken - first)
         self.acked = acked

@@ -1,0 +1,590 @@
+"""The spool: what the database does not take is on disk, whatever happens to the database, the disk
+or the file; and all of it is in the tables in the end."""
+
+import os
+import socket
+import subprocess
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from harness import events, expected, producer, stream
+from harness.spool import assert_balances, command
+from harness.wait import until
+
+NAME = "stream-a"
+LINES = len(stream.lines(NAME))
+AWAY = "rows wait: the store could not take them"
+
+
+@pytest.fixture
+def path(directory):
+    return directory / "events.sock"
+
+
+@pytest.fixture
+def spooling(new_sidecar, spool, path):
+    """spooling(NAME=value, ...): a sidecar with the spool that listens on `path`, started."""
+
+    def start(**settings):
+        merged = {"SPOOL_DIR": spool.directory, "EVENT_SOURCE": f"unix-listen:{path}",
+                  "SHUTDOWN_GRACE_MS": 300, "DB_TIMEOUT_MS": 1000, **settings}
+        return new_sidecar(**merged).start()
+
+    return start
+
+
+def jobs(numbers, version="1", **more):
+    return [stream.line(events.added(events.job(f"job-{n}", version=version, **more)))
+            for n in numbers]
+
+
+def send(path, lines):
+    """On a connection of their own, to its end."""
+    with producer.connect(path) as connection:
+        connection.sendall(b"".join(lines))
+
+
+def check(database, wanted):
+    rows, pods = wanted
+    wrong = expected.differences(rows, database.jobs())
+    wrong += expected.differences(pods, database.pods())
+    assert not wrong, "\n".join(wrong)
+
+
+def holds(spool, wanted):
+    """True if the spool has a record of each object that is to have a row."""
+    rows, pods = wanted
+    return {("job_info", uid) for uid in rows} | {("replica_info", uid) for uid in pods} <= set(
+        spool.records())
+
+
+def drain(spooling, spool):
+    """The sidecar's next life, with the database there again: all that is spooled is written."""
+    sidecar = spooling(SHUTDOWN_GRACE_MS=60000)
+    sidecar.wait_for_record("started")
+    assert sidecar.stop() == 0
+    assert sidecar.records("stopped", pending=0, balanced="yes"), sidecar.log_tail()
+    assert spool.records() == {}
+    assert_balances(sidecar)
+    return sidecar
+
+
+# The database is away, in all the ways there are
+
+
+@contextmanager
+def stopped(server):
+    server.stop()
+    yield server.port
+    server.start()
+
+
+@contextmanager
+def frozen(server):
+    server.freeze()
+    try:
+        yield server.port
+    finally:
+        server.thaw()
+
+
+@contextmanager
+def deaf(_):
+    """One that takes no connection: a listener whose backlog is full never answers a SYN."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        waiting = []
+        for _ in range(8):
+            one = socket.socket()
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+            waiting.append(one)
+        yield listener.getsockname()[1]
+        for one in waiting:
+            one.close()
+
+
+@contextmanager
+def mute(_):
+    """One that takes connections and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("outage", [stopped, frozen, deaf, mute])
+def test_outage_for_the_whole_stream_and_a_restart(outage, spooling, spool, path, database, server):
+    """Two lives of the sidecar see the stream and no database; the third has no stream."""
+    first, second = stream.lines(NAME)[:LINES // 2], stream.lines(NAME)[LINES // 2:]
+    with outage(server) as port:
+        for part, received in ((first, len(first)), (second, LINES)):
+            sidecar = spooling(MYSQL_PORT=port)
+            send(path, part)
+            sidecar.wait_until_received(received)
+            assert sidecar.stop() == 0
+            accounts = sidecar.accounts()
+            assert accounts["written"] == 0 and accounts["pending"] > 0
+            assert_balances(sidecar)
+    wanted = expected.rows(stream.events(NAME))
+    assert holds(spool, wanted)
+    assert drain(spooling, spool).accounts()["dead_lettered"] == 0
+    check(database, wanted)
+
+
+def test_database_comes_while_the_sidecar_runs(spooling, spool, path, database, server):
+    server.stop()
+    sidecar = spooling()
+    send(path, stream.lines(NAME))
+    wanted = expected.rows(stream.events(NAME))
+    until(lambda: holds(spool, wanted), "all is in the spool")
+    server.start()
+    sidecar.wait_until_written(LINES)
+    until(lambda: spool.count() == 0, "the spool forgets what is written")
+    assert sidecar.stop() == 0
+    check(database, wanted)
+    assert_balances(sidecar)
+
+
+def test_rows_that_are_taken_in_time_never_touch_the_disk(spooling, spool, path, database):
+    sidecar = spooling()
+    sidecar.wait_for_record("connected")
+    until(lambda: database.has_table("replica_info"), "the tables are there")
+    spool.query("CREATE TRIGGER spy AFTER INSERT ON records BEGIN"
+                " INSERT INTO quarantine (reason) VALUES ('stored'); END")
+    for n in range(20):
+        send(path, jobs([n]))
+        sidecar.wait_until_written(n + 1)
+    assert sidecar.stop() == 0
+    assert spool.count("quarantine") == 0
+
+
+def test_without_a_spool_directory_it_says_so_once(new_sidecar, path, database):
+    sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}").start()
+    send(path, jobs(range(3)))
+    sidecar.wait_until_written(3)
+    assert sidecar.stop() == 0
+    assert len([r for r in sidecar.records() if "SPOOL_DIR" in r["msg"]]) == 1
+
+
+def test_attempts_to_connect_are_bounded(spooling, spool, path):
+    """Ten seconds of a peer that hangs up on everyone, while events keep coming."""
+    attempts = []
+    ending = threading.Event()
+
+    def hang_up(listener):
+        while not ending.is_set():
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                continue
+            attempts.append(time.monotonic())
+            connection.close()
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        listener.settimeout(0.1)
+        thread = threading.Thread(target=hang_up, args=(listener,))
+        thread.start()
+        sidecar = spooling(MYSQL_PORT=listener.getsockname()[1])
+        with producer.connect(path) as connection:
+            until(lambda: attempts, "it tries")
+            n = 0
+            while time.monotonic() < attempts[0] + 10:
+                connection.sendall(b"".join(jobs([n % 50], version=str(n + 1))))
+                n += 1
+                time.sleep(0.01)
+        counted = len(attempts)
+        cpu_seconds = sidecar.cpu_seconds()
+        sidecar.kill()
+        ending.set()
+        thread.join()
+    # Two lanes, a delay that doubles from 100 ms; each try may be two connections.
+    assert 4 <= counted <= 60, (counted, cpu_seconds)
+
+
+# The disk
+
+
+def mount(directory, options):
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a file system")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", directory], check=True)
+
+
+@pytest.fixture
+def small_disk(spool):
+    """The spool's directory is a disk of 40 MiB; fill() takes the room, free() gives it back."""
+    mount(spool.directory, "size=40m")
+    filler = spool.directory / "filler"
+
+    class Disk:
+        @staticmethod
+        def fill(but=0):
+            """But for so many bytes."""
+            disk = os.statvfs(spool.directory)
+            with open(filler, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize - but)
+
+        @staticmethod
+        def free():
+            filler.unlink()
+
+        @staticmethod
+        def remount(options):
+            subprocess.run(["mount", "-o", f"remount,{options}", spool.directory], check=True)
+
+    yield Disk
+    subprocess.run(["umount", "-l", spool.directory], check=True)
+
+
+def fails_to_store(sidecar):
+    return sidecar.wait_for_record("the spool can't be written: rows are only in memory")
+
+
+def send_until_paused(sidecar, path):
+    """Sends the same job over and over until the sidecar reads no more."""
+    message = "source paused: too many rows wait for the database"
+    with producer.connect(path) as connection:
+        for version in range(1000, 10**9):
+            connection.sendall(b"".join(jobs([0], version=str(version))))
+            if sidecar.records(message, full="spool"):
+                return
+            time.sleep(0.05)
+
+
+def test_full_disk_from_the_start(spooling, spool, path, database, server, small_disk):
+    small_disk.fill()
+    server.stop()
+    sidecar = spooling()
+    send(path, stream.lines(NAME))
+    fails_to_store(sidecar)
+    send_until_paused(sidecar, path)
+    small_disk.free()
+    sidecar.wait_for_record("source resumed")
+    wanted = expected.rows(stream.events(NAME))
+    until(lambda: holds(spool, wanted), "all is in the spool")
+    sidecar.kill()
+    server.start()
+    drain(spooling, spool)
+    database.query("DELETE FROM job_info WHERE job_id = 'job-0'")
+    check(database, wanted)
+
+
+def test_disk_that_fills_up(spooling, spool, path, database, server, small_disk):
+    server.stop()
+    sidecar = spooling()
+    send(path, jobs(range(100)))
+    until(lambda: spool.count() == 100, "the first rows are in the spool")
+    small_disk.fill()
+    send(path, jobs(range(1, 1000), version="2"))
+    send_until_paused(sidecar, path)
+    small_disk.free()
+    sidecar.wait_for_record("source resumed")
+    until(lambda: spool.count() == 1000, lambda: f"all is in the spool:\n{sidecar.log_tail()}")
+    sidecar.kill()
+    server.start()
+    drain(spooling, spool)
+    assert database.count("job_info", "version = '2'") == 999
+    assert database.count("job_info", "version >= 1000") == 1
+
+
+def test_full_disk_drains_into_the_database(spooling, spool, path, database, server, small_disk):
+    """Forgetting needs some room too: it must find it on a disk that is full."""
+    server.stop()
+    sidecar = spooling()
+    send(path, jobs(range(1000)))
+    until(lambda: spool.count() == 1000, "all is in the spool")
+    small_disk.fill()
+    server.start()
+    sidecar.wait_until_written(1000)
+    assert sidecar.stop() == 0
+    assert database.count("job_info") == 1000
+    small_disk.free()
+    drain(spooling, spool)
+    assert database.count("job_info") == 1000
+
+
+def test_stop_on_a_disk_that_is_nearly_full(spooling, spool, path, database, server, small_disk):
+    """What is kept free for forgetting is used when it comes to the last."""
+    server.stop()
+    small_disk.fill(but=8 << 20)
+    sidecar = spooling()
+    send(path, jobs(range(100)))
+    sidecar.wait_until_received(100)
+    assert sidecar.stop() == 0
+    assert spool.count() == 100
+    server.start()
+    drain(spooling, spool)
+    assert database.count("job_info") == 100
+
+
+def test_read_only_directory_until_it_is_writable(spooling, spool, path, database, server,
+                                                  small_disk):
+    small_disk.remount("ro")
+    server.stop()
+    sidecar = spooling()
+    send(path, jobs(range(100)))
+    sidecar.wait_until_received(100)
+    assert "SPOOL_DIR" in fails_to_store(sidecar)["error"]
+    small_disk.remount("rw")
+    until(lambda: spool.count() == 100, "all is in the spool")
+    sidecar.kill()
+    server.start()
+    drain(spooling, spool)
+    assert database.count("job_info") == 100
+
+
+def test_missing_directory_is_told_and_events_are_taken(spooling, spool, path, database):
+    sidecar = spooling(SPOOL_DIR=spool.directory / "nowhere")
+    send(path, jobs(range(100)))
+    sidecar.wait_until_written(100)
+    assert "nowhere" in fails_to_store(sidecar)["error"]
+    assert sidecar.stop() == 0
+
+
+# The file
+
+
+def spooled(spooling, spool, path, server, count=500):
+    """A spool with so many jobs in it, and a sidecar that has ended. The database is away."""
+    server.stop()
+    sidecar = spooling()
+    send(path, jobs(range(count)))
+    sidecar.wait_until_received(count)
+    assert sidecar.stop() == 0
+    assert spool.count() == count
+    return sidecar
+
+
+@pytest.mark.parametrize("damage", ["head", "middle", "short", "text"])
+def test_damaged_file_is_set_aside_at_the_start(damage, spooling, spool, path, database, server,
+                                                rng):
+    spooled(spooling, spool, path, server)
+    content = spool.path.read_bytes()
+    if damage == "head":
+        spool.overwrite(rng.randbytes(100))
+    elif damage == "middle":
+        spool.overwrite(rng.randbytes(len(content) // 2), at=len(content) // 4)
+    elif damage == "short":
+        spool.path.write_bytes(content[:len(content) // 2])
+    else:
+        spool.path.write_text("this is no spool\n" * 1000)
+    damaged = spool.path.read_bytes()
+    server.start()
+    sidecar = spooling()
+    record = sidecar.wait_for_record(
+        "the spool was damaged: it is set aside, and a new one is begun")
+    assert [str(one) for one in spool.set_aside()] == [record["set_aside"]]
+    assert spool.set_aside()[0].read_bytes()[4096:] == damaged[4096:]  # but for its head
+    send(path, jobs(range(500), version="2"))
+    sidecar.wait_until_written(500)
+    assert sidecar.stop() == 0
+    assert_balances(sidecar)
+    assert database.count("job_info", "version = '2'") == 500
+
+
+def test_file_that_is_overwritten_while_it_is_used(spooling, spool, path, database, server, rng):
+    """Whether SQLite notices or not: what is in memory gets into the database, and the next start
+    has a spool."""
+    server.stop()
+    sidecar = spooling()
+    send(path, jobs(range(500)))
+    until(lambda: spool.count() == 500, "all is in the spool")
+    for name in (spool.path, f"{spool.path}-wal"):
+        with open(name, "r+b") as file:
+            file.write(rng.randbytes(os.path.getsize(name)))
+    send(path, jobs(range(100), version="2"))
+    sidecar.wait_until_received(600)
+    server.start()
+    sidecar.wait_until_written(600)
+    assert sidecar.stop() == 0
+    assert database.count("job_info") == 500
+    assert database.count("job_info", "version = '2'") == 100
+    server.stop()
+    sidecar = spooling()
+    send(path, jobs(range(100), version="3"))
+    until(lambda: spool.count() == 100, lambda: f"there is a spool:\n{sidecar.log_tail()}")
+    assert sidecar.stop() == 0
+
+
+@pytest.mark.parametrize("body", ["", "null", "[]", "{", "[{}]", '[{"table":"nothing"}]', "[1]",
+                                  '[{"table":"job_info","job_id":7}]', "[" * 5000, "\x00\x01"])
+def test_unreadable_record_is_set_aside_and_the_others_are_written(body, spooling, spool, path,
+                                                                   database, server):
+    spooled(spooling, spool, path, server, count=20)
+    spool.query("UPDATE records SET body = ? WHERE uid = 'job-7'", (body,))
+    server.start()
+    sidecar = drain(spooling, spool)
+    record = sidecar.records(
+        "a record of the spool can't be read: it is set aside in its quarantine")
+    assert [one["uid"] for one in record] == ["job-7"]
+    assert [(one["uid"], one["body"]) for one in spool.query("SELECT * FROM quarantine")] == [
+        ("job-7", body)]
+    assert set(database.jobs()) == {f"job-{n}" for n in range(20) if n != 7}
+    assert "quarantined" in command(sidecar, "audit").stdout
+
+
+def test_second_row_that_is_unreadable_takes_the_first_with_it(spooling, spool, path, database,
+                                                               server):
+    """Half a record is not written: it would look whole."""
+    spooled(spooling, spool, path, server, count=2)
+    spool.query("UPDATE records SET body = rtrim(body, ']') || ',7]' WHERE uid = 'job-1'")
+    server.start()
+    drain(spooling, spool)
+    assert set(database.jobs()) == {"job-0"}
+    assert spool.count("quarantine") == 1
+
+
+def test_spool_of_an_older_layout_is_read(spooling, spool, path, database, server):
+    spooled(spooling, spool, path, server)
+    spool.query("DROP TABLE quarantine")
+    spool.query("PRAGMA user_version = 0")
+    server.start()
+    drain(spooling, spool)
+    assert database.count("job_info") == 500
+
+
+def test_spool_of_a_newer_layout_is_left_alone(spooling, spool, path, database, server):
+    sidecar = spooled(spooling, spool, path, server)
+    spool.query("PRAGMA user_version = 99")
+    before = spool.records()
+    server.start()
+    sidecar = spooling()
+    assert "newer" in fails_to_store(sidecar)["error"]
+    send(path, jobs(range(1000, 1100)))
+    sidecar.wait_until_written(100)
+    result = command(sidecar, "audit")
+    assert result.returncode == 1 and "newer" in result.stderr
+    assert sidecar.stop() == 0
+    assert spool.records() == before
+    assert database.count("job_info") == 100
+
+
+def test_spool_is_taken_over_when_the_one_that_has_it_ends(spooling, spool, path, database,
+                                                            server):
+    server.stop()
+    first = spooling()
+    send(path, jobs(range(100)))
+    until(lambda: spool.count() == 100, "all is in the spool")
+    second = spooling(EVENT_SOURCE=f"unix-listen:{path}.2")
+    assert "another" in fails_to_store(second)["error"]
+    send(f"{path}.2", jobs(range(50, 150), version="2"))
+    second.wait_until_received(100)
+    assert first.stop() == 0
+    until(lambda: spool.count() == 150, lambda: f"both are in it:\n{second.log_tail()}")
+    second.kill()
+    server.start()
+    drain(spooling, spool)
+    assert database.count("job_info") == 150
+    assert database.count("job_info", "version = '2'") == 100
+
+
+def test_newer_record_on_disk_outlives_an_older_row_in_memory(spooling, spool, path, database,
+                                                              server):
+    """One that gets the spool only when it ends must not put an older state over a newer one."""
+    server.stop()
+    first = spooling()
+    send(path, jobs(range(10), version="2"))
+    until(lambda: spool.count() == 10, "all is in the spool")
+    second = spooling(EVENT_SOURCE=f"unix-listen:{path}.2")
+    send(f"{path}.2", jobs(range(20), version="1"))
+    until(lambda: len(second.records("the spool can't be written: rows are only in memory")) > 2,
+          "it tries seldom by now")
+    assert first.stop() == 0
+    second.stop()
+    server.start()
+    drain(spooling, spool)
+    assert database.count("job_info", "version = '2'") == 10
+
+
+# Bounds
+
+
+def test_spool_over_its_bound_pauses_the_source(spooling, spool, path, database, server):
+    server.stop()
+    sidecar = spooling(SPOOL_MAX_BYTES="1MiB", LOG_SUMMARY_MS=20)
+    text = "x" * 200
+    lines = jobs(range(20000), labels={"note": text}, namespace=text[:100])
+    ending = threading.Event()
+
+    def emit():
+        with producer.connect(path) as connection:
+            connection.settimeout(None)
+            connection.sendall(b"".join(lines))
+            ending.wait()
+
+    thread = threading.Thread(target=emit)
+    thread.start()
+    sidecar.wait_for_record("source paused: too many rows wait for the database", full="spool")
+    assert sidecar.summary()["received"] < 20000
+    server.start()
+    sidecar.wait_until_written(20000)
+    ending.set()
+    thread.join()
+    assert sidecar.stop() == 0
+    assert database.count("job_info") == 20000
+    assert_balances(sidecar)
+
+
+def test_spool_holds_more_than_memory_may(spooling, spool, path, database, server):
+    """It is read back as room gets free; a stop in the middle of it loses nothing either."""
+    spooled(spooling, spool, path, server, count=5000)
+    for _ in range(2):
+        sidecar = spooling(OUTBOX_MAX_ROWS=500)
+        sidecar.wait_for_record("started")
+        until(sidecar.summary, "it reads some")
+        assert sidecar.stop() == 0
+        assert sidecar.records("stopped", received=5000, balanced="yes"), sidecar.log_tail()
+        assert spool.count() == 5000
+        assert_balances(sidecar)
+    server.start()
+    sidecar = spooling(OUTBOX_MAX_ROWS=500, BATCH_MAX_ROWS=16)
+    until(lambda: 0 < database.count("job_info"), "it writes some")
+    assert sidecar.stop() == 0
+    assert_balances(sidecar)
+    drain(spooling, spool)
+    assert database.count("job_info") == 5000
+
+
+CEILING_KIB = 250 * 1024
+OUTAGE_OBJECTS = 100_000
+
+
+def test_memory_of_an_outage_is_bounded_and_the_spool_shrinks(spooling, spool, path, database,
+                                                              server, record_cost):
+    """100,000 objects, each of which changes once more, while the database is away."""
+    settings = {"OUTBOX_MAX_ROWS": 2 * OUTAGE_OBJECTS, "LOG_SUMMARY_MS": 100}
+    server.stop()
+    sidecar = spooling(**settings)
+    for version in (1, 2):
+        send(path, (stream.line(events.added(events.pod(
+            f"pod-{n:06}", version=str(version), name=f"train-worker-{n}", phase="Running")))
+            for n in range(OUTAGE_OBJECTS)))
+    sidecar.wait_until_received(2 * OUTAGE_OBJECTS)
+    until(lambda: spool.count() == OUTAGE_OBJECTS, "all is in the spool")
+    until(lambda: not spool.query("SELECT 1 FROM records WHERE body NOT LIKE '%\"version\":\"2\"%'"
+                                  " LIMIT 1"), "in its newest state")
+    full_bytes = spool.disk_bytes()
+    sidecar.poll()
+    outage_kib = sidecar.peak_kib
+    sidecar.kill()
+    server.start()
+    sidecar = spooling(**settings)
+    sidecar.wait_until_written(2 * OUTAGE_OBJECTS)
+    until(lambda: spool.disk_bytes() < full_bytes // 20,
+          lambda: f"{full_bytes} bytes shrink: {spool.disk_bytes()}")
+    sidecar.poll()
+    record_cost(f"an outage with {OUTAGE_OBJECTS} objects: peak RSS {outage_kib // 1024} MiB, "
+                f"{sidecar.peak_kib // 1024} MiB after a restart "
+                f"(ceiling {CEILING_KIB // 1024} MiB); "
+                f"spool {full_bytes >> 10} KiB, then {spool.disk_bytes() >> 10} KiB")
+    assert sidecar.stop() == 0
+    assert max(outage_kib, sidecar.peak_kib) < CEILING_KIB
+    assert database.count("replica_info", "version = '2'") == OUTAGE_OBJECTS
+    assert_balances(sidecar)
