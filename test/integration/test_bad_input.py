@@ -220,19 +220,3 @@ def test_a_quantity_that_does_not_parse_is_left_out_and_the_row_is_kept(ship, da
     sidecar = ship([line(events.added(wrong))])
     assert database.pods()["pod-1"]["resources"] == '{"requests":{"memory":"1Gi"}}'
     assert len(warnings(sidecar)) == 1
-
-
-def test_a_deleted_pod_that_lost_its_job_still_closes_its_row(ship, database):
-    orphan = events.pod("pod-1", version="3", phase="Running", ownerReferences=[],
-                        deletionTimestamp="2026-01-01T05:00:00Z")
-    unknown = events.pod("pod-2", version="3", phase="Running", ownerReferences=[])
-    ship([line(events.added(events.pod("pod-1", phase="Running"))),
-          line(events.modified({**orphan, "metadata": {**orphan["metadata"],
-                                                       "resourceVersion": "2"}})),
-          line(events.deleted(orphan)),
-          line(events.deleted(unknown))])
-    rows = database.pods()
-    assert set(rows) == {"pod-1"}
-    assert (rows["pod-1"]["status"], rows["pod-1"]["deleted"]) == ("Stopped", 1)
-    assert rows["pod-1"]["job_id"] == "job-1"
-    assert str(rows["pod-1"]["gmt_finished"]) == "2026-01-01 05:00:00"
