@@ -166,6 +166,7 @@ class MariaDB(Server):
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             "--skip-name-resolve",
+            "--force",  # where the machine's name has no address, too
             *self._user(),
         )
 
