@@ -43,6 +43,15 @@ def test_deleted_pod_that_has_lost_its_job_closes_its_row(live, database):
     assert (row["job_id"], row["image"]) == ("job-1", "train:1")
 
 
+def test_deletion_that_knows_less_leaves_the_status_of_what_had_ended(live, database):
+    bare = pod("3", ownerReferences=[], **DELETION)
+    bare["status"] = {}
+    live(events.added(pod("1")), events.modified(pod("2", phase="Succeeded")),
+         events.deleted(bare))
+    row = database.pods()["pod-1"]
+    assert (row["version"], row["status"], row["deleted"]) == ("3", "Succeeded", 1)
+
+
 def test_deleted_pod_that_never_had_a_job_makes_no_row(live, database):
     live(events.deleted(pod("3", ownerReferences=[], **DELETION)))
     assert database.pods() == {}
