@@ -552,7 +552,7 @@ def test_spool_holds_more_than_memory_may(spooling, spool, path, database, serve
     assert database.count("job_info") == 5000
 
 
-CEILING_KIB = 250 * 1024
+CEILING_KIB = 200 * 1024
 OUTAGE_OBJECTS = 100_000
 
 
