@@ -163,6 +163,7 @@ class MariaDB(Server):
             "mariadb-install-db",
             "--no-defaults",
             f"--datadir={self.data}",
+            f"--tmpdir={self.directory}",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             "--skip-name-resolve",
@@ -177,6 +178,7 @@ class MariaDB(Server):
             "--no-defaults",
             *self._user(),
             f"--datadir={self.data}",
+            f"--tmpdir={self.directory}",  # a server that starts removes other ones' tables there
             f"--socket={self.socket}",
             f"--pid-file={self.pid_file}",
             f"--port={self.port}",
