@@ -119,7 +119,6 @@ static struct frame_line deliver(struct items *items)
     struct text text = {buffer_text(&items->window).data, items->at};
     uint64_t length = value_length(items);
     items->taken = items->at;
-    items->column = COLUMN_NONE;
     items->place = items->list.open ? ITEMS_LIST : ITEMS_OUTSIDE;
     if (!items->value.kept)
         return too_long(items, length);
@@ -147,7 +146,6 @@ static struct frame_line deliver_damaged(struct items *items)
     struct text text = {buffer_text(&items->window).data, items->at};
     uint64_t length = value_length(items);
     items->taken = may_scan_again(&items->value) ? 1 : items->at;
-    items->column = COLUMN_NONE;
     items->place = ITEMS_LOST;
     if (!items->value.kept)
         return too_long(items, length);
@@ -211,7 +209,6 @@ static void scan_string(struct items *items, struct text window)
     }
     if (value->in_string)
         return;
-    value->escaped = false;
     if (value->depth == 1 && value->kept) {
         size_t length = items->at - 1 - value->string_at;
         note_string(value, (struct text){window.data + value->string_at, length});
@@ -233,8 +230,8 @@ static enum step open_bracket(struct items *items, char c)
     struct items_value *value = &items->value;
     if (!may_open(value))
         return STEP_DAMAGED;
-    bool is_list = c == '[' && value->depth == 1 && value->previous == ':' &&
-                   value->member == ITEMS_ITEMS && !items->list.open;
+    bool is_list =
+        c == '[' && value->depth == 1 && value->member == ITEMS_ITEMS && !items->list.open;
     value->previous = c;
     value->objects = value->objects << 1 | (c == '{');
     value->depth++;
@@ -263,7 +260,7 @@ static enum step scan_byte(struct items *items, char c)
         value->objects >>= 1;
         return --value->depth == 0 ? STEP_WHOLE : STEP_ON;
     case ':':
-        value->is_event |= value->depth == 1 && value->member == ITEMS_OBJECT;
+        value->is_event |= value->member == ITEMS_OBJECT;
         break;
     default:
         break;
@@ -305,7 +302,6 @@ static struct text kind_of_items(struct text kind)
 static void begin_list(struct items *items)
 {
     items->place = ITEMS_LIST;
-    items->column = COLUMN_NONE;
     items->list = (struct items_list){.open = true,
                                       .begun = items->value.begun,
                                       .indent = COLUMN_NONE,
@@ -316,7 +312,6 @@ static void begin_list(struct items *items)
 static void begin_array(struct items *items)
 {
     items->place = ITEMS_LIST;
-    items->column = COLUMN_NONE;
     items->list = (struct items_list){
         .open = true, .is_array = true, .begun = items->offset + items->at, .indent = COLUMN_NONE};
     items->at++;
@@ -325,20 +320,21 @@ static void begin_array(struct items *items)
 static void end_items(struct items *items)
 {
     items->at++;
+    items->column = COLUMN_NONE;
     items->list.open = false;
     items->place = items->list.is_array ? ITEMS_OUTSIDE : ITEMS_TRAILER;
     items->value = (struct items_value){.depth = 1, .objects = 1, .previous = ']'};
 }
 
-/* Of the list around its items nothing is missed if it is damaged. */
+/* Of the list around its items nothing is missed. What cannot be part of it is the next document. */
 static void scan_trailer(struct items *items)
 {
     enum step step = scan_brackets(items);
-    items->column = COLUMN_NONE;
-    if (step == STEP_WHOLE)
-        items->place = ITEMS_OUTSIDE;
-    else if (step == STEP_DAMAGED)
-        items->place = ITEMS_LOST;
+    if (step == STEP_ON)
+        return;
+    items->place = ITEMS_OUTSIDE;
+    if (step == STEP_DAMAGED)
+        items->at--;
 }
 
 /* ---- between documents ------------------------------------------------------------------------ */
@@ -372,16 +368,18 @@ static bool begins_value(const struct items *items, char c)
 
 static void begin_value(struct items *items, char c)
 {
+    size_t column = items->column;
     drop(items, items->at);
-    if (items->place == ITEMS_LOST && items->column != items->list.indent)
+    items->column = COLUMN_NONE;
+    if (items->place == ITEMS_LOST && column != items->list.indent)
         items->list.open = false;
     if (c == '[' && !items->list.open) {
         begin_array(items);
         return;
     }
     items->place = c == '{' || c == '[' ? ITEMS_VALUE : ITEMS_WORD;
-    if (items->place == ITEMS_VALUE)
-        items->list.indent = items->column;
+    if (items->place == ITEMS_VALUE && column != COLUMN_NONE)
+        items->list.indent = column;
     items->value = (struct items_value){.begun = items->offset, .kept = true, .previous = '['};
 }
 

@@ -69,7 +69,7 @@ struct items_list { /* that the scan is in */
     bool open;
     bool is_array; /* nothing around the items */
     uint64_t begun;
-    size_t indent;             /* column of the last item, if it was the first on its line */
+    size_t indent;             /* column of the last item that was the first on its line */
     struct items_name kind;    /* of its items; "" if they tell themselves */
     struct items_name version; /* likewise */
 };

@@ -10,6 +10,7 @@ import pytest
 
 from harness import events, expected, stream
 from harness import sidecar as program
+from harness.wait import until
 
 NAME = "stream-a"
 SETTINGS = {"MYSQL_USER": "kubedl", "MYSQL_HOST": "127.0.0.1:1"}
@@ -287,6 +288,17 @@ def test_what_the_database_does_not_take_is_in_the_spool(new_sidecar, spool, rec
     later = new_sidecar(SPOOL_DIR=spool.directory, EVENT_SOURCE="-").start()
     assert later.wait() == 0
     check(database, stream.events(NAME))
+
+
+def test_beside_a_sidecar_that_uses_the_spool(replay, new_sidecar, spool, recording, directory,
+                                              database):
+    """As in `kubectl exec`: with all the settings of the running one."""
+    settings = {"SPOOL_DIR": spool.directory, "EVENT_SOURCE": f"unix-listen:{directory}/socket"}
+    running = new_sidecar(**settings).start()
+    until(lambda: spool.path.exists(), "it has its spool")
+    replay(recording, **settings)
+    check(database, stream.events(NAME))
+    assert running.stop() == 0
 
 
 # Progress

@@ -164,16 +164,17 @@ static void test_an_item_that_has_a_kind_keeps_it(void **state)
            ADDED "{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"kind\":\"B\"}}");
 }
 
+/* Nor is its beginning, even if that looks like the kind of a list. */
 static void test_a_kind_that_is_too_long_is_none(void **state)
 {
     (void)state;
     char stream[600];
-    char kind[200];
+    char kind[sizeof(((struct items_name *)NULL)->data) - 3];
     memset(kind, 'k', sizeof(kind) - 1);
     kind[sizeof(kind) - 1] = '\0';
     int length =
         snprintf(stream, sizeof(stream),
-                 "{\"kind\":\"%sList\",\"apiVersion\":\"v1\",\"items\":[{\"a\":1}]}", kind);
+                 "{\"kind\":\"%sListList\",\"apiVersion\":\"v1\",\"items\":[{\"a\":1}]}", kind);
     expect_all_of((struct text){stream, (size_t)length},
                   (const char *const[]){ADDED "{\"a\":1}}", NULL});
 }
@@ -365,7 +366,34 @@ static void test_a_damaged_list_ends_at_the_next_document(void **state)
     (void)state;
     EXPECT("{\"items\":[{\"a\":1},{\"b\"{}},{\"c\":1}]}\n" EVENT_A "\n", ADDED "{\"a\":1}}",
            "{\"b\"{", EVENT_A);
-    EXPECT("{\"items\":[{\"a\":1}],\"b\"{}}\n" EVENT_A "\n", ADDED "{\"a\":1}}", EVENT_A);
+}
+
+static void test_damage_behind_the_items_costs_nothing(void **state)
+{
+    (void)state;
+    EXPECT("{\"items\":[{\"a\":1}],\"b\"{\"object\":1}}\n" EVENT_A "\n", ADDED "{\"a\":1}}",
+           "{\"object\":1}", "}", EVENT_A);
+    EXPECT("{\"items\":[{\"a\":1}],\n" EVENT_A "\n", ADDED "{\"a\":1}}", EVENT_A);
+}
+
+static void test_a_damaged_line_does_not_begin_in_its_middle(void **state)
+{
+    (void)state;
+    EXPECT("{{\"object\":1}\n" EVENT_A "\n", "{{", EVENT_A);
+}
+
+/* Scanning it again for each line in it would take a time of its length squared. */
+static void test_what_is_nested_too_deeply_is_not_scanned_again(void **state)
+{
+    (void)state;
+    char stream[1000];
+    int length = 0;
+    for (int i = 0; i <= JSON_MAX_DEPTH; i++)
+        length += snprintf(stream + length, sizeof(stream) - (size_t)length, "{\"a\":\n");
+    char damaged[1000];
+    (void)snprintf(damaged, sizeof(damaged), "%s1{", stream);
+    (void)snprintf(stream + length, sizeof(stream) - (size_t)length, "1{\n%s\n", EVENT_A);
+    expect_all_of(text_from(stream), (const char *const[]){damaged, EVENT_A, NULL});
 }
 
 static void test_damage_behind_the_bound_costs_one_document(void **state)
@@ -420,6 +448,9 @@ int main(void)
         cmocka_unit_test(test_a_lost_bracket_costs_nothing_but_its_item),
         cmocka_unit_test(test_the_rest_of_an_item_that_ended_early_is_one_line),
         cmocka_unit_test(test_a_damaged_list_ends_at_the_next_document),
+        cmocka_unit_test(test_damage_behind_the_items_costs_nothing),
+        cmocka_unit_test(test_a_damaged_line_does_not_begin_in_its_middle),
+        cmocka_unit_test(test_what_is_nested_too_deeply_is_not_scanned_again),
         cmocka_unit_test(test_damage_behind_the_bound_costs_one_document),
         cmocka_unit_test(test_a_stream_that_ends_inside_something_is_cut),
     };
