@@ -24,14 +24,20 @@ from .wait import DEADLINE_SECONDS, until
 INTEGRATION = Path(__file__).resolve().parent.parent
 
 
+_given_ports = set()  # whoever has got one may not have taken it yet
+
+
 def free_port():
     """A loopback port that nobody has. Not one of the ephemeral range: a client that retries such
     a port while its server is away will, sooner or later, connect to itself."""
     while True:
         port = random.randrange(20000, 32000)
+        if port in _given_ports:
+            continue
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             try:
                 probe.bind(("127.0.0.1", port))
+                _given_ports.add(port)
                 return port
             except OSError:
                 continue
