@@ -320,7 +320,6 @@ static void begin_array(struct items *items)
 static void end_items(struct items *items)
 {
     items->at++;
-    items->column = COLUMN_NONE;
     items->list.open = false;
     items->place = items->list.is_array ? ITEMS_OUTSIDE : ITEMS_TRAILER;
     items->value = (struct items_value){.depth = 1, .objects = 1, .previous = ']'};

@@ -193,6 +193,7 @@ static void test_an_empty_list_is_nothing(void **state)
 {
     (void)state;
     EXPECT("{\"items\":[]}");
+    EXPECT("[]");
     EXPECT("{\"items\": [\n] ,\"kind\":\"List\"}\n[ ]\n" EVENT_A, EVENT_A);
 }
 
@@ -361,6 +362,13 @@ static void test_the_rest_of_an_item_that_ended_early_is_one_line(void **state)
            ADDED "{\n   \"a\": \n   }}", "\"b\": [", ADDED "{\n  }}", EVENT_A);
 }
 
+static void test_a_damaged_item_inside_a_line_costs_only_that_item(void **state)
+{
+    (void)state;
+    EXPECT("[\n  {\"a\":1},{\"b\"{\n  {\"c\":1}\n]\n" EVENT_A, ADDED "{\"a\":1}}", "{\"b\"{",
+           ADDED "{\"c\":1}}", EVENT_A);
+}
+
 static void test_a_damaged_list_ends_at_the_next_document(void **state)
 {
     (void)state;
@@ -447,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_a_lost_quote_costs_nothing_but_its_item),
         cmocka_unit_test(test_a_lost_bracket_costs_nothing_but_its_item),
         cmocka_unit_test(test_the_rest_of_an_item_that_ended_early_is_one_line),
+        cmocka_unit_test(test_a_damaged_item_inside_a_line_costs_only_that_item),
         cmocka_unit_test(test_a_damaged_list_ends_at_the_next_document),
         cmocka_unit_test(test_damage_behind_the_items_costs_nothing),
         cmocka_unit_test(test_a_damaged_line_does_not_begin_in_its_middle),
