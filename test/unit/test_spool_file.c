@@ -74,7 +74,7 @@ static void put(struct fixture *fixture, const char *uid, const char *body)
                                &fixture->err));
 }
 
-static bool tell(struct fixture *fixture, const char *format, ...)
+PRINTF_LIKE(2, 3) static bool tell(struct fixture *fixture, const char *format, ...)
 {
     size_t length = strlen(fixture->told);
     va_list args;
