@@ -27,6 +27,7 @@ struct world {
     struct dispatch *dispatch;
     unsigned drained, stopped, closed, answered, progressed;
     char refused[64]; /* uids, each with a space */
+    bool over;        /* the timer has fired */
     bool calling;     /* a function of dispatch: nothing may be called back from inside */
 };
 
@@ -255,7 +256,7 @@ static void test_a_failed_batch_is_written_later(void **state)
 
 static void on_time(uv_timer_t *timer)
 {
-    *(bool *)timer->data = true;
+    ((struct world *)timer->data)->over = true;
 }
 
 /* Neither failures nor rows that keep coming make it try more often than its back-off says. */
@@ -264,10 +265,9 @@ static void test_failures_are_not_hurried(void **state)
     struct world *world = *state;
     make_dispatch(world, 0);
     fake_store_fail(&world->fake, 1, SIZE_MAX, DBERROR_RECONNECT);
-    bool over = false;
-    world->timer.data = &over;
+    world->timer.data = world;
     uv_timer_start(&world->timer, on_time, 1000, 0);
-    for (unsigned version = 1; !over; version++) {
+    for (unsigned version = 1; !world->over; version++) {
         char text[16];
         snprintf(text, sizeof(text), "%u", version);
         put(world, "a", text);
