@@ -122,6 +122,9 @@ int64_t outbox_unspooled_since_us(const struct outbox *outbox);
 /* True if the spool is still to forget something. */
 bool outbox_has_forgotten(const struct outbox *outbox);
 
+/* The epoch that is held because the object of a row in the outbox is not safe; 0 if it is. */
+uint64_t outbox_unsafe_epoch(const struct outbox *outbox, const struct row *row);
+
 /* All that is held is to be written to the spool anew: it has been lost. */
 void outbox_recapture(struct outbox *outbox);
 

@@ -149,6 +149,17 @@ void outbox_captured(struct outbox *outbox, bool stored)
     }
 }
 
+uint64_t outbox_unsafe_epoch(const struct outbox *outbox, const struct row *row)
+{
+    struct text uid = row_uid(row);
+    const struct entry *entry;
+    HASH_FIND(hh, outbox->shelves[table_number(row->table)].by_uid, uid.data, uid.length, entry);
+    uint64_t captured = entry != NULL ? entry->unsafe_epoch : 0;
+    if (captured == 0 || row->epoch == 0)
+        return captured + row->epoch;
+    return captured < row->epoch ? captured : row->epoch;
+}
+
 void outbox_recapture(struct outbox *outbox)
 {
     for (size_t i = 0; i < TABLE_COUNT; i++) {

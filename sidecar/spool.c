@@ -268,7 +268,7 @@ void spool_bury(struct spool *spool, const struct row *row, const struct refusal
             log_text("uid", row_uid(row)));
         return;
     }
-    letter->epoch = row->epoch;
+    letter->epoch = outbox_unsafe_epoch(spool->settings.outbox, row);
     if (letter->epoch != 0)
         durability_hold(spool->settings.durability, letter->epoch);
     *spool->letters_end = letter;

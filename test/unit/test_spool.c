@@ -337,6 +337,24 @@ static void test_a_dead_letter_is_not_safe_before_it_is_stored(void **state)
     assert_int_equal(count(world).dead_letters, 1);
 }
 
+/* The row is on its way to the disk when it is refused: nothing of it may be there. */
+static void test_a_row_that_is_refused_while_it_is_stored_is_safe_as_a_dead_letter(void **state)
+{
+    struct world *world = *state;
+    struct refusal refusal = {.number = 1406, .text = "too long"};
+    put(world, "a", "1", 0);
+    spool_tick(world->spool, TICK_US);
+    assert_true(outbox_take(world->outbox, 0, 1, SIZE_MAX, &world->batch));
+    spool_bury(world->spool, world->batch.rows[0], &refusal, 1);
+    outbox_done(world->outbox, &world->batch, 0);
+    assert_false(is_safe(world));
+    wait_for(world, &world->progressed);
+    tick(world, TICK_US);
+    assert_true(is_safe(world));
+    assert_int_equal(count(world).dead_letters, 1);
+    assert_on_disk(world, "");
+}
+
 static void test_a_spool_that_another_one_has_is_read_once_it_is_free(void **state)
 {
     struct world *world = *state;
@@ -410,6 +428,7 @@ int main(void)
         TEST(test_the_next_process_reads_it_back),
         TEST(test_reading_back_stops_at_the_bound_of_memory),
         TEST(test_a_dead_letter_is_not_safe_before_it_is_stored),
+        TEST(test_a_row_that_is_refused_while_it_is_stored_is_safe_as_a_dead_letter),
         TEST(test_a_spool_that_another_one_has_is_read_once_it_is_free),
         TEST(test_a_flush_without_a_directory_says_that_nothing_is_stored),
         TEST(test_it_is_full_over_its_bound_and_not_when_it_is_empty_again),
