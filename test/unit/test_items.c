@@ -398,7 +398,7 @@ static void test_what_is_nested_too_deeply_is_not_scanned_again(void **state)
     int length = 0;
     for (int i = 0; i <= JSON_MAX_DEPTH; i++)
         length += snprintf(stream + length, sizeof(stream) - (size_t)length, "{\"a\":\n");
-    char damaged[1000];
+    char damaged[sizeof(stream) + 2];
     (void)snprintf(damaged, sizeof(damaged), "%s1{", stream);
     (void)snprintf(stream + length, sizeof(stream) - (size_t)length, "1{\n%s\n", EVENT_A);
     expect_all_of(text_from(stream), (const char *const[]){damaged, EVENT_A, NULL});
