@@ -5,8 +5,8 @@
 
 #include <stdlib.h>
 
-/* A tick of 100 ms makes an epoch only if something came: this is minutes of an outage without a
- * spool, after which acknowledgements get coarser, not wrong. */
+/* One epoch for each tick: some minutes of an outage without a spool, after which acknowledgements get
+ * coarser, not wrong. */
 #define RING_SIZE 4096U
 
 struct durability {

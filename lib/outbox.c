@@ -320,15 +320,33 @@ static int64_t older(int64_t oldest_us, const struct row *row)
     return row != NULL && row->received_us < oldest_us ? row->received_us : oldest_us;
 }
 
+static int64_t entry_oldest_us(const struct entry *entry)
+{
+    int64_t oldest_us = older(INT64_MAX, entry->flying);
+    oldest_us = older(oldest_us, entry->waiting[ROW_UPSERT]);
+    return older(oldest_us, entry->waiting[ROW_UPDATE]);
+}
+
+bool outbox_holds_from(const struct outbox *outbox, int64_t until_us)
+{
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        for (const struct entry *entry = outbox->shelves[i].by_uid; entry != NULL;
+             entry = entry->hh.next) {
+            if (entry_oldest_us(entry) <= until_us)
+                return true;
+        }
+    }
+    return false;
+}
+
 int64_t outbox_oldest_us(const struct outbox *outbox)
 {
     int64_t oldest_us = INT64_MAX;
     for (size_t i = 0; i < TABLE_COUNT; i++) {
         for (const struct entry *entry = outbox->shelves[i].by_uid; entry != NULL;
              entry = entry->hh.next) {
-            oldest_us = older(oldest_us, entry->flying);
-            oldest_us = older(oldest_us, entry->waiting[ROW_UPSERT]);
-            oldest_us = older(oldest_us, entry->waiting[ROW_UPDATE]);
+            int64_t entry_us = entry_oldest_us(entry);
+            oldest_us = entry_us < oldest_us ? entry_us : oldest_us;
         }
     }
     return oldest_us;

@@ -75,6 +75,10 @@ struct outbox_counts outbox_table_counts(const struct outbox *outbox, const stru
  * and then, not for each event. */
 int64_t outbox_oldest_us(const struct outbox *outbox);
 
+/* True if a row is held that was received until then. Looks at rows in the order in which their objects
+ * came: the first one mostly tells. */
+bool outbox_holds_from(const struct outbox *outbox, int64_t until_us);
+
 /* How many rows of the lane can be taken now. */
 size_t outbox_pending(const struct outbox *outbox, unsigned lane);
 

@@ -183,10 +183,16 @@ static enum watch_fate decode_object(struct watch *watch, struct object *object,
     return is_printed_table(kind) ? WATCH_TABLE : WATCH_OTHER_KIND;
 }
 
-static enum watch_fate decode_bookmark(struct object *object, struct watch_result *result)
+/* A mark counts only for what is recorded: other API groups have kinds of the same names. */
+static enum watch_fate decode_bookmark(struct object *object, struct text kind,
+                                       struct watch_result *result)
 {
     const json_value *annotations = object_child(object, object->metadata, "annotations");
+    struct text api_version = object_text(object, object->root, "apiVersion");
+    bool is_recorded = (text_is(kind, "Pod") && text_is(api_version, "v1")) ||
+                       kind_find_api(api_version, kind) != NULL;
     result->initial_events_end =
+        is_recorded &&
         text_is(object_text(object, annotations, INITIAL_EVENTS_END_ANNOTATION), "true");
     return WATCH_BOOKMARK;
 }
@@ -223,7 +229,7 @@ static enum watch_fate decode_event(struct watch *watch, struct text type, struc
     if (text_is(type, "ADDED") || text_is(type, "MODIFIED") || text_is(type, "DELETED"))
         return decode_object(watch, object, kind, result);
     if (text_is(type, "BOOKMARK"))
-        return decode_bookmark(object, result);
+        return decode_bookmark(object, kind, result);
     if (text_is(type, "ERROR"))
         return report_status(object, result, WATCH_ERROR_EVENT);
     return refuse_text(result, WATCH_BAD_TYPE, "type", type);

@@ -62,15 +62,13 @@ struct watch_result {
     struct row *row;         /* WATCH_ROW: the caller's from now on; else NULL */
     uint32_t bad_quantities; /* ROW: resource quantities that do not parse and were left out */
     uint32_t bad_fields;     /* ROW: optional fields of a wrong type or form, taken as absent */
-    bool initial_events_end; /* BOOKMARK: all objects of this kind that exist have been shown */
+    bool initial_events_end; /* BOOKMARK: all objects of this kind, which is recorded, were shown */
     char kind[64];
     char namespace[64];
     char name[128];
     char uid[65];
-    char version[33];
-    char reason
-        [160]; /* INVALID, ERROR_EVENT, STATUS: what is wrong or what the server said; ROW: the
-                         first bad field */
+    char version[34]; /* one longer than a valid one may be, so that it is not cut to one */
+    char reason[160]; /* what is wrong, what the server said, or the first bad field */
 };
 
 /* Decodes one line (without its newline). received_us: now, microseconds since 1970. */

@@ -14,6 +14,12 @@ static inline int64_t clock_now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+/* Microseconds since some moment, whatever becomes of the time of day: for intervals. */
+static inline int64_t clock_steady_us(void)
+{
+    return (int64_t)(uv_hrtime() / 1000);
+}
+
 /* For jitter: not a secret, so any bits do where the system has none. */
 static inline uint32_t clock_random(void)
 {

@@ -51,7 +51,7 @@ struct dispatch {
     struct dispatch_settings settings;
     uv_async_t settle;             /* to call drained and stopped from the loop */
     struct store_listing *listing; /* a question that waits for lane 0, or is with it; NULL: none */
-    void (*answered)(void *context);
+    void (*answered)(void *context, bool ok);
     void *answered_context;
     bool draining;
     bool stopping;
@@ -214,15 +214,16 @@ static void lane_failed(struct lane *lane)
         lane_back_off(lane, class);
 }
 
-/* Only an answer ends a question; after a failure it is put again when the lane next writes. */
+/* A failure is an answer, too: rows must not wait for a question. */
 static void settle_listing(struct lane *lane)
 {
     struct dispatch *dispatch = lane->dispatch;
     struct store_request *request = &lane->request;
-    if (request->listing == NULL || request->error.code != ERROR_NONE)
+    if (request->listing == NULL)
         return;
     dispatch->listing = NULL;
-    dispatch->answered(dispatch->answered_context);
+    if (!dispatch->stopping)
+        dispatch->answered(dispatch->answered_context, request->error.code == ERROR_NONE);
 }
 
 static void on_answer(struct store_request *request)
@@ -256,7 +257,8 @@ static void on_settle(uv_async_t *async)
 {
     struct dispatch *dispatch = async->data;
     struct outbox_counts counts = outbox_counts(dispatch->settings.outbox);
-    if (dispatch->drained != NULL && counts.pending + counts.in_flight == 0) {
+    if (dispatch->drained != NULL && counts.pending + counts.in_flight == 0 &&
+        dispatch->listing == NULL) {
         void (*drained)(void *context) = dispatch->drained;
         dispatch->drained = NULL;
         drained(dispatch->drained_context);
@@ -379,7 +381,7 @@ void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *context), vo
 }
 
 void dispatch_list(struct dispatch *dispatch, struct store_listing *listing,
-                   void (*answered)(void *context), void *context)
+                   void (*answered)(void *context, bool ok), void *context)
 {
     invariant(dispatch->listing == NULL);
     dispatch->listing = listing;

@@ -40,18 +40,18 @@ void dispatch_start(struct dispatch *dispatch);
 /* Rows were put into the outbox. Cheap: may be called after every one. */
 void dispatch_wake(struct dispatch *dispatch);
 
-/* Writes all that is in the outbox, without lingering; drained() once it is empty, never from inside
- * this call. */
+/* Writes all that is in the outbox, without lingering; drained() once it is empty and no question is
+ * open, never from inside this call. */
 void dispatch_drain(struct dispatch *dispatch, void (*drained)(void *context), void *context);
 
 /* Gives up what is running and starts nothing more; stopped() once every lane is idle, never from
  * inside this call. What was not written is in the outbox. */
 void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *context), void *context);
 
-/* Puts a question to the store, between two batches, as often as it takes; answered() once there is an
- * answer, never from inside this call, and not at all after dispatch_stop(). One at a time. */
+/* Puts a question to the store, between two batches; answered() with whether there is an answer, never
+ * from inside this call, and not at all after dispatch_stop(). One at a time. */
 void dispatch_list(struct dispatch *dispatch, struct store_listing *listing,
-                   void (*answered)(void *context), void *context);
+                   void (*answered)(void *context, bool ok), void *context);
 
 /* True if the last batch of each lane went through. */
 bool dispatch_is_healthy(const struct dispatch *dispatch);

@@ -157,6 +157,9 @@ static void finish(struct run *run, bool stored)
     if (left > 0 && stored) {
         LOG(run->logger, INFO, "rows are left in the spool: they are written after the next start",
             log_int("rows", (int64_t)left));
+    } else if (run->spool != NULL && spool_has_letters(run->spool)) {
+        run->exit_status = 1;
+        LOG(run->logger, ERROR, "refused rows were lost: the spool did not take them");
     } else if (left > 0) {
         run->exit_status = 1;
         LOG(run->logger, ERROR, "rows were lost: neither the database nor a spool took them",
@@ -217,9 +220,15 @@ static void on_grace_over(uv_timer_t *timer)
     stop(timer->data);
 }
 
+/* All rows are written: the snapshots that ended meanwhile are swept, which may make more rows. */
 static void on_drained(void *context)
 {
-    stop(context);
+    struct run *run = context;
+    sweep_tick(run->sweep);
+    if (sweep_is_idle(run->sweep))
+        stop(run);
+    else
+        dispatch_drain(run->dispatch, on_drained, run);
 }
 
 static void on_source_closed(void *context)
@@ -232,6 +241,7 @@ static void on_source_closed(void *context)
 static void drain(struct run *run)
 {
     run->phase = PHASE_DRAINING;
+    sweep_end(run->sweep);
     close_source(run, on_source_closed);
 }
 
@@ -335,9 +345,9 @@ static void on_tick(uv_timer_t *timer)
     if (run->spool != NULL)
         spool_tick(run->spool, clock_now_us());
     show_progress(run);
-    if (run->phase != PHASE_RUNNING)
+    if (run->phase >= PHASE_STOPPING)
         return;
-    if (run->loading)
+    if (run->loading && (run->phase == PHASE_RUNNING || run->opened))
         load(run);
     sweep_tick(run->sweep);
     intake_progress(run->intake);

@@ -42,7 +42,8 @@ struct spool {
     uv_work_t work;
     bool busy;
     struct spool_request request;
-    bool final;                   /* the request is one of a flush: all that there is */
+    bool for_flush; /* the request was begun by a flush ... */
+    bool final;     /* ... and stores all that there is */
     struct spool_letter *letters; /* wait for the next request */
     struct spool_letter **letters_end;
 
@@ -103,7 +104,7 @@ static void put_letters_back(struct spool *spool)
 static void log_trouble(struct spool *spool, uint32_t delay_ms)
 {
     const struct spool_request *request = &spool->request;
-    LOG(spool->settings.logger, ERROR, "the spool can't be written: rows are only in memory",
+    LOG(spool->settings.logger, ERROR, "the spool can't be used: rows are only in memory",
         log_string("error", request->error.text), log_int("retry_in_ms", delay_ms),
         log_int("free_bytes", request->usage.free_bytes));
 }
@@ -133,7 +134,7 @@ static void settle_failure(struct spool *spool)
 {
     uint32_t delay_ms = backoff_next_ms(&spool->backoff, clock_random());
     spool->failing = true;
-    spool->retry_at_us = clock_now_us() + (int64_t)delay_ms * 1000;
+    spool->retry_at_us = clock_steady_us() + (int64_t)delay_ms * 1000;
     put_letters_back(spool);
     log_trouble(spool, delay_ms);
 }
@@ -145,6 +146,7 @@ static void end_flush(struct spool *spool, bool stored)
 }
 
 static void begin_request(struct spool *spool, int64_t now_us);
+static enum spool_loading read_back(struct spool *spool, bool bounded);
 
 static bool has_work(const struct spool *spool)
 {
@@ -168,7 +170,8 @@ static void on_work_done(uv_work_t *work, int status)
         settle_failure(spool);
 
     if (spool->flushing) {
-        if (stored && (!spool->final || has_work(spool)))
+        bool tried = spool->for_flush; /* else a tick's request was under way */
+        if (!tried || (stored && (!spool->final || has_work(spool))))
             begin_request(spool, INT64_MAX);
         else
             end_flush(spool, stored);
@@ -192,8 +195,9 @@ static void collect(struct spool *spool, int64_t now_us)
 
 static bool ledger_is_due(const struct spool *spool, int64_t now_us)
 {
-    return now_us == INT64_MAX || (now_us - spool->ledger_stored_us > LEDGER_INTERVAL_US &&
-                                   ledger_received(spool->settings.ledger) != spool->ledger_stored);
+    return now_us == INT64_MAX ||
+           (clock_steady_us() - spool->ledger_stored_us > LEDGER_INTERVAL_US &&
+            ledger_received(spool->settings.ledger) != spool->ledger_stored);
 }
 
 static void take_letters(struct spool *spool)
@@ -209,44 +213,49 @@ static void take_numbers(struct spool *spool)
         return; /* what is on disk is not in them yet */
     spool_request_add_numbers(&spool->request, spool->settings.ledger, spool->settings.outbox);
     spool->ledger_stored = ledger_received(spool->settings.ledger);
-    spool->ledger_stored_us = clock_now_us();
+    spool->ledger_stored_us = clock_steady_us();
 }
 
-static bool look_is_due(const struct spool *spool, int64_t now_us)
+static bool look_is_due(const struct spool *spool)
 {
-    return spool->usage.free_bytes < MIN_FREE_BYTES && now_us - spool->looked_us > LOOK_INTERVAL_US;
+    return spool->usage.free_bytes < MIN_FREE_BYTES &&
+           clock_steady_us() - spool->looked_us > LOOK_INTERVAL_US;
 }
 
 /* Makes the request; false if there is nothing to do. */
 static bool make_request(struct spool *spool, int64_t now_us)
 {
     struct spool_request *request = &spool->request;
-    if (now_us == INT64_MAX && spool->file != NULL)
-        (void)spool_load(spool); /* what it holds may be newer than what is to be stored */
+    spool->for_flush = now_us == INT64_MAX;
+    if (spool->for_flush && spool->file != NULL)
+        (void)read_back(spool, false); /* what it holds may be newer than what is to be stored */
     spool_request_reset(request, spool->file == NULL ? SPOOL_OPEN : SPOOL_STORE);
-    spool->final = now_us == INT64_MAX && spool->file != NULL;
+    spool->final = spool->for_flush && spool->file != NULL;
     if (spool->file == NULL)
         return true;
-    if (!spool->loaded && !spool->final)
+    if (!spool->loaded)
         return false;
     collect(spool, now_us);
     take_letters(spool);
     if (request->count > 0 || request->letters != NULL || ledger_is_due(spool, now_us))
         take_numbers(spool);
-    else if (look_is_due(spool, now_us))
+    else if (look_is_due(spool))
         request->task = SPOOL_LOOK;
     else if (spool->shrinking)
         request->task = SPOOL_SHRINK;
     else
         return false;
-    spool->looked_us = now_us;
+    spool->looked_us = clock_steady_us();
     return true;
 }
 
 static void begin_request(struct spool *spool, int64_t now_us)
 {
-    if (!make_request(spool, now_us))
+    if (!make_request(spool, now_us)) {
+        if (spool->flushing)
+            end_flush(spool, false); /* what is there could not be read: nothing is put over it */
         return;
+    }
     spool->busy = true;
     int status = uv_queue_work(spool->loop, &spool->work, on_work, on_work_done);
     invariant(status == 0); /* it fails only without a function to call */
@@ -254,7 +263,8 @@ static void begin_request(struct spool *spool, int64_t now_us)
 
 void spool_tick(struct spool *spool, int64_t now_us)
 {
-    if (spool->busy || spool->flushing || (spool->failing && now_us < spool->retry_at_us))
+    if (spool->busy || spool->flushing ||
+        (spool->failing && clock_steady_us() < spool->retry_at_us))
         return;
     begin_request(spool, now_us);
 }
@@ -283,11 +293,6 @@ bool spool_is_full(const struct spool *spool)
         return false;
     int64_t since_us = outbox_unspooled_since_us(spool->settings.outbox);
     return since_us != INT64_MAX && clock_now_us() - since_us > PATIENCE_US;
-}
-
-struct spool_usage spool_usage(const struct spool *spool)
-{
-    return spool->usage;
 }
 
 static void on_settle(uv_async_t *async)
@@ -360,8 +365,9 @@ static enum error_code read_rows(struct spool *spool, struct text body,
                                  struct error *err)
 {
     const json_value *root;
-    if (json_read(spool->json, body, &root, err) != JSON_OK)
-        return ERROR_INPUT;
+    enum json_result result = json_read(spool->json, body, &root, err);
+    if (result != JSON_OK)
+        return result == JSON_NO_MEMORY ? err->code : ERROR_INPUT;
     if (!json_is_array(root) || json_first(root) == NULL)
         return error_set(err, ERROR_INPUT, "not a list of rows");
     enum error_code code = ERROR_NONE;
@@ -405,53 +411,48 @@ struct loading {
     struct spool *spool;
     struct error error;
     size_t count;
-    bool bad; /* the record that stopped it can't be read */
-    struct buffer table, uid;
+    int64_t bad;  /* the record that stopped it, since it can't be read; 0: none did */
+    size_t table; /* that it is of; TABLE_COUNT: of none that is known */
 };
 
-static bool load_record(void *context, struct text table, struct text uid, struct text body)
+static size_t find_table(struct text name)
+{
+    size_t i = 0;
+    while (i < TABLE_COUNT && !text_is(name, tables[i]->name))
+        i++;
+    return i;
+}
+
+static bool load_record(void *context, int64_t id, struct text table, struct text uid,
+                        struct text body)
 {
     struct loading *loading = context;
     loading->count++;
     enum error_code code = restore_record(loading->spool, body, &loading->error);
-    if (code == ERROR_NONE)
-        return true;
-    loading->bad = code == ERROR_INPUT;
-    buffer_append(&loading->table, table);
-    buffer_append(&loading->uid, uid);
-    return false;
-}
-
-static enum error_code set_record_aside(struct spool *spool, const struct loading *loading,
-                                        struct error *err)
-{
-    for (size_t i = 0; i < TABLE_COUNT; i++) {
-        if (text_is(buffer_text(&loading->table), tables[i]->name))
-            ledger_quarantine(spool->settings.ledger, i);
-    }
-    LOG(spool->settings.logger, ERROR,
+    if (code != ERROR_INPUT)
+        return code == ERROR_NONE;
+    loading->bad = id;
+    loading->table = find_table(table);
+    LOG(loading->spool->settings.logger, ERROR,
         "a record of the spool can't be read: it is set aside in its quarantine",
-        log_text("table", buffer_text(&loading->table)),
-        log_text("uid", buffer_text(&loading->uid)), log_string("error", loading->error.text));
-    return spool_file_quarantine(spool->file, buffer_text(&loading->table),
-                                 buffer_text(&loading->uid), text_from(loading->error.text), err);
+        log_text("table", table), log_text("uid", uid), log_string("error", loading->error.text));
+    return false;
 }
 
 /* The next chunk; *count is 0 at the end. */
 static enum error_code load_chunk(struct spool *spool, size_t *count, struct error *err)
 {
     struct loading loading = {.spool = spool};
-    buffer_init(&loading.table, 4096);
-    buffer_init(&loading.uid, 4096);
     enum error_code code =
         spool_file_read(spool->file, &spool->load_after, LOAD_CHUNK, load_record, &loading, err);
-    if (code == ERROR_NONE && loading.bad)
-        code = set_record_aside(spool, &loading, err);
-    else if (code == ERROR_NONE && loading.error.code != ERROR_NONE)
-        code = error_set(err, loading.error.code, "%s", loading.error.text);
     *count = loading.count;
-    buffer_fini(&loading.table);
-    buffer_fini(&loading.uid);
+    if (code != ERROR_NONE || loading.error.code == ERROR_NONE)
+        return code;
+    if (loading.bad == 0)
+        return error_set(err, loading.error.code, "%s", loading.error.text);
+    code = spool_file_quarantine(spool->file, loading.bad, text_from(loading.error.text), err);
+    if (code == ERROR_NONE && loading.table < TABLE_COUNT)
+        ledger_quarantine(spool->settings.ledger, loading.table);
     return code;
 }
 
@@ -464,39 +465,50 @@ static enum error_code load_numbers(struct spool *spool, struct error *err)
     return code;
 }
 
-static enum error_code load_all(struct spool *spool, struct error *err)
+static enum error_code load_records(struct spool *spool, bool bounded, struct error *err)
 {
     enum error_code code = load_numbers(spool, err);
-    while (code == ERROR_NONE && !outbox_is_full(spool->settings.outbox)) {
+    while (code == ERROR_NONE && !(bounded && outbox_is_full(spool->settings.outbox))) {
         size_t count;
         code = load_chunk(spool, &count, err);
         if (code == ERROR_NONE && count == 0) {
             spool->loaded = true;
+            ledger_settle(spool->settings.ledger);
             return ERROR_NONE;
         }
     }
     return code;
 }
 
-enum spool_loading spool_load(struct spool *spool)
+/* bounded: only as much as the outbox has room for. */
+static enum spool_loading read_back(struct spool *spool, bool bounded)
 {
     if (spool->loaded)
         return SPOOL_LOADED;
     if (spool->busy || spool->file == NULL)
         return SPOOL_SHUT;
-    enum error_code code = load_all(spool, &spool->request.error);
-    if (code != ERROR_NONE) {
-        if (code == ERROR_INPUT) {
-            spool_file_close(spool->file);
-            spool->file = NULL; /* opening it again sets it aside */
-        }
-        settle_failure(spool);
-        return SPOOL_SHUT;
+    struct error *err = &spool->request.error;
+    enum error_code code = load_records(spool, bounded, err);
+    if (code == ERROR_NONE)
+        return spool->loaded ? SPOOL_LOADED : SPOOL_MORE;
+    if (code == ERROR_INPUT) {
+        spool_file_close(spool->file);
+        spool->file = NULL; /* opening it again sets it aside */
     }
-    if (!spool->loaded)
-        return SPOOL_MORE;
-    ledger_settle(spool->settings.ledger);
-    return SPOOL_LOADED;
+    settle_failure(spool);
+    return SPOOL_SHUT;
+}
+
+enum spool_loading spool_load(struct spool *spool)
+{
+    if (spool->failing && clock_steady_us() < spool->retry_at_us)
+        return SPOOL_SHUT;
+    return read_back(spool, true);
+}
+
+bool spool_has_letters(const struct spool *spool)
+{
+    return spool->letters != NULL || spool->request.letters != NULL;
 }
 
 static void on_settle_closed(uv_handle_t *handle)

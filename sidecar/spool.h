@@ -59,7 +59,8 @@ void spool_bury(struct spool *spool, const struct row *row, const struct refusal
 /* True while nothing more should come: over its bound, or the disk is nearly full, or it fails. */
 bool spool_is_full(const struct spool *spool);
 
-struct spool_usage spool_usage(const struct spool *spool);
+/* True while there are dead letters that are not on disk. */
+bool spool_has_letters(const struct spool *spool);
 
 /* Stores all that the outbox holds, whatever its age, and the ledger; then done(), with whether all of
  * it is on disk. */

@@ -38,8 +38,8 @@
     X(DELETE, "DELETE FROM records WHERE table_name = ? AND uid = ?")                              \
     X(READ, "SELECT id, table_name, uid, body FROM records WHERE id > ? ORDER BY id LIMIT ?")      \
     X(QUARANTINE, "INSERT INTO quarantine (table_name, uid, body, reason)"                         \
-                  " SELECT table_name, uid, body, ? FROM records"                                  \
-                  " WHERE table_name = ? AND uid = ?")                                             \
+                  " SELECT table_name, uid, body, ? FROM records WHERE id = ?")                    \
+    X(DELETE_ID, "DELETE FROM records WHERE id = ?")                                               \
     X(PUT_DEAD, "INSERT INTO dead_letters (at_us, table_name, uid, version, number, reason, body)" \
                 " VALUES (?, ?, ?, ?, ?, ?, ?)")                                                   \
     X(DROP_DEAD, "DELETE FROM dead_letters WHERE id = ?")                                          \
@@ -446,10 +446,11 @@ enum error_code spool_file_read(struct spool_file *file, int64_t *after, size_t 
     sqlite3_bind_int64(prepared, 2, (int64_t)max);
     int status;
     while ((status = sqlite3_step(prepared)) == SQLITE_ROW) {
-        if (!record(context, column_text(prepared, 1), column_text(prepared, 2),
+        int64_t id = sqlite3_column_int64(prepared, 0);
+        if (!record(context, id, column_text(prepared, 1), column_text(prepared, 2),
                     column_text(prepared, 3)))
             break;
-        *after = sqlite3_column_int64(prepared, 0);
+        *after = id;
     }
     return end_reading(file, prepared, status, err);
 }
@@ -494,18 +495,41 @@ enum error_code spool_file_read_numbers(struct spool_file *file, spool_number *n
     return end_reading(file, prepared, status, err);
 }
 
-enum error_code spool_file_quarantine(struct spool_file *file, struct text table, struct text uid,
-                                      struct text reason, struct error *err)
+static enum error_code copy_to_quarantine(struct spool_file *file, int64_t id, struct text reason,
+                                          struct error *err)
 {
     sqlite3_stmt *prepared;
     enum error_code code = statement(file, STATEMENT_QUARANTINE, &prepared, err);
     if (code != ERROR_NONE)
         return code;
     bind_text(prepared, 1, reason);
-    bind_text(prepared, 2, table);
-    bind_text(prepared, 3, uid);
-    code = finish(file, prepared, "quarantine", err);
-    return code == ERROR_NONE ? spool_file_delete(file, table, uid, err) : code;
+    sqlite3_bind_int64(prepared, 2, id);
+    return finish(file, prepared, "quarantine", err);
+}
+
+static enum error_code delete_by_id(struct spool_file *file, int64_t id, struct error *err)
+{
+    sqlite3_stmt *prepared;
+    enum error_code code = statement(file, STATEMENT_DELETE_ID, &prepared, err);
+    if (code != ERROR_NONE)
+        return code;
+    sqlite3_bind_int64(prepared, 1, id);
+    return finish(file, prepared, "delete", err);
+}
+
+enum error_code spool_file_quarantine(struct spool_file *file, int64_t id, struct text reason,
+                                      struct error *err)
+{
+    enum error_code code = spool_file_begin(file, err);
+    if (code == ERROR_NONE)
+        code = copy_to_quarantine(file, id, reason, err);
+    if (code == ERROR_NONE)
+        code = delete_by_id(file, id, err);
+    if (code == ERROR_NONE)
+        code = spool_file_commit(file, err);
+    if (code != ERROR_NONE)
+        spool_file_rollback(file);
+    return code;
 }
 
 static int64_t file_size(const char *path, const char *suffix)

@@ -59,7 +59,8 @@ enum error_code spool_file_put_number(struct spool_file *file, const char *name,
 
 /* Reading; each calls back for one after another. The texts are valid during the call. The callback
  * returns false to stop. */
-typedef bool spool_record(void *context, struct text table, struct text uid, struct text body);
+typedef bool spool_record(void *context, int64_t id, struct text table, struct text uid,
+                          struct text body);
 typedef bool spool_dead(void *context, const struct dead_letter *letter);
 typedef bool spool_number(void *context, struct text name, int64_t value);
 
@@ -73,8 +74,8 @@ enum error_code spool_file_read_numbers(struct spool_file *file, spool_number *n
 
 /* A record that cannot be read is moved to a table of its own, with the reason, and is no longer in
  * the way. */
-enum error_code spool_file_quarantine(struct spool_file *file, struct text table, struct text uid,
-                                      struct text reason, struct error *err) MUST_CHECK;
+enum error_code spool_file_quarantine(struct spool_file *file, int64_t id, struct text reason,
+                                      struct error *err) MUST_CHECK;
 
 struct spool_usage {
     int64_t bytes;      /* in use in the file */

@@ -10,7 +10,7 @@
  *   a document could not be read        the windows of its connection close: the snapshot is not whole
  *   more than half of many rows would   the brake: nothing is swept, said with the numbers
  *   be closed
- *   the database is away                the question waits; a newer mark takes its place
+ *   the database can't be asked         again after a while; a newer mark takes its place
  *   a late event of a swept object      its version is higher than the tombstone's: the row revives
  */
 #include "sidecar/sweep.h"
@@ -23,6 +23,8 @@
 #define MAX_SCOPES    64
 #define LISTING_LIMIT (256U << 20) /* bytes of uids: some millions */
 
+#define RETRY_US 10000000 /* after a question that failed */
+
 /* The brake: a sweep of more than this many live rows must leave at least half of them. */
 #define BRAKE_FROM 20
 
@@ -31,7 +33,7 @@ struct mark {
     bool waits;
     uint64_t since;    /* for snapshot_is_present() */
     int64_t marked_us; /* rows that came before are to be written first */
-    char version[33];  /* the mark's resourceVersion */
+    char version[34];  /* the mark's resourceVersion */
 };
 
 struct sweep {
@@ -39,7 +41,9 @@ struct sweep {
     struct snapshot *snapshot;
     struct mark marks[MAX_SCOPES];
     bool asking;
-    size_t scope; /* that is asked about */
+    bool ending;       /* what fails now is not tried again */
+    int64_t resume_us; /* no question before this moment: the last one failed */
+    size_t scope;      /* that is asked about */
     struct mark mark;
     struct store_listing listing;
     bool said_no_cluster;
@@ -90,15 +94,13 @@ static const char *scope_name(size_t scope)
 static void note_mark(struct sweep *sweep, uint64_t connection, size_t scope,
                       const struct watch_result *result, int64_t now_us)
 {
-    if (sweep->settings.cluster_id[0] == '\0') {
-        if (!sweep->said_no_cluster)
-            LOG(sweep->settings.logger, WARN,
-                "no CLUSTER_ID: objects that vanished while nobody watched are not closed",
-                log_string("kind", result->kind));
-        sweep->said_no_cluster = true;
+    uint64_t since;
+    if (!version_is_valid(text_from(result->version))) {
+        LOG(sweep->settings.logger, WARN,
+            "a mark without a valid resourceVersion: nothing is swept",
+            log_string("kind", result->kind), log_string("version", result->version));
         return;
     }
-    uint64_t since;
     if (!snapshot_mark(sweep->snapshot, connection, scope, &since)) {
         LOG(sweep->settings.logger, WARN, "the snapshot is not whole: nothing is swept",
             log_string("kind", result->kind));
@@ -127,10 +129,26 @@ static void note_object(struct sweep *sweep, uint64_t connection, size_t scope,
         snapshot_seen(sweep->snapshot, scope, uid);
 }
 
+/* Without a name for the cluster another one's rows could be swept: nothing is kept track of. */
+static bool has_cluster(struct sweep *sweep, const struct watch_result *result)
+{
+    if (sweep->settings.cluster_id[0] != '\0')
+        return true;
+    if (result->initial_events_end && !sweep->said_no_cluster) {
+        sweep->said_no_cluster = true;
+        LOG(sweep->settings.logger, WARN,
+            "no CLUSTER_ID: objects that vanished while nobody watched are not closed",
+            log_string("kind", result->kind));
+    }
+    return false;
+}
+
 void sweep_document(struct sweep *sweep, uint64_t connection, const struct watch_result *result,
                     int64_t now_us)
 {
     size_t scope = scope_find(result->kind);
+    if (!has_cluster(sweep, result))
+        return;
     if (result->fate == WATCH_BOOKMARK) {
         if (result->initial_events_end && scope != SCOPE_NONE)
             note_mark(sweep, connection, scope, result, now_us);
@@ -198,12 +216,25 @@ static size_t close_vanished(struct sweep *sweep)
     return closed;
 }
 
-static void on_answered(void *context)
+/* A newer mark of the same scope takes the place of the one that could not be swept. */
+static void ask_again_later(struct sweep *sweep)
 {
-    struct sweep *sweep = context;
+    struct mark *mark = &sweep->marks[sweep->scope];
+    if (sweep->ending) {
+        LOG(sweep->settings.logger, WARN, "a snapshot was not swept: the store could not be asked",
+            log_string("kind", scope_name(sweep->scope)));
+        return;
+    }
+    if (!mark->waits)
+        *mark = sweep->mark;
+    mark->waits = true;
+    sweep->resume_us = clock_now_us() + RETRY_US;
+}
+
+static void decide(struct sweep *sweep)
+{
     size_t alive = sweep->listing.count;
     size_t vanished = count_vanished(sweep);
-    sweep->asking = false;
     if (alive > BRAKE_FROM && vanished > alive / 2) {
         LOG(sweep->settings.logger, ERROR,
             "sweep refused: it would close more than half of the live rows; if the snapshot is "
@@ -218,6 +249,16 @@ static void on_answered(void *context)
             log_int("closed", (int64_t)closed));
         dispatch_wake(sweep->settings.dispatch);
     }
+}
+
+static void on_answered(void *context, bool ok)
+{
+    struct sweep *sweep = context;
+    sweep->asking = false;
+    if (ok)
+        decide(sweep);
+    else
+        ask_again_later(sweep);
     buffer_fini(&sweep->listing.uids);
     buffer_init(&sweep->listing.uids, LISTING_LIMIT);
 }
@@ -246,11 +287,22 @@ static size_t next_mark(const struct sweep *sweep)
 
 void sweep_tick(struct sweep *sweep)
 {
-    if (sweep->asking)
+    if (sweep->asking || clock_now_us() < sweep->resume_us)
         return;
     size_t scope = next_mark(sweep);
     if (scope == SCOPE_NONE)
         return;
-    if (outbox_oldest_us(sweep->settings.outbox) > sweep->marks[scope].marked_us)
+    if (!outbox_holds_from(sweep->settings.outbox, sweep->marks[scope].marked_us))
         ask(sweep, scope);
+}
+
+void sweep_end(struct sweep *sweep)
+{
+    sweep->ending = true;
+    sweep->resume_us = 0;
+}
+
+bool sweep_is_idle(const struct sweep *sweep)
+{
+    return !sweep->asking && next_mark(sweep) == SCOPE_NONE;
 }

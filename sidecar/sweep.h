@@ -9,6 +9,7 @@
 #include "sidecar/dispatch.h"
 #include "sidecar/logger.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct sweep;
@@ -34,5 +35,11 @@ void sweep_document(struct sweep *sweep, uint64_t connection, const struct watch
 
 /* Begins what can be begun: every tick. */
 void sweep_tick(struct sweep *sweep);
+
+/* The process is about to end: what waits is asked at once, and once. */
+void sweep_end(struct sweep *sweep);
+
+/* True if no mark waits to be swept. */
+bool sweep_is_idle(const struct sweep *sweep);
 
 #endif

@@ -246,7 +246,7 @@ def small_disk(spool):
 
 
 def fails_to_store(sidecar):
-    return sidecar.wait_for_record("the spool can't be written: rows are only in memory")
+    return sidecar.wait_for_record("the spool can't be used: rows are only in memory")
 
 
 def send_until_paused(sidecar, path):
@@ -496,7 +496,7 @@ def test_newer_record_on_disk_outlives_an_older_row_in_memory(spooling, spool, p
     until(lambda: spool.count() == 10, "all is in the spool")
     second = spooling(EVENT_SOURCE=f"unix-listen:{path}.2")
     send(f"{path}.2", jobs(range(20), version="1"))
-    until(lambda: len(second.records("the spool can't be written: rows are only in memory")) > 2,
+    until(lambda: len(second.records("the spool can't be used: rows are only in memory")) > 2,
           "it tries seldom by now")
     assert first.stop() == 0
     second.stop()

@@ -25,7 +25,7 @@ struct world {
     struct ledger ledger;
     struct logger *logger;
     struct dispatch *dispatch;
-    unsigned drained, stopped, closed, answered, progressed;
+    unsigned drained, stopped, closed, answered, answered_well, progressed;
     char refused[64]; /* uids, each with a space */
     bool over;        /* the timer has fired */
     bool calling;     /* a function of dispatch: nothing may be called back from inside */
@@ -62,11 +62,12 @@ static void on_stopped(void *context)
     world->stopped++;
 }
 
-static void on_answered(void *context)
+static void on_answered(void *context, bool ok)
 {
     struct world *world = context;
     assert_false(world->calling);
     world->answered++;
+    world->answered_well += ok;
 }
 
 static void on_closed(void *context)
@@ -364,21 +365,50 @@ static void test_stopping_ends_a_back_off(void **state)
     assert_int_equal(outbox_counts(world->outbox).pending, 1);
 }
 
-static void test_a_question_is_put_until_it_is_answered(void **state)
+static void ask(struct world *world, struct store_listing *listing)
+{
+    world->calling = true;
+    dispatch_list(world->dispatch, listing, on_answered, world);
+    world->calling = false;
+}
+
+static void test_a_question_does_not_wait_for_rows_that_linger(void **state)
 {
     struct world *world = *state;
     struct store_listing listing = {.table = &table_job, .cluster = "blue"};
     make_dispatch(world, 3600000);
-    fake_store_fail(&world->fake, 1, 2, DBERROR_RETRY);
-    put(world, "a", "1"); /* lingers; the question does not wait for it */
-    world->calling = true;
-    dispatch_list(world->dispatch, &listing, on_answered, world);
-    world->calling = false;
+    put(world, "a", "1");
+    ask(world, &listing);
     wait_for(world, &world->answered, 1);
-    assert_int_equal(world->fake.requests, 3);
+    assert_int_equal(world->answered_well, 1);
     drain(world);
     assert_int_equal(world->answered, 1);
     assert_all_written(world, 1);
+}
+
+static void test_rows_do_not_wait_for_a_question_that_fails(void **state)
+{
+    struct world *world = *state;
+    struct store_listing listing = {.table = &table_job, .cluster = "blue"};
+    make_dispatch(world, 3600000);
+    fake_store_fail(&world->fake, 1, 1, DBERROR_RETRY);
+    put(world, "a", "1");
+    ask(world, &listing);
+    wait_for(world, &world->answered, 1);
+    assert_int_equal(world->answered_well, 0);
+    drain(world);
+    assert_int_equal(world->answered, 1);
+    assert_all_written(world, 1);
+}
+
+static void test_a_stop_leaves_a_question_unanswered(void **state)
+{
+    struct world *world = *state;
+    struct store_listing listing = {.table = &table_job, .cluster = "blue"};
+    make_dispatch(world, 0);
+    ask(world, &listing);
+    stop(world);
+    assert_int_equal(world->answered, 0);
 }
 
 int main(void)
@@ -398,7 +428,9 @@ int main(void)
         TEST(test_draining_cuts_a_long_back_off_short),
         TEST(test_stopping_gets_back_what_is_being_written),
         TEST(test_stopping_ends_a_back_off),
-        TEST(test_a_question_is_put_until_it_is_answered),
+        TEST(test_a_question_does_not_wait_for_rows_that_linger),
+        TEST(test_rows_do_not_wait_for_a_question_that_fails),
+        TEST(test_a_stop_leaves_a_question_unanswered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

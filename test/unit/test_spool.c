@@ -158,8 +158,10 @@ static bool is_safe(struct world *world)
     return durability_safe(world->durability) >= epoch;
 }
 
-static bool append_version(void *context, struct text table, struct text uid, struct text body)
+static bool append_version(void *context, int64_t id, struct text table, struct text uid,
+                           struct text body)
 {
+    (void)id;
     char *told = context;
     size_t length = strlen(told);
     assert_true(text_is(table, "job_info"));
@@ -368,7 +370,6 @@ static void test_a_spool_that_another_one_has_is_read_once_it_is_free(void **sta
     assert_int_equal(spool_load(world->spool), SPOOL_SHUT);
     put(world, "a", "1", 0); /* older than what is on disk */
     put(world, "b", "1", 0);
-    tick(world, INT64_MAX / 2);
     assert_int_equal(spool_load(world->spool), SPOOL_SHUT);
     assert_false(is_safe(world));
     spool_file_close(other);

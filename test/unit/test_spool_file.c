@@ -84,8 +84,10 @@ PRINTF_LIKE(2, 3) static bool tell(struct fixture *fixture, const char *format, 
     return ++fixture->count < fixture->max;
 }
 
-static bool tell_record(void *context, struct text table, struct text uid, struct text body)
+static bool tell_record(void *context, int64_t id, struct text table, struct text uid,
+                        struct text body)
 {
+    assert_true(id > 0);
     return tell(context, "%.*s/%.*s=%.*s ", (int)table.length, table.data, (int)uid.length,
                 uid.data, (int)body.length, body.data);
 }
@@ -219,8 +221,7 @@ static void test_a_quarantined_record_is_out_of_the_way_and_counted(void **state
     struct fixture *fixture = *state;
     put(fixture, "a", "1");
     put(fixture, "b", "2");
-    ok(fixture, spool_file_quarantine(fixture->file, TEXT("job_info"), TEXT("a"), TEXT("odd"),
-                                      &fixture->err));
+    ok(fixture, spool_file_quarantine(fixture->file, 1, TEXT("odd"), &fixture->err));
     assert_records(fixture, "job_info/b=2 ");
     struct spool_counts counts = {0};
     ok(fixture, spool_file_count(fixture->file, &counts, &fixture->err));
@@ -231,8 +232,9 @@ static void test_a_quarantined_record_is_out_of_the_way_and_counted(void **state
 
 static const struct text odd_bytes = {"a\0b\xf0\x9f\x98\x80'\"\\", 10};
 
-static bool is_odd(void *context, struct text table, struct text uid, struct text body)
+static bool is_odd(void *context, int64_t id, struct text table, struct text uid, struct text body)
 {
+    (void)id;
     struct fixture *fixture = context;
     assert_true(text_is(table, "job_info"));
     assert_int_equal(uid.length, 0);
