@@ -94,8 +94,9 @@ static const char *scope_name(size_t scope)
 static void note_mark(struct sweep *sweep, uint64_t connection, size_t scope,
                       const struct watch_result *result, int64_t now_us)
 {
+    struct text version = text_from(result->version);
     uint64_t since;
-    if (!version_is_valid(text_from(result->version))) {
+    if (!version_is_valid(version) || text_is(version, "0")) {
         LOG(sweep->settings.logger, WARN,
             "a mark without a valid resourceVersion: nothing is swept",
             log_string("kind", result->kind), log_string("version", result->version));

@@ -360,3 +360,31 @@ def test_recorded_snapshot(name, kind, sweeping, path, database):
     actual.pop(uid)
     wrong = expected.differences(rows, actual)
     assert not wrong, "\n".join(wrong)
+
+
+def test_mark_at_the_end_of_the_input_is_swept(ship, database):
+    ship(jobs("ab"), CLUSTER_ID="blue")
+    ship([*jobs("a"), mark("TFJob", 9)], CLUSTER_ID="blue")
+    assert closed(database) == {"job-b"}
+
+
+def test_mark_of_another_api_group_sweeps_nothing(ship, database):
+    """Kubeflow has kinds of the same names."""
+    ship(jobs("ab"), CLUSTER_ID="blue")
+    other = mark("TFJob", 9).replace(b"training.kubedl.io/v1alpha1", b"kubeflow.org/v1")
+    ship([other], CLUSTER_ID="blue")
+    assert closed(database) == set()
+
+
+@pytest.mark.parametrize("version", ["", "not-a-version", "007", "1" * 33])
+def test_mark_without_a_valid_version_sweeps_nothing(version, ship, database):
+    ship(jobs("ab"), CLUSTER_ID="blue")
+    sidecar = ship([mark("TFJob", version)], CLUSTER_ID="blue")
+    assert closed(database) == set()
+    assert sidecar.records("a mark without a valid resourceVersion: nothing is swept")
+
+
+def test_clusters_are_told_apart_to_the_letter(ship, database):
+    ship(jobs("ab"), CLUSTER_ID="Blue")
+    ship([mark("TFJob", 9)], CLUSTER_ID="blue")
+    assert closed(database) == set()

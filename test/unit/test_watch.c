@@ -95,8 +95,13 @@ static void test_difference_4_a_bookmark_tells_that_the_list_has_ended(void **st
     assert_string_equal(d->result.kind, "MPIJob");
     assert_true(d->result.initial_events_end);
     check_line(d,
-               "{'type':'BOOKMARK','object':{'kind':'MPIJob','metadata':{'annotations':"
-               "{'k8s.io/initial-events-end':'false'}}}}",
+               "{'type':'BOOKMARK','object':{'kind':'MPIJob'," JOB_API
+               ",'metadata':{'annotations':{'k8s.io/initial-events-end':'false'}}}}",
+               WATCH_BOOKMARK);
+    assert_false(d->result.initial_events_end);
+    check_line(d,
+               "{'type':'BOOKMARK','object':{'kind':'MPIJob','apiVersion':'kubeflow.org/v1',"
+               "'metadata':{'annotations':{'k8s.io/initial-events-end':'true'}}}}",
                WATCH_BOOKMARK);
     assert_false(d->result.initial_events_end);
 }
