@@ -51,7 +51,8 @@ static const struct setting settings[] = {
     {"REGION", TYPE_TEXT, AT(region), 0, 64, "",
      "Goes into the column deploy_region; without it, a job's own tenancy annotation decides"},
     {"CLUSTER_ID", TYPE_TEXT, AT(cluster_id), 0, 64, "",
-     "Goes into the column cluster_id: tells clusters apart that share a database"},
+     "Goes into the column cluster_id: tells clusters apart that share a database; without it, rows "
+     "of objects that vanished while nobody watched are not closed"},
     {"EVENT_SOURCE", TYPE_TEXT, AT(event_source), 0, MAX_TEXT, "unix:/run/kubedl/events.sock",
      "Where events come from: unix:PATH connects to a socket, unix-listen:PATH makes one and "
      "listens, - reads standard input"},
