@@ -42,8 +42,8 @@ struct spool {
     uv_work_t work;
     bool busy;
     struct spool_request request;
-    bool for_flush; /* the request was begun by a flush ... */
-    bool final;     /* ... and stores all that there is */
+    bool for_flush;               /* the request was begun by a flush ... */
+    bool final;                   /* ... and stores all that there is */
     struct spool_letter *letters; /* wait for the next request */
     struct spool_letter **letters_end;
 

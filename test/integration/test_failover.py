@@ -5,6 +5,7 @@ a and b are two servers that know nothing of each other. So what was written bef
 both together hold all."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -320,6 +321,8 @@ def test_name_that_moves_to_another_address_is_followed(new_sidecar, directory, 
     names.write_text("127.0.0.1 database.test\n")
     with_names = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]),
                   "sh", "-c", 'mount --bind "$1" /etc/hosts && shift && exec "$@"', "sh", names]
+    if subprocess.run([*with_names, "true"]).returncode != 0:
+        pytest.skip("no right to give a process its own /etc/hosts here")
     command = program.command()
     monkeypatch.setattr(program, "command", lambda: [*with_names, *command])
     with producer.Listener(directory / "events.sock") as listener:

@@ -214,9 +214,9 @@ def test_attempts_to_connect_are_bounded(spooling, spool, path):
 
 
 def mount(directory, options):
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a file system")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", directory], check=True)
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", directory]
+    if os.geteuid() != 0 or subprocess.run(command).returncode != 0:
+        pytest.skip("no right to mount a file system here")
 
 
 @pytest.fixture

@@ -168,14 +168,25 @@ static int64_t count_connections(struct check *check)
                            check->database.config.mysql_user);
 }
 
+static int64_t newest_connection(struct check *check)
+{
+    return database_number(&check->database,
+                           "SELECT MAX(id) FROM information_schema.processlist WHERE user = '%s'",
+                           check->database.config.mysql_user);
+}
+
+/* One by one: a connection that was killed is listed until it is gone. */
 static void kill_connections(struct check *check)
 {
-    while (count_connections(check) > 0)
-        database_exec(&check->database, "KILL %lld",
-                      (long long)database_number(
-                          &check->database,
-                          "SELECT MAX(id) FROM information_schema.processlist WHERE user = '%s'",
-                          check->database.config.mysql_user));
+    int64_t id;
+    while ((id = newest_connection(check)) > 0) {
+        char is_gone[128];
+        snprintf(is_gone, sizeof(is_gone),
+                 "SELECT COUNT(*) = 0 FROM information_schema.processlist WHERE id = %lld",
+                 (long long)id);
+        database_exec(&check->database, "KILL %lld", (long long)id);
+        database_await(&check->database, 1, is_gone);
+    }
 }
 
 /* ---- the happy path -------------------------------------------------------------------------- */
