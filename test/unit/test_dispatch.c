@@ -242,7 +242,7 @@ static void test_a_failed_batch_is_written_later(void **state)
 {
     struct world *world = *state;
     make_dispatch(world, 0);
-    fake_store_fail(&world->fake, 1, 2, DBERROR_RETRY);
+    fake_store_fail(&world->fake, 1, 2, DBERROR_WAIT); /* long enough to look at what waits */
     put(world, "a", "1");
     wait_for(world, &world->progressed, 1);
     assert_false(dispatch_is_healthy(world->dispatch));
