@@ -65,7 +65,8 @@ programs = $(patsubst %.c,$(OUT)/%,$(1))
 
 LIB_OBJECTS := $(call objects,$(wildcard lib/*.c))
 SIDECAR_OBJECTS := $(call objects,$(filter-out sidecar/main.c,$(wildcard sidecar/*.c)))
-MAIN_OBJECT := $(call objects,$(wildcard sidecar/main.c))
+MAIN_OBJECT := $(OUT)/sidecar/main.o
+
 PLAIN_TESTS := $(call programs,$(wildcard test/unit/test_*.c test/property/test_*.c))
 FAULT_TESTS := $(call programs,$(wildcard test/fault/test_*.c))
 FUZZ_TARGETS := $(call programs,$(wildcard test/fuzz/fuzz_*.c))
@@ -125,15 +126,9 @@ tests: $(TESTS) $(CHECKS) ## build the test programs
 $(BUILD)/kubedl-shipper: $(BUILD)/release/kubedl-shipper
 	$(Q)ln -sfn release/kubedl-shipper $@
 
-ifeq ($(MAIN_OBJECT),)
-.PHONY: $(OUT)/kubedl-shipper
-$(OUT)/kubedl-shipper: $(OUT)/sidecar.a $(OUT)/lib.a
-	@echo 'sidecar/main.c is missing: only the libraries were built'
-else
 $(OUT)/kubedl-shipper: $(MAIN_OBJECT) $(OUT)/sidecar.a $(OUT)/lib.a $(OUT)/flags
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $(filter %.o %.a,$^) $(PACKAGES_LIBS)
-endif
 
 $(OUT)/lib.a: $(LIB_OBJECTS)
 $(OUT)/sidecar.a: $(SIDECAR_OBJECTS)
