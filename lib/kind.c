@@ -1,19 +1,20 @@
 /* kind: the table of job kinds. */
 #include "lib/kind.h"
 
-#define TRAINING  "training.kubedl.io"
-#define INFERENCE "inference.kubedl.io"
+/* group and version */
+#define TRAINING  "training.kubedl.io", "v1alpha1"
+#define INFERENCE "inference.kubedl.io", "v1alpha1"
 
 /* clang-format off */
 static const struct kind kinds[] = {
-    {"TFJob",           TRAINING,  "tfReplicaSpecs",           "tensorflow"},
-    {"PyTorchJob",      TRAINING,  "pytorchReplicaSpecs",      "pytorch"},
-    {"XGBoostJob",      TRAINING,  "xgbReplicaSpecs",          "xgboostjob"},
-    {"XDLJob",          TRAINING,  "xdlReplicaSpecs",          "xdl"},
-    {"MarsJob",         TRAINING,  "marsReplicaSpecs",         "mars"},
-    {"MPIJob",          TRAINING,  "mpiReplicaSpecs",          "mpi"},
-    {"ElasticDLJob",    TRAINING,  "elasticdlReplicaSpecs",    "elasticdl"},
-    {"ElasticBatchJob", INFERENCE, "elasticBatchReplicaSpecs", "elasticbatch"},
+    {"TFJob",           TRAINING,  "tfjobs",           "tfReplicaSpecs",           "tensorflow"},
+    {"PyTorchJob",      TRAINING,  "pytorchjobs",      "pytorchReplicaSpecs",      "pytorch"},
+    {"XGBoostJob",      TRAINING,  "xgboostjobs",      "xgbReplicaSpecs",          "xgboostjob"},
+    {"XDLJob",          TRAINING,  "xdljobs",          "xdlReplicaSpecs",          "xdl"},
+    {"MarsJob",         TRAINING,  "marsjobs",         "marsReplicaSpecs",         "mars"},
+    {"MPIJob",          TRAINING,  "mpijobs",          "mpiReplicaSpecs",          "mpi"},
+    {"ElasticDLJob",    TRAINING,  "elasticdljobs",    "elasticdlReplicaSpecs",    "elasticdl"},
+    {"ElasticBatchJob", INFERENCE, "elasticbatchjobs", "elasticBatchReplicaSpecs", "elasticbatch"},
 };
 /* clang-format on */
 

@@ -7,6 +7,8 @@
 struct kind {
     const char *kind;              /* "TFJob" */
     const char *group;             /* API group, "training.kubedl.io" */
+    const char *version;           /* of the group, in which it is asked for: "v1alpha1" */
+    const char *resource;          /* its name in paths of the API: "tfjobs" */
     const char *replica_specs;     /* key in spec: "tfReplicaSpecs" */
     const char *default_container; /* whose image and state stand for the pod: "tensorflow" */
 };

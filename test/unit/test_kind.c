@@ -11,13 +11,15 @@
 #define TRAINING  "training.kubedl.io/v1alpha1"
 #define INFERENCE "inference.kubedl.io/v1alpha1"
 
-static void assert_kind(const char *api_version, const char *name, const char *replica_specs,
-                        const char *container)
+static void assert_kind(const char *api_version, const char *name, const char *resource,
+                        const char *replica_specs, const char *container)
 {
     const struct kind *kind = kind_find(text_from(name));
     assert_non_null(kind);
     assert_ptr_equal(kind_find_api(text_from(api_version), text_from(name)), kind);
     assert_string_equal(kind->kind, name);
+    assert_string_equal(kind->version, strchr(api_version, '/') + 1);
+    assert_string_equal(kind->resource, resource);
     assert_string_equal(kind->replica_specs, replica_specs);
     assert_string_equal(kind->default_container, container);
 }
@@ -25,14 +27,15 @@ static void assert_kind(const char *api_version, const char *name, const char *r
 static void test_all_eight_kinds_are_known(void **state)
 {
     (void)state;
-    assert_kind(TRAINING, "TFJob", "tfReplicaSpecs", "tensorflow");
-    assert_kind(TRAINING, "PyTorchJob", "pytorchReplicaSpecs", "pytorch");
-    assert_kind(TRAINING, "XGBoostJob", "xgbReplicaSpecs", "xgboostjob");
-    assert_kind(TRAINING, "XDLJob", "xdlReplicaSpecs", "xdl");
-    assert_kind(TRAINING, "MarsJob", "marsReplicaSpecs", "mars");
-    assert_kind(TRAINING, "MPIJob", "mpiReplicaSpecs", "mpi");
-    assert_kind(TRAINING, "ElasticDLJob", "elasticdlReplicaSpecs", "elasticdl");
-    assert_kind(INFERENCE, "ElasticBatchJob", "elasticBatchReplicaSpecs", "elasticbatch");
+    assert_kind(TRAINING, "TFJob", "tfjobs", "tfReplicaSpecs", "tensorflow");
+    assert_kind(TRAINING, "PyTorchJob", "pytorchjobs", "pytorchReplicaSpecs", "pytorch");
+    assert_kind(TRAINING, "XGBoostJob", "xgboostjobs", "xgbReplicaSpecs", "xgboostjob");
+    assert_kind(TRAINING, "XDLJob", "xdljobs", "xdlReplicaSpecs", "xdl");
+    assert_kind(TRAINING, "MarsJob", "marsjobs", "marsReplicaSpecs", "mars");
+    assert_kind(TRAINING, "MPIJob", "mpijobs", "mpiReplicaSpecs", "mpi");
+    assert_kind(TRAINING, "ElasticDLJob", "elasticdljobs", "elasticdlReplicaSpecs", "elasticdl");
+    assert_kind(INFERENCE, "ElasticBatchJob", "elasticbatchjobs", "elasticBatchReplicaSpecs",
+                "elasticbatch");
 }
 
 static void assert_unknown(struct text kind)
