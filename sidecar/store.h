@@ -13,6 +13,7 @@
 #include "lib/error.h"
 #include "lib/outbox.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,6 +56,19 @@ struct store_request {
     struct store_request *next; /* the store's, while it has the request */
 };
 
+/* How things stand with the store, for people and machines that look. Texts are "" where they are not
+ * known, or do not apply. Once connected, the facts stay until the next connect replaces them. */
+struct store_description {
+    bool connected; /* one lane is, at least */
+    char host[256]; /* as it is written in the settings, or a Unix socket's path */
+    unsigned port;  /* 0 for a Unix socket */
+    char version[128];
+    char tls_version[32]; /* "TLSv1.3"; "" for a connection without TLS */
+    char tls_cipher[64];
+    char last_error[512];  /* of any lane, with what to do about it; never a secret */
+    int64_t last_error_us; /* when, in microseconds since 1970; 0: there was none */
+};
+
 struct store {
     const char *name;
     unsigned lanes;
@@ -66,6 +80,9 @@ struct store {
     /* For shutdown: ends running writes as soon as can be; their rows wait, and so do those of
      * every later request. */
     void (*abort)(struct store *store);
+
+    /* Fills *description. From any thread, until close(); never waits for a database. */
+    void (*describe)(struct store *store, struct store_description *description);
 
     /* Stops the lanes and frees the store; then calls closed(). All lanes must be idle. */
     void (*close)(struct store *store, void (*closed)(void *context), void *context);

@@ -27,6 +27,7 @@
 #include "sidecar/isolate.h"
 #include "sidecar/migrate.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* A transaction holds locks for as long as it runs: no batch is larger. */
@@ -49,6 +50,7 @@ struct lane {
     uv_thread_t thread;
     uv_cond_t wake;                /* a request, abort or stop has come */
     struct store_request *request; /* under the store's lock; NULL: idle */
+    bool connected;                /* under the store's lock: as of its last answer or connect */
 
     /* the thread's own */
     struct db *db;
@@ -70,10 +72,11 @@ struct store_mysql {
     void (*closed)(void *context);
     void *closed_context;
 
-    uv_mutex_t lock; /* guards the four below and the lanes' requests */
+    uv_mutex_t lock; /* guards the five below and what lanes have under it */
     size_t writer;   /* index in config->hosts of the one that all lanes should write to: writers on
                         different nodes of a Galera cluster get into each other's way */
     struct store_request *answers;
+    struct store_description description; /* without .connected */
     bool aborting;
     bool stopping;
 
@@ -132,6 +135,28 @@ static void leave_host(struct lane *lane)
     move_writer(lane->store, lane->host, (lane->host + 1) % lane->store->config->host_count);
 }
 
+static void describe_connection(struct lane *lane)
+{
+    struct store_description *facts = &lane->store->description;
+    const struct config_host *host = lane_host(lane);
+    const struct db_server *server = db_server(lane->db);
+    uv_mutex_lock(&lane->store->lock);
+    lane->connected = true;
+    facts->port = host->port;
+    snprintf(facts->host, sizeof(facts->host), "%s", host->name);
+    snprintf(facts->version, sizeof(facts->version), "%s", server->version);
+    uv_mutex_unlock(&lane->store->lock);
+}
+
+static void describe_error(struct lane *lane, const struct error *err)
+{
+    struct store_description *facts = &lane->store->description;
+    uv_mutex_lock(&lane->store->lock);
+    facts->last_error_us = clock_now_us();
+    snprintf(facts->last_error, sizeof(facts->last_error), "%s", err->text);
+    uv_mutex_unlock(&lane->store->lock);
+}
+
 static enum error_code connect_to(struct lane *lane, size_t number, struct db_error *err)
 {
     enum error_code code = db_connect(lane->db, number, err);
@@ -140,6 +165,7 @@ static enum error_code connect_to(struct lane *lane, size_t number, struct db_er
     lane->host = number;
     lane->connected_ns = uv_hrtime();
     lane->migrated = false;
+    describe_connection(lane);
     LOG(lane->store->logger, INFO, "connected", log_string("host", lane_host(lane)->name),
         log_int("port", lane_host(lane)->port), log_string("server", db_server(lane->db)->version));
     return ERROR_NONE;
@@ -279,6 +305,8 @@ static void lane_serve(struct lane *lane)
     }
     if (request->error.code != ERROR_NONE && request->class == DBERROR_OPERATOR)
         db_close(lane->db); /* what a person puts right is seen at the next connect */
+    if (request->error.code != ERROR_NONE)
+        describe_error(lane, &request->error);
     request->write_us = (uv_hrtime() - lane->start_ns) / 1000;
 }
 
@@ -296,6 +324,7 @@ static void lane_main(void *argument)
         uv_mutex_unlock(&store->lock);
         lane_serve(lane);
         uv_mutex_lock(&store->lock);
+        lane->connected = db_is_connected(lane->db);
         lane->request->next = store->answers;
         store->answers = lane->request;
         lane->request = NULL;
@@ -345,6 +374,16 @@ static void abort_writes(struct store *base)
     uv_mutex_unlock(&store->lock);
     for (unsigned i = 0; i < store->started; i++)
         db_abort(store->lanes[i].db);
+}
+
+static void describe(struct store *base, struct store_description *description)
+{
+    struct store_mysql *store = (struct store_mysql *)base;
+    uv_mutex_lock(&store->lock);
+    *description = store->description;
+    for (unsigned i = 0; i < store->started; i++)
+        description->connected |= store->lanes[i].connected;
+    uv_mutex_unlock(&store->lock);
 }
 
 /* Waits only for threads that are idle. */
@@ -423,6 +462,7 @@ static struct store_mysql *allocate(unsigned lanes)
         .max_batch_rows = MAX_BATCH_ROWS,
         .submit = submit,
         .abort = abort_writes,
+        .describe = describe,
         .close = close_store,
     };
     return store;

@@ -129,9 +129,11 @@ static void fail_request(struct store_request *request, enum dberror_class class
 static void answer(struct fake_store *fake, struct store_request *request)
 {
     fake->requests++;
+    bool fails = fake->requests >= fake->fail_first && fake->requests <= fake->fail_last;
+    fake->description.connected = !fake->aborted && !fails;
     if (fake->aborted)
         fail_request(request, DBERROR_RECONNECT);
-    else if (fake->requests >= fake->fail_first && fake->requests <= fake->fail_last)
+    else if (fails)
         fail_request(request, fake->fail_class);
     else
         isolate_batch(request, write_rows, fake);
@@ -160,6 +162,11 @@ static void abort_writes(struct store *base)
     struct fake_store *fake = (struct fake_store *)base;
     fake->aborted = true;
     uv_async_send(&fake->wake);
+}
+
+static void describe(struct store *base, struct store_description *description)
+{
+    *description = ((struct fake_store *)base)->description;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -194,6 +201,7 @@ void fake_store_init(struct fake_store *fake, uv_loop_t *loop, unsigned lanes)
                 .max_batch_rows = 1024,
                 .submit = submit,
                 .abort = abort_writes,
+                .describe = describe,
                 .close = close_store,
             },
     };

@@ -24,6 +24,8 @@ struct fake_store {
     const char *refused[FAKE_STORE_MAX_REFUSED]; /* uids of rows that are refused */
     size_t refused_count;
     bool held; /* requests are kept unanswered */
+    struct store_description
+        description; /* what describe() tells; .connected follows the requests */
 
     /* for the test to look at */
     size_t requests; /* answered so far */

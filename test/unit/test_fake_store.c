@@ -153,6 +153,20 @@ static void test_the_chosen_requests_fail_as_a_whole(void **state)
     assert_int_equal(world->fake.writes, 2);
 }
 
+static void test_it_describes_itself_as_connected_until_a_request_fails(void **state)
+{
+    struct world *world = *state;
+    struct store_description description;
+    fake_store_fail(&world->fake, 2, 2, DBERROR_WAIT);
+    snprintf(world->fake.description.version, sizeof(world->fake.description.version), "1.0");
+    for (unsigned request = 1; request <= 3; request++) {
+        write_jobs(world, 1, "1");
+        world->fake.store.describe(&world->fake.store, &description);
+        assert_int_equal(description.connected, request != 2);
+        assert_string_equal(description.version, "1.0");
+    }
+}
+
 static void test_the_chosen_rows_are_refused(void **state)
 {
     struct world *world = *state;
@@ -208,6 +222,7 @@ int main(void)
         TEST(test_rows_are_kept_and_the_newest_wins),
         TEST(test_an_update_makes_no_row),
         TEST(test_the_chosen_requests_fail_as_a_whole),
+        TEST(test_it_describes_itself_as_connected_until_a_request_fails),
         TEST(test_the_chosen_rows_are_refused),
         TEST(test_a_held_request_is_answered_when_it_is_released),
         TEST(test_abort_ends_a_held_request),

@@ -359,6 +359,40 @@ static void test_without_a_server_the_rows_wait(void **state)
     assert_all_wait(job, DBERROR_WAIT);
 }
 
+static struct store_description describe(struct check *check)
+{
+    struct store_description description;
+    check->store->describe(check->store, &description);
+    return description;
+}
+
+static void test_it_describes_the_connection_and_the_last_error(void **state)
+{
+    struct check *check = *state;
+    const struct config_host *host = &check->database.config.hosts[0];
+    struct store_description seen = describe(check);
+    assert_false(seen.connected);
+    assert_string_equal(seen.host, "");
+    assert_int_equal(seen.last_error_us, 0);
+
+    write_job(check, make_job(check, 1, 10, 0));
+    seen = describe(check);
+    assert_true(seen.connected);
+    assert_string_equal(seen.host, host->name);
+    assert_int_equal(seen.port, host->port);
+    assert_true(seen.version[0] >= '1' && seen.version[0] <= '9');
+    assert_string_equal(seen.tls_version, "");
+    assert_string_equal(seen.last_error, "");
+
+    kill_connections(check);
+    check->database.config.hosts[0].port = 1;
+    write_job(check, make_job(check, 1, 10, 0));
+    seen = describe(check);
+    assert_false(seen.connected);
+    assert_string_equal(seen.last_error, check->jobs[1].request.error.text);
+    assert_true(seen.last_error_us > 0);
+}
+
 static void test_abort_lets_a_hanging_write_wait(void **state)
 {
     struct check *check = *state;
@@ -396,6 +430,7 @@ int main(void)
         CHECK(test_too_many_bad_rows_wait_for_an_operator),
         CHECK(test_a_table_that_is_gone_is_made_again),
         CHECK(test_without_a_server_the_rows_wait),
+        CHECK(test_it_describes_the_connection_and_the_last_error),
         CHECK(test_abort_lets_a_hanging_write_wait),
     };
     if (db_library_init(NULL) != ERROR_NONE)
