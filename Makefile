@@ -191,7 +191,9 @@ $(OUT)/members-helpers: FORCE
 
 # The python3 that Debian's packages are for; another one may come first in PATH.
 PYTHON ?= /usr/bin/python3
-PYTEST := PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider
+# A test that hangs says where.
+PYTEST := PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider \
+	-o faulthandler_timeout=240
 ARGS ?=
 
 .PHONY: test unit integration test-mysql test-galera test-asan demo

@@ -239,13 +239,20 @@ static bool has_room(const struct intake *intake)
            counts.bytes <= (size_t)config->outbox_max_bytes / 4 * 3;
 }
 
-void intake_progress(struct intake *intake)
+static void resume(struct intake *intake)
 {
-    if (!intake->paused || intake->source == NULL || !has_room(intake))
-        return;
     intake->paused = false;
     intake->source->resume(intake->source);
     LOG(intake->settings.logger, INFO, "source resumed");
+}
+
+/* The spool fills up later than the outbox, when perhaps no document comes any more. */
+void intake_progress(struct intake *intake)
+{
+    if (!intake->paused)
+        pause_if_full(intake);
+    else if (intake->source != NULL && has_room(intake))
+        resume(intake);
 }
 
 bool intake_is_paused(const struct intake *intake)

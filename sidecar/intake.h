@@ -42,7 +42,8 @@ struct source_events intake_events(struct intake *intake);
 /* The source to pause; NULL once it is closed. */
 void intake_attach(struct intake *intake, struct source *source);
 
-/* Rows have left the outbox: resumes the source if there is room again. */
+/* Rows have left the outbox or gone to the spool: pauses the source if there is no room any more, and
+ * resumes it if there is again. */
 void intake_progress(struct intake *intake);
 
 bool intake_is_paused(const struct intake *intake);

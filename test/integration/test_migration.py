@@ -239,7 +239,7 @@ def test_kubedl_writes_duplicates_meanwhile(old_tables, database, ship, describe
                     if ended.wait(0.05):
                         return
 
-    writer = threading.Thread(target=write)
+    writer = threading.Thread(target=write, daemon=True)
     writer.start()
     try:
         ship([EVENT])

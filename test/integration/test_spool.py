@@ -14,11 +14,12 @@ import pytest
 from harness import events, expected, producer, stream
 from harness import sidecar as program
 from harness.spool import assert_balances, command
-from harness.wait import until
+from harness.wait import DEADLINE_SECONDS, until
 
 NAME = "stream-a"
 LINES = len(stream.lines(NAME))
 AWAY = "rows wait: the store could not take them"
+PAUSED = "source paused: too many rows wait for the database"
 
 
 @pytest.fixture
@@ -191,7 +192,7 @@ def test_attempts_to_connect_are_bounded(spooling, spool, path):
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)
         listener.settimeout(0.1)
-        thread = threading.Thread(target=hang_up, args=(listener,))
+        thread = threading.Thread(target=hang_up, args=(listener,), daemon=True)
         thread.start()
         sidecar = spooling(MYSQL_PORT=listener.getsockname()[1])
         with producer.connect(path) as connection:
@@ -251,11 +252,10 @@ def fails_to_store(sidecar):
 
 def send_until_paused(sidecar, path):
     """Sends the same job over and over until the sidecar reads no more."""
-    message = "source paused: too many rows wait for the database"
     with producer.connect(path) as connection:
         for version in range(1000, 10**9):
             connection.sendall(b"".join(jobs([0], version=str(version))))
-            if sidecar.records(message, full="spool"):
+            if sidecar.records(PAUSED, full="spool"):
                 return
             time.sleep(0.05)
 
@@ -509,29 +509,41 @@ def test_newer_record_on_disk_outlives_an_older_row_in_memory(spooling, spool, p
 
 
 def test_spool_over_its_bound_pauses_the_source(spooling, spool, path, database, server):
-    server.stop()
-    sidecar = spooling(SPOOL_MAX_BYTES="1MiB", LOG_SUMMARY_MS=20)
+    """The producer feels it; once the database is back, nothing is missing."""
     text = "x" * 200
-    lines = jobs(range(20000), labels={"note": text}, namespace=text[:100])
-    ending = threading.Event()
+    data = b"".join(jobs(range(20000), labels={"note": text}, namespace=text[:100]))
+    sent = 0
+    server.stop()
+    sidecar = spooling(SPOOL_MAX_BYTES="1MiB")
+    with producer.connect(path) as connection:
+        connection.setblocking(False)
 
-    def emit():
-        with producer.connect(path) as connection:
-            connection.settimeout(None)
-            connection.sendall(b"".join(lines))
-            ending.wait()
+        def is_blocked():
+            nonlocal sent
+            try:
+                sent += connection.send(data[sent:sent + 65536])
+            except BlockingIOError:
+                return True
+            assert sent < len(data), f"all of it was taken:\n{sidecar.log_tail()}"
+            return False
 
-    thread = threading.Thread(target=emit)
-    thread.start()
-    sidecar.wait_for_record("source paused: too many rows wait for the database", full="spool")
-    assert sidecar.summary()["received"] < 20000
-    server.start()
+        until(lambda: is_blocked() and sidecar.records(PAUSED, full="spool"),
+              lambda: f"the source pauses:\n{sidecar.log_tail()}")
+        server.start()
+        connection.settimeout(DEADLINE_SECONDS)
+        connection.sendall(data[sent:])
     sidecar.wait_until_written(20000)
-    ending.set()
-    thread.join()
     assert sidecar.stop() == 0
     assert database.count("job_info") == 20000
     assert_balances(sidecar)
+
+
+def test_spool_that_fills_up_without_a_further_document_pauses_the_source(spooling, path, server):
+    server.stop()
+    sidecar = spooling(SPOOL_MAX_BYTES="1MiB")
+    send(path, jobs(range(4000), namespace="x" * 100))
+    sidecar.wait_for_record(PAUSED, full="spool")
+    assert sidecar.stop() == 0
 
 
 def test_spool_holds_more_than_memory_may(spooling, spool, path, database, server):
