@@ -210,8 +210,11 @@ unit: $(TESTS) ## unit, property and fault tests, replay of the fuzz corpora
 # pytest finds the program in SHIPPER and the *_check programs in CHECKS.
 INTEGRATION = SHIPPER='$(SHIPPER)' CHECKS='$(abspath $(OUT)/test/integration/check)' $(PYTEST)
 
+# As many tests at a time as there are processors, each worker with a server of its own.
+WORKERS ?= $(shell nproc)
+
 integration: all $(CHECKS) | deps-test ## the program and a private MariaDB (ARGS='-k name': pytest's)
-	$(INTEGRATION) test/integration $(ARGS)
+	$(INTEGRATION) --numprocesses=$(WORKERS) test/integration $(ARGS)
 
 test-mysql: all $(CHECKS) | deps-test deps-mysql ## the integration tests against Oracle MySQL
 	$(INTEGRATION) --server=mysql test/integration $(ARGS)

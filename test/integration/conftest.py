@@ -22,9 +22,11 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    # A seed for all that is random in the tests: printed, and replayed with SEED=...
     config.costs = []
+    # A seed for all that is random in the tests: printed, and replayed with SEED=...; in the
+    # environment, it is the same one for all workers.
     config.seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(2**32))
+    os.environ["SEED"] = str(config.seed)
 
 
 def pytest_report_header(config):
@@ -120,6 +122,16 @@ def rng(request):
 def record_cost(request):
     """record_cost(text): a line for the end of the report."""
     return request.config.costs.append
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["costs"] = session.config.costs
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    node.config.costs.extend(getattr(node, "workeroutput", {}).get("costs", []))
 
 
 def pytest_terminal_summary(terminalreporter, config):
