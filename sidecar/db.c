@@ -69,6 +69,7 @@ struct value {
 
 struct db {
     const struct config *config;
+    bool only_reads;
     MYSQL *mysql; /* NULL: not connected */
     struct db_server server;
     struct writer *writers;
@@ -129,6 +130,11 @@ void db_free(struct db *db)
     free(db->binds);
     free(db->values);
     free(db);
+}
+
+void db_read_only(struct db *db)
+{
+    db->only_reads = true;
 }
 
 bool db_is_connected(const struct db *db)
@@ -304,13 +310,25 @@ enum error_code db_connect(struct db *db, size_t host, struct db_error *err)
     enum error_code code = publish_socket(db, -1) ? open_connection(db, target, err)
                                                   : db_error_set(err, DBERROR_RECONNECT, "aborted");
     if (code == ERROR_NONE)
-        code = session_set_up(db, timeout_seconds(db->config->db_timeout_ms), &db->server, err);
+        code = session_set_up(db, timeout_seconds(db->config->db_timeout_ms), db->only_reads,
+                              &db->server, err);
     if (code == ERROR_NONE)
         return ERROR_NONE;
     db_close(db);
     if (is_unix_socket(target))
         return error_context(&err->error, code, "%s", target->name);
     return error_context(&err->error, code, "%s port %u", target->name, target->port);
+}
+
+enum error_code db_connect_any(struct db *db, struct db_error *err)
+{
+    enum error_code code = ERROR_NONE;
+    for (size_t host = 0; host < db->config->host_count; host++) {
+        code = db_connect(db, host, err);
+        if (code == ERROR_NONE)
+            break;
+    }
+    return code;
 }
 
 /* ---- statements as text ---------------------------------------------------------------------- */

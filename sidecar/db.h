@@ -39,9 +39,17 @@ void db_thread_fini(void);
 struct db *db_new(const struct config *config); /* NULL: no memory. Not connected yet. */
 void db_free(struct db *db);                    /* closes */
 
+/* For one who only reads, before db_connect(): the session refuses to write, and a server that is
+ * read-only is taken as well. */
+void db_read_only(struct db *db);
+
 /* Connects to config->hosts[host] and sets the session up (READ COMMITTED, strict sql_mode,
  * utf8mb4, UTC); refuses a server that is read-only or not wsrep-ready (DBERROR_ELSEWHERE). */
 enum error_code db_connect(struct db *db, size_t host, struct db_error *err) MUST_CHECK;
+
+/* The same with one host after the other, until one takes the connection. */
+enum error_code db_connect_any(struct db *db, struct db_error *err) MUST_CHECK;
+
 bool db_is_connected(const struct db *db); /* false too after a call that lost the connection */
 void db_close(struct db *db);
 

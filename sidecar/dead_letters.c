@@ -162,16 +162,13 @@ static enum error_code run_drop(struct visit *visit, struct error *err)
     return code;
 }
 
-/* The first host that takes rows. */
-static enum error_code connect_any(struct visit *visit, struct error *err)
+static enum error_code connect_any(struct db *db, struct error *err)
 {
     struct db_error failure = {0};
-    for (size_t host = 0; host < visit->config->host_count; host++) {
-        if (db_connect(visit->db, host, &failure) == ERROR_NONE)
-            return ERROR_NONE;
-    }
-    *err = failure.error;
-    return err->code;
+    enum error_code code = db_connect_any(db, &failure);
+    if (code != ERROR_NONE)
+        *err = failure.error;
+    return code;
 }
 
 static enum error_code run_retry(struct visit *visit, struct error *err)
@@ -184,7 +181,7 @@ static enum error_code run_retry(struct visit *visit, struct error *err)
     if (visit->json == NULL || visit->db == NULL)
         code = error_set(err, ERROR_NOMEM, "no memory");
     else
-        code = connect_any(visit, err);
+        code = connect_any(visit->db, err);
     if (code == ERROR_NONE)
         code = spool_file_read_dead(visit->file, retry_letter, visit, err);
     if (code == ERROR_NONE)

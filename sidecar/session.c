@@ -82,18 +82,20 @@ static enum error_code ask(struct db *db, struct facts *facts, struct db_error *
     return code;
 }
 
-enum error_code session_set_up(struct db *db, unsigned timeout_s, struct db_server *server,
-                               struct db_error *err)
+enum error_code session_set_up(struct db *db, unsigned timeout_s, bool only_reads,
+                               struct db_server *server, struct db_error *err)
 {
     struct facts facts = {.server = server};
     *server = (struct db_server){.max_packet = DEFAULT_MAX_PACKET};
     enum error_code code = set_variables(db, timeout_s, err);
+    if (code == ERROR_NONE && only_reads)
+        code = db_exec(db, TEXT("SET SESSION TRANSACTION READ ONLY"), err);
     if (code == ERROR_NONE)
         code = ask(db, &facts, err);
     if (code != ERROR_NONE)
         return code;
     server->is_mariadb = strstr(server->version, "MariaDB") != NULL;
-    if (facts.read_only[0] != '\0')
+    if (facts.read_only[0] != '\0' && !only_reads)
         return db_error_set(err, DBERROR_ELSEWHERE, "the server is read-only (%s is on)",
                             facts.read_only);
     if (facts.wsrep_on && facts.wsrep_provider && !facts.wsrep_ready)
