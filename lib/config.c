@@ -75,7 +75,8 @@ static const struct setting settings[] = {
      "Directory for what the database has not taken yet, on a volume that outlives the container; "
      "without it that is only in memory, and lost when the process is killed"},
     {"SPOOL_MAX_BYTES", TYPE_SIZE, AT(spool_max_bytes), MIB, 1024 * GIB, "1GiB",
-     "Room that the spool may take before the source is paused; keep it below the volume's size"},
+     "Room that the spool may take; when it is full the source is paused. Keep it some 64 MiB below "
+     "the volume's size: its log and what is stored at a stop come on top"},
     {"SHUTDOWN_GRACE_MS", TYPE_NUMBER, AT(shutdown_grace_ms), 0, 3600000, "20000",
      "Milliseconds that a stop may take to write what waits; keep it below the pod's "
      "terminationGracePeriodSeconds"},

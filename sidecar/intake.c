@@ -233,8 +233,9 @@ void intake_attach(struct intake *intake, struct source *source)
 static bool has_room(const struct intake *intake)
 {
     const struct config *config = intake->settings.config;
+    const struct spool *spool = intake->settings.spool;
     struct outbox_counts counts = outbox_counts(intake->settings.outbox);
-    return why_full(intake) == NULL &&
+    return why_full(intake) == NULL && (spool == NULL || spool_has_room(spool)) &&
            counts.pending + counts.in_flight <= (size_t)config->outbox_max_rows / 4 * 3 &&
            counts.bytes <= (size_t)config->outbox_max_bytes / 4 * 3;
 }

@@ -180,12 +180,19 @@ static void on_work_done(uv_work_t *work, int status)
     spool->settings.progress(spool->settings.context);
 }
 
-/* Takes from the outbox what is due. */
+static bool may_grow(const struct spool *spool)
+{
+    return spool->usage.bytes < spool->settings.max_bytes &&
+           spool->usage.free_bytes >= MIN_FREE_BYTES;
+}
+
+/* Takes from the outbox what is due. Where there is no room only what is to be forgotten: the rest
+ * stays in memory, unacknowledged. */
 static void collect(struct spool *spool, int64_t now_us)
 {
     struct spool_request *request = &spool->request;
     int64_t before_us = now_us == INT64_MAX ? INT64_MAX - 1 : now_us - TICK_US;
-    if (spool->usage.free_bytes < MIN_FREE_BYTES && now_us != INT64_MAX)
+    if (now_us != INT64_MAX && !may_grow(spool))
         before_us = 0; /* at the end there is nothing to save the room for */
     while (!spool_request_is_full(request)) {
         if (outbox_capture(spool->settings.outbox, before_us, 1, spool_request_add, request) == 0)
@@ -283,6 +290,11 @@ void spool_bury(struct spool *spool, const struct row *row, const struct refusal
         durability_hold(spool->settings.durability, letter->epoch);
     *spool->letters_end = letter;
     spool->letters_end = &letter->next;
+}
+
+bool spool_has_room(const struct spool *spool)
+{
+    return !spool_is_full(spool) && spool->usage.bytes <= spool->settings.max_bytes / 4 * 3;
 }
 
 bool spool_is_full(const struct spool *spool)

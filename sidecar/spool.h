@@ -56,8 +56,12 @@ void spool_tick(struct spool *spool, int64_t now_us);
 void spool_bury(struct spool *spool, const struct row *row, const struct refusal *refusal,
                 int64_t now_us);
 
-/* True while nothing more should come: over its bound, or the disk is nearly full, or it fails. */
+/* True while nothing more should come: over its bound, or the disk is nearly full, or it fails. While it
+ * is over its bound it stores nothing new, except in a flush. */
 bool spool_is_full(const struct spool *spool);
+
+/* True if so much is free that it will not be full again at once. */
+bool spool_has_room(const struct spool *spool);
 
 /* True while there are dead letters that are not on disk. */
 bool spool_has_letters(const struct spool *spool);

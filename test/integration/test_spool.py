@@ -16,6 +16,9 @@ from harness import sidecar as program
 from harness.spool import assert_balances, command
 from harness.wait import DEADLINE_SECONDS, until
 
+# About the most that is stored at once.
+REQUEST_BYTES = 5 << 20
+
 NAME = "stream-a"
 LINES = len(stream.lines(NAME))
 AWAY = "rows wait: the store could not take them"
@@ -529,6 +532,7 @@ def test_spool_over_its_bound_pauses_the_source(spooling, spool, path, database,
 
         until(lambda: is_blocked() and sidecar.records(PAUSED, full="spool"),
               lambda: f"the source pauses:\n{sidecar.log_tail()}")
+        assert spool.used_bytes() < (1 << 20) + REQUEST_BYTES
         server.start()
         connection.settimeout(DEADLINE_SECONDS)
         connection.sendall(data[sent:])

@@ -395,9 +395,9 @@ static void test_a_flush_without_a_directory_says_that_nothing_is_stored(void **
     memcpy(world->directory, directory, sizeof(directory));
 }
 
-static void test_it_is_full_over_its_bound_and_not_when_it_is_empty_again(void **state)
+/* Over its bound. */
+static void fill(struct world *world)
 {
-    struct world *world = *state;
     close_spool(world);
     world->max_bytes = 256 << 10;
     open_spool(world);
@@ -409,12 +409,37 @@ static void test_it_is_full_over_its_bound_and_not_when_it_is_empty_again(void *
         put(world, uid, "1", 0);
     }
     tick(world, TICK_US);
+}
+
+static void test_it_is_full_over_its_bound_and_not_when_it_is_empty_again(void **state)
+{
+    struct world *world = *state;
+    fill(world);
     assert_true(spool_is_full(world->spool));
+    assert_false(spool_has_room(world->spool));
+    int64_t stored = count(world).records;
+    put(world, "one-more", "1", 1);
+    tick(world, 1 + TICK_US); /* gives pages back to the disk, and no more */
+    assert_int_equal(count(world).records, stored);
+    assert_false(is_safe(world));
     while (outbox_counts(world->outbox).pending > 0)
         write_all(world);
     while (count(world).records > 0)
         tick(world, TICK_US);
     assert_false(spool_is_full(world->spool));
+    assert_true(spool_has_room(world->spool));
+    assert_true(is_safe(world));
+}
+
+static void test_a_flush_stores_also_what_is_over_the_bound(void **state)
+{
+    struct world *world = *state;
+    fill(world);
+    int64_t stored = count(world).records;
+    put(world, "one-more", "1", 1);
+    flush(world);
+    assert_true(world->stored);
+    assert_int_equal(count(world).records, stored + 1);
 }
 
 int main(void)
@@ -433,6 +458,7 @@ int main(void)
         TEST(test_a_spool_that_another_one_has_is_read_once_it_is_free),
         TEST(test_a_flush_without_a_directory_says_that_nothing_is_stored),
         TEST(test_it_is_full_over_its_bound_and_not_when_it_is_empty_again),
+        TEST(test_a_flush_stores_also_what_is_over_the_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

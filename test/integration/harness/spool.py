@@ -35,6 +35,10 @@ class Spool:
         return sum(path.stat().st_size for path in (self.path, Path(f"{self.path}-wal"))
                    if path.exists())
 
+    def used_bytes(self):
+        return sum(self.query(f"PRAGMA {name}")[0][name] * sign
+                   for name, sign in (("page_count", 1), ("freelist_count", -1))) * 4096
+
     def set_aside(self):
         """The damaged files that a sidecar has put out of its way."""
         return [path for path in self.directory.glob("spool.db.damaged-*")
