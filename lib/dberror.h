@@ -16,6 +16,8 @@ enum dberror_class {
     DBERROR_ROW,       /* one row can't be stored: take it out, write the others */
 };
 
+#define DBERROR_CLASS_COUNT (DBERROR_ROW + 1)
+
 /* When the error was met: the same number means other things at other times. */
 enum dberror_phase { DBERROR_CONNECTING, DBERROR_CONNECTED };
 

@@ -42,6 +42,22 @@ struct ledger_rows ledger_all_rows(const struct ledger *ledger, const struct out
     return sum;
 }
 
+const char *ledger_row_account_name(size_t account)
+{
+#define NAME(account, help) #account,
+    static const char *const names[] = {LEDGER_ROW_ACCOUNTS(NAME)};
+#undef NAME
+    return names[account];
+}
+
+uint64_t ledger_row_account(const struct ledger_rows *rows, size_t account)
+{
+#define VALUE(account, help) rows->account,
+    const uint64_t values[] = {LEDGER_ROW_ACCOUNTS(VALUE)};
+#undef VALUE
+    return values[account];
+}
+
 bool ledger_rows_balance(const struct ledger_rows *rows)
 {
     return rows->received + rows->swept + rows->repeated == rows->written + rows->superseded +

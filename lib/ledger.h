@@ -33,6 +33,10 @@ struct ledger_rows {
     LEDGER_ROW_ACCOUNTS(LEDGER_FIELD)
 };
 
+#define LEDGER_ONE(account, help) +1
+enum { LEDGER_ROW_ACCOUNT_COUNT = LEDGER_ROW_ACCOUNTS(LEDGER_ONE) };
+#undef LEDGER_ONE
+
 #define LEDGER_COUNTERS(X)                                                                         \
     X(batches, "transactions that were committed")                                                 \
     X(failures, "batches that came back")                                                          \
@@ -56,6 +60,10 @@ struct ledger_rows ledger_rows(const struct ledger *ledger, const struct outbox 
 
 /* The sum over all tables. */
 struct ledger_rows ledger_all_rows(const struct ledger *ledger, const struct outbox *outbox);
+
+/* The accounts by number, from 0 to LEDGER_ROW_ACCOUNT_COUNT - 1. */
+const char *ledger_row_account_name(size_t account);
+uint64_t ledger_row_account(const struct ledger_rows *rows, size_t account);
 
 bool ledger_rows_balance(const struct ledger_rows *rows);
 

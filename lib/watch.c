@@ -30,6 +30,8 @@ struct watch {
 
 #define NAME(fate, name, ...)         [WATCH_##fate] = name,
 #define CLASS(fate, name, class, ...) [WATCH_##fate] = WATCH_CLASS_##class,
+#define TYPE_NAME(type, name, text)   [WATCH_TYPE_##type] = name,
+#define TYPE_TEXT(type, name, text)   [WATCH_TYPE_##type] = text,
 
 const char *watch_fate_name(enum watch_fate fate)
 {
@@ -41,6 +43,22 @@ enum watch_class watch_fate_class(enum watch_fate fate)
 {
     static const enum watch_class classes[] = {WATCH_FATES(CLASS)};
     return classes[fate];
+}
+
+const char *watch_type_name(enum watch_type type)
+{
+    static const char *const names[] = {WATCH_TYPES(TYPE_NAME)};
+    return names[type];
+}
+
+static enum watch_type find_type(struct text text)
+{
+    static const char *const texts[] = {WATCH_TYPES(TYPE_TEXT)};
+    for (unsigned type = 0; type < WATCH_TYPE_COUNT; type++) {
+        if (texts[type] != NULL && text_is(text, texts[type]))
+            return (enum watch_type)type;
+    }
+    return WATCH_TYPE_OTHER;
 }
 
 enum error_code watch_new(const struct watch_settings *settings, struct watch **result,
@@ -226,12 +244,19 @@ static struct text describe(struct object *object, struct watch_result *result)
 static enum watch_fate decode_event(struct watch *watch, struct text type, struct object *object,
                                     struct text kind, struct watch_result *result)
 {
-    if (text_is(type, "ADDED") || text_is(type, "MODIFIED") || text_is(type, "DELETED"))
+    switch (result->type) {
+    case WATCH_TYPE_ADDED:
+    case WATCH_TYPE_MODIFIED:
+    case WATCH_TYPE_DELETED:
         return decode_object(watch, object, kind, result);
-    if (text_is(type, "BOOKMARK"))
+    case WATCH_TYPE_BOOKMARK:
         return decode_bookmark(object, kind, result);
-    if (text_is(type, "ERROR"))
+    case WATCH_TYPE_ERROR:
         return report_status(object, result, WATCH_ERROR_EVENT);
+    case WATCH_TYPE_OTHER:
+    case WATCH_TYPE_COUNT:
+        break;
+    }
     return refuse_text(result, WATCH_BAD_TYPE, "type", type);
 }
 
@@ -250,7 +275,8 @@ static enum watch_fate decode_document(struct watch *watch, const json_value *ro
         return refuse(result, WATCH_BAD_TYPE, "its type is no string");
 
     struct object object;
-    object_init(&object, watch->json, is_event ? inner : root, text_is(type, "DELETED"),
+    result->type = find_type(type);
+    object_init(&object, watch->json, is_event ? inner : root, result->type == WATCH_TYPE_DELETED,
                 received_us);
     struct text kind = describe(&object, result);
     enum watch_fate fate = is_event ? decode_event(watch, type, &object, kind, result)

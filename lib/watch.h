@@ -45,6 +45,21 @@ enum watch_fate { WATCH_FATES(WATCH_ENUM) WATCH_FATE_COUNT };
 const char *watch_fate_name(enum watch_fate fate);
 enum watch_class watch_fate_class(enum watch_fate fate);
 
+/* type, its name in metrics, as it stands in an event */
+#define WATCH_TYPES(X)                                                                             \
+    X(OTHER, "other", NULL) /* there is none, or one that is not known */                          \
+    X(ADDED, "added", "ADDED")                                                                     \
+    X(MODIFIED, "modified", "MODIFIED")                                                            \
+    X(DELETED, "deleted", "DELETED")                                                               \
+    X(BOOKMARK, "bookmark", "BOOKMARK")                                                            \
+    X(ERROR, "error", "ERROR")
+
+#define WATCH_ENUM(type, ...) WATCH_TYPE_##type,
+enum watch_type { WATCH_TYPES(WATCH_ENUM) WATCH_TYPE_COUNT };
+#undef WATCH_ENUM
+
+const char *watch_type_name(enum watch_type type);
+
 struct watch_settings {     /* the texts are borrowed for the decoder's life */
     struct text region;     /* REGION; "" if not set */
     struct text cluster_id; /* CLUSTER_ID; "" if not set */
@@ -59,6 +74,7 @@ void watch_free(struct watch *watch);
 /* What became of one line. The texts are for logs: they are bounded and NUL-terminated. */
 struct watch_result {
     enum watch_fate fate;
+    enum watch_type type;
     struct row *row;         /* WATCH_ROW: the caller's from now on; else NULL */
     uint32_t bad_quantities; /* ROW: resource quantities that do not parse and were left out */
     uint32_t bad_fields;     /* ROW: optional fields of a wrong type or form, taken as absent */

@@ -1,6 +1,7 @@
 /* main: the command line. Everything else comes from the environment. */
 #include "lib/buffer.h"
 #include "lib/config.h"
+#include "lib/metrics.h"
 #include "sidecar/commands.h"
 #include "sidecar/db.h"
 #include "sidecar/run.h"
@@ -74,6 +75,14 @@ static int print_settings_table(void)
     return print(&out, stdout);
 }
 
+static int print_metrics_table(void)
+{
+    struct buffer out;
+    buffer_init(&out, OUTPUT_LIMIT);
+    metrics_markdown(&out);
+    return print(&out, stdout);
+}
+
 /* Reads and checks all settings; tells every one that is wrong. */
 static bool load(struct config *config)
 {
@@ -129,6 +138,7 @@ static const struct printer printers[] = {
     {"-h", print_help},
     {"--version", print_version},
     {"--settings-table", print_settings_table}, /* for README.md */
+    {"--metrics-table", print_metrics_table},   /* the same */
 };
 
 struct command {

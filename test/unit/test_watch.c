@@ -66,6 +66,25 @@ static void test_only_three_types_of_events_make_rows(void **state)
     assert_string_equal(d->result.reason, "type: added");
 }
 
+static void expect_type(struct decoding *d, const char *line, const char *name)
+{
+    decode(d, "%s", line);
+    assert_string_equal(watch_type_name(d->result.type), name);
+}
+
+static void test_the_type_is_told_whatever_becomes_of_the_event(void **state)
+{
+    struct decoding *d = *state;
+    expect_type(d, "{'type':'ADDED','object':{'kind':'Node','apiVersion':'v1'}}", "added");
+    expect_type(d, "{'type':'MODIFIED','object':{}}", "modified");
+    expect_type(d, "{'type':'DELETED','object':{'kind':'TFJob'," JOB_API "}}", "deleted");
+    expect_type(d, "{'type':'BOOKMARK','object':{}}", "bookmark");
+    expect_type(d, "{'type':'ERROR','object':{}}", "error");
+    expect_type(d, "{'type':'PATCHED','object':{}}", "other");
+    expect_type(d, "{'type':'ADDED'}", "other");
+    expect_type(d, "nonsense", "other");
+}
+
 static void test_a_type_that_is_no_string(void **state)
 {
     check_line(*state, "{'type':5,'object':{}}", WATCH_BAD_TYPE);
@@ -395,6 +414,7 @@ int main(void)
         cmocka_unit_test(test_every_fate_has_a_name_and_a_class),
         decoding_test(test_keys_may_come_in_any_order),
         decoding_test(test_only_three_types_of_events_make_rows),
+        decoding_test(test_the_type_is_told_whatever_becomes_of_the_event),
         decoding_test(test_a_type_that_is_no_string),
         decoding_test(test_bookmarks),
         decoding_test(test_difference_4_a_bookmark_tells_that_the_list_has_ended),
