@@ -196,16 +196,20 @@ PYTEST := PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider \
 	-o faulthandler_timeout=240
 ARGS ?=
 
-.PHONY: test unit integration test-mysql test-galera test-asan demo
+.PHONY: test unit test-manifests integration test-mysql test-galera test-asan demo
 
-test: ## everything a change has to pass: quick checks, unit and integration tests
+test: ## everything a change has to pass: quick checks, unit, manifest and integration tests
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(MAKE) --no-print-directory lint-quick
 	$(Q)$(MAKE) --no-print-directory unit
+	$(Q)$(MAKE) --no-print-directory test-manifests
 	$(Q)$(MAKE) --no-print-directory integration
 
 unit: $(TESTS) ## unit, property and fault tests, replay of the fuzz corpora
 	@test/run $(TESTS)
+
+test-manifests: all | deps-test ## what manifests/ renders to, in every combination
+	SHIPPER='$(SHIPPER)' $(PYTEST) -q test/manifests $(ARGS)
 
 # pytest finds the program in SHIPPER and the *_check programs in CHECKS.
 INTEGRATION = SHIPPER='$(SHIPPER)' CHECKS='$(abspath $(OUT)/test/integration/check)' $(PYTEST)

@@ -1,0 +1,209 @@
+"""What `kubectl kustomize` makes of a kustomization, for as much of it as manifests/ uses.
+
+Debian has no kustomize that knows components. test_render.py holds this one against kubectl's, where
+there is one. A field that is not covered here is an error, not ignored.
+"""
+
+import copy
+import functools
+from pathlib import Path
+
+import yaml
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+# Lists in a Deployment that are merged item by item, and the field that tells the items apart.
+# Other lists are replaced.
+MERGE_KEYS = {
+    "containers": "name",
+    "initContainers": "name",
+    "env": "name",
+    "ports": "containerPort",
+    "volumeMounts": "mountPath",
+    "volumes": "name",
+}
+
+MARK = "$patch"
+
+
+class RenderError(Exception):
+    """The kustomization cannot be rendered."""
+
+
+@functools.lru_cache(maxsize=None)
+def parse(path):
+    return [document for document in yaml.load_all(path.read_text(), LOADER) if document is not None]
+
+
+def load(path):
+    """The documents of a file."""
+    return copy.deepcopy(parse(Path(path)))
+
+
+def identity(resource):
+    """What tells a resource from others."""
+    metadata = resource["metadata"]
+    return resource["kind"], metadata.get("namespace"), metadata["name"]
+
+
+# ---- strategic merge patches ----------------------------------------------------------------------
+
+
+def merge(target, patch):
+    """`target` changed by `patch`: null removes a field, dictionaries are merged."""
+    merged = dict(target)
+    for field, change in patch.items():
+        if change is None:
+            merged.pop(field, None)
+            continue
+        value = merge_value(field, merged.get(field), change)
+        if value in ([], {}) and merged.get(field):  # nothing is left of it
+            del merged[field]
+        else:
+            merged[field] = value
+    return merged
+
+
+def merge_value(field, target, change):
+    if isinstance(change, dict):
+        return merge(target if isinstance(target, dict) else {}, change)
+    if isinstance(change, list) and field in MERGE_KEYS:
+        return merge_items(MERGE_KEYS[field], target or [], change)
+    return change
+
+
+def merge_items(key, target, changes):
+    """The changed items in the order of the patch, then the others."""
+    rest = {item[key]: item for item in target}
+    merged = []
+    for change in changes:
+        item = rest.pop(change[key], {})
+        mark = change.get(MARK)
+        if mark not in (None, "delete"):
+            raise RenderError(f"{MARK}: {mark} is not covered")
+        if mark is None:
+            merged.append(merge(item, change))
+    return merged + list(rest.values())
+
+
+# ---- JSON patches ---------------------------------------------------------------------------------
+
+
+def walk(document, pointer):
+    """The container that a JSON pointer points into, and the index there."""
+    *parents, last = pointer.removeprefix("/").split("/")
+    for name in parents:
+        document = document[int(name) if isinstance(document, list) else name]
+    if isinstance(document, list):
+        return document, len(document) if last == "-" else int(last)
+    return document, last
+
+
+def insert(document, pointer, value):
+    parent, index = walk(document, pointer)
+    if isinstance(parent, list):
+        parent.insert(index, value)
+    else:
+        parent[index] = value
+
+
+def apply_operation(document, operation):
+    name, pointer = operation["op"], operation["path"]
+    if name == "test":
+        parent, index = walk(document, pointer)
+        if parent[index] != operation["value"]:
+            raise RenderError(f"{pointer} is {parent[index]}, not {operation['value']}")
+    elif name == "remove":
+        parent, index = walk(document, pointer)
+        del parent[index]
+    elif name == "add":
+        insert(document, pointer, operation["value"])
+    elif name == "move":
+        parent, index = walk(document, operation["from"])
+        insert(document, pointer, parent.pop(index))
+    else:
+        raise RenderError(f"operation {name} is not covered")
+
+
+# ---- kustomizations -------------------------------------------------------------------------------
+
+
+def check_fields(what, mapping, known):
+    for field in mapping:
+        if field not in known:
+            raise RenderError(f"{what}: {field} is not covered")
+
+
+def apply_patch(resources, directory, patch):
+    check_fields("patch", patch, ("path", "target"))
+    (body,) = load(directory / patch["path"])
+    if isinstance(body, list):
+        target = patch["target"]
+        check_fields("target", target, ("kind", "name"))
+        chosen = [resource for resource in resources
+                  if (resource["kind"], resource["metadata"]["name"])
+                  == (target["kind"], target["name"])]
+        for resource in chosen:
+            for operation in body:
+                apply_operation(resource, operation)
+    else:
+        chosen = [resource for resource in resources if identity(resource) == identity(body)]
+        for resource in chosen:
+            if resource["kind"] != "Deployment":
+                raise RenderError(f"patches of a {resource['kind']} are not covered")
+            resource.update(merge(resource, body))
+    if not chosen:
+        raise RenderError(f"{patch['path']}: there is nothing that it patches")
+
+
+def generate(directory, generator):
+    check_fields("configMapGenerator", generator, ("name", "namespace", "files", "literals",
+                                                   "options"))
+    options = generator["options"]
+    check_fields("options", options, ("disableNameSuffixHash", "labels"))
+    if not options["disableNameSuffixHash"]:
+        raise RenderError("names with a hash are not covered")
+    data = dict(literal.split("=", 1) for literal in generator.get("literals", []))
+    for name in generator.get("files", []):
+        data[name] = (directory / name).read_text()
+    metadata = {"name": generator["name"], "namespace": generator["namespace"]}
+    if "labels" in options:
+        metadata["labels"] = options["labels"]
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+KINDS = {
+    "Kustomization": "kustomize.config.k8s.io/v1beta1",
+    "Component": "kustomize.config.k8s.io/v1alpha1",
+}
+
+
+def accumulate(resources, directory, kustomization):
+    """Adds to `resources` what the kustomization has, and changes what it patches."""
+    check_fields("kustomization", kustomization,
+                 ("apiVersion", "kind", "resources", "components", "patches", "configMapGenerator"))
+    if kustomization["apiVersion"] != KINDS[kustomization["kind"]]:
+        raise RenderError(f"{directory}: apiVersion")
+    for name in kustomization.get("resources", []):
+        resources += load(directory / name)
+    for generator in kustomization.get("configMapGenerator", []):
+        resources.append(generate(directory, generator))
+    for name in kustomization.get("components", []):
+        accumulate(resources, *read(directory / name))
+    for patch in kustomization.get("patches", []):
+        apply_patch(resources, directory, patch)
+
+
+def read(directory):
+    (kustomization,) = load(directory / "kustomization.yaml")
+    return directory, kustomization
+
+
+def render(directory):
+    """The resources by their identity."""
+    resources = []
+    accumulate(resources, *read(Path(directory)))
+    by_identity = {identity(resource): resource for resource in resources}
+    if len(by_identity) != len(resources):
+        raise RenderError(f"{directory}: a resource is there twice")
+    return by_identity
