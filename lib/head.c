@@ -1,7 +1,7 @@
 /* head: a scan that follows nesting and keys, and checks nothing (see head.h). */
 #include "lib/head.h"
 
-enum { DEPTH_OF_OBJECT = 2, DEPTH_OF_METADATA = 3 }; /* the event itself is at 1 */
+enum { DEPTH_OF_EVENT = 1, DEPTH_OF_OBJECT = 2, DEPTH_OF_METADATA = 3 };
 
 struct scan {
     struct text rest;
@@ -33,6 +33,8 @@ static bool take_string(struct scan *scan, struct text *string)
 static void on_value(struct scan *scan, struct text value)
 {
     struct head *head = scan->head;
+    if (scan->depth == DEPTH_OF_EVENT && text_is(scan->key, "type"))
+        head->type = value;
     if (scan->depth == DEPTH_OF_OBJECT && text_is(scan->key, "kind"))
         head->kind = value;
     if (scan->depth != DEPTH_OF_METADATA || !scan->in_metadata)
@@ -43,6 +45,8 @@ static void on_value(struct scan *scan, struct text value)
         head->name = value;
     else if (text_is(scan->key, "uid"))
         head->uid = value;
+    else if (text_is(scan->key, "resourceVersion"))
+        head->version = value;
 }
 
 static void on_open(struct scan *scan)
@@ -79,7 +83,8 @@ void head_scan(struct text beginning, struct head *head)
 {
     struct scan scan = {.rest = beginning, .key = TEXT(""), .head = head};
     struct text string;
-    *head = (struct head){TEXT(""), TEXT(""), TEXT(""), TEXT("")};
+    const struct text none = TEXT("");
+    *head = (struct head){none, none, none, none, none, none};
     while (scan.rest.length > 0) {
         char c = scan.rest.data[0];
         if (c == '"') {

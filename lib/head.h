@@ -5,14 +5,16 @@
 #include "lib/text.h"
 
 struct head { /* pieces of the line as they stand there, escapes included; "" if not found */
+    struct text type; /* of the event */
     struct text kind;
     struct text namespace;
     struct text name;
     struct text uid;
+    struct text version; /* metadata.resourceVersion */
 };
 
-/* Looks for object.kind and object.metadata.{namespace,name,uid} in the beginning of an event. It
- * may end anywhere and need not be JSON. */
+/* Looks for type, object.kind and object.metadata.{namespace,name,uid,resourceVersion} in the
+ * beginning of an event, or in all of it. It may end anywhere and need not be JSON. */
 void head_scan(struct text beginning, struct head *head);
 
 #endif
