@@ -1,31 +1,42 @@
-# `make image` builds it. The program runs as an ordinary user, on a read-only root file system.
+# The container image. `make image` builds it; `docker build .` does, too.
+#
+# The final stage is what image/collect puts together, and nothing else: no shell, no package manager,
+# nothing that the program's user can write. No line here names an architecture.
 
-FROM debian:bookworm AS build
+# Debian from bookworm on, or a copy of it; image/base makes one without a registry.
+ARG BASE=debian:bookworm
+
+FROM ${BASE} AS build
 WORKDIR /src
+# What a builder keeps of this step is good for as long as this stays the same: `make image` sets the
+# day. The libraries in the image are the ones that are installed here.
+ARG PACKAGES_AS_OF=
 COPY .ci/deps .ci/deps
-RUN apt-get update && .ci/deps build
+RUN export DEBIAN_FRONTEND=noninteractive \
+    && apt-get update -qq \
+    && apt-get upgrade -qq \
+    && apt-get install -qq --no-install-recommends ca-certificates \
+    && .ci/deps build
 COPY Makefile ./
 COPY lib lib
 COPY sidecar sidecar
 ARG VERSION=
 RUN make -j"$(nproc)" ${VERSION:+VERSION="$VERSION"} && strip build/release/kubedl-shipper
+COPY image/collect image/collect
+ARG SOURCE_DATE_EPOCH=0
+RUN image/collect build/release/kubedl-shipper /image
 
-FROM debian:bookworm-slim
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends \
-        ca-certificates libcjson1 libmariadb3 libsqlite3-0 libuv1 \
-    && rm -rf /var/lib/apt/lists/* \
-    && install -d -o 65532 -g 65532 /run/kubedl
-COPY --from=build /src/build/release/kubedl-shipper /usr/local/bin/kubedl-shipper
-
-# libmariadb opens these by name when a server asks for them: MySQL's default and MariaDB's ed25519
-# log-in. Nothing else would notice that one is missing, or a library that it needs.
-RUN set -eu; \
-    for plugin in caching_sha2_password client_ed25519; do \
-        libraries=$(ldd /usr/lib/*/libmariadb3/plugin/$plugin.so); \
-        case $libraries in *'not found'*) echo "$libraries"; exit 1 ;; esac; \
-    done; \
-    kubedl-shipper --version
-
+FROM scratch
+COPY --from=build /image /
+ARG VERSION=
+ARG REVISION=
+ARG SOURCE=
+LABEL org.opencontainers.image.title="kubedl-shipper" \
+      org.opencontainers.image.description="Ships watch events of KubeDL jobs and pods to MariaDB or MySQL" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
+ENV PATH=/usr/bin
 USER 65532:65532
-ENTRYPOINT ["kubedl-shipper"]
+ENTRYPOINT ["/usr/bin/kubedl-shipper"]

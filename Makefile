@@ -89,7 +89,7 @@ SHIPPER ?= $(abspath $(OUT)/kubedl-shipper)
 # ---- Debian packages ---------------------------------------------------------------------------
 
 # The groups are listed in .ci/deps. When all is there, a check takes some milliseconds.
-DEPS := build test check mysql galera
+DEPS := build test check mysql galera image
 
 .PHONY: deps $(DEPS:%=deps-%)
 
@@ -304,10 +304,15 @@ IMAGE ?= kubedl-shipper:$(VERSION_BASE)
 
 .PHONY: image help clean
 
-image: ## build the container image with docker or buildah (IMAGE=name)
-	@builder=$$(command -v docker || command -v buildah) || \
-		{ echo 'make image needs docker or buildah' >&2; exit 1; }; \
-	set -x; "$$builder" build --build-arg VERSION='$(VERSION)' --tag '$(IMAGE)' .
+image: export IMAGE := $(IMAGE)
+image: export VERSION := $(VERSION)
+image: export REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+image: export SOURCE ?= $(shell git config --get remote.origin.url 2>/dev/null | \
+	sed -n 's,^https://\([^@/]*@\)*,https://,p')
+image: export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
+image: export ARCHIVE ?= $(BUILD)/image.tar
+image: ## build the container image with docker or buildah (IMAGE=name PLATFORM=linux/arm64 ...)
+	$(Q)image/build
 
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z -]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' \
