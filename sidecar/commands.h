@@ -17,4 +17,8 @@ int command_dead_letters(const struct config *config, int count, char **argument
  * version is for the log. */
 int command_replay(const struct config *config, int count, char **arguments, const char *version);
 
+/* [OPTION]... and JOB [OPTION]...: what the database knows of them, as a table or as JSON. */
+int command_jobs(const struct config *config, int count, char **arguments);
+int command_pods(const struct config *config, int count, char **arguments);
+
 #endif

@@ -47,6 +47,8 @@ static const char usage[] =
     "  dead-letters show ID    one of them, whole\n"
     "  dead-letters retry ID   write it again (or all); drops it if that goes well\n"
     "  dead-letters drop ID    forget it (or all)\n"
+    "  jobs [OPTION]...        jobs that the database knows (jobs --help)\n"
+    "  pods JOB [OPTION]...    the pods of a job, by its name or uid\n"
     "  replay FILE|-           ship a recorded stream, or what kubectl get -o json\n"
     "                          printed, and end\n"
     "  --check-config          check the settings and print them, without secrets\n"
@@ -151,6 +153,8 @@ static const struct command commands[] = {
     {"--check-config", check_config, false},
     {"audit", command_audit, false},
     {"dead-letters", command_dead_letters, true},
+    {"jobs", command_jobs, true},
+    {"pods", command_pods, true},
     {"replay", replay, true},
 };
 

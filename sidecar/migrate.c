@@ -18,7 +18,6 @@
 #include "sidecar/migrate.h"
 
 #include "lib/migration.h"
-#include "lib/schema.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +97,14 @@ static enum error_code ask(struct db *db, struct schema *schema, enum schema_que
     return code;
 }
 
+enum error_code migrate_look(struct db *db, struct schema *schema, struct db_error *err)
+{
+    enum error_code code = ERROR_NONE;
+    for (unsigned question = 0; code == ERROR_NONE && question < SCHEMA_QUESTIONS; question++)
+        code = ask(db, schema, (enum schema_question)question, err);
+    return code;
+}
+
 /* What is left to do. */
 static enum error_code make_plan(struct db *db, struct migration *migration, struct db_error *err)
 {
@@ -105,9 +112,7 @@ static enum error_code make_plan(struct db *db, struct migration *migration, str
     struct schema *schema = schema_new(tables);
     if (schema == NULL)
         return no_memory(err);
-    enum error_code code = ERROR_NONE;
-    for (unsigned question = 0; code == ERROR_NONE && question < SCHEMA_QUESTIONS; question++)
-        code = ask(db, schema, (enum schema_question)question, err);
+    enum error_code code = migrate_look(db, schema, err);
     struct error why;
     if (code == ERROR_NONE && migration_plan(schema, migration, &why) != ERROR_NONE)
         code = why.code == ERROR_NOMEM ? no_memory(err)

@@ -2,8 +2,12 @@
 #ifndef SIDECAR_MIGRATE_H
 #define SIDECAR_MIGRATE_H
 
+#include "lib/schema.h"
 #include "sidecar/db.h"
 #include "sidecar/logger.h"
+
+/* Looks at what there is of the tables. schema: new. */
+enum error_code migrate_look(struct db *db, struct schema *schema, struct db_error *err) MUST_CHECK;
 
 /* Creates the tables, or migrates those that KubeDL made: versioned, under an advisory lock, safe
  * to interrupt and to repeat; each step is logged. Cheap when there is nothing to do. Where the
