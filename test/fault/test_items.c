@@ -1,6 +1,7 @@
 /* items without memory: what it is read into is asked for again, and a document that finds no memory to
  * be made an event of is skipped and counted; the next one is whole. */
 #include "lib/items.h"
+#include "test/fault/refusal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,30 +9,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-
-static bool refusing;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-
-void *__wrap_malloc(size_t size)
-{
-    return refusing ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return refusing ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return refusing ? NULL : __real_realloc(memory, size);
-}
 
 static void feed(struct items *items, struct text bytes)
 {
@@ -45,9 +22,9 @@ static void feed(struct items *items, struct text bytes)
 
 static struct frame_line next_without_memory(struct items *items)
 {
-    refusing = true;
+    refuse(0, 0, REFUSE_ALL);
     struct frame_line line = items_next(items);
-    refusing = false;
+    refuse_none();
     return line;
 }
 
@@ -57,9 +34,9 @@ static void test_without_room_what_is_there_is_kept(void **state)
     struct items items;
     size_t room;
     items_init(&items, 1 << 20);
-    refusing = true;
+    refuse(0, 0, REFUSE_ALL);
     assert_null(items_room(&items, &room));
-    refusing = false;
+    refuse_none();
     feed(&items, TEXT("{\"object\""));
     assert_int_equal(next_without_memory(&items).kind, FRAME_NONE);
     feed(&items, TEXT(":1}"));

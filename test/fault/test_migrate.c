@@ -1,8 +1,8 @@
 /* migrate without memory: it says so, gives its lock back, and leaves the rest to the next run. Every
  * allocation of our own is refused once. */
 #include "sidecar/migrate.h"
+#include "test/fault/refusal.h"
 
-#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,38 +11,6 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
-
-#define NEVER UINT_MAX
-
-/* The allocation that fails: 0 is the next one. */
-static unsigned countdown = NEVER;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-
-static bool refuse(void)
-{
-    return countdown != NEVER && countdown-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return refuse() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return refuse() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return refuse() ? NULL : __real_realloc(memory, size);
-}
 
 /* ---- what migrate.c is linked with: a server whose database stays empty, whatever is made --------- */
 
@@ -114,10 +82,9 @@ static void test_every_allocation_may_fail(void **state)
     for (;; refused++) {
         struct db db = {.locked = false};
         struct db_error err;
-        countdown = refused;
+        refuse(0, refused, 1);
         enum error_code code = migrate_run(&db, NULL, &err);
-        bool all_given = countdown != NEVER;
-        countdown = NEVER;
+        bool all_given = refuse_none() > 0;
         assert_false(db.locked);
         assert_int_not_equal(code, ERROR_NONE);
         if (all_given)

@@ -1,6 +1,7 @@
 /* frame and source without memory: what comes is delivered later, and nothing is lost but the head
  * of a line that was too long anyway. */
 #include "lib/frame.h"
+#include "test/fault/refusal.h"
 #include "test/unit/source_world.h"
 
 #include <setjmp.h>
@@ -11,40 +12,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-/* The next `refusals` allocations of `refused_size` bytes or more fail. */
-static size_t refused_size;
-static unsigned refusals;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-
-static bool refuse(size_t size)
-{
-    if (refusals == 0 || size < refused_size)
-        return false;
-    refusals--;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return refuse(size) ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return refuse(count * size) ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return refuse(size) ? NULL : __real_realloc(memory, size);
-}
 
 static void feed(struct frame *frame, struct text bytes)
 {
@@ -68,10 +35,9 @@ static void test_a_frame_without_room_keeps_what_it_has(void **state)
     feed(&frame, (struct text){part, sizeof(part)});
     assert_int_equal(frame_next(&frame).kind, FRAME_NONE);
 
-    refused_size = 0;
-    refusals = 1;
+    refuse(0, 0, 1);
     assert_null(frame_room(&frame, &room));
-    assert_int_equal(refusals, 0);
+    assert_int_equal(refusals_left(), 0);
     feed(&frame, TEXT("b\n"));
     struct frame_line line = frame_next(&frame);
     assert_int_equal(line.kind, FRAME_LINE);
@@ -86,10 +52,9 @@ static void test_an_overlong_line_without_memory_for_its_head_is_still_skipped(v
     (void)state;
     frame_init(&frame, 4);
     feed(&frame, TEXT("too long"));
-    refused_size = 0;
-    refusals = 1;
+    refuse(0, 0, 1);
     assert_int_equal(frame_next(&frame).kind, FRAME_NONE);
-    assert_int_equal(refusals, 0);
+    assert_int_equal(refusals_left(), 0);
     feed(&frame, TEXT(" by far\nnext\n"));
 
     struct frame_line line = frame_next(&frame);
@@ -123,10 +88,9 @@ static void test_a_window_that_cannot_be_made_smaller_stays(void **state)
     }
     feed(&frame, TEXT("\nre"));
     assert_int_equal(frame_next(&frame).kind, FRAME_LINE);
-    refused_size = 0;
-    refusals = 1;
+    refuse(0, 0, 1);
     assert_int_equal(frame_next(&frame).kind, FRAME_NONE);
-    assert_int_equal(refusals, 0);
+    assert_int_equal(refusals_left(), 0);
     feed(&frame, TEXT("st\n"));
     assert_true(text_equal(frame_next(&frame).text, TEXT("rest")));
     frame_fini(&frame);
@@ -141,12 +105,11 @@ static void test_a_source_without_memory_reads_later_and_loses_nothing(void **st
     world_wait(world, WORLD_DOCUMENT, 1);
     world_rounds(world, 3);
 
-    refused_size = FRAME_READ_SIZE;
-    refusals = 3;
+    refuse(FRAME_READ_SIZE, 0, 3);
     world_send_string(world, producer, "c\nd\n");
     close(producer);
     world_wait(world, WORLD_CLOSED, 1);
-    assert_int_equal(refusals, 0);
+    assert_int_equal(refusals_left(), 0);
     world_expect(world, 1, TEXT("a\nbc\nd\n"));
     assert_int_equal(world_logged(world, "no memory to read"), 3);
 }
@@ -162,11 +125,10 @@ static void test_a_file_without_memory_is_read_later(void **state)
     assert_int_equal(dup2(fd, STDIN_FILENO), STDIN_FILENO);
     close(fd);
 
-    refused_size = FRAME_READ_SIZE;
-    refusals = 1;
+    refuse(FRAME_READ_SIZE, 0, 1);
     world_start(world, "-");
     world_wait(world, WORLD_FINISHED, 1);
-    assert_int_equal(refusals, 0);
+    assert_int_equal(refusals_left(), 0);
     world_expect(world, 1, TEXT("a\nb\n"));
 }
 
@@ -175,14 +137,13 @@ static void test_closing_while_memory_is_waited_for(void **state)
     struct world *world = *state;
     world_start(world, "unix-listen:");
     int producer = world_connect(world);
-    refused_size = FRAME_READ_SIZE;
-    refusals = UINT32_MAX;
+    refuse(FRAME_READ_SIZE, 0, REFUSE_ALL);
     world_send_string(world, producer, "a\n");
     while (world_logged(world, "no memory to read") == 0)
         uv_run(&world->loop, UV_RUN_ONCE);
     world_close(world);
     world_wait_until(world, &world->source_closed, 1);
-    refusals = 0;
+    refuse_none();
     close(producer);
 }
 
@@ -194,8 +155,7 @@ static void test_a_source_that_cannot_be_made_says_so(void **state)
         const struct source_settings settings = {.address = addresses[i]};
         struct source *source = NULL;
         struct error err = {0};
-        refused_size = 0;
-        refusals = 1;
+        refuse(0, 0, 1);
         assert_int_equal(source_new(&world->loop, &settings, &source, &err), ERROR_NOMEM);
         assert_null(source);
     }

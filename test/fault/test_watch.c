@@ -1,8 +1,8 @@
 /* watch without memory: the event is lost and says so, and the next one is whole. Every allocation
  * of our own is refused once. */
 #include "lib/watch.h"
+#include "test/fault/refusal.h"
 
-#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,38 +10,6 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
-
-#define NEVER UINT_MAX
-
-/* The allocation that fails: 0 is the next one. */
-static unsigned countdown = NEVER;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-
-static bool refuse(void)
-{
-    return countdown != NEVER && countdown-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return refuse() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return refuse() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return refuse() ? NULL : __real_realloc(memory, size);
-}
 
 static const struct watch_settings settings = {TEXT(""), TEXT("")};
 
@@ -60,10 +28,9 @@ static void test_a_decoder_is_made_whole_or_not_at_all(void **state)
     struct error err;
     unsigned refused = 0;
     for (;; refused++) {
-        countdown = refused;
+        refuse(0, refused, 1);
         enum error_code code = watch_new(&settings, &watch, &err);
-        bool reached = countdown == NEVER;
-        countdown = NEVER;
+        bool reached = refuse_none() == 0;
         if (!reached)
             break;
         assert_int_equal(code, ERROR_NOMEM);
@@ -80,10 +47,9 @@ static void check_line(struct text line)
     unsigned refused = 0;
     for (;; refused++) {
         struct watch *watch = new_watch();
-        countdown = refused;
+        refuse(0, refused, 1);
         watch_decode(watch, line, 1, &result);
-        bool reached = countdown == NEVER;
-        countdown = NEVER;
+        bool reached = refuse_none() == 0;
         if (reached) {
             assert_int_equal(result.fate, WATCH_NO_MEMORY);
             assert_null(result.row);

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import events, expected, producer, stream
+from harness import addresses, events, expected, producer, stream
 from harness import sidecar as program
 from harness.spool import assert_balances, command
 from harness.wait import DEADLINE_SECONDS, until
@@ -97,30 +97,12 @@ def frozen(server):
         server.thaw()
 
 
-@contextmanager
 def deaf(_):
-    """One that takes no connection: a listener whose backlog is full never answers a SYN."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        waiting = []
-        for _ in range(8):
-            one = socket.socket()
-            one.setblocking(False)
-            one.connect_ex(listener.getsockname())
-            waiting.append(one)
-        yield listener.getsockname()[1]
-        for one in waiting:
-            one.close()
+    return addresses.deaf()
 
 
-@contextmanager
 def mute(_):
-    """One that takes connections and never says a word."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(64)
-        yield listener.getsockname()[1]
+    return addresses.mute()
 
 
 @pytest.mark.parametrize("outage", [stopped, frozen, deaf, mute])
