@@ -35,6 +35,8 @@ static void on_value(struct scan *scan, struct text value)
     struct head *head = scan->head;
     if (scan->depth == DEPTH_OF_EVENT && text_is(scan->key, "type"))
         head->type = value;
+    if (scan->depth == DEPTH_OF_OBJECT && text_is(scan->key, "apiVersion"))
+        head->api_version = value;
     if (scan->depth == DEPTH_OF_OBJECT && text_is(scan->key, "kind"))
         head->kind = value;
     if (scan->depth != DEPTH_OF_METADATA || !scan->in_metadata)
@@ -84,7 +86,7 @@ void head_scan(struct text beginning, struct head *head)
     struct scan scan = {.rest = beginning, .key = TEXT(""), .head = head};
     struct text string;
     const struct text none = TEXT("");
-    *head = (struct head){none, none, none, none, none, none};
+    *head = (struct head){none, none, none, none, none, none, none};
     while (scan.rest.length > 0) {
         char c = scan.rest.data[0];
         if (c == '"') {

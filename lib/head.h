@@ -6,6 +6,7 @@
 
 struct head { /* pieces of the line as they stand there, escapes included; "" if not found */
     struct text type; /* of the event */
+    struct text api_version;
     struct text kind;
     struct text namespace;
     struct text name;
@@ -13,8 +14,8 @@ struct head { /* pieces of the line as they stand there, escapes included; "" if
     struct text version; /* metadata.resourceVersion */
 };
 
-/* Looks for type, object.kind and object.metadata.{namespace,name,uid,resourceVersion} in the
- * beginning of an event, or in all of it. It may end anywhere and need not be JSON. */
+/* Looks for type, object.{apiVersion,kind} and object.metadata.{namespace,name,uid,resourceVersion} in
+ * the beginning of an event, or in all of it. It may end anywhere and need not be JSON. */
 void head_scan(struct text beginning, struct head *head);
 
 #endif

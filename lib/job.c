@@ -78,21 +78,44 @@ static enum error_code find_tenancy(struct job_converter *converter, struct obje
 }
 
 struct progress {
-    struct text status;  /* the type of the last condition, whatever its own status says */
+    struct text status;  /* the type of the last condition that counts */
     struct cell running; /* the first transition to Running; a NULL cell if there is none */
 };
 
-static struct progress find_progress(struct object *object, const json_value *status)
+/* KubeDL's conditions count whatever their own status says. Where jobs can be suspended, one that is
+ * False is over: what has been resumed is not Suspended any more. */
+static bool is_over(struct object *object, const json_value *condition, const struct kind *kind)
+{
+    return kind->convention->suspends && text_is(object_text(object, condition, "status"), "False");
+}
+
+/* False where the transition is that of a suspension (reason "TFJobSuspended"), not of a start. */
+static bool is_start(struct object *object, const json_value *condition, const struct kind *kind)
+{
+    return !is_over(object, condition, kind) ||
+           !text_ends_in(object_text(object, condition, "reason"), TEXT("Suspended"));
+}
+
+/* The console has no word for a suspended job: it waits to be let in, as one that is queued does. */
+static struct text console_word(struct text type, const struct kind *kind)
+{
+    return kind->convention->suspends && text_is(type, "Suspended") ? TEXT("Queuing") : type;
+}
+
+static struct progress find_progress(struct object *object, const struct kind *kind,
+                                     const json_value *status)
 {
     struct progress progress = {.status = TEXT("Created"), .running = cell_null()};
     bool has_run = false;
     const json_value *conditions = object_list(object, status, "conditions");
     for (const json_value *c = json_first(conditions); c != NULL; c = json_next(c)) {
-        progress.status = object_text(object, c, "type");
-        if (!has_run && text_is(progress.status, "Running")) {
+        struct text type = object_text(object, c, "type");
+        if (!has_run && text_is(type, "Running") && is_start(object, c, kind)) {
             progress.running = object_time(object, c, "lastTransitionTime");
             has_run = true;
         }
+        if (!is_over(object, c, kind))
+            progress.status = console_word(type, kind);
     }
     return progress;
 }
@@ -132,7 +155,7 @@ enum error_code job_convert(struct job_converter *converter, struct object *obje
     if (code != ERROR_NONE)
         return code;
 
-    struct progress progress = find_progress(object, status);
+    struct progress progress = find_progress(object, kind, status);
     bool stopped = object->gone && !is_final(progress.status);
     struct text region = converter->region.length > 0 ? converter->region : tenancy.region;
     bool has_tensorboard =
@@ -156,6 +179,7 @@ enum error_code job_convert(struct job_converter *converter, struct object *obje
         [JOB_RUNNING] = progress.running,
         [JOB_FINISHED] = finish_time(object, status, &progress),
         [JOB_CLUSTER] = object_text_or_null(converter->cluster_id),
+        [JOB_GROUP] = cell_text(text_from(kind->group)),
     };
     return row_new(&table_job, ROW_UPSERT, cells, object->received_us, row, err);
 }

@@ -1,4 +1,4 @@
-/* job: a KubeDL job of any kind -> its row of job_info. */
+/* job: a job of any kind -> its row of job_info. */
 #ifndef LIB_JOB_H
 #define LIB_JOB_H
 

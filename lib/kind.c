@@ -1,10 +1,26 @@
-/* kind: the table of job kinds. */
+/* kind: the table of job kinds. Sources: the CRDs of KubeDL, and pkg/apis/kubeflow.org/v1 of Kubeflow's
+ * training operator. */
 #include "lib/kind.h"
 
-/* group and version */
-#define TRAINING  "training.kubedl.io", "v1alpha1"
-#define INFERENCE "inference.kubedl.io", "v1alpha1"
+static const struct convention kubedl = {
+    .job_label = "group-name",
+    .replica_type_label = "replica-type",
+};
 
+static const struct convention kubeflow = {
+    .job_label = "training.kubeflow.org/job-name",
+    .replica_type_label = "training.kubeflow.org/replica-type",
+    .suspends = true,
+};
+
+const struct convention *const conventions[] = {&kubedl, &kubeflow, NULL};
+
+/* convention, group, version */
+#define TRAINING  &kubedl, "training.kubedl.io", "v1alpha1"
+#define INFERENCE &kubedl, "inference.kubedl.io", "v1alpha1"
+#define KUBEFLOW  &kubeflow, "kubeflow.org", "v1"
+
+/* KubeDL's come first: see kind_find(). */
 /* clang-format off */
 static const struct kind kinds[] = {
     {"TFJob",           TRAINING,  "tfjobs",           "tfReplicaSpecs",           "tensorflow"},
@@ -15,6 +31,12 @@ static const struct kind kinds[] = {
     {"MPIJob",          TRAINING,  "mpijobs",          "mpiReplicaSpecs",          "mpi"},
     {"ElasticDLJob",    TRAINING,  "elasticdljobs",    "elasticdlReplicaSpecs",    "elasticdl"},
     {"ElasticBatchJob", INFERENCE, "elasticbatchjobs", "elasticBatchReplicaSpecs", "elasticbatch"},
+    {"TFJob",           KUBEFLOW,  "tfjobs",           "tfReplicaSpecs",           "tensorflow"},
+    {"PyTorchJob",      KUBEFLOW,  "pytorchjobs",      "pytorchReplicaSpecs",      "pytorch"},
+    {"XGBoostJob",      KUBEFLOW,  "xgboostjobs",      "xgbReplicaSpecs",          "xgboost"},
+    {"MPIJob",          KUBEFLOW,  "mpijobs",          "mpiReplicaSpecs",          "mpi"},
+    {"PaddleJob",       KUBEFLOW,  "paddlejobs",       "paddleReplicaSpecs",       "paddle"},
+    {"JAXJob",          KUBEFLOW,  "jaxjobs",          "jaxReplicaSpecs",          "jax"},
 };
 /* clang-format on */
 
@@ -36,11 +58,12 @@ const struct kind *kind_find(struct text kind)
 
 const struct kind *kind_find_api(struct text api_version, struct text kind)
 {
-    const struct kind *found = kind_find(kind);
-    if (found == NULL)
-        return NULL;
     const char *slash =
         api_version.length > 0 ? memchr(api_version.data, '/', api_version.length) : NULL;
     struct text group = {api_version.data, slash != NULL ? (size_t)(slash - api_version.data) : 0};
-    return text_is(group, found->group) ? found : NULL;
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        if (text_is(kind, kinds[i].kind) && text_is(group, kinds[i].group))
+            return &kinds[i];
+    }
+    return NULL;
 }

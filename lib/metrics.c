@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-#define MAX_LABELS 3
+#define MAX_LABELS 4
 
 enum metric_type {
     METRIC_COUNTER,
@@ -30,6 +30,7 @@ enum label {
     LABEL_NONE,
     LABEL_TYPE,
     LABEL_KIND,
+    LABEL_API_GROUP,
     LABEL_FATE,
     LABEL_TABLE,
     LABEL_ACCOUNT,
@@ -53,8 +54,14 @@ static const char *kind_value(size_t i)
         return "other";
     if (i >= scope_count())
         return NULL;
-    const char *kind = scope_at(i).kind;
-    return kind != NULL ? kind : "Pod";
+    const struct kind *kind = scope_at(i).kind;
+    return kind != NULL ? kind->kind : "Pod";
+}
+
+static const char *group_value(size_t i)
+{
+    const struct kind *kind = i < scope_count() ? scope_at(i).kind : NULL;
+    return kind != NULL ? kind->group : "";
 }
 
 static const char *fate_value(size_t i)
@@ -97,22 +104,24 @@ struct label_values {
     const char *name;
     size_t count;
     const char *(*value)(size_t i); /* NULL: there is no such series */
+    bool of_last; /* says more of the label before it, and makes no series of its own */
 };
 
 /* Without values: a label of an info metric, which brings its own. */
 static const struct label_values labels[] = {
     [LABEL_TYPE] = {"type", WATCH_TYPE_COUNT, type_value},
-    [LABEL_KIND] = {"kind", METRICS_MAX_KINDS, kind_value},
-    [LABEL_FATE] = {"fate", WATCH_FATE_COUNT, fate_value},
-    [LABEL_TABLE] = {"table", TABLE_COUNT, table_value},
-    [LABEL_ACCOUNT] = {"fate", LEDGER_ROW_ACCOUNT_COUNT, account_value},
-    [LABEL_REASON] = {"reason", METRICS_PAUSE_COUNT, pause_value},
-    [LABEL_CAUSE] = {"cause", DBERROR_CLASS_COUNT, class_value},
-    [LABEL_CLASS] = {"class", DBERROR_CLASS_COUNT, class_value},
-    [LABEL_RESULT] = {"result", METRICS_SWEEP_COUNT, sweep_value},
-    [LABEL_VERSION] = {"version", 0, NULL},
-    [LABEL_TLS_VERSION] = {"tls_version", 0, NULL},
-    [LABEL_TLS_CIPHER] = {"tls_cipher", 0, NULL},
+    [LABEL_KIND] = {"kind", METRICS_MAX_KINDS, kind_value, false},
+    [LABEL_API_GROUP] = {"api_group", METRICS_MAX_KINDS, group_value, true},
+    [LABEL_FATE] = {"fate", WATCH_FATE_COUNT, fate_value, false},
+    [LABEL_TABLE] = {"table", TABLE_COUNT, table_value, false},
+    [LABEL_ACCOUNT] = {"fate", LEDGER_ROW_ACCOUNT_COUNT, account_value, false},
+    [LABEL_REASON] = {"reason", METRICS_PAUSE_COUNT, pause_value, false},
+    [LABEL_CAUSE] = {"cause", DBERROR_CLASS_COUNT, class_value, false},
+    [LABEL_CLASS] = {"class", DBERROR_CLASS_COUNT, class_value, false},
+    [LABEL_RESULT] = {"result", METRICS_SWEEP_COUNT, sweep_value, false},
+    [LABEL_VERSION] = {"version", 0, NULL, false},
+    [LABEL_TLS_VERSION] = {"tls_version", 0, NULL, false},
+    [LABEL_TLS_CIPHER] = {"tls_cipher", 0, NULL, false},
 };
 
 /* ---- the table ---------------------------------------------------------------------------------*/
@@ -180,9 +189,9 @@ void metrics_init(struct metrics *metrics)
     }
 }
 
-size_t metrics_kind(const char *kind)
+size_t metrics_kind(const char *api_version, const char *kind)
 {
-    size_t scope = scope_find(kind);
+    size_t scope = scope_find(api_version, kind);
     return scope < METRICS_KIND_OTHER ? scope : METRICS_KIND_OTHER;
 }
 
@@ -226,7 +235,8 @@ static bool append_series(struct buffer *out, const struct metric *metric, size_
     for (size_t n = count; n-- > 0;) { /* the last one varies fastest */
         const struct label_values *label = &labels[metric->labels[n]];
         values[n] = label->value(i % label->count);
-        i /= label->count;
+        if (!label->of_last)
+            i /= label->count;
         if (values[n] == NULL)
             return false;
     }

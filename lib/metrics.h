@@ -54,7 +54,7 @@ enum metrics_database {
 /* type, field, its shape, name, labels, what it is */
 #define METRICS(X)                                                                                 \
     X(SPARSE, events, [WATCH_TYPE_COUNT][METRICS_MAX_KINDS][WATCH_FATE_COUNT],                     \
-      METRICS_PREFIX "events_total", (LABEL_TYPE, LABEL_KIND, LABEL_FATE),                         \
+      METRICS_PREFIX "events_total", (LABEL_TYPE, LABEL_KIND, LABEL_API_GROUP, LABEL_FATE),        \
       "Documents of this process by event type, kind and what they were; those that there were")   \
     X(COUNTER, documents, [WATCH_FATE_COUNT],                                                      \
       METRICS_PREFIX "documents_total", (LABEL_FATE),                                              \
@@ -192,8 +192,8 @@ struct metrics {
 /* Counters are 0, gauges and infos not known. */
 void metrics_init(struct metrics *metrics);
 
-/* For events[type][here][fate]. kind: as a watch_result has it. */
-size_t metrics_kind(const char *kind);
+/* For events[type][here][fate]. api_version, kind: as a watch_result has them. */
+size_t metrics_kind(const char *api_version, const char *kind);
 
 /* All of them in Prometheus' text format 0.0.4. */
 void metrics_expose(struct buffer *out, const struct metrics *metrics);

@@ -1,9 +1,6 @@
 /* pod: whose a pod is, and the columns of replica_info, one by one (see pod_convert at the end). */
 #include "lib/pod.h"
 
-#define GROUP_LABEL        "group-name"
-#define REPLICA_TYPE_LABEL "replica-type"
-
 /* Two texts of the length of the column, the second one only there to show that it was cut. */
 #define REMARK_LIMIT (3 * (size_t)TEXT_MAX_BYTES)
 
@@ -17,11 +14,43 @@ static const json_value *find_controller(struct object *object)
     return NULL;
 }
 
+/* KubeDL looks at the name of the kind only (difference 18). API servers always say the apiVersion. */
+static const struct kind *find_kind(struct object *object, const json_value *controller)
+{
+    struct text api_version = object_text(object, controller, "apiVersion");
+    struct text kind = object_text(object, controller, "kind");
+    return api_version.length > 0 ? kind_find_api(api_version, kind) : kind_find(kind);
+}
+
+/* True if the pod has both labels; *owner gets what there is. */
+static bool find_labels(struct object *object, const struct convention *convention,
+                        struct pod_owner *owner)
+{
+    const json_value *labels = object_child(object, object->metadata, "labels");
+    struct text job, replica_type;
+    bool has_job = object_find_text(object, labels, convention->job_label, &job);
+    bool has_type = object_find_text(object, labels, convention->replica_type_label, &replica_type);
+    if (has_type) {
+        owner->replica_type = replica_type;
+        owner->has_replica_type = true;
+    }
+    return has_job && has_type;
+}
+
+/* The same for a pod that nothing controls: the labels are any operator's. */
+static bool find_any_labels(struct object *object, struct pod_owner *owner)
+{
+    for (size_t i = 0; conventions[i] != NULL; i++) {
+        if (find_labels(object, conventions[i], owner))
+            return true;
+    }
+    return false;
+}
+
+/* Of a pod that a job of ours controls, or nothing. */
 static enum pod_claim judge_claim(const struct pod_owner *owner, bool is_controlled,
                                   bool has_labels)
 {
-    if (is_controlled && owner->kind == NULL)
-        return POD_FOREIGN;
     if (!has_labels)
         return POD_UNKNOWN;
     if (!is_controlled)
@@ -32,18 +61,18 @@ static enum pod_claim judge_claim(const struct pod_owner *owner, bool is_control
 void pod_find_owner(struct object *object, struct pod_owner *owner)
 {
     const json_value *controller = find_controller(object);
-    const json_value *labels = object_child(object, object->metadata, "labels");
-    struct text group;
-    bool has_group = object_find_text(object, labels, GROUP_LABEL, &group);
-
-    *owner = (struct pod_owner){.job_uid = TEXT("")};
-    owner->has_replica_type =
-        object_find_text(object, labels, REPLICA_TYPE_LABEL, &owner->replica_type);
-    owner->kind = kind_find(object_text(object, controller, "kind"));
+    *owner = (struct pod_owner){.job_uid = TEXT(""), .replica_type = TEXT("")};
+    owner->kind = find_kind(object, controller);
+    if (controller != NULL && owner->kind == NULL) {
+        owner->claim = POD_FOREIGN;
+        return;
+    }
+    bool has_labels = owner->kind != NULL ? find_labels(object, owner->kind->convention, owner)
+                                          : find_any_labels(object, owner);
     struct text uid = object_text(object, controller, "uid");
     if (object_is_uid(uid))
         owner->job_uid = uid;
-    owner->claim = judge_claim(owner, controller != NULL, has_group && owner->has_replica_type);
+    owner->claim = judge_claim(owner, controller != NULL, has_labels);
 }
 
 void pod_converter_init(struct pod_converter *converter, struct text region, struct text cluster_id)
@@ -61,7 +90,7 @@ void pod_converter_fini(struct pod_converter *converter)
 }
 
 /* The container, or container status, that stands for the pod: the first one, unless a later one
- * has the name that KubeDL gives to the container that does the work. */
+ * has the name that its operator gives to the container that does the work. */
 static const json_value *find_main(struct object *object, const json_value *list,
                                    const struct kind *kind)
 {

@@ -11,8 +11,8 @@
 
 /* Whose a pod is. */
 enum pod_claim {
-    POD_OURS,    /* a job of ours controls it, and it has KubeDL's labels */
-    POD_ORPHAN,  /* it has KubeDL's labels, but nothing controls it */
+    POD_OURS,    /* a job of ours controls it, and it has the labels of that job's operator */
+    POD_ORPHAN,  /* it has an operator's labels, but nothing controls it */
     POD_UNKNOWN, /* a job of ours or nothing controls it, and labels or the job's uid are missing */
     POD_FOREIGN, /* something else controls it */
 };
@@ -21,7 +21,7 @@ struct pod_owner {
     enum pod_claim claim;
     const struct kind *kind;  /* of the job that controls it; NULL if none of ours does */
     struct text job_uid;      /* "" if it is not known */
-    struct text replica_type; /* label replica-type */
+    struct text replica_type; /* label replica-type, of whichever operator */
     bool has_replica_type;
 };
 

@@ -2,8 +2,6 @@
  * just the moment at which it opened. Moments are numbers that only grow. */
 #include "lib/snapshot.h"
 
-#include "lib/kind.h"
-
 #include <stdlib.h>
 
 #define HASH_NONFATAL_OOM           1
@@ -47,15 +45,16 @@ struct scope scope_at(size_t scope)
 {
     if (scope == 0)
         return (struct scope){.table = &table_pod};
-    return (struct scope){.table = &table_job, .kind = kind_at(scope - 1)->kind};
+    return (struct scope){.table = &table_job, .kind = kind_at(scope - 1)};
 }
 
-size_t scope_find(const char *kind)
+size_t scope_find(const char *api_version, const char *kind)
 {
-    if (strcmp(kind, "Pod") == 0)
+    if (strcmp(api_version, "v1") == 0 && strcmp(kind, "Pod") == 0)
         return 0;
+    const struct kind *found = kind_find_api(text_from(api_version), text_from(kind));
     for (size_t i = 0; kind_at(i) != NULL; i++) {
-        if (strcmp(kind, kind_at(i)->kind) == 0)
+        if (kind_at(i) == found)
             return i + 1;
     }
     return SCOPE_NONE;

@@ -12,6 +12,7 @@
 #define LIB_SNAPSHOT_H
 
 #include "lib/error.h"
+#include "lib/kind.h"
 #include "lib/table.h"
 #include "lib/text.h"
 
@@ -24,7 +25,7 @@ struct snapshot;
 /* What is swept together: the pods, or the jobs of one kind. */
 struct scope {
     const struct table *table;
-    const char *kind; /* as in the column `kind`; NULL for pods: their table has one kind */
+    const struct kind *kind; /* NULL for pods: their table has one kind */
 };
 
 #define SCOPE_NONE SIZE_MAX
@@ -34,7 +35,7 @@ size_t scope_count(void);
 struct scope scope_at(size_t scope);
 
 /* SCOPE_NONE if objects of that kind are not recorded. */
-size_t scope_find(const char *kind);
+size_t scope_find(const char *api_version, const char *kind);
 
 enum error_code snapshot_new(struct snapshot **snapshot, struct error *err) MUST_CHECK;
 void snapshot_free(struct snapshot *snapshot);

@@ -12,7 +12,7 @@
 
 enum column_type {
     COLUMN_TEXT, /* UTF-8 */
-    COLUMN_KEY,  /* ASCII, compared byte by byte: uids and versions */
+    COLUMN_KEY,  /* ASCII, compared byte by byte: uids, versions, API groups */
     COLUMN_INT,  /* small integer */
     COLUMN_TIME, /* UTC, whole seconds in the database, microseconds in memory */
 };
@@ -82,7 +82,8 @@ struct index {
     X(MODIFIED,     "gmt_modified",     TIME,  0,      NEWEST,       NULL)                         \
     X(RUNNING,      "gmt_job_running",  TIME,  0,      LAST_KNOWN,   NULL)                         \
     X(FINISHED,     "gmt_job_finished", TIME,  0,      FINISH,       NULL)                         \
-    X(CLUSTER,      "cluster_id",       TEXT,  64,     LAST_KNOWN,   NULL)
+    X(CLUSTER,      "cluster_id",       TEXT,  64,     LAST_KNOWN,   NULL)                         \
+    X(GROUP,        "api_group",        KEY,   253,    LAST_KNOWN,   NULL)
 
 #define POD_COLUMNS(X)                                                                             \
     X(NAME,         "name",             TEXT,  253,    NEWEST,       NULL)                         \
@@ -128,6 +129,7 @@ struct table {
     size_t version;  /* resourceVersion: decimal digits; assigned last in an upsert */
     size_t status;   /* what the object does: a word */
     size_t kind;     /* tells objects of one table apart; TABLE_NO_COLUMN if they are of one kind */
+    size_t group;    /* the kind's API group; likewise */
     size_t in_etcd;  /* 1 while the API server has the object */
     size_t finished; /* when it ended */
     size_t deleted;  /* 1 once the object is known to be gone */

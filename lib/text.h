@@ -28,4 +28,10 @@ static inline bool text_is(struct text a, const char *string)
     return text_equal(a, text_from(string));
 }
 
+static inline bool text_ends_in(struct text text, struct text end)
+{
+    return text.length >= end.length &&
+           memcmp(text.data + text.length - end.length, end.data, end.length) == 0;
+}
+
 #endif

@@ -135,12 +135,6 @@ static bool is_printed_table(struct text kind)
            text_is(kind, "PartialObjectMetadataList");
 }
 
-static bool ends_in(struct text text, struct text end)
-{
-    return text.length >= end.length &&
-           memcmp(text.data + text.length - end.length, end.data, end.length) == 0;
-}
-
 /* What a row cannot be without. */
 static enum watch_fate check_identity(const struct object *object, struct watch_result *result)
 {
@@ -190,7 +184,7 @@ static enum watch_fate decode_pod(struct watch *watch, struct object *object,
 static enum watch_fate decode_object(struct watch *watch, struct object *object, struct text kind,
                                      struct watch_result *result)
 {
-    struct text api_version = object_text(object, object->root, "apiVersion");
+    struct text api_version = text_from(result->api_version);
     if (kind.length == 0)
         return refuse(result, WATCH_NOT_EVENT, "its object has no kind");
     if (text_is(kind, "Pod") && text_is(api_version, "v1"))
@@ -206,7 +200,7 @@ static enum watch_fate decode_bookmark(struct object *object, struct text kind,
                                        struct watch_result *result)
 {
     const json_value *annotations = object_child(object, object->metadata, "annotations");
-    struct text api_version = object_text(object, object->root, "apiVersion");
+    struct text api_version = text_from(result->api_version);
     bool is_recorded = (text_is(kind, "Pod") && text_is(api_version, "v1")) ||
                        kind_find_api(api_version, kind) != NULL;
     result->initial_events_end =
@@ -223,7 +217,7 @@ static enum watch_fate decode_bare(struct object *object, struct text kind,
         return report_status(object, result, WATCH_STATUS);
     if (is_printed_table(kind))
         return WATCH_TABLE;
-    if (ends_in(kind, TEXT("List")) && json_is_array(json_member(object->root, "items")))
+    if (text_ends_in(kind, TEXT("List")) && json_is_array(json_member(object->root, "items")))
         return WATCH_LIST;
     if (kind.length > 0 && object->metadata != NULL)
         return WATCH_BARE_OBJECT;
@@ -233,6 +227,8 @@ static enum watch_fate decode_bare(struct object *object, struct text kind,
 static struct text describe(struct object *object, struct watch_result *result)
 {
     struct text kind = object_text(object, object->root, "kind");
+    copy_text(result->api_version, sizeof(result->api_version),
+              object_text(object, object->root, "apiVersion"));
     copy_text(result->kind, sizeof(result->kind), kind);
     copy_text(result->namespace, sizeof(result->namespace), object->namespace);
     copy_text(result->name, sizeof(result->name), object->name);
@@ -318,6 +314,7 @@ void watch_decode_head(struct watch *watch, struct text head, struct watch_resul
     struct head found;
     head_scan(head, &found);
     *result = (struct watch_result){.fate = WATCH_TOO_LONG};
+    copy_text(result->api_version, sizeof(result->api_version), found.api_version);
     copy_text(result->kind, sizeof(result->kind), found.kind);
     copy_text(result->namespace, sizeof(result->namespace), found.namespace);
     copy_text(result->name, sizeof(result->name), found.name);

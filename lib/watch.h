@@ -79,6 +79,7 @@ struct watch_result {
     uint32_t bad_quantities; /* ROW: resource quantities that do not parse and were left out */
     uint32_t bad_fields;     /* ROW: optional fields of a wrong type or form, taken as absent */
     bool initial_events_end; /* BOOKMARK: all objects of this kind, which is recorded, were shown */
+    char api_version[128];   /* "training.kubedl.io/v1alpha1" */
     char kind[64];
     char namespace[64];
     char name[128];
@@ -92,7 +93,7 @@ void watch_decode(struct watch *watch, struct text line, int64_t received_us,
                   struct watch_result *result);
 
 /* The same for a line that was too long: only its beginning is here. Says what can be known of it
- * (kind, namespace, name, uid) by looking for them in `head`; fate WATCH_TOO_LONG. */
+ * (apiVersion, kind, namespace, name, uid) by looking for them in `head`; fate WATCH_TOO_LONG. */
 void watch_decode_head(struct watch *watch, struct text head, struct watch_result *result);
 
 #endif

@@ -9,8 +9,22 @@ static void append_condition(struct buffer *sql, struct db *db, const struct col
 {
     buffer_appendf(sql, " AND `%s` = ", column->name);
     db_quote(db, sql, text_from(value));
-    buffer_appendf(sql, " AND BINARY `%s` = ", column->name);
+    buffer_appendf(sql, " AND `%s` = ", column->name);
     db_quote(db, sql, text_from(value));
+    buffer_append_string(sql, " COLLATE utf8mb4_bin");
+}
+
+/* A row that KubeDL wrote names no group: it is of the first kind of its name. */
+static void append_kind(struct buffer *sql, struct db *db, const struct table *table,
+                        const struct kind *kind)
+{
+    const char *group = table->columns[table->group].name;
+    append_condition(sql, db, &table->columns[table->kind], kind->kind);
+    buffer_appendf(sql, " AND (`%s` = ", group);
+    db_quote(db, sql, text_from(kind->group));
+    if (kind == kind_find(text_from(kind->kind)))
+        buffer_appendf(sql, " OR `%s` IS NULL", group);
+    buffer_append_char(sql, ')');
 }
 
 static void append_select(struct buffer *sql, struct db *db, const struct store_listing *listing)
@@ -20,7 +34,7 @@ static void append_select(struct buffer *sql, struct db *db, const struct store_
                    table->name, table->columns[table->in_etcd].name);
     append_condition(sql, db, &table->columns[table->cluster], listing->cluster);
     if (listing->kind != NULL)
-        append_condition(sql, db, &table->columns[table->kind], listing->kind);
+        append_kind(sql, db, table, listing->kind);
 }
 
 static void on_uid(void *context, const struct text *values, size_t count)

@@ -11,6 +11,7 @@
 #include "lib/buffer.h"
 #include "lib/dberror.h"
 #include "lib/error.h"
+#include "lib/kind.h"
 #include "lib/outbox.h"
 
 #include <stdbool.h>
@@ -33,9 +34,9 @@ struct refusal {
 /* A question: the uids of the objects that the store holds as alive. */
 struct store_listing {
     const struct table *table;
-    const char *kind;    /* only those of this kind; NULL: all of the table */
-    const char *cluster; /* only those of this cluster */
-    struct buffer uids;  /* the answer: one a line */
+    const struct kind *kind; /* only those of this kind; NULL: all of the table */
+    const char *cluster;     /* only those of this cluster */
+    struct buffer uids;      /* the answer: one a line */
     size_t count;
 };
 

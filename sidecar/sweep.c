@@ -85,10 +85,16 @@ void sweep_closed(struct sweep *sweep, uint64_t connection)
     snapshot_closed(sweep->snapshot, connection);
 }
 
-static const char *scope_name(size_t scope)
+static const char *scope_kind(size_t scope)
 {
-    const char *kind = scope_at(scope).kind;
-    return kind != NULL ? kind : "Pod";
+    const struct kind *kind = scope_at(scope).kind;
+    return kind != NULL ? kind->kind : "Pod";
+}
+
+static const char *scope_group(size_t scope)
+{
+    const struct kind *kind = scope_at(scope).kind;
+    return kind != NULL ? kind->group : "";
 }
 
 static void note_mark(struct sweep *sweep, uint64_t connection, size_t scope,
@@ -99,12 +105,13 @@ static void note_mark(struct sweep *sweep, uint64_t connection, size_t scope,
     if (!version_is_valid(version) || text_is(version, "0")) {
         LOG(sweep->settings.logger, WARN,
             "a mark without a valid resourceVersion: nothing is swept",
-            log_string("kind", result->kind), log_string("version", result->version));
+            log_string("kind", result->kind), log_string("api_version", result->api_version),
+            log_string("version", result->version));
         return;
     }
     if (!snapshot_mark(sweep->snapshot, connection, scope, &since)) {
         LOG(sweep->settings.logger, WARN, "the snapshot is not whole: nothing is swept",
-            log_string("kind", result->kind));
+            log_string("kind", result->kind), log_string("api_version", result->api_version));
         return;
     }
     struct mark *mark = &sweep->marks[scope];
@@ -147,7 +154,7 @@ static bool has_cluster(struct sweep *sweep, const struct watch_result *result)
 void sweep_document(struct sweep *sweep, uint64_t connection, const struct watch_result *result,
                     int64_t now_us)
 {
-    size_t scope = scope_find(result->kind);
+    size_t scope = scope_find(result->api_version, result->kind);
     if (!has_cluster(sweep, result))
         return;
     if (result->fate == WATCH_BOOKMARK) {
@@ -223,7 +230,8 @@ static void ask_again_later(struct sweep *sweep)
     struct mark *mark = &sweep->marks[sweep->scope];
     if (sweep->ending) {
         LOG(sweep->settings.logger, WARN, "a snapshot was not swept: the store could not be asked",
-            log_string("kind", scope_name(sweep->scope)));
+            log_string("kind", scope_kind(sweep->scope)),
+            log_string("api_group", scope_group(sweep->scope)));
         return;
     }
     if (!mark->waits)
@@ -241,13 +249,14 @@ static void decide(struct sweep *sweep)
             "sweep refused: it would close more than half of the live rows; if the snapshot is "
             "right, "
             "close them by hand",
-            log_string("kind", scope_name(sweep->scope)), log_int("alive", (int64_t)alive),
+            log_string("kind", scope_kind(sweep->scope)),
+            log_string("api_group", scope_group(sweep->scope)), log_int("alive", (int64_t)alive),
             log_int("vanished", (int64_t)vanished));
     } else {
         size_t closed = close_vanished(sweep);
-        LOG(sweep->settings.logger, INFO, "swept", log_string("kind", scope_name(sweep->scope)),
-            log_int("alive", (int64_t)alive), log_int("vanished", (int64_t)vanished),
-            log_int("closed", (int64_t)closed));
+        LOG(sweep->settings.logger, INFO, "swept", log_string("kind", scope_kind(sweep->scope)),
+            log_string("api_group", scope_group(sweep->scope)), log_int("alive", (int64_t)alive),
+            log_int("vanished", (int64_t)vanished), log_int("closed", (int64_t)closed));
         dispatch_wake(sweep->settings.dispatch);
     }
 }

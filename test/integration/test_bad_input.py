@@ -88,7 +88,7 @@ FILTERED = {
     "a batch Job": (line(events.added({**events.job("bad", kind="Job"),
                                        "apiVersion": "batch/v1"})), "other_kind"),
     "another group's TFJob": (line(events.added({**events.job("bad"),
-                                                 "apiVersion": "kubeflow.org/v1"})), "other_kind"),
+                                                 "apiVersion": "example.org/v1"})), "other_kind"),
     "a pod of a ReplicaSet": (line(events.added(POD_WITHOUT_JOB)), "foreign_pod"),
     "a table": (line(events.added(TABLE)), "table"),
     "an object's metadata only": (line(events.added(PARTIAL)), "table"),

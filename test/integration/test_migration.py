@@ -7,7 +7,7 @@ import threading
 import pymysql
 import pytest
 
-from harness import events, kubedl
+from harness import events, kubedl, previous
 from harness.stream import line
 from harness.wait import until
 
@@ -127,6 +127,18 @@ def test_tables_that_kubedl_made(charset, old_tables, database, ship, described)
     assert len(steps(sidecar)) == len(statements(sidecar)) > 10
     assert database.query("SELECT version, oldest_writer FROM kubedl_shipper_schema") == [
         {"version": 1, "oldest_writer": 1}]
+
+
+def test_tables_that_the_version_before_made(database, ship, described):
+    """One column is added. What has none of it yet gets it with the next event of its object."""
+    previous.create_tables(database)
+    for uid in ("job-new", "job-old"):
+        database.query("INSERT INTO job_info (job_id, version, kind, owner, gmt_created,"
+                       " is_in_etcd) VALUES (%s, '1', 'TFJob', '', NOW(), 1)", (uid,))
+    assert steps(ship([EVENT])) == [("job_info", "api_group is missing")]
+    assert shape(database) == described
+    assert {uid: row["api_group"] for uid, row in database.jobs().items()} == {
+        "job-new": "training.kubedl.io", "job-old": None}
 
 
 def test_second_start_finds_nothing_to_do(old_tables, database, ship):

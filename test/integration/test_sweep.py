@@ -369,9 +369,9 @@ def test_mark_at_the_end_of_the_input_is_swept(ship, database):
 
 
 def test_mark_of_another_api_group_sweeps_nothing(ship, database):
-    """Kubeflow has kinds of the same names."""
+    """A kind is a name in an API group."""
     ship(jobs("ab"), CLUSTER_ID="blue")
-    other = mark("TFJob", 9).replace(b"training.kubedl.io/v1alpha1", b"kubeflow.org/v1")
+    other = mark("TFJob", 9).replace(b"training.kubedl.io/v1alpha1", b"example.org/v1")
     ship([other], CLUSTER_ID="blue")
     assert closed(database) == set()
 
@@ -384,7 +384,8 @@ def test_mark_without_a_valid_version_sweeps_nothing(version, ship, database):
     assert sidecar.records("a mark without a valid resourceVersion: nothing is swept")
 
 
-def test_clusters_are_told_apart_to_the_letter(ship, database):
-    ship(jobs("ab"), CLUSTER_ID="Blue")
+@pytest.mark.parametrize("other", ["Blue", "blüe"])
+def test_clusters_are_told_apart_to_the_letter(other, ship, database):
+    ship(jobs("ab"), CLUSTER_ID=other)
     ship([mark("TFJob", 9)], CLUSTER_ID="blue")
     assert closed(database) == set()

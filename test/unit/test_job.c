@@ -1,4 +1,4 @@
-/* Jobs: the columns of job_info, the eight kinds, deletion, tenancy, times. */
+/* Jobs: the columns of job_info, the kinds, deletion, tenancy, times. */
 #include "decoding.h"
 
 #include <setjmp.h>
@@ -75,7 +75,9 @@ static void test_each_column_of_a_live_job(void **state)
     expect(d, JOB_RUNNING, "2026-01-01T01:00:00Z");
     expect(d, JOB_FINISHED, "2026-01-01T03:00:00Z");
     expect(d, JOB_CLUSTER, TEXT_OF_NULL);
+    expect(d, JOB_GROUP, "training.kubedl.io");
     assert_int_equal(d->result.bad_fields, 0);
+    assert_string_equal(d->result.api_version, "training.kubedl.io/v1alpha1");
     assert_string_equal(d->result.kind, "TFJob");
     assert_string_equal(d->result.namespace, "ns");
     assert_string_equal(d->result.name, "j");
@@ -113,36 +115,109 @@ static void test_region_and_cluster_come_from_the_settings(void **state)
 
 /* ---- kinds ----------------------------------------------------------------------------------- */
 
-static void check_kind(struct decoding *d, const char *api, const char *kind, const char *specs)
+static void check_kind(struct decoding *d, const char *group, const char *kind, const char *specs)
 {
     decode(d,
-           "{'type':'ADDED','object':{'apiVersion':'%s.kubedl.io/v1alpha1','kind':'%s',"
+           "{'type':'ADDED','object':{'apiVersion':'%s/v1','kind':'%s',"
            "'metadata':{'uid':'u-1'},'spec':{'%s':{'W':{'replicas':3}}}}}",
-           api, kind, specs);
+           group, kind, specs);
     expect(d, JOB_KIND, kind);
+    expect(d, JOB_GROUP, group);
     expect(d, JOB_RESOURCES, "{\"W\":{\"resources\":{},\"replicas\":3}}");
 }
 
 static void test_kinds_that_kubedl_records_too(void **state)
 {
-    check_kind(*state, "training", "TFJob", "tfReplicaSpecs");
-    check_kind(*state, "training", "PyTorchJob", "pytorchReplicaSpecs");
-    check_kind(*state, "training", "XGBoostJob", "xgbReplicaSpecs");
-    check_kind(*state, "training", "XDLJob", "xdlReplicaSpecs");
-    check_kind(*state, "training", "MarsJob", "marsReplicaSpecs");
-    check_kind(*state, "inference", "ElasticBatchJob", "elasticBatchReplicaSpecs");
+    check_kind(*state, "training.kubedl.io", "TFJob", "tfReplicaSpecs");
+    check_kind(*state, "training.kubedl.io", "PyTorchJob", "pytorchReplicaSpecs");
+    check_kind(*state, "training.kubedl.io", "XGBoostJob", "xgbReplicaSpecs");
+    check_kind(*state, "training.kubedl.io", "XDLJob", "xdlReplicaSpecs");
+    check_kind(*state, "training.kubedl.io", "MarsJob", "marsReplicaSpecs");
+    check_kind(*state, "inference.kubedl.io", "ElasticBatchJob", "elasticBatchReplicaSpecs");
 }
 
 static void test_difference_8_mpi_and_elasticdl_jobs_are_recorded(void **state)
 {
-    check_kind(*state, "training", "MPIJob", "mpiReplicaSpecs");
-    check_kind(*state, "training", "ElasticDLJob", "elasticdlReplicaSpecs");
+    check_kind(*state, "training.kubedl.io", "MPIJob", "mpiReplicaSpecs");
+    check_kind(*state, "training.kubedl.io", "ElasticDLJob", "elasticdlReplicaSpecs");
+}
+
+static void test_kinds_of_kubeflow(void **state)
+{
+    check_kind(*state, "kubeflow.org", "TFJob", "tfReplicaSpecs");
+    check_kind(*state, "kubeflow.org", "PyTorchJob", "pytorchReplicaSpecs");
+    check_kind(*state, "kubeflow.org", "XGBoostJob", "xgbReplicaSpecs");
+    check_kind(*state, "kubeflow.org", "MPIJob", "mpiReplicaSpecs");
+    check_kind(*state, "kubeflow.org", "PaddleJob", "paddleReplicaSpecs");
+    check_kind(*state, "kubeflow.org", "JAXJob", "jaxReplicaSpecs");
+}
+
+/* The conditions as Kubeflow's operator leaves them, each with the hour of its transition. */
+#define CREATED "{'type':'Created','status':'True','lastTransitionTime':'2026-01-01T00:00:00Z'}"
+#define CONDITION(TYPE, STATUS, REASON, HOUR)                                                      \
+    ",{'type':'" TYPE "','status':'" STATUS "','reason':'TFJob" REASON                             \
+    "','lastTransitionTime':'2026-01-01T0" #HOUR ":00:00Z'}"
+
+static void check_conditions(struct decoding *d, const char *group, const char *conditions,
+                             const char *status, const char *running)
+{
+    decode(d,
+           "{'type':'MODIFIED','object':{'apiVersion':'%s/v1','kind':'TFJob',"
+           "'metadata':{'uid':'u-1'},'status':{'conditions':[%s]}}}",
+           group, conditions);
+    expect(d, JOB_STATUS, status);
+    expect(d, JOB_RUNNING, running);
+}
+
+static void test_a_job_of_kubeflow_that_runs_to_its_end(void **state)
+{
+    const char *group = "kubeflow.org";
+    check_conditions(*state, group, CREATED, "Created", TEXT_OF_NULL);
+    check_conditions(*state, group, CREATED CONDITION("Running", "True", "Running", 1), "Running",
+                     "2026-01-01T01:00:00Z");
+    check_conditions(*state, group, CREATED CONDITION("Restarting", "True", "Restarting", 2),
+                     "Restarting", TEXT_OF_NULL);
+    check_conditions(*state, group,
+                     CREATED CONDITION("Running", "False", "Running", 1)
+                         CONDITION("Succeeded", "True", "Succeeded", 2),
+                     "Succeeded", "2026-01-01T01:00:00Z");
+    check_conditions(*state, group,
+                     CREATED CONDITION("Running", "False", "Running", 1)
+                         CONDITION("Failed", "True", "Failed", 2),
+                     "Failed", "2026-01-01T01:00:00Z");
+}
+
+/* A suspended job waits to be let in; its Running became False at the time of the suspension. */
+static void test_a_job_of_kubeflow_that_is_suspended_and_resumed(void **state)
+{
+    const char *group = "kubeflow.org";
+    check_conditions(*state, group, CREATED CONDITION("Suspended", "True", "Suspended", 1),
+                     "Queuing", TEXT_OF_NULL);
+    check_conditions(*state, group,
+                     CREATED CONDITION("Running", "False", "Suspended", 2)
+                         CONDITION("Suspended", "True", "Suspended", 2),
+                     "Queuing", TEXT_OF_NULL);
+    check_conditions(*state, group,
+                     CREATED CONDITION("Running", "False", "Suspended", 2)
+                         CONDITION("Suspended", "False", "Resumed", 3),
+                     "Created", TEXT_OF_NULL);
+    check_conditions(*state, group,
+                     CREATED CONDITION("Suspended", "False", "Resumed", 3)
+                         CONDITION("Running", "True", "Running", 4),
+                     "Running", "2026-01-01T04:00:00Z");
+}
+
+static void test_conditions_of_kubedl_count_whatever_their_status(void **state)
+{
+    check_conditions(*state, "training.kubedl.io",
+                     CREATED CONDITION("Running", "False", "Suspended", 1), "Running",
+                     "2026-01-01T01:00:00Z");
 }
 
 static void test_a_job_of_another_api_group_is_another_kind(void **state)
 {
     struct decoding *d = *state;
-    decode(d, "{'type':'ADDED','object':{'apiVersion':'kubeflow.org/v1','kind':'TFJob',"
+    decode(d, "{'type':'ADDED','object':{'apiVersion':'example.org/v1','kind':'TFJob',"
               "'metadata':{'uid':'u-1'}}}");
     expect_fate(d, WATCH_OTHER_KIND);
     assert_string_equal(d->result.kind, "TFJob");
@@ -530,6 +605,10 @@ int main(void)
         decoding_test_with_settings(test_region_and_cluster_come_from_the_settings),
         decoding_test(test_kinds_that_kubedl_records_too),
         decoding_test(test_difference_8_mpi_and_elasticdl_jobs_are_recorded),
+        decoding_test(test_kinds_of_kubeflow),
+        decoding_test(test_a_job_of_kubeflow_that_runs_to_its_end),
+        decoding_test(test_a_job_of_kubeflow_that_is_suspended_and_resumed),
+        decoding_test(test_conditions_of_kubedl_count_whatever_their_status),
         decoding_test(test_a_job_of_another_api_group_is_another_kind),
         decoding_test(test_status_is_the_last_condition_whatever_its_own_status),
         decoding_test(test_running_since_the_first_running_condition),

@@ -34,8 +34,9 @@ static void test_resources_are_numbered_as_scopes_are(void **state)
     struct kube_resource resource;
     for (size_t i = 0; i < scope_count(); i++) {
         assert_true(kube_resource_at(i, &resource));
-        const char *kind = scope_at(i).kind;
-        assert_string_equal(resource.kind, kind != NULL ? kind : "Pod");
+        const struct kind *kind = scope_at(i).kind;
+        assert_string_equal(resource.kind, kind != NULL ? kind->kind : "Pod");
+        assert_string_equal(resource.group, kind != NULL ? kind->group : "");
         assert_true(resource.name[0] != '\0' && resource.version[0] != '\0');
     }
     assert_false(kube_resource_at(scope_count(), &resource));

@@ -119,24 +119,27 @@ static void test_of_events_only_what_there_was(void **state)
     expose(exposition);
     assert_line(exposition, "# TYPE kubedl_shipper_events_total counter");
     assert_absent(exposition, "kubedl_shipper_events_total{");
-    metrics->events[WATCH_TYPE_DELETED][metrics_kind("Pod")][WATCH_ROW] = 2;
-    metrics->events[WATCH_TYPE_ADDED][metrics_kind("TFJob")][WATCH_BAD_UID] = 3;
-    metrics->events[WATCH_TYPE_OTHER][metrics_kind("")][WATCH_NO_MEMORY] = 4;
+    metrics->events[WATCH_TYPE_DELETED][metrics_kind("v1", "Pod")][WATCH_ROW] = 2;
+    metrics->events[WATCH_TYPE_ADDED][metrics_kind("kubeflow.org/v1", "TFJob")][WATCH_BAD_UID] = 3;
+    metrics->events[WATCH_TYPE_OTHER][metrics_kind("", "")][WATCH_NO_MEMORY] = 4;
     expose(exposition);
-    assert_line(exposition,
-                "kubedl_shipper_events_total{type=\"deleted\",kind=\"Pod\",fate=\"row\"} 2");
-    assert_line(exposition,
-                "kubedl_shipper_events_total{type=\"added\",kind=\"TFJob\",fate=\"bad_uid\"} 3");
-    assert_line(exposition,
-                "kubedl_shipper_events_total{type=\"other\",kind=\"other\",fate=\"no_memory\"} 4");
+    assert_line(
+        exposition,
+        "kubedl_shipper_events_total{type=\"deleted\",kind=\"Pod\",api_group=\"\",fate=\"row\"} 2");
+    assert_line(exposition, "kubedl_shipper_events_total{type=\"added\",kind=\"TFJob\",api_group="
+                            "\"kubeflow.org\",fate=\"bad_uid\"} 3");
+    assert_line(exposition, "kubedl_shipper_events_total{type=\"other\",kind=\"other\",api_group="
+                            "\"\",fate=\"no_memory\"} 4");
 }
 
 static void test_kinds_that_are_not_recorded_share_one(void **state)
 {
     (void)state;
-    assert_int_equal(metrics_kind("Node"), METRICS_KIND_OTHER);
-    assert_int_equal(metrics_kind("pod"), METRICS_KIND_OTHER);
-    assert_int_not_equal(metrics_kind("Pod"), metrics_kind("TFJob"));
+    assert_int_equal(metrics_kind("v1", "Node"), METRICS_KIND_OTHER);
+    assert_int_equal(metrics_kind("v1", "pod"), METRICS_KIND_OTHER);
+    assert_int_not_equal(metrics_kind("training.kubedl.io/v1alpha1", "TFJob"),
+                         metrics_kind("kubeflow.org/v1", "TFJob"));
+    assert_int_not_equal(metrics_kind("v1", "Pod"), metrics_kind("kubeflow.org/v1", "TFJob"));
 }
 
 static void test_gauges_say_what_is_known(void **state)
@@ -254,6 +257,7 @@ static void test_every_metric_is_in_the_list_for_people(void **state)
     assert_non_null(markdown);
     assert_non_null(strstr(markdown,
                            "\n| `kubedl_shipper_events_total` | counter | `type`, `kind`, "
+                           "`api_group`, "
                            "`fate` | Documents "));
     const char *line = expose(exposition);
     size_t count = 0;

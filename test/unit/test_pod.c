@@ -115,10 +115,47 @@ static void test_the_controller_decides_whose_a_pod_is(void **state)
                LABELS ",'ownerReferences':[{'kind':'Other','uid':'o','controller':true},"
                       "{'kind':'TFJob','uid':'job-1','controller':true}]",
                WATCH_FOREIGN_POD);
-    check_fate(*state, "ADDED",
-               LABELS ",'ownerReferences':[{'kind':'TFJob','uid':'job-1','controller':true,"
-                      "'apiVersion':'another.group/v9'}]",
-               WATCH_ROW);
+}
+
+#define OWNER_OF(API, KIND)                                                                        \
+    ",'ownerReferences':[{'apiVersion':'" API "','kind':'" KIND                                    \
+    "','uid':'job-1','controller':true}]"
+#define KUBEFLOW_LABELS                                                                            \
+    ",'labels':{'training.kubeflow.org/operator-name':'tfjob-controller',"                         \
+    "'training.kubeflow.org/job-name':'j','training.kubeflow.org/replica-type':'worker',"          \
+    "'training.kubeflow.org/replica-index':'0'}"
+
+static void test_difference_18_the_api_group_of_the_controller_counts(void **state)
+{
+    check_fate(*state, "ADDED", LABELS OWNER_OF("training.kubedl.io/v9", "TFJob"), WATCH_ROW);
+    check_fate(*state, "ADDED", LABELS OWNER_OF("example.org/v1", "TFJob"), WATCH_FOREIGN_POD);
+    check_fate(*state, "ADDED", LABELS OWNER_OF("v1", "TFJob"), WATCH_FOREIGN_POD);
+}
+
+static void test_pods_of_kubeflow_have_labels_of_their_own(void **state)
+{
+    struct decoding *d = *state;
+    decode_pod(d, "ADDED", KUBEFLOW_LABELS OWNER_OF("kubeflow.org/v1", "TFJob"), "");
+    expect(d, POD_JOB_UID, "job-1");
+    expect(d, POD_REPLICA_TYPE, "worker");
+    check_fate(d, "ADDED", LABELS OWNER_OF("kubeflow.org/v1", "TFJob"), WATCH_FOREIGN_POD);
+    check_fate(d, "ADDED", KUBEFLOW_LABELS OWNER_OF("training.kubedl.io/v1alpha1", "TFJob"),
+               WATCH_FOREIGN_POD);
+    check_fate(d, "MODIFIED", KUBEFLOW_LABELS, WATCH_ORPHAN_POD);
+    check_fate(d, "DELETED", KUBEFLOW_LABELS, WATCH_ROW);
+    expect(d, POD_REPLICA_TYPE, "worker");
+}
+
+static void test_main_container_is_that_of_the_kind_in_its_group(void **state)
+{
+    struct decoding *d = *state;
+    const char *spec = ",'spec':{'containers':[{'name':'side','image':'side:1'},"
+                       "{'name':'xgboost','image':'kubeflow:1'},"
+                       "{'name':'xgboostjob','image':'kubedl:1'}]}";
+    decode_pod(d, "ADDED", KUBEFLOW_LABELS OWNER_OF("kubeflow.org/v1", "XGBoostJob"), spec);
+    expect(d, POD_IMAGE, "kubeflow:1");
+    decode_pod(d, "ADDED", LABELS OWNER_OF("training.kubedl.io/v1alpha1", "XGBoostJob"), spec);
+    expect(d, POD_IMAGE, "kubedl:1");
 }
 
 static void test_a_live_pod_without_labels_or_job_uid_is_foreign(void **state)
@@ -571,6 +608,9 @@ int main(void)
         decoding_test(test_a_pod_with_nothing_but_its_owner),
         decoding_test_with_settings(test_region_and_cluster_come_from_the_settings),
         decoding_test(test_the_controller_decides_whose_a_pod_is),
+        decoding_test(test_difference_18_the_api_group_of_the_controller_counts),
+        decoding_test(test_pods_of_kubeflow_have_labels_of_their_own),
+        decoding_test(test_main_container_is_that_of_the_kind_in_its_group),
         decoding_test(test_a_live_pod_without_labels_or_job_uid_is_foreign),
         decoding_test(test_a_live_pod_that_lost_its_job_is_an_orphan),
         decoding_test(test_difference_8_pods_of_all_kinds_are_recorded),

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 
 static int set_up(void **state)
 {
@@ -37,18 +38,30 @@ static void seen(struct snapshot *snapshot, const char *uid)
 static void test_scopes_are_the_pods_and_each_kind_of_job(void **state)
 {
     (void)state;
-    assert_int_equal(scope_find("Pod"), 0);
+    assert_int_equal(scope_find("v1", "Pod"), 0);
     assert_ptr_equal(scope_at(0).table, &table_pod);
     assert_null(scope_at(0).kind);
     size_t kinds = 0;
     for (; kind_at(kinds) != NULL; kinds++) {
-        size_t scope = scope_find(kind_at(kinds)->kind);
+        char api_version[128];
+        snprintf(api_version, sizeof(api_version), "%s/v9", kind_at(kinds)->group);
+        size_t scope = scope_find(api_version, kind_at(kinds)->kind);
         assert_ptr_equal(scope_at(scope).table, &table_job);
-        assert_string_equal(scope_at(scope).kind, kind_at(kinds)->kind);
+        assert_ptr_equal(scope_at(scope).kind, kind_at(kinds));
     }
     assert_int_equal(scope_count(), kinds + 1);
-    assert_int_equal(scope_find("Event"), SCOPE_NONE);
-    assert_int_equal(scope_find(""), SCOPE_NONE);
+    assert_int_equal(scope_find("v1", "Event"), SCOPE_NONE);
+    assert_int_equal(scope_find("", ""), SCOPE_NONE);
+}
+
+static void test_scopes_of_another_group_are_others(void **state)
+{
+    (void)state;
+    assert_true(scope_find("training.kubedl.io/v1alpha1", "TFJob") !=
+                scope_find("kubeflow.org/v1", "TFJob"));
+    assert_int_equal(scope_find("", "TFJob"), SCOPE_NONE);
+    assert_int_equal(scope_find("kubeflow.org/v1", "Pod"), SCOPE_NONE);
+    assert_int_equal(scope_find("kubeflow.org/v1", "MarsJob"), SCOPE_NONE);
 }
 
 static void test_what_was_shown_since_the_window_opened_is_present(void **state)
@@ -153,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scopes_are_the_pods_and_each_kind_of_job),
+        cmocka_unit_test(test_scopes_of_another_group_are_others),
         TEST(test_what_was_shown_since_the_window_opened_is_present),
         TEST(test_what_comes_after_the_mark_is_present_too),
         TEST(test_a_second_mark_on_a_connection_sweeps_nothing),

@@ -119,7 +119,7 @@ static void test_difference_4_a_bookmark_tells_that_the_list_has_ended(void **st
                WATCH_BOOKMARK);
     assert_false(d->result.initial_events_end);
     check_line(d,
-               "{'type':'BOOKMARK','object':{'kind':'MPIJob','apiVersion':'kubeflow.org/v1',"
+               "{'type':'BOOKMARK','object':{'kind':'MPIJob','apiVersion':'example.org/v1',"
                "'metadata':{'annotations':{'k8s.io/initial-events-end':'true'}}}}",
                WATCH_BOOKMARK);
     assert_false(d->result.initial_events_end);
@@ -356,8 +356,8 @@ static void test_a_line_after_a_bad_one_is_whole_again(void **state)
 
 /* ---- heads of lines that are too long -------------------------------------------------------- */
 
-static void check_head(struct decoding *d, const char *head, const char *kind, const char *space,
-                       const char *name, const char *uid)
+static void check_head(struct decoding *d, const char *head, const char *api_version,
+                       const char *kind, const char *space, const char *name, const char *uid)
 {
     char line[1024];
     snprintf(line, sizeof(line), "%s", head);
@@ -366,6 +366,7 @@ static void check_head(struct decoding *d, const char *head, const char *kind, c
     watch_decode_head(d->watch, text_from(line), &d->result);
     expect_fate(d, WATCH_TOO_LONG);
     assert_null(d->result.row);
+    assert_string_equal(d->result.api_version, api_version);
     assert_string_equal(d->result.kind, kind);
     assert_string_equal(d->result.namespace, space);
     assert_string_equal(d->result.name, name);
@@ -377,17 +378,19 @@ static void test_a_head_says_which_object_it_was(void **state)
     check_head(*state,
                "{'type':'ADDED','object':{'kind':'Pod','apiVersion':'v1','metadata':{'name':'p',"
                "'namespace':'ns','uid':'u-1','annotations':{'x':'aaaa",
-               "Pod", "ns", "p", "u-1");
+               "v1", "Pod", "ns", "p", "u-1");
 }
 
 static void test_a_head_is_not_misled_by_other_names_and_uids(void **state)
 {
     check_head(*state,
-               "{ 'object' : {'x':{'kind':'no','metadata':{'uid':'no'}}, 'kind' : 'TFJob',"
+               "{ 'object' : {'x':{'kind':'no','apiVersion':'no','metadata':{'uid':'no'}},"
+               "'kind' : 'TFJob', 'apiVersion':'a/v1',"
                "'metadata':{'annotations':{'name':'no','a':'\\'uid\\':\\'no\\''},"
-               "'labels':{'uid':'no'},'name' : 'yes','ownerReferences':[{'uid':'no','kind':'no'}],"
+               "'labels':{'uid':'no'},'name' : 'yes',"
+               "'ownerReferences':[{'uid':'no','kind':'no','apiVersion':'no'}],"
                "'uid':'yes-1','z':{'name':'no','uid':'no'}},'spec':{'name':'no'",
-               "TFJob", "", "yes", "yes-1");
+               "a/v1", "TFJob", "", "yes", "yes-1");
 }
 
 static void test_a_head_may_end_anywhere(void **state)
@@ -404,8 +407,8 @@ static void test_a_head_may_end_anywhere(void **state)
     }
     assert_string_equal(d->result.uid, "u");
     assert_string_equal(d->result.name, "p\\\"q");
-    check_head(d, "", "", "", "", "");
-    check_head(d, "}}}]]{{'metadata':{'uid':'u'", "", "", "", "u");
+    check_head(d, "", "", "", "", "", "");
+    check_head(d, "}}}]]{{'metadata':{'uid':'u'", "", "", "", "", "u");
 }
 
 int main(void)

@@ -31,6 +31,7 @@ const struct table table_thing = {
     .version = THING_VERSION,
     .status = THING_STATUS,
     .kind = TABLE_NO_COLUMN,
+    .group = TABLE_NO_COLUMN,
     .in_etcd = THING_DELETED,
     .finished = THING_ENDED,
     .deleted = THING_DELETED,
