@@ -10,8 +10,8 @@ README = (combinations.ROOT / "README.md").read_text()
 
 def section(title):
     """The text below a heading, up to the next one of its level."""
-    level, text = re.search(rf"^(#+) {re.escape(title)}\n(.*)", README, re.MULTILINE | re.DOTALL).groups()
-    return re.split(rf"^#{{1,{len(level)}}} ", text, maxsplit=1, flags=re.MULTILINE)[0]
+    level, text = re.search(rf"^(##+) {re.escape(title)}\n(.*)", README, re.MULTILINE | re.DOTALL).groups()
+    return re.split(rf"^#{{2,{len(level)}}} ", text, maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def test_lists_each_component():
