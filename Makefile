@@ -209,7 +209,7 @@ unit: $(TESTS) ## unit, property and fault tests, replay of the fuzz corpora
 	@test/run $(TESTS)
 
 test-manifests: all | deps-test ## what manifests/ renders to, in every combination
-	SHIPPER='$(SHIPPER)' $(PYTEST) -q test/manifests $(ARGS)
+	SHIPPER='$(SHIPPER)' $(PYTEST) --numprocesses=$(WORKERS) -q test/manifests $(ARGS)
 
 # pytest finds the program in SHIPPER and the *_check programs in CHECKS.
 INTEGRATION = SHIPPER='$(SHIPPER)' CHECKS='$(abspath $(OUT)/test/integration/check)' $(PYTEST)
