@@ -220,7 +220,8 @@ static void on_grace_over(uv_timer_t *timer)
     stop(timer->data);
 }
 
-/* All rows are written: the snapshots that ended meanwhile are swept, which may make more rows. */
+/* All rows are written: the snapshots that ended meanwhile are swept, piece by piece, which may make
+ * more rows. */
 static void on_drained(void *context)
 {
     struct run *run = context;

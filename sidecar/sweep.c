@@ -2,7 +2,10 @@
  *
  * Happy path: the mark of a kind comes; once all rows that came before it are written, the database is
  * asked which objects of this cluster and kind it holds as alive; those that the snapshot did not show
- * get a tombstone, which goes the way of every row.
+ * are counted, and get a tombstone, which goes the way of every row.
+ *
+ * The answer may name very many objects: it is worked through in pieces, one a tick, so that the loop
+ * turns meanwhile. What events say between two pieces counts: an object may be shown or deleted.
  *
  * Failure modes:
  *   no CLUSTER_ID                       nothing is swept, since another cluster's rows could be meant;
@@ -12,6 +15,10 @@
  *   be closed
  *   the database can't be asked         again after a while; a newer mark takes its place
  *   a late event of a swept object      its version is higher than the tombstone's: the row revives
+ *   the outbox is full                  tombstones wait until there is room
+ *   a newer mark comes meanwhile        it takes the place of the older one
+ *   the process ends in the middle      what is left is done within the grace, else after the next
+ *                                       snapshot
  */
 #include "sidecar/sweep.h"
 
@@ -28,6 +35,11 @@
 /* The brake: a sweep of more than this many live rows must leave at least half of them. */
 #define BRAKE_FROM 20
 
+/* What is done in one piece, and what a tombstone costs where a look at an object costs 1: some
+ * milliseconds in all. */
+#define PIECE          5000
+#define TOMBSTONE_COST 10
+
 /* A mark whose sweep is still to be made. */
 struct mark {
     bool waits;
@@ -36,16 +48,26 @@ struct mark {
     char version[34];  /* the mark's resourceVersion */
 };
 
+enum stage { /* in their order */
+             STAGE_IDLE,
+             STAGE_ASKING,   /* the database, what is alive */
+             STAGE_COUNTING, /* what has vanished, for the brake */
+             STAGE_CLOSING,
+};
+
 struct sweep {
     struct sweep_settings settings;
     struct snapshot *snapshot;
     struct mark marks[MAX_SCOPES];
-    bool asking;
     bool ending;       /* what fails now is not tried again */
     int64_t resume_us; /* no question before this moment: the last one failed */
-    size_t scope;      /* that is asked about */
+    enum stage stage;
+    size_t scope; /* that is swept; this and what follows: from STAGE_ASKING on */
     struct mark mark;
     struct store_listing listing;
+    struct text rest; /* of listing.uids: still to be looked at in this stage */
+    size_t vanished;
+    size_t closed;
     bool said_no_cluster;
 };
 
@@ -97,6 +119,13 @@ static const char *scope_group(size_t scope)
     return kind != NULL ? kind->group : "";
 }
 
+static void finish(struct sweep *sweep)
+{
+    sweep->stage = STAGE_IDLE;
+    buffer_fini(&sweep->listing.uids);
+    buffer_init(&sweep->listing.uids, LISTING_LIMIT);
+}
+
 static void note_mark(struct sweep *sweep, uint64_t connection, size_t scope,
                       const struct watch_result *result, int64_t now_us)
 {
@@ -114,6 +143,9 @@ static void note_mark(struct sweep *sweep, uint64_t connection, size_t scope,
             log_string("kind", result->kind), log_string("api_version", result->api_version));
         return;
     }
+    /* What the newer snapshot did not show is forgotten: the older one could not tell it from vanished. */
+    if (sweep->scope == scope && sweep->stage > STAGE_ASKING)
+        finish(sweep);
     struct mark *mark = &sweep->marks[scope];
     *mark = (struct mark){.waits = true, .since = since, .marked_us = now_us};
     memcpy(mark->version, result->version, sizeof(mark->version));
@@ -202,28 +234,6 @@ static bool has_vanished(const struct sweep *sweep, struct text uid)
     return !snapshot_is_present(sweep->snapshot, sweep->scope, uid, sweep->mark.since);
 }
 
-static size_t count_vanished(const struct sweep *sweep)
-{
-    struct text rest = buffer_text(&sweep->listing.uids);
-    struct text uid;
-    size_t vanished = 0;
-    while (next_uid(&rest, &uid))
-        vanished += has_vanished(sweep, uid);
-    return vanished;
-}
-
-static size_t close_vanished(struct sweep *sweep)
-{
-    struct text rest = buffer_text(&sweep->listing.uids);
-    struct text uid;
-    size_t closed = 0;
-    while (next_uid(&rest, &uid)) {
-        if (has_vanished(sweep, uid) && put_tombstone(sweep, uid))
-            closed++;
-    }
-    return closed;
-}
-
 /* A newer mark of the same scope takes the place of the one that could not be swept. */
 static void ask_again_later(struct sweep *sweep)
 {
@@ -240,43 +250,79 @@ static void ask_again_later(struct sweep *sweep)
     sweep->resume_us = clock_now_us() + RETRY_US;
 }
 
-static void decide(struct sweep *sweep)
+static void enter(struct sweep *sweep, enum stage stage)
+{
+    sweep->stage = stage;
+    sweep->rest = buffer_text(&sweep->listing.uids);
+}
+
+/* True if the brake holds. */
+static bool brake(struct sweep *sweep)
 {
     size_t alive = sweep->listing.count;
-    size_t vanished = count_vanished(sweep);
-    if (alive > BRAKE_FROM && vanished > alive / 2) {
-        LOG(sweep->settings.logger, ERROR,
-            "sweep refused: it would close more than half of the live rows; if the snapshot is "
-            "right, "
-            "close them by hand",
-            log_string("kind", scope_kind(sweep->scope)),
-            log_string("api_group", scope_group(sweep->scope)), log_int("alive", (int64_t)alive),
-            log_int("vanished", (int64_t)vanished));
-    } else {
-        size_t closed = close_vanished(sweep);
-        LOG(sweep->settings.logger, INFO, "swept", log_string("kind", scope_kind(sweep->scope)),
-            log_string("api_group", scope_group(sweep->scope)), log_int("alive", (int64_t)alive),
-            log_int("vanished", (int64_t)vanished), log_int("closed", (int64_t)closed));
-        dispatch_wake(sweep->settings.dispatch);
+    if (alive <= BRAKE_FROM || sweep->vanished <= alive / 2)
+        return false;
+    LOG(sweep->settings.logger, ERROR,
+        "sweep refused: it would close more than half of the live rows; if the snapshot is right, "
+        "close them by hand",
+        log_string("kind", scope_kind(sweep->scope)),
+        log_string("api_group", scope_group(sweep->scope)), log_int("alive", (int64_t)alive),
+        log_int("vanished", (int64_t)sweep->vanished));
+    return true;
+}
+
+static void count_piece(struct sweep *sweep)
+{
+    struct text uid;
+    for (size_t cost = 0; cost < PIECE && next_uid(&sweep->rest, &uid); cost++)
+        sweep->vanished += has_vanished(sweep, uid);
+    if (sweep->rest.length > 0)
+        return;
+    if (brake(sweep))
+        finish(sweep);
+    else
+        enter(sweep, STAGE_CLOSING);
+}
+
+static void close_piece(struct sweep *sweep)
+{
+    struct text uid;
+    if (outbox_is_full(sweep->settings.outbox))
+        return;
+    for (size_t cost = 0; cost < PIECE && next_uid(&sweep->rest, &uid); cost++) {
+        if (!has_vanished(sweep, uid))
+            continue;
+        cost += TOMBSTONE_COST;
+        sweep->closed += put_tombstone(sweep, uid);
     }
+    dispatch_wake(sweep->settings.dispatch);
+    if (sweep->rest.length > 0)
+        return;
+    LOG(sweep->settings.logger, INFO, "swept", log_string("kind", scope_kind(sweep->scope)),
+        log_string("api_group", scope_group(sweep->scope)),
+        log_int("alive", (int64_t)sweep->listing.count),
+        log_int("vanished", (int64_t)sweep->vanished), log_int("closed", (int64_t)sweep->closed));
+    finish(sweep);
 }
 
 static void on_answered(void *context, bool ok)
 {
     struct sweep *sweep = context;
-    sweep->asking = false;
-    if (ok)
-        decide(sweep);
-    else
+    if (!ok) {
         ask_again_later(sweep);
-    buffer_fini(&sweep->listing.uids);
-    buffer_init(&sweep->listing.uids, LISTING_LIMIT);
+        finish(sweep);
+        return;
+    }
+    sweep->vanished = 0;
+    sweep->closed = 0;
+    enter(sweep, STAGE_COUNTING);
+    count_piece(sweep);
 }
 
 static void ask(struct sweep *sweep, size_t scope)
 {
     struct scope what = scope_at(scope);
-    sweep->asking = true;
+    sweep->stage = STAGE_ASKING;
     sweep->scope = scope;
     sweep->mark = sweep->marks[scope];
     sweep->marks[scope].waits = false;
@@ -295,15 +341,31 @@ static size_t next_mark(const struct sweep *sweep)
     return SCOPE_NONE;
 }
 
-void sweep_tick(struct sweep *sweep)
+/* Begins with the next mark, if it is time. */
+static void begin(struct sweep *sweep)
 {
-    if (sweep->asking || clock_now_us() < sweep->resume_us)
-        return;
     size_t scope = next_mark(sweep);
-    if (scope == SCOPE_NONE)
+    if (scope == SCOPE_NONE || clock_now_us() < sweep->resume_us)
         return;
     if (!outbox_holds_from(sweep->settings.outbox, sweep->marks[scope].marked_us))
         ask(sweep, scope);
+}
+
+void sweep_tick(struct sweep *sweep)
+{
+    switch (sweep->stage) {
+    case STAGE_IDLE:
+        begin(sweep);
+        break;
+    case STAGE_ASKING:
+        break;
+    case STAGE_COUNTING:
+        count_piece(sweep);
+        break;
+    case STAGE_CLOSING:
+        close_piece(sweep);
+        break;
+    }
 }
 
 void sweep_end(struct sweep *sweep)
@@ -314,5 +376,5 @@ void sweep_end(struct sweep *sweep)
 
 bool sweep_is_idle(const struct sweep *sweep)
 {
-    return !sweep->asking && next_mark(sweep) == SCOPE_NONE;
+    return sweep->stage == STAGE_IDLE && next_mark(sweep) == SCOPE_NONE;
 }

@@ -33,13 +33,13 @@ void sweep_closed(struct sweep *sweep, uint64_t connection);
 void sweep_document(struct sweep *sweep, uint64_t connection, const struct watch_result *result,
                     int64_t now_us);
 
-/* Begins what can be begun: every tick. */
+/* Begins what can be begun, or does the next piece of what was begun: every tick. */
 void sweep_tick(struct sweep *sweep);
 
 /* The process is about to end: what waits is asked at once, and once. */
 void sweep_end(struct sweep *sweep);
 
-/* True if no mark waits to be swept. */
+/* True if no mark waits to be swept, and none is being swept. */
 bool sweep_is_idle(const struct sweep *sweep);
 
 #endif

@@ -84,6 +84,21 @@ static enum error_code write_rows(void *context, struct row *const *rows, size_t
     return ERROR_NONE;
 }
 
+/* All of the table that live: it knows no clusters. */
+static void list_alive(struct fake_store *fake, struct store_listing *listing)
+{
+    buffer_reset(&listing->uids);
+    listing->count = 0;
+    for (size_t i = 0; i < fake->row_count; i++) {
+        const struct row *row = fake->rows[i];
+        if (row->table != listing->table || row->cells[row->table->in_etcd].integer != 1)
+            continue;
+        buffer_append(&listing->uids, row_uid(row));
+        buffer_append_char(&listing->uids, '\n');
+        listing->count++;
+    }
+}
+
 /* ---- requests -------------------------------------------------------------------------------- */
 
 static void check_batch(const struct batch *batch)
@@ -137,6 +152,8 @@ static void answer(struct fake_store *fake, struct store_request *request)
         fail_request(request, fake->fail_class);
     else
         isolate_batch(request, write_rows, fake);
+    if (request->listing != NULL && request->error.code == ERROR_NONE)
+        list_alive(fake, request->listing);
     request->attempts = 1;
     request->write_us = 1;
     fake->busy[request->batch.lane] = false;
