@@ -34,6 +34,7 @@ struct plan {
     struct buffer sql;
     struct buffer reason;
     size_t changes; /* in that step */
+    size_t where;   /* of that step */
     bool required;
     bool failed; /* no memory, or no room */
 };
@@ -43,6 +44,7 @@ static void begin_step(struct plan *plan)
     buffer_reset(&plan->sql);
     buffer_reset(&plan->reason);
     plan->changes = 0;
+    plan->where = 0;
     plan->required = false;
 }
 
@@ -63,7 +65,8 @@ static void end_step(struct plan *plan, const char *table, bool sliced)
         return;
     }
     struct migration_step *step = &migration->steps[migration->count++];
-    *step = (struct migration_step){.table = table, .required = plan->required, .sliced = sliced};
+    *step = (struct migration_step){
+        .table = table, .where = plan->where, .required = plan->required, .sliced = sliced};
     step->sql = copy_of(&plan->sql);
     step->reason = copy_of(&plan->reason);
     if (step->sql == NULL || step->reason == NULL)
@@ -248,6 +251,7 @@ static void plan_times(struct plan *plan, const struct table *table)
                        separator, name, name, name);
         separator = ", ";
     }
+    plan->where = plan->sql.length;
     separator = " WHERE (";
     for (size_t i = 0; i < table->column_count; i++) {
         if (!is_time(table, i))
@@ -266,9 +270,10 @@ static void plan_uids(struct plan *plan, const struct table *table, bool require
     begin_step(plan);
     plan->required = required;
     buffer_appendf(&plan->sql,
-                   "UPDATE `%s` AS `old` SET `old`.`%s` = CONCAT('kubedl-row-', `old`.`id`)"
-                   " WHERE (`old`.`%s` IS NULL OR `old`.`%s` = '')",
-                   table->name, uid, uid, uid);
+                   "UPDATE `%s` AS `old` SET `old`.`%s` = CONCAT('kubedl-row-', `old`.`id`)",
+                   table->name, uid);
+    plan->where = plan->sql.length;
+    buffer_appendf(&plan->sql, " WHERE (`old`.`%s` IS NULL OR `old`.`%s` = '')", uid, uid);
     buffer_appendf(&plan->reason, "a row without %s keeps its data under a made-up one", uid);
     end_step(plan, table->name, true);
 }
@@ -285,9 +290,10 @@ static void plan_nulls(struct plan *plan, const struct table *table)
             buffer_appendf(&plan->sql, "`old`.`%s` = COALESCE(`old`.`%s`, %s), ", column->name,
                            column->name, column->initial);
     }
-    buffer_appendf(&plan->sql,
-                   "`old`.`%s` = COALESCE(`old`.`%s`, `old`.`%s`, UTC_TIMESTAMP()) WHERE (",
+    buffer_appendf(&plan->sql, "`old`.`%s` = COALESCE(`old`.`%s`, `old`.`%s`, UTC_TIMESTAMP())",
                    created, created, table->columns[table->modified].name);
+    plan->where = plan->sql.length;
+    buffer_append_string(&plan->sql, " WHERE (");
     for (size_t i = 0; i < table->column_count; i++) {
         if (table->columns[i].initial != NULL)
             buffer_appendf(&plan->sql, "`old`.`%s` IS NULL OR ", table->columns[i].name);
@@ -467,6 +473,22 @@ static void plan_all(struct plan *plan, const struct schema *schema)
                    "the rows are repaired");
 }
 
+static enum error_code make(const struct schema *schema, struct migration *migration,
+                            void (*plan_steps)(struct plan *plan, const struct schema *schema),
+                            struct error *err)
+{
+    struct plan plan = {.migration = migration};
+    buffer_init(&plan.sql, TEXT_LIMIT);
+    buffer_init(&plan.reason, TEXT_LIMIT);
+    plan_steps(&plan, schema);
+    buffer_fini(&plan.sql);
+    buffer_fini(&plan.reason);
+    if (!plan.failed)
+        return ERROR_NONE;
+    migration_fini(migration);
+    return error_set(err, ERROR_NOMEM, "no memory for the steps of a migration");
+}
+
 enum error_code migration_plan(const struct schema *schema, struct migration *migration,
                                struct error *err)
 {
@@ -482,17 +504,23 @@ enum error_code migration_plan(const struct schema *schema, struct migration *mi
             return ERROR_OPERATOR;
     }
 
-    struct plan plan = {.migration = migration};
-    buffer_init(&plan.sql, TEXT_LIMIT);
-    buffer_init(&plan.reason, TEXT_LIMIT);
-    plan_all(&plan, schema);
-    buffer_fini(&plan.sql);
-    buffer_fini(&plan.reason);
-    if (plan.failed) {
-        migration_fini(migration);
-        return error_set(err, ERROR_NOMEM, "no memory for the steps of a migration");
+    return make(schema, migration, plan_all, err);
+}
+
+static void plan_all_rows(struct plan *plan, const struct schema *schema)
+{
+    for (size_t i = 0; i < schema->table_count; i++) {
+        plan_times(plan, schema->tables[i].table);
+        plan_uids(plan, schema->tables[i].table, false);
+        plan_nulls(plan, schema->tables[i].table);
     }
-    return ERROR_NONE;
+}
+
+enum error_code migration_plan_rows(const struct schema *schema, struct migration *migration,
+                                    struct error *err)
+{
+    migration->count = 0;
+    return make(schema, migration, plan_all_rows, err);
 }
 
 void migration_fini(struct migration *migration)

@@ -26,8 +26,10 @@
 
 struct migration_step {
     const char *table;
-    char *sql;     /* one statement on one line, whole */
-    char *reason;  /* for a person */
+    char *sql;    /* one statement on one line, whole */
+    char *reason; /* for a person */
+    size_t where; /* sql + where: " WHERE ...", the rows `old` that it changes; 0: all, or more than
+                      one table is looked at */
     bool required; /* no row can be written before it is done */
     bool sliced;   /* may touch many rows, and can be done slice by slice */
 };
@@ -42,6 +44,11 @@ struct migration {
 enum error_code migration_plan(const struct schema *schema, struct migration *migration,
                                struct error *err) MUST_CHECK;
 void migration_fini(struct migration *migration);
+
+/* Only the steps that repair single rows, whatever the record says: for tables that KubeDL has written
+ * to since they were migrated. All of them have a .where. ERROR_NOMEM. */
+enum error_code migration_plan_rows(const struct schema *schema, struct migration *migration,
+                                    struct error *err) MUST_CHECK;
 
 /* Whether there is a required step among steps[from...]. */
 bool migration_is_required(const struct migration *migration, size_t from);

@@ -21,4 +21,7 @@ int command_replay(const struct config *config, int count, char **arguments, con
 int command_jobs(const struct config *config, int count, char **arguments);
 int command_pods(const struct config *config, int count, char **arguments);
 
+/* [OPTION]...: mends rows that KubeDL's writer has left wrong. */
+int command_repair(const struct config *config, int count, char **arguments);
+
 #endif

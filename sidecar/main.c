@@ -49,6 +49,8 @@ static const char usage[] =
     "  dead-letters drop ID    forget it (or all)\n"
     "  jobs [OPTION]...        jobs that the database knows (jobs --help)\n"
     "  pods JOB [OPTION]...    the pods of a job, by its name or uid\n"
+    "  repair [--dry-run]      mend rows that KubeDL's writer has left wrong, after\n"
+    "                          showing them (repair --help)\n"
     "  replay FILE|-           ship a recorded stream, or what kubectl get -o json\n"
     "                          printed, and end\n"
     "  --check-config          check the settings and print them, without secrets\n"
@@ -155,6 +157,7 @@ static const struct command commands[] = {
     {"dead-letters", command_dead_letters, true},
     {"jobs", command_jobs, true},
     {"pods", command_pods, true},
+    {"repair", command_repair, true},
     {"replay", replay, true},
 };
 

@@ -17,8 +17,6 @@
  */
 #include "sidecar/migrate.h"
 
-#include "lib/migration.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <uv.h>
@@ -189,6 +187,13 @@ static enum error_code run_step(struct migrator *migrator, const struct migratio
             log_string("reason", step->reason),
             log_int("duration_ms", (int64_t)((uv_hrtime() - begun_ns) / 1000000)));
     return code;
+}
+
+enum error_code migrate_step(struct db *db, struct logger *logger,
+                             const struct migration_step *step, struct db_error *err)
+{
+    struct migrator migrator = {.db = db, .logger = logger};
+    return run_step(&migrator, step, err);
 }
 
 /* ---- all steps ------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #ifndef SIDECAR_MIGRATE_H
 #define SIDECAR_MIGRATE_H
 
+#include "lib/migration.h"
 #include "lib/schema.h"
 #include "sidecar/db.h"
 #include "sidecar/logger.h"
@@ -15,5 +16,9 @@ enum error_code migrate_look(struct db *db, struct schema *schema, struct db_err
  * and a warning if rows can be written all the same. DBERROR_WAIT: it is going on over another
  * connection. */
 enum error_code migrate_run(struct db *db, struct logger *logger, struct db_error *err) MUST_CHECK;
+
+/* One step of a plan, slice by slice where it can be. Logged as well. */
+enum error_code migrate_step(struct db *db, struct logger *logger,
+                             const struct migration_step *step, struct db_error *err) MUST_CHECK;
 
 #endif

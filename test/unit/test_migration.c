@@ -260,6 +260,24 @@ static void test_rows_are_repaired_where_the_unique_key_is_gone(void **state)
     assert_false(migration_is_required(&world->migration, 5));
 }
 
+/* KubeDL may have written since. */
+static void test_rows_can_be_repaired_again(void **state)
+{
+    struct world *world = *state;
+    struct migration migration;
+    struct error err;
+    assert_int_equal(plan(world), 0);
+    assert_int_equal(migration_plan_rows(world->schema, &migration, &err), ERROR_NONE);
+    assert_int_equal(migration.count, 3);
+    for (size_t i = 0; i < migration.count; i++) {
+        const struct migration_step *step = &migration.steps[i];
+        assert_true(step->sliced && step->where > 0);
+        assert_memory_equal(step->sql + step->where, " WHERE (", strlen(" WHERE ("));
+        assert_string_equal(strstr(step->sql, " WHERE "), step->sql + step->where);
+    }
+    migration_fini(&migration);
+}
+
 static void test_unique_uid_that_may_be_null(void **state)
 {
     struct world *world = *state;
@@ -582,6 +600,7 @@ int main(void)
         TEST(test_index_on_uid_that_is_there_is_used_and_stays),
         TEST(test_rows_are_repaired_once_for_each_version),
         TEST(test_rows_are_repaired_where_the_unique_key_is_gone),
+        TEST(test_rows_can_be_repaired_again),
         TEST(test_unique_uid_that_may_be_null),
         TEST(test_missing_uid_may_be_null_at_first),
         TEST(test_unique_uid_of_another_character_set_stays_not_null),
