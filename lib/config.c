@@ -14,16 +14,37 @@ enum setting_type {
     TYPE_SECRET, /* the same, never shown; blanks at its ends may be meant */
     TYPE_NUMBER, /* int64_t */
     TYPE_SIZE,   /* int64_t, bytes */
-    TYPE_LEVEL,  /* enum log_level */
-    TYPE_FORMAT, /* enum log_format */
+    TYPE_CHOICE, /* an enum: the number of one of the names in a list */
 };
+
+const char *const ssl_mode_names[] = {
+    [SSL_MODE_DISABLED] = "disabled",
+    [SSL_MODE_PREFERRED] = "preferred",
+    [SSL_MODE_REQUIRED] = "required",
+    [SSL_MODE_VERIFY_CA] = "verify-ca",
+    [SSL_MODE_VERIFY_IDENTITY] = "verify-identity",
+    NULL,
+};
+
+enum { CHOICE_SSL_MODE, CHOICE_LOG_LEVEL, CHOICE_LOG_FORMAT };
+
+static const char *const *const choices[] = {
+    [CHOICE_SSL_MODE] = ssl_mode_names,
+    [CHOICE_LOG_LEVEL] = log_level_names,
+    [CHOICE_LOG_FORMAT] = log_format_names,
+};
+
+_Static_assert(sizeof(enum log_level) == sizeof(unsigned) &&
+                   sizeof(enum log_format) == sizeof(unsigned) &&
+                   sizeof(enum ssl_mode) == sizeof(unsigned),
+               "a choice is kept as an unsigned");
 
 struct setting {
     const char *name;
     enum setting_type type;
     size_t offset;        /* in struct config */
-    int64_t min, max;     /* of a number or size; bytes of a text */
-    const char *fallback; /* as a person would write it; "": empty; NULL: the setting is required */
+    int64_t min, max;     /* of a number or size; bytes of a text; min of a choice: its list */
+    const char *fallback; /* as a person would write it; "": empty */
     const char *help;     /* one or more sentences without the last full stop */
 };
 
@@ -44,10 +65,26 @@ static const struct setting settings[] = {
      "Port of the servers that name none"},
     {"MYSQL_DB_NAME", TYPE_TEXT, AT(mysql_db_name), 0, 64, "kubedl",
      "Database that holds the tables"},
-    {"MYSQL_USER", TYPE_TEXT, AT(mysql_user), 0, 128, NULL,
-     "Account on the database server"},
+    {"MYSQL_USER", TYPE_TEXT, AT(mysql_user), 0, CONFIG_MAX_USER, "",
+     "Account on the database server; must be set, unless MYSQL_USER_FILE is"},
     {"MYSQL_PASSWORD", TYPE_SECRET, AT(mysql_password), 0, MAX_TEXT, "",
      "Password of the account"},
+    {"MYSQL_USER_FILE", TYPE_TEXT, AT(mysql_user_file), 0, MAX_TEXT, "",
+     "File that holds what MYSQL_USER would; read at each connect, so that a Secret may change"},
+    {"MYSQL_PASSWORD_FILE", TYPE_TEXT, AT(mysql_password_file), 0, MAX_TEXT, "",
+     "The same for MYSQL_PASSWORD. A newline at the end of either file is not part of it"},
+    {"MYSQL_SSL_MODE", TYPE_CHOICE, AT(mysql_ssl_mode), CHOICE_SSL_MODE, 0, "preferred",
+     "TLS to the database. preferred: where the server offers it, which neither an attacker nor a "
+     "mistake has to respect; required: always, with whoever answers; verify-ca: with a "
+     "certificate of the authority in MYSQL_SSL_CA; verify-identity: with one for the name that "
+     "stands in MYSQL_HOST, too"},
+    {"MYSQL_SSL_CA", TYPE_TEXT, AT(mysql_ssl_ca), 0, MAX_TEXT, "",
+     "PEM file of the authorities that verify-ca and verify-identity trust; without it, "
+     "verify-identity trusts those of the system"},
+    {"MYSQL_SSL_CERT", TYPE_TEXT, AT(mysql_ssl_cert), 0, MAX_TEXT, "",
+     "PEM file of the certificate that this client shows, for accounts that need one"},
+    {"MYSQL_SSL_KEY", TYPE_TEXT, AT(mysql_ssl_key), 0, MAX_TEXT, "",
+     "PEM file of its key, where that is not in the same file"},
     {"REGION", TYPE_TEXT, AT(region), 0, 64, "",
      "Goes into the column deploy_region; without it, a job's own tenancy annotation decides"},
     {"CLUSTER_ID", TYPE_TEXT, AT(cluster_id), 0, 64, "",
@@ -82,9 +119,9 @@ static const struct setting settings[] = {
      "terminationGracePeriodSeconds"},
     {"LOG_SUMMARY_MS", TYPE_NUMBER, AT(log_summary_ms), 0, 86400000, "60000",
      "Milliseconds between two summary records in the log; 0: no summaries"},
-    {"LOG_LEVEL", TYPE_LEVEL, AT(log_level), 0, 0, "info",
+    {"LOG_LEVEL", TYPE_CHOICE, AT(log_level), CHOICE_LOG_LEVEL, 0, "info",
      "Least important records that are logged"},
-    {"LOG_FORMAT", TYPE_FORMAT, AT(log_format), 0, 0, "logfmt",
+    {"LOG_FORMAT", TYPE_CHOICE, AT(log_format), CHOICE_LOG_FORMAT, 0, "logfmt",
      "Layout of the log"},
 };
 /* clang-format on */
@@ -134,11 +171,8 @@ static void append_values(struct buffer *out, const struct setting *setting)
         buffer_append_string(out, " to ");
         append_size(out, setting->max);
         break;
-    case TYPE_LEVEL:
-        append_choices(out, log_level_names);
-        break;
-    case TYPE_FORMAT:
-        append_choices(out, log_format_names);
+    case TYPE_CHOICE:
+        append_choices(out, choices[setting->min]);
         break;
     }
 }
@@ -159,6 +193,13 @@ static const char *check_characters(struct text value, bool is_secret)
     if (!is_secret && (first == ' ' || last == ' '))
         return "begins or ends with a blank";
     return utf8_is_valid(value) ? NULL : "is not UTF-8";
+}
+
+const char *config_check_secret(struct text value)
+{
+    if (value.length == 0)
+        return "is empty";
+    return check_characters(value, true);
 }
 
 /* Takes digits from the front of value, as INT64_MAX if they are too many; -1 if there are none. */
@@ -209,20 +250,12 @@ static int find_name(const char *const *names, struct text value)
     return -1;
 }
 
-static bool parse_level(struct text value, enum log_level *field)
+static bool parse_choice(const struct setting *setting, struct text value, unsigned *field)
 {
-    int level = find_name(log_level_names, value);
-    if (level >= 0)
-        *field = (enum log_level)level;
-    return level >= 0;
-}
-
-static bool parse_format(struct text value, enum log_format *field)
-{
-    int format = find_name(log_format_names, value);
-    if (format >= 0)
-        *field = (enum log_format)format;
-    return format >= 0;
+    int number = find_name(choices[setting->min], value);
+    if (number >= 0)
+        *field = (unsigned)number;
+    return number >= 0;
 }
 
 static bool parse_text(const struct setting *setting, struct text value, char *field)
@@ -244,10 +277,8 @@ static bool parse(const struct setting *setting, struct text value, void *field)
         return parse_number(setting, value, field);
     case TYPE_SIZE:
         return parse_size(setting, value, field);
-    case TYPE_LEVEL:
-        return parse_level(value, field);
-    case TYPE_FORMAT:
-        return parse_format(value, field);
+    case TYPE_CHOICE:
+        return parse_choice(setting, value, field);
     }
     return false;
 }
@@ -275,10 +306,6 @@ static bool load(struct config *config, const struct setting *setting, const cha
 {
     if (value == NULL || value[0] == '\0')
         value = setting->fallback;
-    if (value == NULL) {
-        buffer_appendf(problems, "%s: must be set (%s)\n", setting->name, setting->help);
-        return false;
-    }
     if (value[0] == '\0')
         return true;
     const char *problem = check_characters(text_from(value), setting->type == TYPE_SECRET);
@@ -293,6 +320,76 @@ static bool load(struct config *config, const struct setting *setting, const cha
     return true;
 }
 
+/* ---- settings that depend on each other ------------------------------------------------------ */
+
+static bool load_hosts(struct config *config, struct buffer *problems)
+{
+    struct error err;
+    if (config->mysql_host[0] == '\0' ||
+        hosts_parse(text_from(config->mysql_host), (uint16_t)config->mysql_port, config->hosts,
+                    &config->host_count, &err) == ERROR_NONE)
+        return true;
+    buffer_appendf(problems, "MYSQL_HOST: %s\n", err.text);
+    return false;
+}
+
+/* Whatever it is, good or bad: a bad one is told of elsewhere. */
+static bool is_set(config_get *get, void *context, const char *name)
+{
+    const char *value = get(context, name);
+    return value != NULL && value[0] != '\0';
+}
+
+/* Nobody can know which of the two is meant. */
+static bool check_alternatives(config_get *get, void *context, const char *name,
+                               const char *file_name, struct buffer *problems)
+{
+    if (!is_set(get, context, name) || !is_set(get, context, file_name))
+        return true;
+    buffer_appendf(problems, "%s: %s is set as well: keep one of them\n", file_name, name);
+    return false;
+}
+
+static bool check_account(const struct config *config, config_get *get, void *context,
+                          struct buffer *problems)
+{
+    bool good = check_alternatives(get, context, "MYSQL_USER", "MYSQL_USER_FILE", problems);
+    good &= check_alternatives(get, context, "MYSQL_PASSWORD", "MYSQL_PASSWORD_FILE", problems);
+    if (!is_set(get, context, "MYSQL_USER") && config->mysql_user_file[0] == '\0') {
+        buffer_append_string(problems,
+                             "MYSQL_USER: must be set (or MYSQL_USER_FILE) to the account on the "
+                             "database server\n");
+        good = false;
+    }
+    return good;
+}
+
+/* A certificate that is not looked at makes people feel safe who are not. */
+static bool check_tls(const struct config *config, config_get *get, void *context,
+                      struct buffer *problems)
+{
+    const size_t before = problems->length;
+    if (is_set(get, context, "MYSQL_SSL_MODE") &&
+        find_name(ssl_mode_names, text_from(get(context, "MYSQL_SSL_MODE"))) < 0)
+        return true; /* nobody knows which mode the others should fit */
+    bool verifies = config->mysql_ssl_mode >= SSL_MODE_VERIFY_CA;
+    if (config->mysql_ssl_ca[0] != '\0' && !verifies)
+        buffer_appendf(problems,
+                       "MYSQL_SSL_CA: is not looked at with MYSQL_SSL_MODE=%s: set that to "
+                       "verify-identity or verify-ca\n",
+                       ssl_mode_names[config->mysql_ssl_mode]);
+    if (config->mysql_ssl_ca[0] == '\0' && config->mysql_ssl_mode == SSL_MODE_VERIFY_CA)
+        buffer_append_string(problems,
+                             "MYSQL_SSL_CA: must be set for MYSQL_SSL_MODE=verify-ca (with the "
+                             "system's authorities, anybody's certificate would do)\n");
+    if (config->mysql_ssl_cert[0] != '\0' && config->mysql_ssl_mode == SSL_MODE_DISABLED)
+        buffer_append_string(problems,
+                             "MYSQL_SSL_CERT: is not used with MYSQL_SSL_MODE=disabled\n");
+    if (config->mysql_ssl_key[0] != '\0' && config->mysql_ssl_cert[0] == '\0')
+        buffer_append_string(problems, "MYSQL_SSL_KEY: is of no use without MYSQL_SSL_CERT\n");
+    return problems->length == before;
+}
+
 enum error_code config_load(struct config *config, config_get *get, void *context,
                             struct buffer *problems)
 {
@@ -301,13 +398,9 @@ enum error_code config_load(struct config *config, config_get *get, void *contex
     for (size_t i = 0; i < SETTING_COUNT; i++)
         good &= load(config, &settings[i], get(context, settings[i].name), problems);
 
-    struct error err;
-    if (config->mysql_host[0] != '\0' &&
-        hosts_parse(text_from(config->mysql_host), (uint16_t)config->mysql_port, config->hosts,
-                    &config->host_count, &err) != ERROR_NONE) {
-        buffer_appendf(problems, "MYSQL_HOST: %s\n", err.text);
-        good = false;
-    }
+    good &= load_hosts(config, problems);
+    good &= check_account(config, get, context, problems);
+    good &= check_tls(config, get, context, problems);
     return good ? ERROR_NONE : ERROR_OPERATOR;
 }
 
@@ -325,9 +418,7 @@ static void append_help(struct buffer *out, const struct setting *setting)
         append_values(out, setting);
         buffer_append_char(out, '.');
     }
-    if (setting->fallback == NULL)
-        buffer_append_string(out, " Must be set.");
-    else if (setting->fallback[0] != '\0')
+    if (setting->fallback[0] != '\0')
         buffer_appendf(out, " Default: %s.", setting->fallback);
 }
 
@@ -376,9 +467,7 @@ void config_markdown(struct buffer *out)
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         const struct setting *setting = &settings[i];
         buffer_appendf(out, "| `%s` | ", setting->name);
-        if (setting->fallback == NULL)
-            buffer_append_string(out, "(must be set)");
-        else if (setting->fallback[0] != '\0')
+        if (setting->fallback[0] != '\0')
             buffer_appendf(out, "`%s`", setting->fallback);
         buffer_append_string(out, " | ");
         append_values(out, setting);
@@ -401,11 +490,8 @@ static void append_value(struct buffer *out, const struct setting *setting, cons
     case TYPE_SIZE:
         append_size(out, *(const int64_t *)field);
         break;
-    case TYPE_LEVEL:
-        buffer_append_string(out, log_level_names[*(const enum log_level *)field]);
-        break;
-    case TYPE_FORMAT:
-        buffer_append_string(out, log_format_names[*(const enum log_format *)field]);
+    case TYPE_CHOICE:
+        buffer_append_string(out, choices[setting->min][*(const unsigned *)field]);
         break;
     }
 }

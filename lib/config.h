@@ -6,12 +6,14 @@
 #include "lib/buffer.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/text.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #define CONFIG_TEXT_SIZE 1024 /* longest text value, NUL included */
 #define CONFIG_MAX_HOSTS 16
+#define CONFIG_MAX_USER  128 /* bytes of an account's name */
 
 struct config_host {
     char name[256]; /* as written, but for brackets: never a resolved address, so that TLS can
@@ -19,12 +21,31 @@ struct config_host {
     uint16_t port;  /* 0 for a Unix socket */
 };
 
+/* How much of TLS a connection must have; each one takes less than the one before. */
+enum ssl_mode {
+    SSL_MODE_DISABLED,
+    SSL_MODE_PREFERRED,       /* TLS where the server offers it, else none */
+    SSL_MODE_REQUIRED,        /* TLS with anybody */
+    SSL_MODE_VERIFY_CA,       /* with who has a certificate of this authority */
+    SSL_MODE_VERIFY_IDENTITY, /* with who has one for the name that is in MYSQL_HOST */
+};
+
+/* Their names, by number; end in NULL. */
+extern const char *const ssl_mode_names[];
+
 struct config {
     char mysql_host[CONFIG_TEXT_SIZE]; /* "a,b:3307,[::1]:3306,/run/mysqld/mysqld.sock" */
     int64_t mysql_port;
     char mysql_db_name[CONFIG_TEXT_SIZE];
     char mysql_user[CONFIG_TEXT_SIZE];
-    char mysql_password[CONFIG_TEXT_SIZE]; /* secret */
+    char mysql_password[CONFIG_TEXT_SIZE];      /* secret */
+    char mysql_user_file[CONFIG_TEXT_SIZE];     /* "": it is mysql_user; these two are for
+                                                   sidecar/credentials to read */
+    char mysql_password_file[CONFIG_TEXT_SIZE]; /* the same */
+    enum ssl_mode mysql_ssl_mode;
+    char mysql_ssl_ca[CONFIG_TEXT_SIZE]; /* "": the system's authorities */
+    char mysql_ssl_cert[CONFIG_TEXT_SIZE];
+    char mysql_ssl_key[CONFIG_TEXT_SIZE]; /* "": it is in the file of mysql_ssl_cert */
     char region[CONFIG_TEXT_SIZE];
     char cluster_id[CONFIG_TEXT_SIZE];
     char event_source[CONFIG_TEXT_SIZE];
@@ -54,6 +75,10 @@ typedef const char *config_get(void *context, const char *name);
  * them, without secret values. Empty is the same as not set (KubeDL's rule). */
 enum error_code config_load(struct config *config, config_get *get, void *context,
                             struct buffer *problems) MUST_CHECK;
+
+/* NULL, or what is wrong with a secret that does not come from a variable: the same rules, and it is
+ * not empty. */
+const char *config_check_secret(struct text value);
 
 /* For --help: one setting after another, wrapped for a terminal of 80 columns. */
 void config_help(struct buffer *out);

@@ -6,8 +6,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define TLS_ERROR      2026
-#define MAX_ROW_DIGITS 9
+#define UNREACHABLE 2002
+#define TLS_ERROR   2026
+#define MAX_DIGITS  9
 
 /* Where one number says several things, a part of the message tells which: the first line that fits
  * counts. */
@@ -22,9 +23,12 @@ struct known {
 #define LIMIT_ADVICE                                                                               \
     "raise the limit of connections on the database server, or lower DB_CONNECTIONS"
 #define REACH_ADVICE "see that the server runs and that MYSQL_HOST and MYSQL_PORT name it"
-#define LOGIN_ADVICE "check MYSQL_USER and MYSQL_PASSWORD against the account on the server"
+#define LOGIN_ADVICE                                                                               \
+    "check MYSQL_USER and MYSQL_PASSWORD (or their files) against the account on the server; one " \
+    "that must use TLS needs MYSQL_SSL_MODE=required or more, one that must show a certificate "   \
+    "MYSQL_SSL_CERT"
 #define PLUGIN_ADVICE                                                                              \
-    "install the client's authentication plugin (package libmariadb3) or set MYSQL_PLUGIN_DIR to " \
+    "install the client's authentication plugin (package libmariadb3) or set MARIADB_PLUGIN_DIR to " \
     "its folder"
 #define EXPIRED_ADVICE "give the account a new password and put it into MYSQL_PASSWORD"
 #define LOCKED_ADVICE  "unlock the account (ALTER USER ... ACCOUNT UNLOCK)"
@@ -34,7 +38,26 @@ struct known {
 #define SCHEMA_ADVICE                                                                              \
     "the tables are not as this program made them: restart it, with an account that may alter "    \
     "them"
-#define TLS_ADVICE    "check the certificates of server and client, and that both speak TLS"
+#define TLS_ADVICE                                                                                 \
+    "check MYSQL_SSL_CA, MYSQL_SSL_CERT and MYSQL_SSL_KEY, and that the server speaks TLS 1.2 or " \
+    "1.3"
+#define NO_TLS_ADVICE                                                                              \
+    "switch TLS on at the server (ssl_cert and ssl_key in its settings); or set "                  \
+    "MYSQL_SSL_MODE=preferred to go without, if nobody else can listen"
+#define AUTHORITY_ADVICE                                                                           \
+    "MYSQL_SSL_CA must name the file of the authority that has signed the server's certificate"
+#define VALIDITY_ADVICE                                                                            \
+    "renew the server's certificate, or set the clock of the machine that is wrong"
+#define NAME_ADVICE                                                                                \
+    "the server's certificate is for another name than stands in MYSQL_HOST: write one there "     \
+    "that "                                                                                        \
+    "it is for, or have a certificate made for this one; MYSQL_SSL_MODE=verify-ca does not look "  \
+    "at "                                                                                          \
+    "the name"
+#define HUNG_UP_ADVICE                                                                             \
+    "the server's log says why it hung up; it may not trust the certificate in MYSQL_SSL_CERT"
+#define CLIENT_CERTIFICATE_ADVICE                                                                  \
+    "MYSQL_SSL_CERT must name a certificate that the server trusts, and MYSQL_SSL_KEY its key"
 #define WRITER_ADVICE "MYSQL_HOST should list the server that takes writes"
 #define QUORUM_ADVICE                                                                              \
     "the Galera node has no quorum: list the other nodes in MYSQL_HOST, or heal the cluster"
@@ -51,6 +74,7 @@ static const struct known known[] = {
 
     /* The connection is gone, or what was prepared in it. */
     {2006, DBERROR_RECONNECT, NULL, REACH_ADVICE},
+    {2013, DBERROR_RECONNECT, "sending authentication", HUNG_UP_ADVICE},
     {2013, DBERROR_RECONNECT, NULL, REACH_ADVICE},
     {2055, DBERROR_RECONNECT, NULL, REACH_ADVICE},
     {2014, DBERROR_RECONNECT, NULL, NULL}, /* commands out of sync */
@@ -72,6 +96,13 @@ static const struct known known[] = {
     {2026, DBERROR_RECONNECT, "eof", REACH_ADVICE},
     {2026, DBERROR_RECONNECT, "reset by", REACH_ADVICE},
     {2026, DBERROR_RECONNECT, "Broken pipe", REACH_ADVICE},
+    {2026, DBERROR_OPERATOR, "does not support it", NO_TLS_ADVICE},
+    {2026, DBERROR_OPERATOR, "issuer certificate", AUTHORITY_ADVICE},
+    {2026, DBERROR_OPERATOR, "self-signed", AUTHORITY_ADVICE},
+    {2026, DBERROR_OPERATOR, "has expired", VALIDITY_ADVICE},
+    {2026, DBERROR_OPERATOR, "not yet valid", VALIDITY_ADVICE},
+    {2026, DBERROR_OPERATOR, "server certificate failed", NAME_ADVICE},
+    {2026, DBERROR_OPERATOR, "alert", CLIENT_CERTIFICATE_ADVICE}, /* it is the server that objects */
     {2026, DBERROR_OPERATOR, NULL, TLS_ADVICE},
 
     /* Another server may take writes. */
@@ -247,6 +278,23 @@ const char *dberror_advice(unsigned number, struct text message, enum dberror_ph
     return found != NULL && !heals_by_itself ? found->advice : NULL;
 }
 
+unsigned dberror_number(unsigned number, struct text message)
+{
+    static const char before[] = "cannot be verified: ";
+    const size_t before_length = sizeof(before) - 1;
+    const char *found =
+        message.length > 0 ? memmem(message.data, message.length, before, before_length) : NULL;
+    if (number != UNREACHABLE || found == NULL)
+        return number;
+    size_t at = (size_t)(found - message.data) + before_length;
+    unsigned told = 0;
+    for (size_t digits = 0; digits < MAX_DIGITS && at < message.length && message.data[at] >= '0' &&
+                            message.data[at] <= '9';
+         digits++, at++)
+        told = told * 10 + (unsigned)(message.data[at] - '0');
+    return told != 0 ? told : number;
+}
+
 size_t dberror_row(struct text message)
 {
     static const char before[] = " at row ";
@@ -254,7 +302,7 @@ size_t dberror_row(struct text message)
     size_t start = message.length;
     size_t row = 0;
     size_t unit = 1;
-    while (start > 0 && message.length - start < MAX_ROW_DIGITS && message.data[start - 1] >= '0' &&
+    while (start > 0 && message.length - start < MAX_DIGITS && message.data[start - 1] >= '0' &&
            message.data[start - 1] <= '9') {
         row += unit * (size_t)(message.data[--start] - '0');
         unit *= 10;

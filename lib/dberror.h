@@ -26,6 +26,10 @@ enum dberror_phase { DBERROR_CONNECTING, DBERROR_CONNECTED };
 enum dberror_class dberror_classify(unsigned number, const char *sqlstate, struct text message,
                                     enum dberror_phase phase);
 
+/* The number that counts: a server that refuses a client before TLS stands is reported as 2002, with
+ * its own number ("...cannot be verified: 1040 - Too many connections") in the text. */
+unsigned dberror_number(unsigned number, struct text message);
+
 const char *dberror_class_name(enum dberror_class class);
 
 /* What a person can do about it: one sentence, or NULL where there is nothing to do. */

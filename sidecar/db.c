@@ -6,6 +6,8 @@
  *
  * Failure modes:
  *   host away, black-holed, silent   time-out of connect; DNS has its own
+ *   no TLS where it is required,     refused before the account's name and password are sent
+ *   a wrong certificate
  *   connection lost, server hangs    time-out of read and write; the connection is closed
  *   read-only, no quorum             refused after connect: DBERROR_ELSEWHERE
  *   a statement fails                ROLLBACK, always: some errors undo only the statement. If that
@@ -21,6 +23,7 @@
 #include "lib/invariant.h"
 #include "lib/sql.h"
 #include "lib/timestamp.h"
+#include "sidecar/credentials.h"
 #include "sidecar/session.h"
 
 #include <mysql.h>
@@ -162,6 +165,7 @@ static enum error_code fail(struct db *db, struct db_error *err, enum dberror_ph
                             const char *message)
 {
     struct text text = text_from(message);
+    number = dberror_number(number, text);
     enum dberror_class class = dberror_classify(number, sqlstate, text, phase);
     const char *advice = dberror_advice(number, text, phase);
     *err = (struct db_error){.class = class, .number = number, .row = dberror_row(text)};
@@ -281,26 +285,119 @@ static bool set_options(MYSQL *mysql, const struct config *config, const struct 
     return failed == 0;
 }
 
+/* What goes over a local socket leaves the machine for nobody to read: as with MySQL's own client,
+ * TLS has to be asked for there. */
+static enum ssl_mode effective_ssl_mode(const struct config *config, const struct config_host *host)
+{
+    bool needless = is_unix_socket(host) && config->mysql_ssl_mode == SSL_MODE_PREFERRED;
+    return needless ? SSL_MODE_DISABLED : config->mysql_ssl_mode;
+}
+
+/* Up to 3.3, libmariadb checks the chain where it has a CA, and the name where it is told to verify.
+ * From 3.4 on it checks both or nothing: then verify-ca is as strict as verify-identity. */
+static bool verifies_name(enum ssl_mode mode)
+{
+    return mode == SSL_MODE_VERIFY_IDENTITY ||
+           (mode == SSL_MODE_VERIFY_CA && mysql_get_client_version() >= 30400);
+}
+
+/* Up to 3.3, libmariadb goes on without TLS where the server does not offer it (or somebody between
+ * has struck that out), and sends the password, unless it has to verify the name or a fingerprint. An
+ * empty fingerprint makes it refuse, and is compared with nothing. From 3.4 on it would be compared:
+ * then what is left is the look at the connection when it stands. */
+static bool refuse_plain(MYSQL *mysql)
+{
+    return mysql_get_client_version() >= 30400 ||
+           mysql_options(mysql, MARIADB_OPT_TLS_PEER_FP, "") == 0;
+}
+
+static bool set_file(MYSQL *mysql, enum mysql_option option, const char *path)
+{
+    return path[0] == '\0' || mysql_options(mysql, option, path) == 0;
+}
+
+static bool set_tls_options(MYSQL *mysql, const struct config *config, enum ssl_mode mode)
+{
+    const my_bool verify = verifies_name(mode), on = 1;
+    bool good = mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify) == 0;
+    if (mode == SSL_MODE_DISABLED)
+        return good;
+    good &= mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on) == 0;
+    good &= mysql_options(mysql, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3") == 0;
+    good &= set_file(mysql, MYSQL_OPT_SSL_CERT, config->mysql_ssl_cert);
+    good &= set_file(mysql, MYSQL_OPT_SSL_KEY, config->mysql_ssl_key);
+    if (mode >= SSL_MODE_VERIFY_CA)
+        good &= set_file(mysql, MYSQL_OPT_SSL_CA, config->mysql_ssl_ca);
+    if (mode >= SSL_MODE_REQUIRED && !verify)
+        good &= refuse_plain(mysql);
+    return good;
+}
+
+/* The library's copy is of no more use: it never connects by itself again. */
+static void wipe_password(MYSQL *mysql)
+{
+    if (mysql->passwd != NULL)
+        explicit_bzero(mysql->passwd, strlen(mysql->passwd));
+}
+
+static enum error_code log_in(struct db *db, const struct config_host *host,
+                              const struct credentials *credentials, struct db_error *err)
+{
+    const char *name = is_unix_socket(host) ? NULL : host->name;
+    const char *unix_socket = is_unix_socket(host) ? host->name : NULL;
+    bool connected =
+        mysql_real_connect(db->mysql, name, credentials->user, credentials->password,
+                           db->config->mysql_db_name, host->port, unix_socket, 0) != NULL;
+    wipe_password(db->mysql);
+    return connected ? ERROR_NONE : fail_connection(db, err, DBERROR_CONNECTING, "connecting");
+}
+
+/* So that a library that behaves otherwise than is known of it is no danger for long. */
+static enum error_code check_tls(struct db *db, enum ssl_mode mode, struct db_error *err)
+{
+    if (mode < SSL_MODE_REQUIRED || mysql_get_ssl_cipher(db->mysql) != NULL)
+        return ERROR_NONE;
+    return db_error_set(err, DBERROR_OPERATOR, "connecting: the connection came about without TLS");
+}
+
 static enum error_code open_connection(struct db *db, const struct config_host *host,
                                        struct db_error *err)
 {
     static const char what[] = "connecting";
     const struct config *config = db->config;
+    const enum ssl_mode mode = effective_ssl_mode(config, host);
+    struct credentials credentials;
+    struct error why;
+    if (credentials_read(config, &credentials, &why) != ERROR_NONE)
+        return db_error_set(err, DBERROR_OPERATOR, "%s", why.text);
     db->mysql = mysql_init(NULL);
-    if (db->mysql == NULL)
-        return no_memory(err, what);
-    if (!set_options(db->mysql, config, host)) {
-        db_close(db);
-        return no_memory(err, what);
-    }
-    const char *name = is_unix_socket(host) ? NULL : host->name;
-    const char *unix_socket = is_unix_socket(host) ? host->name : NULL;
-    if (mysql_real_connect(db->mysql, name, config->mysql_user, config->mysql_password,
-                           config->mysql_db_name, host->port, unix_socket, 0) == NULL)
-        return fail_connection(db, err, DBERROR_CONNECTING, what);
+    enum error_code code = ERROR_NONE;
+    if (db->mysql == NULL || !set_options(db->mysql, config, host) ||
+        !set_tls_options(db->mysql, config, mode))
+        code = no_memory(err, what);
+    else
+        code = log_in(db, host, &credentials, err);
+    credentials_wipe(&credentials);
+    if (code == ERROR_NONE)
+        code = check_tls(db, mode, err);
+    if (code != ERROR_NONE)
+        return code;
     if (!publish_socket(db, (int)mysql_get_socket(db->mysql)))
         return db_error_set(err, DBERROR_RECONNECT, "%s: aborted", what);
     return ERROR_NONE;
+}
+
+static void describe_tls(struct db *db)
+{
+    struct db_server *server = &db->server;
+    const char *cipher = mysql_get_ssl_cipher(db->mysql);
+    const char *version = NULL;
+    if (cipher == NULL)
+        return;
+    snprintf(server->tls_cipher, sizeof(server->tls_cipher), "%s", cipher);
+    if (mariadb_get_infov(db->mysql, MARIADB_CONNECTION_TLS_VERSION, &version) == 0 &&
+        version != NULL)
+        snprintf(server->tls_version, sizeof(server->tls_version), "%s", version);
 }
 
 enum error_code db_connect(struct db *db, size_t host, struct db_error *err)
@@ -312,8 +409,10 @@ enum error_code db_connect(struct db *db, size_t host, struct db_error *err)
     if (code == ERROR_NONE)
         code = session_set_up(db, timeout_seconds(db->config->db_timeout_ms), db->only_reads,
                               &db->server, err);
-    if (code == ERROR_NONE)
+    if (code == ERROR_NONE) {
+        describe_tls(db);
         return ERROR_NONE;
+    }
     db_close(db);
     if (is_unix_socket(target))
         return error_context(&err->error, code, "%s", target->name);

@@ -43,7 +43,9 @@ void db_free(struct db *db);                    /* closes */
  * read-only is taken as well. */
 void db_read_only(struct db *db);
 
-/* Connects to config->hosts[host] and sets the session up (READ COMMITTED, strict sql_mode,
+/* Reads the credentials, connects to config->hosts[host], under TLS as config->mysql_ssl_mode wants
+ * it (from SSL_MODE_REQUIRED on, a server without it gets neither name nor password), and sets the
+ * session up (READ COMMITTED, strict sql_mode,
  * utf8mb4, UTC); refuses a server that is read-only or not wsrep-ready (DBERROR_ELSEWHERE). */
 enum error_code db_connect(struct db *db, size_t host, struct db_error *err) MUST_CHECK;
 
@@ -62,7 +64,9 @@ void db_abort(struct db *db);
 struct db_server {
     char version[128]; /* "10.11.19-MariaDB..." */
     bool is_mariadb;
-    size_t max_packet; /* bytes */
+    size_t max_packet;    /* bytes */
+    char tls_version[32]; /* "TLSv1.3"; "" for a connection without TLS */
+    char tls_cipher[64];
 };
 const struct db_server *db_server(const struct db *db);
 

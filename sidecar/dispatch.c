@@ -348,6 +348,16 @@ void dispatch_wake(struct dispatch *dispatch)
         lane_wake(&dispatch->lanes[i], false);
 }
 
+void dispatch_retry(struct dispatch *dispatch)
+{
+    for (unsigned i = 0; i < dispatch->lane_count; i++) {
+        struct lane *lane = &dispatch->lanes[i];
+        backoff_reset(&lane->backoff);
+        if (lane->state == LANE_BACKS_OFF)
+            uv_timer_start(&lane->timer, on_backoff_over, 0, 0);
+    }
+}
+
 void dispatch_drain(struct dispatch *dispatch, void (*drained)(void *context), void *context)
 {
     dispatch->draining = true;

@@ -40,6 +40,10 @@ void dispatch_start(struct dispatch *dispatch);
 /* Rows were put into the outbox. Cheap: may be called after every one. */
 void dispatch_wake(struct dispatch *dispatch);
 
+/* What stood in the way may be gone: lanes that back off try again at once, and as if for the first
+ * time. */
+void dispatch_retry(struct dispatch *dispatch);
+
 /* Writes all that is in the outbox, without lingering; drained() once it is empty and no question is
  * open, never from inside this call. */
 void dispatch_drain(struct dispatch *dispatch, void (*drained)(void *context), void *context);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #define OUTPUT_LIMIT (1U << 20)
@@ -18,6 +19,20 @@ static const char *from_environment(void *context, const char *name)
 {
     (void)context;
     return getenv(name);
+}
+
+/* No core dump, and /proc/PID/environ and mem are for root alone. */
+static void hide_memory(void)
+{
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+/* The environment stays readable in /proc for as long as the process runs. */
+static void wipe_variable(const char *name)
+{
+    char *value = getenv(name);
+    if (value != NULL)
+        explicit_bzero(value, strlen(value));
 }
 
 static int print(struct buffer *out, FILE *stream)
@@ -177,6 +192,7 @@ static const struct command *find_command(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    hide_memory();
     umask(S_IRWXG | S_IRWXO); /* what is written is nobody else's business */
     for (size_t i = 0; argc == 2 && i < sizeof(printers) / sizeof(printers[0]); i++) {
         if (strcmp(argv[1], printers[i].name) == 0)
@@ -189,7 +205,9 @@ int main(int argc, char **argv)
     }
     struct config config;
     int status = EXIT_USAGE;
-    if (load(&config))
+    bool good = load(&config);
+    wipe_variable("MYSQL_PASSWORD");
+    if (good)
         status = argc > 2 ? command->execute(&config, argc - 2, argv + 2)
                           : command->execute(&config, 0, NULL);
     explicit_bzero(&config, sizeof(config));

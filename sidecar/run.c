@@ -32,6 +32,7 @@
 #include "lib/rowjson.h"
 #include "sidecar/clock.h"
 #include "sidecar/dispatch.h"
+#include "sidecar/file_watch.h"
 #include "sidecar/intake.h"
 #include "sidecar/logger.h"
 #include "sidecar/report.h"
@@ -46,6 +47,9 @@
 
 /* What became safe is looked at, and acknowledged, this often. */
 #define TICK_MS 100
+
+/* How often files that hold secrets and certificates are looked at. */
+#define SECRETS_MS 1000
 
 #define ROW_LOG_LIMIT (1U << 20)
 
@@ -68,6 +72,7 @@ struct run {
     struct sweep *sweep;
     struct intake *intake;
     struct source *source;
+    struct file_watch *secrets; /* NULL: there are none in files */
     uv_signal_t signals[SIGNAL_COUNT];
     uv_timer_t summary;
     uv_timer_t grace;
@@ -100,6 +105,7 @@ static void on_store_closed(void *context)
 {
     struct run *run = context;
     run->store = NULL;
+    file_watch_close(run->secrets);
     for (unsigned i = 0; i < SIGNAL_COUNT; i++)
         uv_close((uv_handle_t *)&run->signals[i], NULL);
     uv_close((uv_handle_t *)&run->summary, NULL);
@@ -435,6 +441,27 @@ static enum error_code make_sweep(struct run *run, struct error *err)
     return sweep_new(&settings, &run->sweep, err);
 }
 
+/* Whoever renews a Secret wants it to be used now, not at the end of a back-off. A connection that
+ * stands is left alone. */
+static void on_secret_changed(void *context, const char *path)
+{
+    struct run *run = context;
+    LOG(run->logger, INFO, "file has changed: the next connection is made with it",
+        log_string("file", path));
+    if (run->phase < PHASE_STOPPING)
+        dispatch_retry(run->dispatch);
+}
+
+static enum error_code make_secrets(struct run *run, struct error *err)
+{
+    const struct config *config = run->config;
+    const char *const files[] = {config->mysql_user_file, config->mysql_password_file,
+                                 config->mysql_ssl_ca, config->mysql_ssl_cert,
+                                 config->mysql_ssl_key};
+    return file_watch_new(&run->loop, SECRETS_MS, files, sizeof(files) / sizeof(files[0]),
+                          on_secret_changed, run, &run->secrets, err);
+}
+
 static enum error_code make_source(struct run *run, struct error *err)
 {
     const struct intake_settings intake = {
@@ -473,6 +500,8 @@ static enum error_code make_parts(struct run *run, struct error *err)
         code = store_mysql_new(&run->loop, run->config, run->logger, &run->store, err);
     if (code == ERROR_NONE)
         code = make_dispatch(run, err);
+    if (code == ERROR_NONE)
+        code = make_secrets(run, err);
     if (code == ERROR_NONE)
         code = make_sweep(run, err);
     if (code == ERROR_NONE)

@@ -145,6 +145,8 @@ static void describe_connection(struct lane *lane)
     facts->port = host->port;
     snprintf(facts->host, sizeof(facts->host), "%s", host->name);
     snprintf(facts->version, sizeof(facts->version), "%s", server->version);
+    snprintf(facts->tls_version, sizeof(facts->tls_version), "%s", server->tls_version);
+    snprintf(facts->tls_cipher, sizeof(facts->tls_cipher), "%s", server->tls_cipher);
     uv_mutex_unlock(&lane->store->lock);
 }
 
@@ -167,7 +169,9 @@ static enum error_code connect_to(struct lane *lane, size_t number, struct db_er
     lane->migrated = false;
     describe_connection(lane);
     LOG(lane->store->logger, INFO, "connected", log_string("host", lane_host(lane)->name),
-        log_int("port", lane_host(lane)->port), log_string("server", db_server(lane->db)->version));
+        log_int("port", lane_host(lane)->port), log_string("server", db_server(lane->db)->version),
+        log_string("tls", db_server(lane->db)->tls_version),
+        log_string("cipher", db_server(lane->db)->tls_cipher));
     return ERROR_NONE;
 }
 

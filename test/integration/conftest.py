@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import sidecar as sidecar_module
+from harness.certificates import Authority
 from harness.server import SERVERS
 from harness.sidecar import Sidecar
 from harness.spool import Spool
@@ -51,6 +52,48 @@ def server(request):
         yield instance
     finally:
         instance.close()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """Who signs the certificates of tls_server and of its clients."""
+    return Authority(tmp_path_factory.mktemp("authority"), "authority")
+
+
+@pytest.fixture(scope="session")
+def tls_certificate(authority):
+    """The one that tls_server has between two tests."""
+    return authority.issue("server", "DNS:localhost,IP:127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def _tls_server(request, authority, tls_certificate):
+    instance = SERVERS[request.config.getoption("--server")].new()
+    try:
+        instance.install()
+        instance.use_certificate(tls_certificate, authority)
+        instance.start()
+        yield instance
+    finally:
+        instance.close()
+
+
+@pytest.fixture
+def tls_server(_tls_server, authority, tls_certificate):
+    """A second server, which offers TLS. A test may give it another certificate."""
+    _tls_server.ensure_running()
+    yield _tls_server
+    _tls_server.ensure_running()
+    _tls_server.use_certificate(tls_certificate, authority)
+
+
+@pytest.fixture
+def tls_database(tls_server):
+    """A fresh database on it."""
+    instance = tls_server.new_database()
+    yield instance
+    tls_server.ensure_running()
+    instance.drop()
 
 
 @pytest.fixture

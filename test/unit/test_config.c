@@ -67,6 +67,12 @@ static void test_defaults(void **state)
     assert_string_equal(config->mysql_db_name, "kubedl");
     assert_string_equal(config->mysql_user, "kubedl");
     assert_string_equal(config->mysql_password, "");
+    assert_string_equal(config->mysql_user_file, "");
+    assert_string_equal(config->mysql_password_file, "");
+    assert_int_equal(config->mysql_ssl_mode, SSL_MODE_PREFERRED);
+    assert_string_equal(config->mysql_ssl_ca, "");
+    assert_string_equal(config->mysql_ssl_cert, "");
+    assert_string_equal(config->mysql_ssl_key, "");
     assert_string_equal(config->region, "");
     assert_string_equal(config->cluster_id, "");
     assert_string_equal(config->event_source, "unix:/run/kubedl/events.sock");
@@ -91,17 +97,22 @@ static void test_every_setting_is_read_from_its_own_variable(void **state)
     struct loaded *loaded = *state;
     const struct config *config = &loaded->config;
     LOAD(loaded, "MYSQL_HOST", "a,b:1", "MYSQL_PORT", "3307", "MYSQL_DB_NAME", "d", "MYSQL_USER",
-         "u", "MYSQL_PASSWORD", "p", "REGION", "r", "CLUSTER_ID", "c", "EVENT_SOURCE", "-",
-         "MAX_DOCUMENT_BYTES", "5000", "BATCH_MAX_ROWS", "11", "BATCH_LINGER_MS", "12",
-         "DB_CONNECTIONS", "13", "DB_TIMEOUT_MS", "1400", "OUTBOX_MAX_ROWS", "15",
-         "OUTBOX_MAX_BYTES", "160000", "SHUTDOWN_GRACE_MS", "17", "LOG_SUMMARY_MS", "18",
-         "LOG_LEVEL", "error", "LOG_FORMAT", "json");
+         "u", "MYSQL_PASSWORD", "p", "MYSQL_SSL_MODE", "verify-ca", "MYSQL_SSL_CA", "/ca",
+         "MYSQL_SSL_CERT", "/cert", "MYSQL_SSL_KEY", "/key", "REGION", "r", "CLUSTER_ID", "c",
+         "EVENT_SOURCE", "-", "MAX_DOCUMENT_BYTES", "5000", "BATCH_MAX_ROWS", "11",
+         "BATCH_LINGER_MS", "12", "DB_CONNECTIONS", "13", "DB_TIMEOUT_MS", "1400",
+         "OUTBOX_MAX_ROWS", "15", "OUTBOX_MAX_BYTES", "160000", "SHUTDOWN_GRACE_MS", "17",
+         "LOG_SUMMARY_MS", "18", "LOG_LEVEL", "error", "LOG_FORMAT", "json");
     assert_problems(loaded, "");
     assert_string_equal(config->mysql_host, "a,b:1");
     assert_int_equal(config->mysql_port, 3307);
     assert_string_equal(config->mysql_db_name, "d");
     assert_string_equal(config->mysql_user, "u");
     assert_string_equal(config->mysql_password, "p");
+    assert_int_equal(config->mysql_ssl_mode, SSL_MODE_VERIFY_CA);
+    assert_string_equal(config->mysql_ssl_ca, "/ca");
+    assert_string_equal(config->mysql_ssl_cert, "/cert");
+    assert_string_equal(config->mysql_ssl_key, "/key");
     assert_string_equal(config->region, "r");
     assert_string_equal(config->cluster_id, "c");
     assert_string_equal(config->event_source, "-");
@@ -145,11 +156,76 @@ static void test_empty_is_the_default(void **state)
 static void test_a_user_must_be_set(void **state)
 {
     struct loaded *loaded = *state;
-    static const char *const problem = "MYSQL_USER: must be set (Account on the database server)\n";
+    static const char *const problem =
+        "MYSQL_USER: must be set (or MYSQL_USER_FILE) to the account "
+        "on the database server\n";
     LOAD(loaded, "MYSQL_PASSWORD", "p");
     assert_problems(loaded, problem);
     LOAD(loaded, "MYSQL_USER", "");
     assert_problems(loaded, problem);
+    LOAD(loaded, "MYSQL_USER_FILE", "/user");
+    assert_problems(loaded, "");
+    assert_string_equal(loaded->config.mysql_user_file, "/user");
+}
+
+static void test_a_secret_is_set_in_one_way(void **state)
+{
+    struct loaded *loaded = *state;
+    LOAD(loaded, "MYSQL_USER", "u", "MYSQL_PASSWORD_FILE", "/password");
+    assert_problems(loaded, "");
+    assert_string_equal(loaded->config.mysql_password_file, "/password");
+    LOAD(loaded, "MYSQL_USER", "u", "MYSQL_PASSWORD", "", "MYSQL_PASSWORD_FILE", "/password");
+    assert_problems(loaded, "");
+    LOAD(loaded, "MYSQL_USER", "u", "MYSQL_USER_FILE", "/user", "MYSQL_PASSWORD", "p",
+         "MYSQL_PASSWORD_FILE", "/password");
+    assert_problems(loaded, "MYSQL_USER_FILE: MYSQL_USER is set as well: keep one of them\n"
+                            "MYSQL_PASSWORD_FILE: MYSQL_PASSWORD is set as well: keep one of "
+                            "them\n");
+}
+
+static void test_a_secret_from_elsewhere_follows_the_same_rules(void **state)
+{
+    (void)state;
+    assert_null(config_check_secret(TEXT("p w")));
+    assert_null(config_check_secret(TEXT(" pw ")));
+    assert_non_null(config_check_secret(TEXT("")));
+    assert_non_null(config_check_secret(TEXT("pw\n")));
+    assert_non_null(config_check_secret(TEXT("p\nw")));
+    assert_non_null(config_check_secret(TEXT("p\0w")));
+    assert_non_null(config_check_secret(TEXT("pw\xff")));
+}
+
+/* What is wrong with these settings of TLS, or "". */
+static const char *tls_problem(struct loaded *loaded, const char *mode, const char *ca,
+                               const char *cert, const char *key)
+{
+    LOAD(loaded, "MYSQL_USER", "u", "MYSQL_SSL_MODE", mode, "MYSQL_SSL_CA", ca, "MYSQL_SSL_CERT",
+         cert, "MYSQL_SSL_KEY", key);
+    assert_int_equal(loaded->code == ERROR_NONE, loaded->problems.length == 0);
+    return buffer_cstring(&loaded->problems);
+}
+
+static void test_a_certificate_that_nobody_would_look_at_is_refused(void **state)
+{
+    struct loaded *loaded = *state;
+    static const char *const lax[] = {"disabled", "preferred", "required", ""};
+    for (size_t i = 0; i < sizeof(lax) / sizeof(lax[0]); i++) {
+        assert_string_equal(tls_problem(loaded, lax[i], "", "", ""), "");
+        assert_non_null(strstr(tls_problem(loaded, lax[i], "/ca", "", ""), "verify-identity"));
+    }
+    assert_string_equal(tls_problem(loaded, "verify-ca", "/ca", "", ""), "");
+    assert_string_equal(tls_problem(loaded, "verify-identity", "/ca", "", ""), "");
+    assert_string_equal(tls_problem(loaded, "verify-identity", "", "", ""), "");
+    assert_non_null(strstr(tls_problem(loaded, "verify-ca", "", "", ""), "MYSQL_SSL_CA: must be"));
+    assert_string_equal(tls_problem(loaded, "preferred", "", "/cert", "/key"), "");
+    assert_string_equal(tls_problem(loaded, "preferred", "", "/cert", ""), "");
+    assert_string_equal(tls_problem(loaded, "disabled", "", "/cert", ""),
+                        "MYSQL_SSL_CERT: is not used with MYSQL_SSL_MODE=disabled\n");
+    assert_string_equal(tls_problem(loaded, "required", "", "", "/key"),
+                        "MYSQL_SSL_KEY: is of no use without MYSQL_SSL_CERT\n");
+    assert_string_equal(tls_problem(loaded, "strict", "/ca", "", "/key"),
+                        "MYSQL_SSL_MODE: must be disabled, preferred, required, verify-ca or "
+                        "verify-identity, is \"strict\"\n");
 }
 
 static void test_all_problems_are_told_at_once(void **state)
@@ -158,12 +234,13 @@ static void test_all_problems_are_told_at_once(void **state)
     LOAD(loaded, "MYSQL_HOST", "a,:1", "MYSQL_PORT", "0", "LOG_LEVEL", "loud", "LOG_FORMAT", "xml",
          "BATCH_MAX_ROWS", "1025", "MAX_DOCUMENT_BYTES", "16MB");
     assert_problems(loaded, "MYSQL_PORT: must be 1 to 65535, is \"0\"\n"
-                            "MYSQL_USER: must be set (Account on the database server)\n"
                             "MAX_DOCUMENT_BYTES: must be 4KiB to 64MiB, is \"16MB\"\n"
                             "BATCH_MAX_ROWS: must be 1 to 1024, is \"1025\"\n"
                             "LOG_LEVEL: must be debug, info, warn or error, is \"loud\"\n"
                             "LOG_FORMAT: must be logfmt or json, is \"xml\"\n"
-                            "MYSQL_HOST: entry 2 of the list: it has no name\n");
+                            "MYSQL_HOST: entry 2 of the list: it has no name\n"
+                            "MYSQL_USER: must be set (or MYSQL_USER_FILE) to the account on the "
+                            "database server\n");
 }
 
 /* Whether NAME=value is taken. */
@@ -373,6 +450,12 @@ static void test_show_prints_values_that_can_be_read_again(void **state)
                         "MYSQL_DB_NAME=kubedl\n"
                         "MYSQL_USER=u\n"
                         "MYSQL_PASSWORD=(set)\n"
+                        "MYSQL_USER_FILE=\n"
+                        "MYSQL_PASSWORD_FILE=\n"
+                        "MYSQL_SSL_MODE=preferred\n"
+                        "MYSQL_SSL_CA=\n"
+                        "MYSQL_SSL_CERT=\n"
+                        "MYSQL_SSL_KEY=\n"
                         "REGION=\n"
                         "CLUSTER_ID=\n"
                         "EVENT_SOURCE=unix:/run/kubedl/events.sock\n"
@@ -410,8 +493,8 @@ static void test_help_fits_80_columns_and_has_each_default(void **state)
     char *help = (char *)buffer_cstring(&loaded->problems);
     assert_non_null(strstr(help, "  MYSQL_PORT\n      Port of the servers that name none. "
                                  "Takes 1 to 65535. Default: 3306.\n"));
-    assert_non_null(strstr(help, "  MYSQL_USER\n      Account on the database server. "
-                                 "Must be set.\n"));
+    assert_non_null(strstr(help, "  MYSQL_USER\n      Account on the database server; must be "
+                                 "set, unless MYSQL_USER_FILE is.\n"));
     assert_non_null(strstr(help, "Takes debug, info, warn or error."));
     char *rest = help;
     for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
@@ -453,6 +536,9 @@ int main(void)
         TEST(test_the_shortest_host_is_a_host),
         TEST(test_empty_is_the_default),
         TEST(test_a_user_must_be_set),
+        TEST(test_a_secret_is_set_in_one_way),
+        TEST(test_a_secret_from_elsewhere_follows_the_same_rules),
+        TEST(test_a_certificate_that_nobody_would_look_at_is_refused),
         TEST(test_all_problems_are_told_at_once),
         TEST(test_numbers_are_plain_digits_within_bounds),
         TEST(test_every_number_has_bounds),

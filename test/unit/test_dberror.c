@@ -141,7 +141,13 @@ static void test_advice_says_what_to_do(void **state)
     assert_advice(1820, "", "new password");
     assert_advice(1862, "", "new password");
     assert_advice(4151, "", "unlock");
-    assert_advice(2026, "TLS/SSL error: certificate has expired", "certificate");
+    assert_advice(2026, "TLS/SSL error: certificate has expired", "renew");
+    assert_advice(2026, "SSL is required, but the server does not support it", "MYSQL_SSL_MODE");
+    assert_advice(2026, "unable to get local issuer certificate", "MYSQL_SSL_CA");
+    assert_advice(2026, "self-signed certificate in certificate chain", "MYSQL_SSL_CA");
+    assert_advice(2026, "Validation of SSL server certificate failed", "MYSQL_HOST");
+    assert_advice(2026, "tlsv13 alert certificate required", "MYSQL_SSL_CERT");
+    assert_advice(2026, "No such file or directory", "MYSQL_SSL_CA");
     assert_advice(2002, "", "MYSQL_HOST");
     assert_advice(2005, "", "DNS");
     assert_advice(2013, "", "MYSQL_HOST");
@@ -149,6 +155,26 @@ static void test_advice_says_what_to_do(void **state)
     assert_advice(1114, "", "disk");
     assert_advice(1290, "", "MYSQL_HOST");
     assert_advice(1047, "", "quorum");
+}
+
+static void assert_number(unsigned number, const char *message, unsigned expected)
+{
+    assert_int_equal(dberror_number(number, text_from(message)), expected);
+}
+
+static void test_an_error_from_before_tls_has_its_number_in_the_text(void **state)
+{
+    (void)state;
+    assert_number(2002,
+                  "Received error packet before completion of TLS handshake. The authenticity of "
+                  "the following error cannot be verified: 1040 - Too many connections",
+                  1040);
+    assert_number(2002, "cannot be verified: 1130", 1130);
+    assert_number(2002, "Can't connect to server on 'db' (111)", 2002);
+    assert_number(2002, "cannot be verified: ", 2002);
+    assert_number(2002, "cannot be verified: none", 2002);
+    assert_number(2002, "", 2002);
+    assert_number(1045, "cannot be verified: 1040", 1045);
 }
 
 static void test_every_error_for_an_operator_has_advice(void **state)
@@ -217,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_unknown_numbers_go_by_sqlstate),
         cmocka_unit_test(test_a_known_number_goes_before_its_sqlstate),
         cmocka_unit_test(test_advice_says_what_to_do),
+        cmocka_unit_test(test_an_error_from_before_tls_has_its_number_in_the_text),
         cmocka_unit_test(test_every_error_for_an_operator_has_advice),
         cmocka_unit_test(test_what_heals_by_itself_has_no_advice),
         cmocka_unit_test(test_classes_have_names),

@@ -277,6 +277,23 @@ static void test_failures_are_not_hurried(void **state)
     assert_in_range(world->fake.requests, 2, 20); /* from 100 ms on, half of it jitter */
 }
 
+/* Left alone, it would take more than the watchdog's minute: some 100 s and more. */
+static void test_a_retry_cuts_the_back_off_short(void **state)
+{
+    struct world *world = *state;
+    make_dispatch(world, 0);
+    fake_store_fail(&world->fake, 1, 6, DBERROR_OPERATOR);
+    put(world, "a", "1");
+    for (unsigned tries = 1; tries <= 7; tries++) {
+        wait_for(world, &world->progressed, tries);
+        world->calling = true;
+        dispatch_retry(world->dispatch);
+        world->calling = false;
+    }
+    assert_all_written(world, 1);
+    assert_int_equal(world->fake.requests, 7); /* the last one had nothing to hurry */
+}
+
 static void test_a_packet_that_is_too_large_is_halved(void **state)
 {
     struct world *world = *state;
@@ -421,6 +438,7 @@ int main(void)
         TEST(test_what_came_during_a_write_goes_at_once),
         TEST(test_a_failed_batch_is_written_later),
         TEST(test_failures_are_not_hurried),
+        TEST(test_a_retry_cuts_the_back_off_short),
         TEST(test_a_packet_that_is_too_large_is_halved),
         TEST(test_a_refused_row_is_reported_while_it_is_there),
         TEST(test_draining_does_not_linger),

@@ -48,6 +48,7 @@ class Server:
 
     name = None
     is_mariadb = None
+    reload_tls = None  # the statement that makes it read its certificate anew
 
     def __init__(self, directory):
         self.directory = Path(directory)
@@ -60,6 +61,8 @@ class Server:
         self.process = None
         self.pid = None
         self.databases = 0
+        self.tls = self.directory / "tls"  # its certificates, if it has any
+        self.plugins = self.directory / "plugins"
 
     def install(self):
         raise NotImplementedError
@@ -119,6 +122,25 @@ class Server:
             **options,
         )
 
+    def use_certificate(self, certificate, authority):
+        """Shows this certificate from now on, and trusts clients that the authority vouches for.
+        A server that is to speak TLS at all is given one before it starts."""
+        self.tls.mkdir(exist_ok=True)
+        for source, name in ((authority.cert, "ca"), (certificate.cert, "cert"),
+                             (certificate.key, "key")):
+            shutil.copy(source, self.tls / name)
+        if self.process is not None:
+            self.query(self.reload_tls)
+
+    def _tls_options(self):
+        if not self.tls.exists():
+            return [] if self.is_mariadb else ["--tls-version="]  # MySQL makes some by itself
+        return [f"--ssl-{name}={self._inside(self.tls / name)}" for name in ("ca", "cert", "key")]
+
+    def _inside(self, path):
+        """A path as the server sees it."""
+        return str(path)
+
     def query(self, sql, arguments=None):
         with self.connect() as connection, connection.cursor() as cursor:
             cursor.execute(sql, arguments)
@@ -155,6 +177,7 @@ class Server:
 class MariaDB(Server):
     name = "MariaDB"
     is_mariadb = True
+    reload_tls = "FLUSH SSL"
 
     @classmethod
     def new(cls):
@@ -176,6 +199,19 @@ class MariaDB(Server):
             "--force",  # where the machine's name has no address, too
             *self._user(),
         )
+        self.plugins.mkdir()
+
+    def install_ed25519(self):
+        """Makes it offer ed25519 authentication; False where its plugin cannot be had."""
+        if not self.query("SELECT 1 FROM information_schema.plugins"
+                          " WHERE plugin_name = 'ed25519'"):
+            script = INTEGRATION / "ed25519-plugin.sh"
+            found = subprocess.run([script], stdout=subprocess.PIPE, text=True)
+            if found.returncode != 0:
+                return False
+            shutil.copy(found.stdout.strip(), self.plugins)
+            self.query("INSTALL SONAME 'auth_ed25519'")
+        return True
 
     def command(self):
         program = shutil.which("mariadbd", path=os.environ["PATH"] + ":/usr/sbin")
@@ -187,6 +223,7 @@ class MariaDB(Server):
             f"--tmpdir={self.directory}",  # a server that starts removes other ones' tables there
             f"--socket={self.socket}",
             f"--pid-file={self.pid_file}",
+            f"--plugin-dir={self.plugins}",
             f"--port={self.port}",
             f"--bind-address={self.address}",
             "--skip-name-resolve",
@@ -194,12 +231,14 @@ class MariaDB(Server):
             "--innodb-flush-log-at-trx-commit=2",
             "--innodb-buffer-pool-size=128M",
             "--performance-schema=OFF",
+            *self._tls_options(),
         ]
 
 
 class MySQL(Server):
     name = "MySQL"
     is_mariadb = False
+    reload_tls = "ALTER INSTANCE RELOAD TLS"
 
     @classmethod
     def new(cls):
@@ -218,7 +257,7 @@ class MySQL(Server):
                 f"--datadir={self._inside(self.data)}", *options]
 
     def _inside(self, path):
-        return "/" + str(path.relative_to(self.folder))
+        return "/" + str(Path(path).relative_to(self.folder))
 
     def install(self):
         self._run(*self._mysqld("--initialize-insecure"))
@@ -235,6 +274,7 @@ class MySQL(Server):
             "--innodb-flush-log-at-trx-commit=2",
             "--innodb-buffer-pool-size=128M",
             "--performance-schema=OFF",
+            *self._tls_options(),
         )
 
 

@@ -51,6 +51,7 @@ class Sidecar:
         self.log = Path(directory) / f"sidecar-{number}.log"
         self.process = None
         self.rc = None
+        self.dumped_core = False
         self.usage = None  # struct rusage once it has ended
         self.peak_kib = 0  # of resident memory, as of the last look
 
@@ -73,6 +74,7 @@ class Sidecar:
             pid, status, usage = os.wait4(self.process.pid, os.WNOHANG)
             if pid != 0:
                 self.rc = os.waitstatus_to_exitcode(status)
+                self.dumped_core = os.WCOREDUMP(status)
                 self.process.returncode = self.rc
                 self.usage = usage
         return self.rc
