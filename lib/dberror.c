@@ -28,7 +28,8 @@ struct known {
     "that must use TLS needs MYSQL_SSL_MODE=required or more, one that must show a certificate "   \
     "MYSQL_SSL_CERT"
 #define PLUGIN_ADVICE                                                                              \
-    "install the client's authentication plugin (package libmariadb3) or set MARIADB_PLUGIN_DIR to " \
+    "install the client's authentication plugin (package libmariadb3) or set MARIADB_PLUGIN_DIR "  \
+    "to "                                                                                          \
     "its folder"
 #define EXPIRED_ADVICE "give the account a new password and put it into MYSQL_PASSWORD"
 #define LOCKED_ADVICE  "unlock the account (ALTER USER ... ACCOUNT UNLOCK)"

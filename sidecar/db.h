@@ -45,8 +45,8 @@ void db_read_only(struct db *db);
 
 /* Reads the credentials, connects to config->hosts[host], under TLS as config->mysql_ssl_mode wants
  * it (from SSL_MODE_REQUIRED on, a server without it gets neither name nor password), and sets the
- * session up (READ COMMITTED, strict sql_mode,
- * utf8mb4, UTC); refuses a server that is read-only or not wsrep-ready (DBERROR_ELSEWHERE). */
+ * session up (READ COMMITTED, strict sql_mode, utf8mb4, UTC); refuses a server that is read-only or
+ * not wsrep-ready (DBERROR_ELSEWHERE). */
 enum error_code db_connect(struct db *db, size_t host, struct db_error *err) MUST_CHECK;
 
 /* The same with one host after the other, until one takes the connection. */
