@@ -92,7 +92,25 @@ static const struct setting settings[] = {
      "of objects that vanished while nobody watched are not closed"},
     {"EVENT_SOURCE", TYPE_TEXT, AT(event_source), 0, MAX_TEXT, "unix:/run/kubedl/events.sock",
      "Where events come from: unix:PATH connects to a socket, unix-listen:PATH makes one and "
-     "listens, - reads standard input"},
+     "listens, - reads standard input; kube: lists and watches the API server of the cluster that "
+     "this runs in, kube+unix:PATH one behind the socket of a kubectl proxy"},
+    {"KUBE_NAMESPACE", TYPE_TEXT, AT(kube_namespace), 0, 63, "",
+     "Namespace that is listed and watched, and swept; without it all are"},
+    {"KUBE_LABEL_SELECTOR", TYPE_TEXT, AT(kube_label_selector), 0, MAX_TEXT, "",
+     "Only objects with these labels are listed and watched, as kubectl's --selector has it; needs a "
+     "CLUSTER_ID of its own, since others are taken for deleted"},
+    {"KUBE_SILENCE_MS", TYPE_NUMBER, AT(kube_silence_ms), 1000, 3600000, "150000",
+     "Milliseconds after which an API server that says nothing is taken for lost; on a watch it says "
+     "something about once a minute"},
+    {"KUBE_DISCOVERY_MS", TYPE_NUMBER, AT(kube_discovery_ms), 1000, 86400000, "60000",
+     "Milliseconds after which kinds that the cluster does not have are looked for again"},
+    {"KUBE_SERVICE_ACCOUNT", TYPE_TEXT, AT(kube_service_account), 0, 400,
+     "/var/run/secrets/kubernetes.io/serviceaccount",
+     "Directory with the token and ca.crt that kube: uses"},
+    {"KUBERNETES_SERVICE_HOST", TYPE_TEXT, AT(kubernetes_service_host), 0, 253, "",
+     "Address of the API server that kube: uses; Kubernetes sets it in every container"},
+    {"KUBERNETES_SERVICE_PORT", TYPE_TEXT, AT(kubernetes_service_port), 0, 5, "",
+     "Its port, likewise"},
     {"MAX_DOCUMENT_BYTES", TYPE_SIZE, AT(max_document_bytes), 4 * KIB, 64 * MIB, "16MiB",
      "Longest event; longer ones are skipped and counted"},
     {"BATCH_MAX_ROWS", TYPE_NUMBER, AT(batch_max_rows), 1, 1024, "256",

@@ -49,6 +49,13 @@ struct config {
     char region[CONFIG_TEXT_SIZE];
     char cluster_id[CONFIG_TEXT_SIZE];
     char event_source[CONFIG_TEXT_SIZE];
+    char kube_namespace[CONFIG_TEXT_SIZE];      /* "": all */
+    char kube_label_selector[CONFIG_TEXT_SIZE]; /* "": all objects */
+    int64_t kube_silence_ms;
+    int64_t kube_discovery_ms;
+    char kube_service_account[CONFIG_TEXT_SIZE]; /* directory */
+    char kubernetes_service_host[CONFIG_TEXT_SIZE];
+    char kubernetes_service_port[CONFIG_TEXT_SIZE];
     int64_t max_document_bytes;
     int64_t batch_max_rows;
     int64_t batch_linger_ms;

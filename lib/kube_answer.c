@@ -115,3 +115,13 @@ void kube_event_read(struct json *json, struct text line, struct kube_event *eve
     if (event->type != KUBE_OBJECT)
         read_special(json, line, event);
 }
+
+void kube_mark_append(struct buffer *out, const struct kube_resource *resource, const char *version)
+{
+    bool is_core = resource->group[0] == '\0';
+    buffer_appendf(out,
+                   "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"%s\",\"apiVersion\":\"%s%s%s\","
+                   "\"metadata\":{\"resourceVersion\":\"%s\",\"annotations\":{"
+                   "\"" INITIAL_EVENTS_END_ANNOTATION "\":\"true\"}}}}",
+                   resource->kind, resource->group, is_core ? "" : "/", resource->version, version);
+}

@@ -36,6 +36,10 @@ struct kube_event {
     struct kube_status status;       /* ERROR */
 };
 
+/* Appends the event by which a snapshot ends, as WatchList has it, for a list that has none. */
+void kube_mark_append(struct buffer *out, const struct kube_resource *resource,
+                      const char *version);
+
 /* A line of a watch. An object is not parsed, since whoever takes the line does it again. */
 void kube_event_read(struct json *json, struct text line, struct kube_event *event);
 

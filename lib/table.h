@@ -135,8 +135,9 @@ struct table {
     size_t deleted;  /* 1 once the object is known to be gone */
     size_t region;   /* filled from REGION */
     size_t cluster;  /* filled from CLUSTER_ID */
-    size_t created;  /* never NULL in a row that makes one */
-    size_t modified; /* when the event was received */
+    size_t namespace;
+    size_t created;              /* never NULL in a row that makes one */
+    size_t modified;             /* when the event was received */
     const struct index *indexes; /* besides PRIMARY KEY (id) and the unique key on uid */
     size_t index_count;
 };

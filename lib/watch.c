@@ -91,6 +91,12 @@ void watch_free(struct watch *watch)
     free(watch);
 }
 
+void watch_set_cluster(struct watch *watch, struct text cluster_id)
+{
+    watch->job.cluster_id = cluster_id;
+    watch->pod.cluster_id = cluster_id;
+}
+
 /* Copies what fits without cutting a character; a NUL, which would end it, becomes a question mark. */
 static void copy_text(char *to, size_t size, struct text from)
 {

@@ -71,6 +71,9 @@ enum error_code watch_new(const struct watch_settings *settings, struct watch **
                           struct error *err) MUST_CHECK;
 void watch_free(struct watch *watch);
 
+/* Instead of that in the settings, for what is decoded from now on; borrowed likewise. */
+void watch_set_cluster(struct watch *watch, struct text cluster_id);
+
 /* What became of one line. The texts are for logs: they are bounded and NUL-terminated. */
 struct watch_result {
     enum watch_fate fate;

@@ -33,6 +33,8 @@ static void append_select(struct buffer *sql, struct db *db, const struct store_
     buffer_appendf(sql, "SELECT `%s` FROM `%s` WHERE `%s` = 1", table->columns[table->uid].name,
                    table->name, table->columns[table->in_etcd].name);
     append_condition(sql, db, &table->columns[table->cluster], listing->cluster);
+    if (listing->namespace[0] != '\0')
+        append_condition(sql, db, &table->columns[table->namespace], listing->namespace);
     if (listing->kind != NULL)
         append_kind(sql, db, table, listing->kind);
 }

@@ -15,12 +15,15 @@
 #include "lib/watch.h"
 #include "sidecar/clock.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct intake {
     struct intake_settings settings;
     struct watch *watch;
     struct source *source; /* not owned; NULL when there is none */
+    char cluster_id
+        [CONFIG_TEXT_SIZE]; /* as the source says; "": CLUSTER_ID is set, or it says none */
     bool paused;
     bool stored; /* rows were put since the writers were told */
 };
@@ -179,6 +182,19 @@ static void on_drained(void *context)
     tell_writers(context);
 }
 
+/* What the operator has set is not overruled. */
+static void on_cluster(void *context, const char *id)
+{
+    struct intake *intake = context;
+    if (intake->settings.config->cluster_id[0] != '\0')
+        return;
+    (void)snprintf(intake->cluster_id, sizeof(intake->cluster_id), "%s", id);
+    watch_set_cluster(intake->watch, text_from(intake->cluster_id));
+    sweep_set_cluster(intake->settings.sweep, intake->cluster_id);
+    LOG(intake->settings.logger, INFO, "cluster identified",
+        log_string("cluster_id", intake->cluster_id));
+}
+
 static void on_opened(void *context, uint64_t connection)
 {
     struct intake *intake = context;
@@ -215,6 +231,7 @@ struct source_events intake_events(struct intake *intake)
 {
     return (struct source_events){
         .context = intake,
+        .cluster = on_cluster,
         .opened = on_opened,
         .document = on_document,
         .too_long = on_too_long,

@@ -109,7 +109,8 @@ static bool load(struct config *config)
     buffer_init(&problems, OUTPUT_LIMIT);
     enum error_code code = config_load(config, from_environment, NULL, &problems);
     struct error err;
-    if (config->event_source[0] != '\0' && source_check(config->event_source, &err) != ERROR_NONE) {
+    if (config->event_source[0] != '\0' &&
+        source_check(config->event_source, config, &err) != ERROR_NONE) {
         buffer_appendf(&problems, "EVENT_SOURCE: %s\n", err.text);
         code = ERROR_OPERATOR;
     }

@@ -433,6 +433,7 @@ static enum error_code make_sweep(struct run *run, struct error *err)
 {
     const struct sweep_settings settings = {
         .cluster_id = run->config->cluster_id,
+        .namespace = run->config->kube_namespace,
         .outbox = run->outbox,
         .ledger = &run->ledger,
         .dispatch = run->dispatch,
@@ -484,6 +485,8 @@ static enum error_code make_source(struct run *run, struct error *err)
         .max_document = (size_t)run->config->max_document_bytes,
         .events = intake_events(run->intake),
         .logger = run->logger,
+        .config = run->config,
+        .spool = run->spool,
     };
     code = source_new(&run->loop, &source, &run->source, err);
     if (code == ERROR_NONE)

@@ -15,13 +15,17 @@ struct kind {
     bool takes_path; /* else the prefix is the whole address */
     enum error_code (*make)(uv_loop_t *loop, const struct source_settings *settings,
                             const char *path, struct source **source, struct error *err);
+    enum error_code (*check)(const struct config *config,
+                             struct error *err); /* NULL: all is well */
 };
 
 static const struct kind kinds[] = {
-    {"unix:", true, source_connect_new},
-    {"unix-listen:", true, source_listen_new},
-    {"-", false, source_stdin_new},
-    {SOURCE_REPLAY, false, source_replay_new},
+    {"unix:", true, source_connect_new, NULL},
+    {"unix-listen:", true, source_listen_new, NULL},
+    {"-", false, source_stdin_new, NULL},
+    {SOURCE_REPLAY, false, source_replay_new, NULL},
+    {"kube:", false, source_kube_new, source_kube_check},
+    {"kube+unix:", true, source_kube_unix_new, source_kube_unix_check},
 };
 
 /* NULL: none. *path is what follows the prefix. */
@@ -45,7 +49,7 @@ static enum error_code parse(const char *address, const struct kind **kind, cons
     if (*kind == NULL)
         return error_set(err, ERROR_OPERATOR,
                          "\"%s\" is not a source of events: use unix:PATH (connect), "
-                         "unix-listen:PATH or - (standard input)",
+                         "unix-listen:PATH, kube:, kube+unix:PATH or - (standard input)",
                          address);
     if ((*kind)->takes_path && **path == '\0')
         return error_set(err, ERROR_OPERATOR, "\"%s\" lacks the path of the socket", address);
@@ -57,11 +61,14 @@ static enum error_code parse(const char *address, const struct kind **kind, cons
     return ERROR_NONE;
 }
 
-enum error_code source_check(const char *address, struct error *err)
+enum error_code source_check(const char *address, const struct config *config, struct error *err)
 {
     const struct kind *kind;
     const char *path;
-    return parse(address, &kind, &path, err);
+    enum error_code code = parse(address, &kind, &path, err);
+    if (code != ERROR_NONE || config == NULL || kind->check == NULL)
+        return code;
+    return kind->check(config, err);
 }
 
 enum error_code source_new(uv_loop_t *loop, const struct source_settings *settings,

@@ -16,7 +16,9 @@
 #include <stdint.h>
 #include <uv.h>
 
+struct config;
 struct logger;
+struct spool;
 
 struct source_events {
     void *context;
@@ -39,6 +41,10 @@ struct source_events {
 
     /* There will be no more documents: the end of standard input, or after finish(). Once. */
     void (*finished)(void *context);
+
+    /* Which cluster the documents come from, before the first of them, if the source knows it: the uid of
+     * its namespace kube-system. Valid during the call. NULL: nobody wants to know. */
+    void (*cluster)(void *context, const char *id);
 };
 
 /* The address of standard input as kubedl-shipper replay reads it: to ship once what is there, with
@@ -50,6 +56,8 @@ struct source_settings {
     size_t max_document; /* bytes */
     struct source_events events;
     struct logger *logger;
+    const struct config *config; /* for sources that list and watch; NULL: for others */
+    struct spool *spool;         /* keeps how far they have come; NULL: nothing does */
 };
 
 struct source {
@@ -76,7 +84,9 @@ struct source {
 enum error_code source_new(uv_loop_t *loop, const struct source_settings *settings,
                            struct source **source, struct error *err) MUST_CHECK;
 
-/* The same check, for settings: no side effects. */
-enum error_code source_check(const char *address, struct error *err) MUST_CHECK;
+/* The same check, and of the settings that such a source needs: no side effects. config may be NULL: then
+ * only of the address. */
+enum error_code source_check(const char *address, const struct config *config,
+                             struct error *err) MUST_CHECK;
 
 #endif

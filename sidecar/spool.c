@@ -51,6 +51,7 @@ struct spool {
     int64_t looked_us; /* when it was last asked for */
     struct backoff backoff;
     int64_t retry_at_us;
+    struct spool_notes notes;
     bool failing;
     bool shrinking;
     int64_t ledger_stored_us;
@@ -115,6 +116,7 @@ static void note_new_file(struct spool *spool)
         "the spool was damaged: it is set aside, and a new one is begun",
         log_string("set_aside", spool->request.quarantined));
     outbox_recapture(spool->settings.outbox);
+    spool_notes_store_anew(&spool->notes);
 }
 
 static void settle_success(struct spool *spool)
@@ -136,6 +138,7 @@ static void settle_failure(struct spool *spool)
     spool->failing = true;
     spool->retry_at_us = clock_steady_us() + (int64_t)delay_ms * 1000;
     put_letters_back(spool);
+    spool_notes_put_back(&spool->notes, &spool->request.notes);
     log_trouble(spool, delay_ms);
 }
 
@@ -219,6 +222,7 @@ static void take_numbers(struct spool *spool)
     if (!spool->numbers_loaded)
         return; /* what is on disk is not in them yet */
     spool_request_add_numbers(&spool->request, spool->settings.ledger, spool->settings.outbox);
+    spool_notes_take(&spool->notes, &spool->request.notes);
     spool->ledger_stored = ledger_received(spool->settings.ledger);
     spool->ledger_stored_us = clock_steady_us();
 }
@@ -290,6 +294,18 @@ void spool_bury(struct spool *spool, const struct row *row, const struct refusal
         durability_hold(spool->settings.durability, letter->epoch);
     *spool->letters_end = letter;
     spool->letters_end = &letter->next;
+}
+
+void spool_set_note(struct spool *spool, const char *name, const char *text)
+{
+    if (spool_notes_set(&spool->notes, name, text) != ERROR_NONE)
+        LOG(spool->settings.logger, ERROR, "the spool has no place for a note",
+            log_string("name", name));
+}
+
+const char *spool_note(const struct spool *spool, const char *name)
+{
+    return spool_notes_get(&spool->notes, name);
 }
 
 bool spool_has_room(const struct spool *spool)
@@ -369,6 +385,13 @@ static bool restore_number(void *context, struct text name, int64_t value)
 {
     struct spool *spool = context;
     ledger_add_number(spool->settings.ledger, name, (uint64_t)value);
+    return true;
+}
+
+static bool restore_note(void *context, struct text name, struct text text)
+{
+    struct spool *spool = context;
+    spool_notes_restore(&spool->notes, name, text);
     return true;
 }
 
@@ -468,11 +491,14 @@ static enum error_code load_chunk(struct spool *spool, size_t *count, struct err
     return code;
 }
 
+/* And the notes. */
 static enum error_code load_numbers(struct spool *spool, struct error *err)
 {
     if (spool->numbers_loaded)
         return ERROR_NONE;
-    enum error_code code = spool_file_read_numbers(spool->file, restore_number, spool, err);
+    enum error_code code = spool_file_read_notes(spool->file, restore_note, spool, err);
+    if (code == ERROR_NONE)
+        code = spool_file_read_numbers(spool->file, restore_number, spool, err);
     spool->numbers_loaded = code == ERROR_NONE;
     return code;
 }

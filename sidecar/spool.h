@@ -12,6 +12,7 @@
 #include "lib/outbox.h"
 #include "sidecar/logger.h"
 #include "sidecar/spool_file.h"
+#include "sidecar/spool_notes.h"
 #include "sidecar/store.h"
 
 #include <stdbool.h>
@@ -55,6 +56,13 @@ void spool_tick(struct spool *spool, int64_t now_us);
  * is not safe before. Copies what it needs. */
 void spool_bury(struct spool *spool, const struct row *row, const struct refusal *refusal,
                 int64_t now_us);
+
+/* A short text under a name that outlives the process: stored with the ledger, some seconds later or at
+ * the end. Both texts are shorter than SPOOL_NOTE_SIZE; what finds no place is said in the log. */
+void spool_set_note(struct spool *spool, const char *name, const char *text);
+
+/* "" if there is none, or the spool could not be read yet. Valid until it is set. */
+const char *spool_note(const struct spool *spool, const char *name);
 
 /* True while nothing more should come: over its bound, or the disk is nearly full, or it fails. While it
  * is over its bound it stores nothing new, except in a flush. */

@@ -48,6 +48,9 @@
     X(PUT_NUMBER, "INSERT INTO numbers (name, value) VALUES (?, ?)"                                \
                   " ON CONFLICT (name) DO UPDATE SET value = excluded.value")                      \
     X(READ_NUMBERS, "SELECT name, value FROM numbers ORDER BY name")                               \
+    X(PUT_NOTE, "INSERT INTO notes (name, text) VALUES (?, ?)"                                     \
+                " ON CONFLICT (name) DO UPDATE SET text = excluded.text")                          \
+    X(READ_NOTES, "SELECT name, text FROM notes ORDER BY name")                                    \
     X(COUNTS, "SELECT (SELECT count(*) FROM records), (SELECT count(*) FROM dead_letters),"        \
               " (SELECT count(*) FROM quarantine)")                                                \
     X(PAGES, "SELECT page_count, freelist_count, page_size FROM pragma_page_count,"                \
@@ -69,6 +72,7 @@ static const char layout[] =
     "CREATE TABLE IF NOT EXISTS quarantine ("
     " id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT, uid TEXT, body, reason TEXT);"
     "CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, text TEXT NOT NULL);"
     "PRAGMA user_version = 1;";
 
 struct spool_file {
@@ -424,6 +428,18 @@ enum error_code spool_file_put_number(struct spool_file *file, const char *name,
     return finish(file, prepared, "put a number", err);
 }
 
+enum error_code spool_file_put_note(struct spool_file *file, const char *name, const char *text,
+                                    struct error *err)
+{
+    sqlite3_stmt *prepared;
+    enum error_code code = statement(file, STATEMENT_PUT_NOTE, &prepared, err);
+    if (code != ERROR_NONE)
+        return code;
+    bind_text(prepared, 1, text_from(name));
+    bind_text(prepared, 2, text_from(text));
+    return finish(file, prepared, "put a note", err);
+}
+
 /* After the last row, or when the callback has had enough. */
 static enum error_code end_reading(struct spool_file *file, sqlite3_stmt *prepared, int status,
                                    struct error *err)
@@ -490,6 +506,21 @@ enum error_code spool_file_read_numbers(struct spool_file *file, spool_number *n
     int status;
     while ((status = sqlite3_step(prepared)) == SQLITE_ROW) {
         if (!number(context, column_text(prepared, 0), sqlite3_column_int64(prepared, 1)))
+            break;
+    }
+    return end_reading(file, prepared, status, err);
+}
+
+enum error_code spool_file_read_notes(struct spool_file *file, spool_told_note *note, void *context,
+                                      struct error *err)
+{
+    sqlite3_stmt *prepared;
+    enum error_code code = statement(file, STATEMENT_READ_NOTES, &prepared, err);
+    if (code != ERROR_NONE)
+        return code;
+    int status;
+    while ((status = sqlite3_step(prepared)) == SQLITE_ROW) {
+        if (!note(context, column_text(prepared, 0), column_text(prepared, 1)))
             break;
     }
     return end_reading(file, prepared, status, err);

@@ -57,12 +57,17 @@ enum error_code spool_file_drop_dead(struct spool_file *file, int64_t id,
 enum error_code spool_file_put_number(struct spool_file *file, const char *name, int64_t value,
                                       struct error *err) MUST_CHECK;
 
+/* A short text under a name. */
+enum error_code spool_file_put_note(struct spool_file *file, const char *name, const char *text,
+                                    struct error *err) MUST_CHECK;
+
 /* Reading; each calls back for one after another. The texts are valid during the call. The callback
  * returns false to stop. */
 typedef bool spool_record(void *context, int64_t id, struct text table, struct text uid,
                           struct text body);
 typedef bool spool_dead(void *context, const struct dead_letter *letter);
 typedef bool spool_number(void *context, struct text name, int64_t value);
+typedef bool spool_told_note(void *context, struct text name, struct text text);
 
 /* At most `max` records behind the position *after (0 at first; moved on). */
 enum error_code spool_file_read(struct spool_file *file, int64_t *after, size_t max,
@@ -71,6 +76,8 @@ enum error_code spool_file_read_dead(struct spool_file *file, spool_dead *dead, 
                                      struct error *err) MUST_CHECK;
 enum error_code spool_file_read_numbers(struct spool_file *file, spool_number *number,
                                         void *context, struct error *err) MUST_CHECK;
+enum error_code spool_file_read_notes(struct spool_file *file, spool_told_note *note, void *context,
+                                      struct error *err) MUST_CHECK;
 
 /* A record that cannot be read is moved to a table of its own, with the reason, and is no longer in
  * the way. */

@@ -26,6 +26,7 @@ void spool_request_reset(struct spool_request *request, enum spool_task task)
     request->task = task;
     request->count = 0;
     request->number_count = 0;
+    request->notes.count = 0;
     request->error = (struct error){0};
     request->quarantined[0] = '\0';
     request->more = false;
@@ -109,6 +110,9 @@ static enum error_code store_rest(struct spool_file *file, const struct spool_re
     for (size_t i = 0; i < request->number_count && code == ERROR_NONE; i++)
         code =
             spool_file_put_number(file, request->numbers[i].name, request->numbers[i].value, err);
+    for (size_t i = 0; i < request->notes.count && code == ERROR_NONE; i++)
+        code = spool_file_put_note(file, request->notes.notes[i].name, request->notes.notes[i].text,
+                                   err);
     return code;
 }
 

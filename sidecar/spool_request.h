@@ -11,6 +11,7 @@
 #include "lib/ledger.h"
 #include "lib/outbox.h"
 #include "sidecar/spool_file.h"
+#include "sidecar/spool_notes.h"
 #include "sidecar/store.h"
 
 #include <stdbool.h>
@@ -41,7 +42,7 @@ struct spool_number {
 };
 
 enum spool_task {
-    SPOOL_STORE,  /* items, letters and numbers, in one transaction */
+    SPOOL_STORE,  /* items, letters, numbers and notes, in one transaction */
     SPOOL_OPEN,   /* the file, and nothing else */
     SPOOL_SHRINK, /* give a slice of it back to the disk */
     SPOOL_LOOK,   /* only how much room there is */
@@ -55,6 +56,7 @@ struct spool_request {
     struct spool_letter *letters;
     struct spool_number numbers[SPOOL_REQUEST_MAX_NUMBERS];
     size_t number_count;
+    struct spool_notes notes;
 
     struct error error; /* ERROR_NONE: it went well */
     char quarantined

@@ -36,6 +36,7 @@ struct store_listing {
     const struct table *table;
     const struct kind *kind; /* only those of this kind; NULL: all of the table */
     const char *cluster;     /* only those of this cluster */
+    const char *namespace;   /* and namespace; "": of all */
     struct buffer uids;      /* the answer: one a line */
     size_t count;
 };

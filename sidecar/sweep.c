@@ -97,6 +97,11 @@ void sweep_free(struct sweep *sweep)
     free(sweep);
 }
 
+void sweep_set_cluster(struct sweep *sweep, const char *cluster_id)
+{
+    sweep->settings.cluster_id = cluster_id;
+}
+
 void sweep_opened(struct sweep *sweep, uint64_t connection)
 {
     snapshot_opened(sweep->snapshot, connection);
@@ -329,6 +334,7 @@ static void ask(struct sweep *sweep, size_t scope)
     sweep->listing.table = what.table;
     sweep->listing.kind = what.kind;
     sweep->listing.cluster = sweep->settings.cluster_id;
+    sweep->listing.namespace = sweep->settings.namespace;
     dispatch_list(sweep->settings.dispatch, &sweep->listing, on_answered, sweep);
 }
 

@@ -15,7 +15,8 @@
 struct sweep;
 
 struct sweep_settings {
-    const char *cluster_id; /* CLUSTER_ID; "": nothing is swept */
+    const char *cluster_id; /* CLUSTER_ID; "": nothing is swept until it is known */
+    const char *namespace;  /* that is swept; "": all */
     struct outbox *outbox;
     struct ledger *ledger;
     struct dispatch *dispatch;
@@ -25,6 +26,9 @@ struct sweep_settings {
 enum error_code sweep_new(const struct sweep_settings *settings, struct sweep **sweep,
                           struct error *err) MUST_CHECK;
 void sweep_free(struct sweep *sweep);
+
+/* Which cluster this is, instead of that in the settings; before the first document. Borrowed. */
+void sweep_set_cluster(struct sweep *sweep, const char *cluster_id);
 
 void sweep_opened(struct sweep *sweep, uint64_t connection);
 void sweep_closed(struct sweep *sweep, uint64_t connection);

@@ -160,7 +160,8 @@ enum error_code world_try_start(struct world *world, const char *prefix, struct 
     const struct source_settings settings = {
         .address = address,
         .max_document = world->max_document,
-        .events = {world, on_opened, on_document, on_too_long, on_drained, on_closed, on_finished},
+        .events = {world, on_opened, on_document, on_too_long, on_drained, on_closed, on_finished,
+                   NULL},
         .logger = world->logger,
     };
     assert_int_equal(source_new(&world->loop, &settings, &world->source, err), ERROR_NONE);

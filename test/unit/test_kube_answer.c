@@ -139,6 +139,35 @@ static void test_events(void **state)
     }
 }
 
+static void assert_mark(struct json *json, const struct kube_resource *resource,
+                        const char *expected)
+{
+    struct buffer mark;
+    struct kube_event event;
+    buffer_init(&mark, 1024);
+    kube_mark_append(&mark, resource, "4711");
+    assert_string_equal(buffer_cstring(&mark), expected);
+    kube_event_read(json, buffer_text(&mark), &event);
+    assert_true(event.ends_snapshot);
+    assert_string_equal(event.version, "4711");
+    buffer_fini(&mark);
+}
+
+static void test_marks_are_those_of_watch_list(void **state)
+{
+    const struct kube_resource pods = {"Pod", "", "v1", "pods"};
+    const struct kube_resource jobs = {"TFJob", "training.kubedl.io", "v1alpha1", "tfjobs"};
+    assert_mark(*state, &pods,
+                "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Pod\",\"apiVersion\":\"v1\","
+                "\"metadata\":{\"resourceVersion\":\"4711\",\"annotations\":{"
+                "\"k8s.io/initial-events-end\":\"true\"}}}}");
+    assert_mark(*state, &jobs,
+                "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"TFJob\","
+                "\"apiVersion\":\"training.kubedl.io/v1alpha1\","
+                "\"metadata\":{\"resourceVersion\":\"4711\",\"annotations\":{"
+                "\"k8s.io/initial-events-end\":\"true\"}}}}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_discovery),
         cmocka_unit_test(test_uid_of_a_namespace),
         cmocka_unit_test(test_events),
+        cmocka_unit_test(test_marks_are_those_of_watch_list),
     };
     return cmocka_run_group_tests(tests, open_json, close_json) != 0;
 }

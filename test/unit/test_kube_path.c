@@ -1,6 +1,7 @@
 /* kube_path: what is asked of the API server, to the letter. */
 #include "lib/kube_path.h"
 
+#include "lib/kind.h"
 #include "lib/snapshot.h"
 
 #include <setjmp.h>

@@ -1,5 +1,6 @@
 /* source: which addresses there are, and what all kinds of source have in common: what a connection's
  * bytes become, pausing, bounded work, and closing in every state. */
+#include "lib/config.h"
 #include "test/unit/source_world.h"
 
 #include <setjmp.h>
@@ -16,34 +17,61 @@
 
 static void test_addresses_that_can_be_used(void **state)
 {
-    static const char *const good[] = {"unix:/run/a.sock", "unix-listen:/run/a.sock", "-",
-                                       "unix:relative"};
+    static const char *const good[] = {
+        "unix:/run/a.sock",     "unix-listen:/run/a.sock", "-", "unix:relative", "kube:",
+        "kube+unix:/run/a.sock"};
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         struct error err = {0};
-        assert_int_equal(source_check(good[i], &err), ERROR_NONE);
+        assert_int_equal(source_check(good[i], NULL, &err), ERROR_NONE);
     }
 }
 
 static void test_other_addresses_are_refused_with_what_can_be_used(void **state)
 {
-    static const char *const bad[] = {"", "--", "-x", "/run/a.sock", "tcp:1", "unix", "UNIX:/a"};
+    static const char *const bad[] = {"",     "--",      "-x",   "/run/a.sock", "tcp:1",
+                                      "unix", "UNIX:/a", "kube", "kube:x"};
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct error err = {0};
-        assert_int_equal(source_check(bad[i], &err), ERROR_OPERATOR);
+        assert_int_equal(source_check(bad[i], NULL, &err), ERROR_OPERATOR);
         assert_non_null(strstr(err.text, "unix:PATH"));
         assert_non_null(strstr(err.text, "unix-listen:PATH"));
     }
+}
+
+static void assert_lacks(const char *address, const struct config *config, const char *name)
+{
+    struct error err = {0};
+    assert_int_equal(source_check(address, config, &err), ERROR_OPERATOR);
+    assert_non_null(strstr(err.text, name));
+}
+
+static void test_what_else_has_to_be_set_to_list_and_watch(void **state)
+{
+    struct error err;
+    static struct config config;
+    (void)state;
+    assert_lacks("kube:", &config, "KUBERNETES_SERVICE_HOST");
+    (void)snprintf(config.kubernetes_service_host, CONFIG_TEXT_SIZE, "10.96.0.1");
+    assert_lacks("kube:", &config, "KUBERNETES_SERVICE_PORT");
+    (void)snprintf(config.kubernetes_service_port, CONFIG_TEXT_SIZE, "443");
+    assert_int_equal(source_check("kube:", &config, &err), ERROR_NONE);
+    (void)snprintf(config.kube_label_selector, CONFIG_TEXT_SIZE, "a=b");
+    assert_lacks("kube:", &config, "CLUSTER_ID");
+    assert_lacks("kube+unix:/a", &config, "CLUSTER_ID");
+    assert_int_equal(source_check("unix:/a", &config, &err), ERROR_NONE);
+    (void)snprintf(config.cluster_id, CONFIG_TEXT_SIZE, "blue");
+    assert_int_equal(source_check("kube:", &config, &err), ERROR_NONE);
 }
 
 static void test_an_address_without_path_is_refused(void **state)
 {
     struct error err;
     (void)state;
-    assert_int_equal(source_check("unix:", &err), ERROR_OPERATOR);
+    assert_int_equal(source_check("unix:", NULL, &err), ERROR_OPERATOR);
     assert_non_null(strstr(err.text, "path"));
-    assert_int_equal(source_check("unix-listen:", &err), ERROR_OPERATOR);
+    assert_int_equal(source_check("unix-listen:", NULL, &err), ERROR_OPERATOR);
 }
 
 /* libuv would use the first 108 bytes of it. */
@@ -53,9 +81,9 @@ static void test_a_path_too_long_for_a_socket_is_refused(void **state)
     struct error err;
     (void)state;
     memset(address + 5, 'x', 107);
-    assert_int_equal(source_check(address, &err), ERROR_NONE);
+    assert_int_equal(source_check(address, NULL, &err), ERROR_NONE);
     address[5 + 107] = 'x';
-    assert_int_equal(source_check(address, &err), ERROR_OPERATOR);
+    assert_int_equal(source_check(address, NULL, &err), ERROR_OPERATOR);
     assert_non_null(strstr(err.text, "108"));
 
     struct source *source = NULL;
@@ -458,6 +486,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addresses_that_can_be_used),
         cmocka_unit_test(test_other_addresses_are_refused_with_what_can_be_used),
+        cmocka_unit_test(test_what_else_has_to_be_set_to_list_and_watch),
         cmocka_unit_test(test_an_address_without_path_is_refused),
         cmocka_unit_test(test_a_path_too_long_for_a_socket_is_refused),
         WORLD_TEST(test_documents_come_in_order_between_opened_and_closed),

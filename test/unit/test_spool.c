@@ -442,6 +442,33 @@ static void test_a_flush_stores_also_what_is_over_the_bound(void **state)
     assert_int_equal(count(world).records, stored + 1);
 }
 
+static void test_notes_are_there_in_the_next_process(void **state)
+{
+    struct world *world = *state;
+    assert_string_equal(spool_note(world->spool, "watched/pods"), "");
+    spool_set_note(world->spool, "watched/pods", "12");
+    spool_set_note(world->spool, "watched/pods", "13");
+    assert_string_equal(spool_note(world->spool, "watched/pods"), "13");
+    flush(world);
+    close_spool(world);
+    open_spool(world);
+    assert_string_equal(spool_note(world->spool, "watched/pods"), "");
+    assert_int_equal(spool_load(world->spool), SPOOL_LOADED);
+    assert_string_equal(spool_note(world->spool, "watched/pods"), "13");
+}
+
+static void test_note_that_was_set_before_the_spool_was_read_is_the_newer_one(void **state)
+{
+    struct world *world = *state;
+    spool_set_note(world->spool, "watched/pods", "12");
+    flush(world);
+    close_spool(world);
+    open_spool(world);
+    spool_set_note(world->spool, "watched/pods", "20");
+    assert_int_equal(spool_load(world->spool), SPOOL_LOADED);
+    assert_string_equal(spool_note(world->spool, "watched/pods"), "20");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -459,6 +486,8 @@ int main(void)
         TEST(test_a_flush_without_a_directory_says_that_nothing_is_stored),
         TEST(test_it_is_full_over_its_bound_and_not_when_it_is_empty_again),
         TEST(test_a_flush_stores_also_what_is_over_the_bound),
+        TEST(test_notes_are_there_in_the_next_process),
+        TEST(test_note_that_was_set_before_the_spool_was_read_is_the_newer_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

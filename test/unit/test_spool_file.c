@@ -106,6 +106,11 @@ static bool tell_number(void *context, struct text name, int64_t value)
     return tell(context, "%.*s=%lld ", (int)name.length, name.data, (long long)value);
 }
 
+static bool tell_note(void *context, struct text name, struct text text)
+{
+    return tell(context, "%.*s=%.*s ", (int)name.length, name.data, (int)text.length, text.data);
+}
+
 static void begin_telling(struct fixture *fixture)
 {
     fixture->told[0] = '\0';
@@ -214,6 +219,17 @@ static void test_numbers_are_kept_by_name(void **state)
     open_again(fixture);
     ok(fixture, spool_file_read_numbers(fixture->file, tell_number, fixture, &fixture->err));
     assert_string_equal(fixture->told, "a=-2 b=9223372036854775807 ");
+}
+
+static void test_notes_are_kept_by_name(void **state)
+{
+    struct fixture *fixture = *state;
+    ok(fixture, spool_file_put_note(fixture->file, "b", "two", &fixture->err));
+    ok(fixture, spool_file_put_note(fixture->file, "a", "one", &fixture->err));
+    ok(fixture, spool_file_put_note(fixture->file, "a", "", &fixture->err));
+    open_again(fixture);
+    ok(fixture, spool_file_read_notes(fixture->file, tell_note, fixture, &fixture->err));
+    assert_string_equal(fixture->told, "a= b=two ");
 }
 
 static void test_a_quarantined_record_is_out_of_the_way_and_counted(void **state)
@@ -389,6 +405,7 @@ int main(void)
         TEST(test_reading_goes_on_behind_the_last_one),
         TEST(test_dead_letters_keep_all_that_is_known),
         TEST(test_numbers_are_kept_by_name),
+        TEST(test_notes_are_kept_by_name),
         TEST(test_a_quarantined_record_is_out_of_the_way_and_counted),
         TEST(test_bytes_of_any_kind_come_back),
         TEST(test_it_shrinks_once_it_is_empty),
