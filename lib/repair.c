@@ -1,7 +1,7 @@
 /* repair: the rules, and the statements that are made from them (see repair.h).
  *
- * In the texts, `old` is the row that may be wrong. What stands in brackets needs the column cluster_id,
- * and is left out where the tables do not have it yet. @ is the condition that `slice` is in the slice. */
+ * In the texts, `old` is the row that may be wrong. What stands in brackets needs columns that KubeDL
+ * does not make, and is left out where the tables do not have them yet. @ is the condition that `slice` is in the slice. */
 #include "lib/repair.h"
 
 #include <string.h>
@@ -28,6 +28,12 @@
     "GREATEST(" OR_NEVER(pod ".gmt_created") ", " OR_NEVER(pod ".gmt_modified") ", " OR_NEVER(     \
         pod ".gmt_started") ", " OR_NEVER(pod ".gmt_finished") ")"
 
+/* What KubeDL's writer has left NULL is one of KubeDL's groups, which have no kind in common. */
+#define KUBEDL_GROUPS "('training.kubedl.io', 'inference.kubedl.io')"
+#define GROUP(job)                                                                                 \
+    "IF(" job ".api_group IS NULL OR " job ".api_group IN " KUBEDL_GROUPS ", '', " job ".api_"     \
+                                                                                       "group)"
+
 /* Another job of the same kind and name, made later, in the same cluster as far as the rows can tell. A
  * job that was heard of after the other one was made is not replaced: it is another cluster's. */
 #define SUCCESSORS_OF_JOB(job)                                                                     \
@@ -35,18 +41,20 @@
     ".name AND later.kind = " job ".kind AND later.job_id <> " job                                 \
     ".job_id AND later.gmt_created > " job ".gmt_created AND later.gmt_created < " A_WHILE_AGO     \
     " AND " LAST_NEWS_OF_JOB(job) " <= later.gmt_created AND later.deploy_region <=> " job         \
-                                  ".deploy_region[ AND later.cluster_id <=> " job ".cluster_id]"
-#define JOB_IS_REPLACED(job)                                                                       \
-    "(NOT " GONE(job) " AND NOT " ENDED(job) " AND EXISTS (SELECT 1" SUCCESSORS_OF_JOB(job) "))"
+                                  ".deploy_region[ AND later.cluster_id <=> " job                  \
+                                  ".cluster_id AND " GROUP("later") " = " GROUP(job) "]"
+#define JOB_IS_REPLACED(job) "(" IS_OPEN(job) " AND EXISTS (SELECT 1" SUCCESSORS_OF_JOB(job) "))"
 
-/* When the job made its next pod of the same name, for the pods of all jobs that the slice has pods of:
+#define IS_OPEN(row) "NOT " GONE(row) " AND NOT " ENDED(row)
+
+/* When the job made its next pod of the same name, for all pods of the jobs of the slice's open pods:
  * each is looked at once, however many a job has. The uid of the job says which cluster it is. */
 #define TURNS                                                                                      \
     "JOIN (SELECT id, LEAD(gmt_created) OVER (PARTITION BY job_id, namespace, name ORDER BY"       \
     " gmt_created, id) AS replaced FROM replica_info WHERE job_id IN (SELECT slice.job_id FROM"    \
-    " replica_info AS slice WHERE @)) AS turn ON turn.id = old.id "
+    " replica_info AS slice WHERE @ AND " IS_OPEN("slice") ")) AS turn ON turn.id = old.id "
 #define POD_IS_QUIET LAST_NEWS_OF_POD("old") " < " A_WHILE_AGO
-#define POD_IS_OPEN  "NOT " GONE("old") " AND NOT " ENDED("old") " AND " POD_IS_QUIET
+#define POD_IS_OPEN  IS_OPEN("old") " AND " POD_IS_QUIET
 #define POD_IS_REPLACED                                                                            \
     "COALESCE(turn.replaced > old.gmt_created AND turn.replaced < " A_WHILE_AGO ", 0)"
 
@@ -123,7 +131,8 @@ static const struct repair_rule rules[] = {
             "job.gmt_job_finished") " < " LONG_AGO
                                     " AND " LAST_NEWS_OF_POD(
                                         "old") " < job.gmt_job_finished + INTERVAL 1 HOUR"
-                                               "[ AND old.cluster_id IS NULL]",
+                                               "[ AND old.cluster_id IS NULL AND " GROUP(
+                                                   "job") " = '']",
         .end = "job.gmt_job_finished",
     },
     {
@@ -144,7 +153,7 @@ const struct repair_rule *repair_rule_at(size_t number)
 
 /* Which rows are asked about, and of which tables. */
 struct scope {
-    bool has_cluster;
+    bool has_ours;
     const char *after;
     const char *until;
 };
@@ -161,7 +170,7 @@ static void append_slice(struct buffer *out, const struct scope *scope, const ch
 static void append_template(struct buffer *out, const char *template, const struct scope *scope)
 {
     for (; *template != '\0'; template ++) {
-        if (*template == '[' && !scope->has_cluster)
+        if (*template == '[' && !scope->has_ours)
             template += strcspn(template, "]");
         else if (*template == '@')
             append_slice(out, scope, "slice");
@@ -193,13 +202,13 @@ static void append_end(struct buffer *out, const struct repair_rule *rule,
     buffer_append_char(out, ')');
 }
 
-void repair_select(struct buffer *out, const struct repair_rule *rule, bool has_cluster,
+void repair_select(struct buffer *out, const struct repair_rule *rule, bool has_ours,
                    const char *after, const char *until, size_t limit)
 {
     const struct table *table = rule->table;
     const struct column *columns = table->columns;
     const char *status = columns[table->status].name;
-    const struct scope scope = {has_cluster, after, until};
+    const struct scope scope = {has_ours, after, until};
     buffer_appendf(out,
                    "SELECT id, namespace, name, uid, status, ended, QUOTE(version), QUOTE(status), "
                    "QUOTE(deleted), QUOTE(in_etcd), QUOTE(ended) FROM (SELECT old.id, "

@@ -44,8 +44,8 @@ enum repair_value {
 };
 
 /* The first `limit` rows of a rule (0: all) with after < id <= until ("": no bound), by id.
- * has_cluster: the tables have a column for the cluster. */
-void repair_select(struct buffer *out, const struct repair_rule *rule, bool has_cluster,
+ * has_ours: the tables have the columns that KubeDL does not make. */
+void repair_select(struct buffer *out, const struct repair_rule *rule, bool has_ours,
                    const char *after, const char *until, size_t limit);
 
 /* A row to be changed, as repair_select() told it. */

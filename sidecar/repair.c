@@ -63,7 +63,7 @@ struct repair {
     uint64_t counts[MAX_RULES];
     uint64_t duplicates;
     size_t migration_steps;
-    bool has_cluster; /* a column for it */
+    bool has_ours; /* the tables have the columns that KubeDL does not make */
     struct buffer sql;
     struct chunk chunk;
 };
@@ -193,7 +193,7 @@ static enum error_code count_rule(struct repair *repair, const struct repair_rul
         if (code != ERROR_NONE)
             return code;
         buffer_reset(&repair->sql);
-        repair_select(&repair->sql, rule, repair->has_cluster, after, until, 0);
+        repair_select(&repair->sql, rule, repair->has_ours, after, until, 0);
         code = query(repair, on_found, &repair->chunk, err);
         if (code != ERROR_NONE)
             return code;
@@ -318,6 +318,27 @@ static enum error_code plan_migration(struct repair *repair, struct db_error *er
     return ERROR_NONE;
 }
 
+/* Whether all of the columns are there that are ours, or all others. */
+static bool has_columns(const struct schema_table *there, bool ours)
+{
+    const struct table *table = there->table;
+    for (size_t i = 0; i < table->column_count; i++) {
+        if ((i == table->cluster || i == table->group) == ours && !there->columns[i].exists)
+            return false;
+    }
+    return true;
+}
+
+/* Whether the rules can be asked for before the migration. */
+static bool can_be_asked(const struct schema *schema)
+{
+    for (size_t i = 0; i < schema->table_count; i++) {
+        if (!has_columns(&schema->tables[i], false))
+            return false;
+    }
+    return true;
+}
+
 static enum error_code look(struct repair *repair, struct db_error *err)
 {
     schema_free(repair->schema);
@@ -325,28 +346,15 @@ static enum error_code look(struct repair *repair, struct db_error *err)
     if (repair->schema == NULL)
         return no_memory(err);
     enum error_code code = migrate_look(repair->db, repair->schema, err);
-    repair->has_cluster = true;
+    repair->has_ours = true;
     for (size_t i = 0; code == ERROR_NONE && i < repair->schema->table_count; i++) {
         const struct schema_table *there = &repair->schema->tables[i];
         if (!there->exists)
             code = db_error_set(err, DBERROR_OPERATOR, "there is no table %s to be repaired",
                                 there->table->name);
-        repair->has_cluster &= there->columns[there->table->cluster].exists;
+        repair->has_ours = repair->has_ours && has_columns(there, true);
     }
     return code;
-}
-
-/* Whether the rules can be asked for before the migration. */
-static bool has_all_columns(const struct schema *schema)
-{
-    for (size_t i = 0; i < schema->table_count; i++) {
-        const struct table *table = schema->tables[i].table;
-        for (size_t column = 0; column < table->column_count; column++) {
-            if (column != table->cluster && !schema->tables[i].columns[column].exists)
-                return false;
-        }
-    }
-    return true;
 }
 
 static enum error_code plan(struct repair *repair, struct db_error *err)
@@ -354,7 +362,7 @@ static enum error_code plan(struct repair *repair, struct db_error *err)
     enum error_code code = look(repair, err);
     if (code == ERROR_NONE)
         code = plan_migration(repair, err);
-    if (code == ERROR_NONE && !has_all_columns(repair->schema)) {
+    if (code == ERROR_NONE && !can_be_asked(repair->schema)) {
         printf("\nWhat is to be repaired can be told once that is done: columns are missing.\n");
         return ERROR_NONE;
     }
@@ -428,7 +436,7 @@ static enum error_code run_slice(struct repair *repair, const struct repair_rule
     for (;;) {
         reset_chunk(&repair->chunk, CHUNK_ROWS);
         buffer_reset(&repair->sql);
-        repair_select(&repair->sql, rule, repair->has_cluster, after, until, CHUNK_ROWS);
+        repair_select(&repair->sql, rule, repair->has_ours, after, until, CHUNK_ROWS);
         enum error_code code = query(repair, on_found, &repair->chunk, err);
         if (code == ERROR_NONE && repair->chunk.text.failed)
             code = no_memory(err);
@@ -478,7 +486,7 @@ static enum error_code carry_out(struct repair *repair, struct db_error *err)
     enum error_code code = migrate_run(repair->db, repair->logger, err);
     if (code == ERROR_NONE)
         code = look(repair, err);
-    if (code == ERROR_NONE && !repair->has_cluster)
+    if (code == ERROR_NONE && !repair->has_ours)
         code = db_error_set(err, DBERROR_OPERATOR, "the tables could not be migrated");
     if (code == ERROR_NONE)
         code = run_row_steps(repair, err);

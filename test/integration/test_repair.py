@@ -16,6 +16,8 @@ from harness.wait import until
 NOTHING = "There is nothing to repair.\n"
 MANY = 3000
 
+OURS = ("cluster_id", "api_group")  # columns that KubeDL does not make
+
 IN_CLUSTER = {"is_in_etcd": 1, "deleted": 0}
 GONE = {"is_in_etcd": 0, "deleted": 0}  # as KubeDL marks a job that was stopped
 CLOSED = {"status": "Stopped", "is_in_etcd": 0, "deleted": 1}
@@ -137,13 +139,14 @@ def insert(database, table, rows):
 
 
 def rows(database):
-    """All rows of both tables by uid; without what a migration adds."""
+    """All rows of both tables by uid; without the columns that a migration adds."""
     found = {}
     for row in [*database.jobs().values(), *database.pods().values()]:
         for column, value in row.items():
             if isinstance(value, datetime):
                 row[column] = value.strftime("%Y-%m-%d %H:%M:%S")
-        row.pop("cluster_id", None)
+        for column in OURS:
+            row.pop(column, None)
         found[row.get("pod_id") or row["job_id"]] = row
     return found
 
@@ -231,6 +234,48 @@ def test_dry_run_changes_nothing(damaged, database, repair, server):
     assert rows(database) == before
     assert shape == [database.query(f"SHOW CREATE TABLE {table}")
                      for table in ("job_info", "replica_info")]
+
+
+def test_columns_of_ours_tell_jobs_apart(new, database, repair):
+    """Same kind, namespace and name, but another cluster, or Kubeflow's kind of that name."""
+    assert_ok(repair("--yes"))
+    later = {"gmt_created": "2024-06-01 00:00:00"}
+    insert(database, "job_info", [
+        job("blue", "Running", name="a", cluster_id="blue"),
+        job("green", "Running", name="a", cluster_id="green", **later),
+        job("kubedl", "Running", name="b"),
+        job("kubeflow", "Running", name="b", api_group="kubeflow.org", **later),
+        job("kubeflow-ended", "Succeeded", api_group="kubeflow.org",
+            gmt_job_finished="2024-01-06 00:00:00"),
+        job("kubedl-ended", "Succeeded", api_group="training.kubedl.io",
+            gmt_job_finished="2024-01-06 00:00:00")])
+    insert(database, "replica_info", [
+        pod("of-kubeflow-ended", "kubeflow-ended", "Running"),
+        pod("known", "kubedl-ended", "Running", cluster_id="blue")])
+    assert assert_ok(repair("--dry-run")).stdout == NOTHING
+
+    insert(database, "job_info", [
+        job("blue-again", "Running", name="a", cluster_id="blue", **later),
+        job("kubedl-again", "Running", name="b", api_group="training.kubedl.io", **later)])
+    insert(database, "replica_info", [pod("unknown", "kubedl-ended", "Running")])
+    result = assert_ok(repair("--yes"))
+    assert (counts(result)["jobs-replaced"], counts(result)["pods-of-ended-jobs"]) == (2, 1)
+    after = rows(database)
+    assert {uid for uid in ("blue", "green", "kubedl", "kubeflow", "known", "unknown",
+                            "of-kubeflow-ended") if after[uid]["status"] == "Stopped"} == {
+        "blue", "kubedl", "unknown"}
+
+
+def test_table_that_lacks_columns(database, repair):
+    """What can be told is told; the rest is done all the same."""
+    kubedl.create_tables(database)
+    insert(database, "job_info", JOBS)
+    database.query("ALTER TABLE replica_info DROP COLUMN gmt_modified")
+    result = assert_ok(repair("--dry-run"))
+    assert "columns are missing" in result.stdout
+    result = assert_ok(repair("--yes"))
+    assert "jobs-replaced: 2 rows of job_info repaired" in result.stdout
+    assert repair().stdout == NOTHING
 
 
 def test_only_some_rules(new, database, repair):

@@ -11,11 +11,11 @@
 
 #define LIMIT ((size_t)1 << 20)
 
-static const char *select_of(struct buffer *out, const struct repair_rule *rule, bool has_cluster,
+static const char *select_of(struct buffer *out, const struct repair_rule *rule, bool has_ours,
                              const char *after, const char *until, size_t limit)
 {
     buffer_reset(out);
-    repair_select(out, rule, has_cluster, after, until, limit);
+    repair_select(out, rule, has_ours, after, until, limit);
     const char *text = buffer_cstring(out);
     assert_non_null(text);
     return text;
@@ -47,11 +47,12 @@ static void test_template_is_expanded(void **state)
         assert_null(strpbrk(select_of(&out, rule, true, "", "", 0), "[]@"));
         assert_null(strpbrk(select_of(&out, rule, false, "", "", 0), "[]@"));
         assert_null(strstr(select_of(&out, rule, false, "", "", 0), "cluster_id"));
+        assert_null(strstr(select_of(&out, rule, false, "", "", 0), "api_group"));
     }
     buffer_fini(&out);
 }
 
-static void test_some_rules_look_at_the_cluster(void **state)
+static void test_some_rules_look_at_columns_of_ours(void **state)
 {
     (void)state;
     size_t found = 0;
@@ -137,7 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules_have_names_of_their_own_and_reasons),
         cmocka_unit_test(test_template_is_expanded),
-        cmocka_unit_test(test_some_rules_look_at_the_cluster),
+        cmocka_unit_test(test_some_rules_look_at_columns_of_ours),
         cmocka_unit_test(test_slice_and_limit),
         cmocka_unit_test(test_update_of_jobs),
         cmocka_unit_test(test_update_of_pods_gives_them_a_start),
