@@ -32,7 +32,7 @@
 #define KUBEDL_GROUPS "('training.kubedl.io', 'inference.kubedl.io')"
 #define GROUP(job)                                                                                 \
     "IF(" job ".api_group IS NULL OR " job ".api_group IN " KUBEDL_GROUPS ", '', " job ".api_"     \
-                                                                                       "group)"
+    "group)"
 
 /* Another job of the same kind and name, made later, in the same cluster as far as the rows can tell. A
  * job that was heard of after the other one was made is not replaced: it is another cluster's. */
@@ -146,9 +146,13 @@ static const struct repair_rule rules[] = {
     },
 };
 
+#define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))
+
+_Static_assert(RULE_COUNT <= REPAIR_MAX_RULES, "raise REPAIR_MAX_RULES");
+
 const struct repair_rule *repair_rule_at(size_t number)
 {
-    return number < sizeof(rules) / sizeof(rules[0]) ? &rules[number] : NULL;
+    return number < RULE_COUNT ? &rules[number] : NULL;
 }
 
 /* Which rows are asked about, and of which tables. */

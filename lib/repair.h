@@ -23,6 +23,8 @@ struct repair_rule {
         *end; /* SQL: when what they stand for ended, as far as the tables know; may be NULL */
 };
 
+#define REPAIR_MAX_RULES 16
+
 /* In the order in which they are carried out; NULL behind the last one. No row is of two rules. */
 const struct repair_rule *repair_rule_at(size_t number);
 

@@ -11,8 +11,8 @@
  *   a deadlock, a lock wait             the same statement again, a few times
  *   killed, connection lost             what is done is done; the next run goes on with the rest
  *   nobody to ask, and no --yes         the plan is printed, nothing is changed: exit status 1
- *   the tables are not migrated and     the plan is what can be told; columns that are missing are not
- *   it is a dry run                     looked at
+ *   the tables are large and have no    the migration is asked for and made by itself, the plan comes
+ *   indexes yet, or lack columns        behind it; a dry run tells no more
  */
 #include "lib/repair.h"
 #include "lib/columns.h"
@@ -30,9 +30,12 @@
 #define CHUNK_ROWS  250 /* are changed at once */
 #define MAX_TRIES   5   /* of one statement, against other transactions */
 
+/* Rows of one table times rows of the other one, which may have to be compared one by one: some seconds
+ * at the most. */
+#define UNINDEXED_PRODUCT 10000000
+
 #define SQL_LIMIT  ((size_t)1 << 20)
 #define TEXT_LIMIT ((size_t)1 << 22)
-#define MAX_RULES  32
 #define ID_SIZE    32
 
 enum { DRY_RUN, YES, ONLY, HELP };
@@ -60,10 +63,12 @@ struct repair {
     struct schema *schema;
     struct migration rows; /* steps that repair single rows of migrated tables */
     uint64_t row_counts[MIGRATION_MAX_STEPS];
-    uint64_t counts[MAX_RULES];
+    uint64_t counts[REPAIR_MAX_RULES];
     uint64_t duplicates;
-    size_t migration_steps;
-    bool has_ours; /* the tables have the columns that KubeDL does not make */
+    size_t migration_steps; /* that are left */
+    bool migrated;          /* by this run, as far as it could */
+    bool told;              /* the plan is whole */
+    bool has_ours;          /* the tables have the columns that KubeDL does not make */
     struct buffer sql;
     struct chunk chunk;
 };
@@ -277,6 +282,8 @@ static enum error_code plan_rows(struct repair *repair, struct db_error *err)
 {
     struct error why;
     enum error_code code = ERROR_NONE;
+    repair->duplicates = 0;
+    migration_fini(&repair->rows);
     if (migration_plan_rows(repair->schema, &repair->rows, &why) != ERROR_NONE)
         return no_memory(err);
     for (size_t i = 0; i < repair->schema->table_count && code == ERROR_NONE; i++)
@@ -302,7 +309,7 @@ static enum error_code plan_migration(struct repair *repair, struct db_error *er
     if (code != ERROR_NONE)
         return db_error_set(err, DBERROR_OPERATOR, "%s", why.text);
     repair->migration_steps = migration.count;
-    if (migration.count > 0) {
+    if (migration.count > 0 && !repair->migrated) {
         struct columns columns;
         columns_init(&columns, 2, TEXT_LIMIT);
         columns_add_string(&columns, "TABLE");
@@ -329,14 +336,26 @@ static bool has_columns(const struct schema_table *there, bool ours)
     return true;
 }
 
-/* Whether the rules can be asked for before the migration. */
-static bool can_be_asked(const struct schema *schema)
+/* Before the migration there are no indexes, and columns may be missing: then the rules can be asked
+ * for in small tables only. */
+static enum error_code can_be_told(struct repair *repair, bool *told, struct db_error *err)
 {
-    for (size_t i = 0; i < schema->table_count; i++) {
-        if (!has_columns(&schema->tables[i], false))
-            return false;
+    uint64_t product = 1;
+    *told = true;
+    if (repair->migration_steps == 0 || repair->migrated)
+        return ERROR_NONE;
+    for (size_t i = 0; i < repair->schema->table_count; i++) {
+        const struct schema_table *there = &repair->schema->tables[i];
+        uint64_t count = 0;
+        buffer_reset(&repair->sql);
+        buffer_appendf(&repair->sql, "SELECT COUNT(*) FROM `%s`", there->table->name);
+        enum error_code code = query(repair, on_number, &count, err);
+        if (code != ERROR_NONE)
+            return code;
+        product *= count;
+        *told = *told && has_columns(there, false) && product <= UNINDEXED_PRODUCT;
     }
-    return true;
+    return ERROR_NONE;
 }
 
 static enum error_code look(struct repair *repair, struct db_error *err)
@@ -362,8 +381,11 @@ static enum error_code plan(struct repair *repair, struct db_error *err)
     enum error_code code = look(repair, err);
     if (code == ERROR_NONE)
         code = plan_migration(repair, err);
-    if (code == ERROR_NONE && !can_be_asked(repair->schema)) {
-        printf("\nWhat is to be repaired can be told once that is done: columns are missing.\n");
+    if (code == ERROR_NONE)
+        code = can_be_told(repair, &repair->told, err);
+    if (code == ERROR_NONE && !repair->told) {
+        printf("\nWhat is to be repaired can be told once that is done: columns or indexes are "
+               "missing.\n");
         return ERROR_NONE;
     }
     if (code == ERROR_NONE)
@@ -373,17 +395,27 @@ static enum error_code plan(struct repair *repair, struct db_error *err)
     return code;
 }
 
-/* Prints the counts, and returns whether there is anything to do. */
-static bool print_counts(const struct repair *repair)
+static bool is_anything_to_do(const struct repair *repair)
 {
-    struct columns columns;
-    uint64_t total = repair->duplicates;
-    columns_init(&columns, 3, TEXT_LIMIT);
-    columns_add_string(&columns, "RULE");
-    columns_add_string(&columns, "TABLE");
-    columns_add_string(&columns, "ROWS");
+    uint64_t total = repair->duplicates + (repair->migrated ? 0 : repair->migration_steps);
     for (size_t i = 0; i < repair->rows.count; i++)
         total += repair->row_counts[i];
+    for (size_t i = 0; i < REPAIR_MAX_RULES; i++)
+        total += repair->counts[i];
+    return total > 0;
+}
+
+static void print_counts(const struct repair *repair)
+{
+    static const char *const head[] = {"RULE", "TABLE", "ROWS"};
+    struct columns columns;
+    if (!is_anything_to_do(repair)) {
+        printf("There is nothing to repair.\n");
+        return;
+    }
+    columns_init(&columns, 3, TEXT_LIMIT);
+    for (size_t i = 0; i < 3; i++)
+        columns_add_string(&columns, head[i]);
     for (size_t i = 0; repair_rule_at(i) != NULL; i++) {
         char number[ID_SIZE];
         if (!is_wanted(repair, repair_rule_at(i)))
@@ -392,16 +424,9 @@ static bool print_counts(const struct repair *repair)
         columns_add_string(&columns, repair_rule_at(i)->name);
         columns_add_string(&columns, repair_rule_at(i)->table->name);
         columns_add_string(&columns, number);
-        total += repair->counts[i];
-    }
-    if (total == 0 && repair->migration_steps == 0) {
-        columns_fini(&columns);
-        printf("There is nothing to repair.\n");
-        return false;
     }
     printf("\n");
     print_columns(&columns);
-    return true;
 }
 
 /* ---- doing it --------------------------------------------------------------------------------- */
@@ -481,13 +506,20 @@ static enum error_code run_row_steps(struct repair *repair, struct db_error *err
     return code;
 }
 
-static enum error_code carry_out(struct repair *repair, struct db_error *err)
+static enum error_code migrate(struct repair *repair, struct db_error *err)
 {
     enum error_code code = migrate_run(repair->db, repair->logger, err);
     if (code == ERROR_NONE)
         code = look(repair, err);
     if (code == ERROR_NONE && !repair->has_ours)
         code = db_error_set(err, DBERROR_OPERATOR, "the tables could not be migrated");
+    repair->migrated = code == ERROR_NONE;
+    return code;
+}
+
+static enum error_code carry_out(struct repair *repair, struct db_error *err)
+{
+    enum error_code code = migrate(repair, err);
     if (code == ERROR_NONE)
         code = run_row_steps(repair, err);
     for (size_t i = 0; repair_rule_at(i) != NULL && code == ERROR_NONE; i++) {
@@ -499,7 +531,7 @@ static enum error_code carry_out(struct repair *repair, struct db_error *err)
 
 /* ---- the command ------------------------------------------------------------------------------ */
 
-static bool confirm(const struct repair *repair)
+static bool confirm(const struct repair *repair, const char *question)
 {
     char answer[16];
     if (repair->options.values[YES] != NULL)
@@ -508,7 +540,7 @@ static bool confirm(const struct repair *repair)
         fprintf(stderr, "kubedl-shipper: nothing was changed: there is nobody to ask, see --yes\n");
         return false;
     }
-    printf("\nRepair this? [y/N] ");
+    printf("\n%s [y/N] ", question);
     fflush(stdout);
     if (fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y'))
         return true;
@@ -516,25 +548,41 @@ static bool confirm(const struct repair *repair)
     return false;
 }
 
-static enum error_code connect_and_repair(struct repair *repair, const struct config *config,
-                                          bool *done, struct db_error *err)
+/* A plan that cannot be told before the migration is told behind it. */
+static enum error_code plan_and_repair(struct repair *repair, bool *done, struct db_error *err)
 {
     bool dry_run = repair->options.values[DRY_RUN] != NULL;
-    repair->db = db_new(config);
-    if (repair->db == NULL)
-        return no_memory(err);
-    if (dry_run)
-        db_read_only(repair->db);
-    enum error_code code = db_connect_any(repair->db, err);
-    if (code == ERROR_NONE)
-        code = plan(repair, err);
+    enum error_code code = plan(repair, err);
+    if (code == ERROR_NONE && !repair->told && !dry_run) {
+        if (!confirm(repair, "Migrate the tables?"))
+            return ERROR_NONE;
+        code = migrate(repair, err);
+        if (code == ERROR_NONE)
+            code = plan(repair, err);
+    }
     if (code != ERROR_NONE)
         return code;
-    *done = !print_counts(repair) || dry_run;
-    if (*done || !confirm(repair))
+    *done = dry_run || !is_anything_to_do(repair);
+    if (repair->told)
+        print_counts(repair);
+    if (*done || !confirm(repair, "Repair this?"))
         return ERROR_NONE;
     *done = true;
     return carry_out(repair, err);
+}
+
+static enum error_code connect_and_repair(struct repair *repair, const struct config *config,
+                                          bool *done, struct db_error *err)
+{
+    repair->db = db_new(config);
+    if (repair->db == NULL)
+        return no_memory(err);
+    if (repair->options.values[DRY_RUN] != NULL)
+        db_read_only(repair->db);
+    enum error_code code = db_connect_any(repair->db, err);
+    if (code == ERROR_NONE)
+        code = plan_and_repair(repair, done, err);
+    return code;
 }
 
 static int run(struct repair *repair, const struct config *config)

@@ -13,6 +13,7 @@ from harness import sidecar as program
 from harness.stream import line
 from harness.wait import until
 
+TOLD_LATER = "What is to be repaired can be told once that is done"
 NOTHING = "There is nothing to repair.\n"
 MANY = 3000
 
@@ -272,9 +273,32 @@ def test_table_that_lacks_columns(database, repair):
     insert(database, "job_info", JOBS)
     database.query("ALTER TABLE replica_info DROP COLUMN gmt_modified")
     result = assert_ok(repair("--dry-run"))
-    assert "columns are missing" in result.stdout
+    assert TOLD_LATER in result.stdout and counts(result) == {}
     result = assert_ok(repair("--yes"))
+    assert counts(result)["jobs-replaced"] == 2
     assert "jobs-replaced: 2 rows of job_info repaired" in result.stdout
+    assert repair().stdout == NOTHING
+
+
+def test_large_tables_without_indexes(old, database, repair):
+    """They are migrated before the rules are asked for."""
+    insert(database, "job_info", [job(f"many-{n}", "Running") for n in range(4000)])
+    insert(database, "replica_info", [pod(f"of-many-{n}", f"many-{n}", "Running")
+                                      for n in range(4000)])
+    before = rows(database)
+    result = assert_ok(repair("--dry-run"))
+    assert TOLD_LATER in result.stdout and counts(result) == {}
+    result = assert_ok(repair("--yes"))
+    assert counts(result) == {rule: len(uids) for rule, uids in REPAIRED.items()}
+    assert rows(database) == expected(before)
+
+
+def test_tables_that_need_no_more_than_a_migration(database, repair):
+    kubedl.create_tables(database)
+    insert(database, "job_info", [job(f"many-{n}", "Running") for n in range(4000)])
+    insert(database, "replica_info", [pod(f"of-many-{n}", f"many-{n}", "Running")
+                                      for n in range(4000)])
+    assert assert_ok(repair("--yes")).stdout.endswith(NOTHING)
     assert repair().stdout == NOTHING
 
 
