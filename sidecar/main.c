@@ -1,6 +1,7 @@
 /* main: the command line. Everything else comes from the environment. */
 #include "lib/buffer.h"
 #include "lib/config.h"
+#include "lib/kind.h"
 #include "lib/metrics.h"
 #include "sidecar/commands.h"
 #include "sidecar/db.h"
@@ -94,6 +95,19 @@ static int print_settings_table(void)
     return print(&out, stdout);
 }
 
+static int print_kinds_table(void)
+{
+    struct buffer out;
+    buffer_init(&out, OUTPUT_LIMIT);
+    buffer_append_string(&out, "| Kind | API group | Version | Resource |\n|---|---|---|---|\n");
+    for (size_t i = 0; kind_at(i) != NULL; i++) {
+        const struct kind *kind = kind_at(i);
+        buffer_appendf(&out, "| `%s` | `%s` | `%s` | `%s` |\n", kind->kind, kind->group,
+                       kind->version, kind->resource);
+    }
+    return print(&out, stdout);
+}
+
 static int print_metrics_table(void)
 {
     struct buffer out;
@@ -112,11 +126,6 @@ static bool load(struct config *config)
     if (config->event_source[0] != '\0' &&
         source_check(config->event_source, config, &err) != ERROR_NONE) {
         buffer_appendf(&problems, "EVENT_SOURCE: %s\n", err.text);
-        code = ERROR_OPERATOR;
-    } else if (config->leader != LEADER_NONE && !source_may_stand_by(config->event_source)) {
-        buffer_append_string(&problems,
-                             "LEADER: a standby opens no source, but the producer of this "
-                             "EVENT_SOURCE waits for it: leave LEADER out\n");
         code = ERROR_OPERATOR;
     }
     print(&problems, stderr);
@@ -164,6 +173,7 @@ static const struct printer printers[] = {
     {"--version", print_version},
     {"--settings-table", print_settings_table}, /* for README.md */
     {"--metrics-table", print_metrics_table},   /* the same */
+    {"--kinds-table", print_kinds_table},       /* for the rights that manifests/ gives */
 };
 
 struct command {
