@@ -1,6 +1,7 @@
 """Which components go together, what they render to, and a pod's parts by their names."""
 
 import functools
+import inspect
 import itertools
 import os
 import tempfile
@@ -13,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MANIFESTS = ROOT / "manifests"
 
 # Names what KubeDL's own Deployment names.
-KUBEDL = MANIFESTS / "examples" / "mysql" / "kubedl.yaml"
+STAND_IN = MANIFESTS / "examples" / "mysql" / "kubedl.yaml"
 
 SIDECAR = "kubedl-shipper"
 CONTROLLER = "kubedl-manager"
@@ -34,9 +35,33 @@ def all_combinations():
     return [sum(chosen, ()) for chosen in itertools.product(*choices)]
 
 
-def write(directory, components, resource=KUBEDL):
+def covering():
+    """A few of them, in which any two components are once both there, once both not, and so on."""
+    chosen = all_combinations()
+    names = sorted(set(sum(chosen, ())))
+    pairs = {components: set(itertools.combinations([(name, name in components) for name in names], 2))
+             for components in chosen}
+    missing = set.union(*pairs.values())
+    few = []
+    while missing:
+        few.append(max(chosen, key=lambda components: len(pairs[components] & missing)))
+        missing -= pairs[few[-1]]
+    return few
+
+
+def original():
+    """KubeDL's Deployment as it was: the stand-in for it, without what only that needs."""
+    (deployment,) = load(STAND_IN)
+    spec = deployment["spec"]["template"]["spec"]
+    del spec["volumes"]
+    for field in ("command", "volumeMounts"):
+        del spec["containers"][0][field]
+    return deployment
+
+
+def write(directory, components):
     """A kustomization of the combination, such as a user would write."""
-    (directory / "kubedl.yaml").write_text(resource.read_text())
+    (directory / "kubedl.yaml").write_text(yaml.safe_dump(original()))
     paths = [MANIFESTS / "base", *(MANIFESTS / "components" / name for name in components)]
     (directory / "kustomization.yaml").write_text(yaml.safe_dump({
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -51,6 +76,25 @@ def rendered(components):
     with tempfile.TemporaryDirectory() as directory:
         write(Path(directory), components)
         return render(directory)
+
+
+def in_every_combination(check):
+    """Makes a test of a check, which takes what it needs of: pod, components, program, directory (one for
+    all combinations)."""
+    wanted = inspect.signature(check).parameters
+
+    def test(program):
+        with tempfile.TemporaryDirectory() as directory:
+            given = {"program": program, "directory": Path(directory)}
+            for components in all_combinations():
+                given |= {"pod": Pod(rendered(components)), "components": components}
+                try:
+                    check(**{name: given[name] for name in wanted})
+                except AssertionError as error:
+                    raise AssertionError("+".join(("base", *components))) from error
+
+    test.__name__, test.__doc__ = check.__name__, check.__doc__
+    return test
 
 
 def by_name(items):
@@ -85,9 +129,3 @@ class Pod:
             if path.startswith(mount["mountPath"] + "/") or path == mount["mountPath"]:
                 return mount, self.volumes[mount["name"]]
         raise AssertionError(f"{path} is in no volume")
-
-
-def original():
-    """KubeDL's pod as it was."""
-    (deployment,) = load(KUBEDL)
-    return deployment

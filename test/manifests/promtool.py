@@ -44,22 +44,25 @@ def check_rules(directory, rules):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def check_firing(directory, series, at, expected):
-    """After `at` of the series exactly the expected alerts fire."""
-    write(directory / "rules.yaml", {"groups": groups()})
-    samples = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(expected)]
-    path = write(directory / "test.yaml", {
-        "rule_files": ["rules.yaml"],
-        "evaluation_interval": "1m",
-        "tests": [{
-            "interval": "1m",
-            "input_series": [{"series": name, "values": values} for name, values in series.items()],
-            "promql_expr_test": [{
-                "expr": 'count by (alertname) (ALERTS{alertstate="firing"}) > bool 0',
-                "eval_time": at,
-                "exp_samples": samples,
-            }],
+def firing_test(name, series, at, expected):
+    """A test that after `at` of the series exactly the expected alerts fire. Its name is in the expression
+    because promtool prints that when it fails."""
+    return {
+        "interval": "1m",
+        "input_series": [{"series": one, "values": values} for one, values in series.items()],
+        "promql_expr_test": [{
+            "expr": f'count by (alertname) (ALERTS{{alertstate="firing"}}) > bool 0 # {name}',
+            "eval_time": at,
+            "exp_samples": [{"labels": f'{{alertname="{alert}"}}', "value": 1}
+                            for alert in sorted(expected)],
         }],
-    })
+    }
+
+
+def check_tests(directory, tests):
+    """An AssertionError says which of the tests fail."""
+    write(directory / "rules.yaml", {"groups": groups()})
+    path = write(directory / "tests.yaml", {
+        "rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": tests})
     result = subprocess.run([program(), "test", "rules", path], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -55,12 +55,8 @@ def merge(target, patch):
     for field, change in patch.items():
         if change is None:
             merged.pop(field, None)
-            continue
-        value = merge_value(field, merged.get(field), change)
-        if value in ([], {}) and merged.get(field):  # nothing is left of it
-            del merged[field]
         else:
-            merged[field] = value
+            merged[field] = merge_value(field, merged.get(field), change)
     return merged
 
 

@@ -8,7 +8,11 @@ import subprocess
 SECRETS = {
     "kubedl-mysql-config": {"host": "mysql.example.com", "port": "3306", "dbName": "kubedl",
                             "user": "kubedl", "password": "not a secret"},
+    "kubedl-mysql-ca": {"ca.crt": "-----BEGIN CERTIFICATE-----\n"},
 }
+
+# What Kubernetes sets in every container.
+CLUSTER = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "": 1}
 
@@ -24,6 +28,12 @@ def names(program):
 
 def in_force(program, environment):
     """The settings as the program understands them; an AssertionError says what is wrong with them."""
+    return in_force_once(program, tuple(sorted(environment.items())))
+
+
+@functools.lru_cache(maxsize=None)
+def in_force_once(program, variables):
+    environment = dict(variables)
     result = subprocess.run([program, "--check-config"], env=environment, capture_output=True,
                             text=True)
     assert result.returncode == 0, result.stderr
@@ -53,11 +63,11 @@ def files_of(volume):
 
 def environment(pod, directory):
     """The sidecar's variables. What is mounted is there, in folders of `directory` instead."""
-    variables = {}
+    variables = dict(CLUSTER)
     for name, variable in pod.env.items():
         value = value_of(variable)
-        for number, mount in enumerate(pod.sidecar["volumeMounts"]):
-            folder = directory / str(number)
+        for mount in pod.sidecar["volumeMounts"]:
+            folder = directory / mount["mountPath"].replace("/", "-")
             folder.mkdir(exist_ok=True)
             for file, content in files_of(pod.volumes[mount["name"]]).items():
                 (folder / file).write_text(content)

@@ -173,11 +173,20 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_exactly_these_fire(case, tmp_path):
+def firing_test(case, fires):
     series = {**healthy(), **case.series}
     series = {name: values for name, values in series.items() if values is not None}
-    promtool.check_firing(tmp_path, series, case.at, case.fires)
+    return promtool.firing_test(case.name, series, case.at, fires)
+
+
+def test_in_each_case_exactly_its_alerts_fire(tmp_path):
+    promtool.check_tests(tmp_path, [firing_test(case, case.fires) for case in CASES])
+
+
+def test_a_case_can_fail(tmp_path):
+    for case in CASES[0], next(case for case in CASES if case.fires):
+        with pytest.raises(AssertionError, match=case.name):
+            promtool.check_tests(tmp_path, [firing_test(case, case.fires ^ {"KubedlShipperStuck"})])
 
 
 def test_each_alert_has_a_case():

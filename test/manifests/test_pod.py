@@ -2,8 +2,9 @@
 
 import copy
 
+import kinds
 import settings
-from combinations import SIDECAR, original
+from combinations import SIDECAR, SOURCES, in_every_combination, original
 
 NOBODY = 65532
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -13,22 +14,23 @@ SOCKET_FOLDER = "/run/kubedl"
 CONTROLLER_GRACE = 10
 
 
+@in_every_combination
 def test_kubedl_is_as_it_was_but_for_the_socket(pod):
-    was = original()["spec"]["template"]["spec"]
+    was = original()["spec"]["template"]
     controller = copy.deepcopy(pod.controller)
-    controller["volumeMounts"] = [mount for mount in controller["volumeMounts"]
-                                  if mount["mountPath"] != SOCKET_FOLDER]
-    assert controller == was["containers"][0]
-    assert pod.template["metadata"]["labels"] == original()["spec"]["template"]["metadata"]["labels"]
-    for volume in was["volumes"]:
-        assert volume in pod.spec["volumes"]
+    mounts = controller.pop("volumeMounts", [])
+    assert controller == was["spec"]["containers"][0]
+    assert [mount["mountPath"] for mount in mounts] in ([], [SOCKET_FOLDER])
+    assert pod.template["metadata"] == was["metadata"]
 
 
+@in_every_combination
 def test_each_container_has_an_image(pod):
     """A patch that names what is not there makes a container that has none."""
     assert all(container["image"] for container in pod.all_containers.values())
 
 
+@in_every_combination
 def test_the_sidecar_starts_before_kubedl_and_ends_after_it(pod, components):
     if "plain-container" in components:
         assert SIDECAR in pod.containers and "restartPolicy" not in pod.sidecar
@@ -36,28 +38,33 @@ def test_the_sidecar_starts_before_kubedl_and_ends_after_it(pod, components):
         assert SIDECAR in pod.init_containers and pod.sidecar["restartPolicy"] == "Always"
 
 
+@in_every_combination
 def test_each_variable_is_a_setting(pod, program):
     assert set(pod.env) <= settings.names(program)
 
 
-def test_the_program_takes_the_settings(pod, program, tmp_path):
-    environment = settings.environment(pod, tmp_path)
+@in_every_combination
+def test_the_program_takes_the_settings(pod, program, directory):
+    environment = settings.environment(pod, directory)
     in_force = settings.in_force(program, environment)
     for name, variable in pod.env.items():
         if "value" in variable and "/" not in variable["value"]:
             assert in_force[name] == variable["value"]
 
 
+@in_every_combination
 def test_settings_may_be_given_without_a_patch(pod):
     assert pod.sidecar["envFrom"] == [{"configMapRef": {"name": SIDECAR, "optional": True}}]
 
 
+@in_every_combination
 def test_the_port_may_be_missing_from_the_secret(pod):
     """It is, in KubeDL's documentation."""
     reference = pod.env["MYSQL_PORT"]["valueFrom"]["secretKeyRef"]
     assert reference["key"] == "port" and reference["optional"] is True
 
 
+@in_every_combination
 def test_each_volume_is_there_and_used(pod):
     used = set()
     for container in pod.all_containers.values():
@@ -68,6 +75,7 @@ def test_each_volume_is_there_and_used(pod):
     assert used == set(pod.volumes)
 
 
+@in_every_combination
 def test_each_claim_is_there(pod):
     claims = {claim["metadata"]["name"] for claim in pod.of_kind("PersistentVolumeClaim")}
     used = {volume["persistentVolumeClaim"]["claimName"] for volume in pod.volumes.values()
@@ -75,13 +83,15 @@ def test_each_claim_is_there(pod):
     assert claims == used
 
 
+@in_every_combination
 def test_a_volume_has_one_source(pod):
     assert all(len(volume) == 2 for volume in pod.volumes.values())
 
 
+@in_every_combination
 def test_the_socket_is_where_kubedl_finds_it(pod):
     source = pod.env["EVENT_SOURCE"]["value"]
-    shared = [mount for mount in pod.controller["volumeMounts"] if mount["mountPath"] == SOCKET_FOLDER]
+    shared = pod.controller.get("volumeMounts", [])
     if not source.startswith("unix-listen:"):
         assert shared == []
         return
@@ -90,6 +100,7 @@ def test_the_socket_is_where_kubedl_finds_it(pod):
     assert "emptyDir" in volume and not mount.get("readOnly")
 
 
+@in_every_combination
 def test_the_spool_fits_on_its_volume(pod):
     """A pod that overfills an emptyDir is evicted; log and dead letters come on top of the cap."""
     mount, volume = pod.mount_of(pod.env["SPOOL_DIR"]["value"])
@@ -103,12 +114,14 @@ def test_the_spool_fits_on_its_volume(pod):
     assert 2 * cap <= settings.bytes_of(size)
 
 
+@in_every_combination
 def test_a_claim_is_never_used_by_two_pods(pod):
     if pod.of_kind("PersistentVolumeClaim"):
         assert pod.deployment["spec"]["strategy"] == {"type": "Recreate"}
         assert pod.deployment["spec"]["replicas"] == 1
 
 
+@in_every_combination
 def test_what_waits_fits_into_memory(pod):
     """Twice: rows take what they count for, and documents, snapshots and batches take the rest."""
     waiting = settings.bytes_of(pod.env["OUTBOX_MAX_BYTES"]["value"])
@@ -117,11 +130,13 @@ def test_what_waits_fits_into_memory(pod):
     assert set(resources["requests"]) == {"cpu", "memory"}
 
 
+@in_every_combination
 def test_there_is_time_for_both_to_end(pod):
     grace = int(pod.env["SHUTDOWN_GRACE_MS"]["value"]) / 1000
     assert CONTROLLER_GRACE + grace + 5 <= pod.spec["terminationGracePeriodSeconds"]
 
 
+@in_every_combination
 def test_ours_may_do_nothing_they_need_not(pod):
     ours = set(pod.all_containers) - {pod.controller["name"]}
     for name in ours:
@@ -138,12 +153,76 @@ def test_ours_may_do_nothing_they_need_not(pod):
     assert pod.spec["securityContext"]["fsGroup"] == NOBODY
 
 
+@in_every_combination
 def test_the_sidecar_has_no_token_that_it_does_not_use(pod):
     """Something that is mounted in the token's place keeps the token out."""
     masked = any(mount["mountPath"] == TOKEN for mount in pod.sidecar["volumeMounts"])
     assert masked == (pod.env["EVENT_SOURCE"]["value"] != "kube:")
 
 
+@in_every_combination
+def test_the_connection_to_the_database_is_as_safe_as_it_says(pod, components):
+    if "tls" in components:
+        assert pod.env["MYSQL_SSL_MODE"]["value"] == "verify-identity"
+        mount, _ = pod.mount_of(pod.env["MYSQL_SSL_CA"]["value"])
+        assert mount["readOnly"]
+    else:
+        assert not any(name.startswith("MYSQL_SSL") for name in pod.env)
+
+
+@in_every_combination
+def test_the_account_is_in_variables_or_in_files(pod, components):
+    for name in ("MYSQL_USER", "MYSQL_PASSWORD"):
+        in_file = "password-file" in components
+        assert (name in pod.env, f"{name}_FILE" in pod.env) == (not in_file, in_file)
+        if in_file:
+            mount, _ = pod.mount_of(pod.env[f"{name}_FILE"]["value"])
+            assert mount["readOnly"] and "subPath" not in mount
+
+
+def rights(pod):
+    """What the sidecar's account may: triples of API group, resource, verb."""
+    return {(group, resource, verb) for role in pod.of_kind("ClusterRole") for rule in role["rules"]
+            for group in rule["apiGroups"] for resource in rule["resources"] for verb in rule["verbs"]}
+
+
+@in_every_combination
+def test_the_rights_are_what_the_program_reads(pod, components, program):
+    if not set(SOURCES) & set(components):
+        assert rights(pod) == set()
+        return
+    read = {("", "pods"), *kinds.resources(program)}
+    assert rights(pod) == {(*resource, verb) for resource in read for verb in ("get", "list", "watch")} \
+        | {("", "namespaces", "get")}
+    (role,) = pod.of_kind("ClusterRole")
+    assert [rule["resourceNames"] for rule in role["rules"] if "namespaces" in rule["resources"]] \
+        == [["kube-system"]]
+
+
+@in_every_combination
+def test_the_rights_are_the_pods(pod):
+    for binding in pod.of_kind("ClusterRoleBinding"):
+        (role,) = pod.of_kind("ClusterRole")
+        assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
+                                      "name": role["metadata"]["name"]}
+        assert binding["subjects"] == [{
+            "kind": "ServiceAccount", "name": pod.spec.get("serviceAccountName", "default"),
+            "namespace": pod.deployment["metadata"]["namespace"]}]
+
+
+@in_every_combination
+def test_the_proxy_serves_the_socket_that_the_sidecar_asks(pod, components):
+    if "kube-proxy-source" not in components:
+        return
+    path = pod.env["EVENT_SOURCE"]["value"].removeprefix("kube+unix:")
+    mount, volume = pod.mount_of(path)
+    proxy = pod.containers["kubedl-shipper-proxy"]
+    assert proxy["volumeMounts"] == [mount] and "emptyDir" in volume
+    assert f"--unix-socket={path}" in proxy["args"]
+    assert "--reject-methods=^(POST|PUT|PATCH|DELETE)$" in proxy["args"]
+
+
+@in_every_combination
 def test_all_is_in_kubedls_namespace(pod):
     for kind, namespace, name in pod.resources:
         assert namespace == "kubedl-system" or kind in ("ClusterRole", "ClusterRoleBinding"), name
