@@ -302,17 +302,29 @@ format: deps-check ## clang-format all C files in place
 
 IMAGE ?= kubedl-shipper:$(VERSION_BASE)
 
-.PHONY: image help clean
+.PHONY: image image-test image-test-mysql help clean
 
-image: export IMAGE := $(IMAGE)
-image: export VERSION := $(VERSION)
-image: export REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
-image: export SOURCE ?= $(shell git config --get remote.origin.url 2>/dev/null | \
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+SOURCE ?= $(shell git config --get remote.origin.url 2>/dev/null | \
 	sed -n 's,^https://\([^@/]*@\)*,https://,p')
-image: export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
-image: export ARCHIVE ?= $(BUILD)/image.tar
+SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
+ARCHIVE ?= $(BUILD)/image.tar
+
 image: ## build the container image with docker or buildah (IMAGE=name PLATFORM=linux/arm64 ...)
-	$(Q)image/build
+	$(Q)IMAGE='$(IMAGE)' ARCHIVE='$(ARCHIVE)' VERSION='$(VERSION)' REVISION='$(REVISION)' \
+		SOURCE='$(SOURCE)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' image/build
+
+# The tests ask no registry, and see the image that buildah makes.
+image-test image-test-mysql: export BUILDER := buildah
+image-test image-test-mysql: export BASE ?= debootstrap
+IMAGE_TEST = IMAGE_ARCHIVE='$(abspath $(ARCHIVE))' IMAGE_VERSION='$(VERSION)' \
+	IMAGE_REVISION='$(REVISION)' IMAGE_DATE='$(SOURCE_DATE_EPOCH)' $(INTEGRATION)
+
+image-test: all image | deps-test deps-image ## the image, run as Kubernetes would, with MariaDB
+	$(IMAGE_TEST) test/integration/image $(ARGS)
+
+image-test-mysql: all image | deps-test deps-image deps-mysql ## the same with Oracle MySQL
+	$(IMAGE_TEST) --server=mysql test/integration/image $(ARGS)
 
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z -]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' \

@@ -14,7 +14,8 @@ from harness.server import SERVERS
 from harness.sidecar import Sidecar
 from harness.spool import Spool
 
-collect_ignore = ["galera"]  # has a cluster of its own, and a target of its own: make test-galera
+# These have targets of their own: make test-galera, make image-test.
+collect_ignore = ["galera", "image"]
 
 
 def pytest_addoption(parser):
