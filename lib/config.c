@@ -26,17 +26,21 @@ const char *const ssl_mode_names[] = {
     NULL,
 };
 
-enum { CHOICE_SSL_MODE, CHOICE_LOG_LEVEL, CHOICE_LOG_FORMAT };
+static const char *const leader_names[] = {[LEADER_NONE] = "none", [LEADER_MYSQL] = "mysql", NULL};
+
+enum { CHOICE_SSL_MODE, CHOICE_LEADER, CHOICE_LOG_LEVEL, CHOICE_LOG_FORMAT };
 
 static const char *const *const choices[] = {
     [CHOICE_SSL_MODE] = ssl_mode_names,
+    [CHOICE_LEADER] = leader_names,
     [CHOICE_LOG_LEVEL] = log_level_names,
     [CHOICE_LOG_FORMAT] = log_format_names,
 };
 
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned) &&
                    sizeof(enum log_format) == sizeof(unsigned) &&
-                   sizeof(enum ssl_mode) == sizeof(unsigned),
+                   sizeof(enum ssl_mode) == sizeof(unsigned) &&
+                   sizeof(enum config_leader) == sizeof(unsigned),
                "a choice is kept as an unsigned");
 
 struct setting {
@@ -111,6 +115,9 @@ static const struct setting settings[] = {
      "Address of the API server that kube: uses; Kubernetes sets it in every container"},
     {"KUBERNETES_SERVICE_PORT", TYPE_TEXT, AT(kubernetes_service_port), 0, 5, "",
      "Its port, likewise"},
+    {"LEADER", TYPE_CHOICE, AT(leader), CHOICE_LEADER, 0, "none",
+     "Which of several sidecars takes events in: none leaves that to who sends them, and is right with "
+     "any number; mysql lets one lead that holds a lock of the database, and the others stand by"},
     {"MAX_DOCUMENT_BYTES", TYPE_SIZE, AT(max_document_bytes), 4 * KIB, 64 * MIB, "16MiB",
      "Longest event; longer ones are skipped and counted"},
     {"BATCH_MAX_ROWS", TYPE_NUMBER, AT(batch_max_rows), 1, 1024, "256",
@@ -408,6 +415,16 @@ static bool check_tls(const struct config *config, config_get *get, void *contex
     return problems->length == before;
 }
 
+static bool check_leader(const struct config *config, struct buffer *problems)
+{
+    if (config->leader == LEADER_NONE || config->cluster_id[0] != '\0')
+        return true;
+    buffer_append_string(problems,
+                         "LEADER: needs CLUSTER_ID, so that clusters which share a database "
+                         "do not stand by for each other\n");
+    return false;
+}
+
 enum error_code config_load(struct config *config, config_get *get, void *context,
                             struct buffer *problems)
 {
@@ -419,6 +436,7 @@ enum error_code config_load(struct config *config, config_get *get, void *contex
     good &= load_hosts(config, problems);
     good &= check_account(config, get, context, problems);
     good &= check_tls(config, get, context, problems);
+    good &= check_leader(config, problems);
     return good ? ERROR_NONE : ERROR_OPERATOR;
 }
 

@@ -33,6 +33,11 @@ enum ssl_mode {
 /* Their names, by number; end in NULL. */
 extern const char *const ssl_mode_names[];
 
+enum config_leader {
+    LEADER_NONE,  /* every sidecar takes events in */
+    LEADER_MYSQL, /* the one that holds a lock of the database */
+};
+
 struct config {
     char mysql_host[CONFIG_TEXT_SIZE]; /* "a,b:3307,[::1]:3306,/run/mysqld/mysqld.sock" */
     int64_t mysql_port;
@@ -56,6 +61,7 @@ struct config {
     char kube_service_account[CONFIG_TEXT_SIZE]; /* directory */
     char kubernetes_service_host[CONFIG_TEXT_SIZE];
     char kubernetes_service_port[CONFIG_TEXT_SIZE];
+    enum config_leader leader;
     int64_t max_document_bytes;
     int64_t batch_max_rows;
     int64_t batch_linger_ms;

@@ -81,7 +81,7 @@ static bool is_gpu(struct text name)
 }
 
 /* Of one replica: a GPU's limit is its request too, where only one of them is said. */
-static void add_gpus_of(struct json *json, const json_value *resources, struct quantity *sum)
+static void add_gpus_of(const json_value *resources, struct quantity *sum)
 {
     static const char *const lists[] = {"limits", "requests"};
     bool found = false;
@@ -90,7 +90,7 @@ static void add_gpus_of(struct json *json, const json_value *resources, struct q
         for (const json_value *one = json_first(list); one != NULL; one = json_next(one)) {
             struct text text;
             struct quantity quantity;
-            if (is_gpu(json_key(one)) && json_text(json, one, &text) &&
+            if (is_gpu(json_key(one)) && json_text(one, &text) &&
                 quantity_parse(text, &quantity) == ERROR_NONE)
                 found = quantity_add(sum, &quantity) == ERROR_NONE;
         }
@@ -102,7 +102,7 @@ struct replicas {
     struct quantity gpus;
 };
 
-static void add_replicas(struct json *json, const json_value *type, struct replicas *replicas)
+static void add_replicas(const json_value *type, struct replicas *replicas)
 {
     int64_t count = 0;
     struct quantity gpus = {0};
@@ -111,7 +111,7 @@ static void add_replicas(struct json *json, const json_value *type, struct repli
     buffer_append(&replicas->text, json_key(type));
     buffer_appendf(&replicas->text, ":%" PRId64, count);
 
-    add_gpus_of(json, json_member(type, "resources"), &gpus);
+    add_gpus_of(json_member(type, "resources"), &gpus);
     if (count > 0 && count <= UINT32_MAX && wide_multiply_add(&gpus.nano, (uint32_t)count, 0))
         (void)!quantity_add(&replicas->gpus, &gpus);
 }
@@ -128,7 +128,7 @@ static void add_resources(const struct history *history, struct text value, stru
     }
     buffer_init(&replicas.text, JSON_LIMIT);
     for (const json_value *type = json_first(root); type != NULL; type = json_next(type))
-        add_replicas(history->json, type, &replicas);
+        add_replicas(type, &replicas);
     columns_add_cut(columns, buffer_text(&replicas.text), REPLICAS_WIDTH);
     (void)quantity_format(&replicas.gpus, gpus);
     columns_add_string(columns, gpus);

@@ -5,12 +5,25 @@
 
 #define TENSORBOARD_ANNOTATION "kubedl.io/tensorboard-config"
 
+const char *const job_paths[] = {
+    "metadata creationTimestamp",
+    "metadata annotations " TENANCY_ANNOTATION,
+    "metadata annotations " TENSORBOARD_ANNOTATION,
+    "status conditions type",
+    "status conditions status",
+    "status conditions reason",
+    "status completionTime",
+    NULL,
+};
+
+const char *const replica_paths[] = {"replicas", NULL};
+
 enum error_code job_converter_init(struct job_converter *converter, struct text region,
                                    struct text cluster_id, struct error *err)
 {
     converter->region = region;
     converter->cluster_id = cluster_id;
-    converter->annotation = json_new(NULL);
+    converter->annotation = json_new();
     buffer_init(&converter->json, RESOURCES_BUFFER_LIMIT);
     return converter->annotation != NULL
                ? ERROR_NONE

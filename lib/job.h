@@ -10,6 +10,11 @@
 #include "lib/resources.h"
 #include "lib/row.h"
 
+/* What is read of a job, beside object_paths, and of each of its replica specs, beside, below
+ * `template spec`, resources_paths; as paths for json_keep(), end in NULL. */
+extern const char *const job_paths[];
+extern const char *const replica_paths[];
+
 struct job_converter {
     struct text region;      /* "": the job's annotation says it */
     struct text cluster_id;  /* "": NULL */

@@ -1,12 +1,11 @@
 /* json: strict reading of JSON over cJSON (see json.h).
  *
- * lib/normalise checks the text and makes a copy that is always well formed, so that cJSON, which
- * makes the tree of it, can only fail for want of memory. Numbers are strings in that tree, and a
- * NUL is a byte that stands for it; the functions here that look at a value know that. */
+ * lib/json_parse makes the tree. Its strings lie in `scratch`, and numbers are texts in it; the
+ * functions here that look at a value know that. */
 #include "lib/json.h"
 
 #include "lib/buffer.h"
-#include "lib/normalise.h"
+#include "lib/json_parse.h"
 #include "lib/utf8.h"
 
 #include <cjson/cJSON.h>
@@ -18,34 +17,43 @@
 #define SCRATCH_KEPT ((size_t)1 << 20)
 
 struct json {
-    struct buffer scratch; /* the normalised copy; of no use once cJSON has read it */
     cJSON *root;           /* the document that was read last, or NULL */
-    bool has_nul;          /* NORMALISE_NUL is in it */
-    size_t skip_count;
-    struct text skip_keys[]; /* borrowed */
+    struct buffer scratch; /* its strings */
+    struct mask *mask;     /* NULL: all is read */
 };
 
 /* ---- the reader ------------------------------------------------------------------------------ */
 
-struct json *json_new(const char *const *skip_keys)
+struct json *json_new(void)
 {
-    size_t count = 0;
-    while (skip_keys != NULL && skip_keys[count] != NULL)
-        count++;
-    struct json *json = calloc(1, sizeof(*json) + count * sizeof(json->skip_keys[0]));
-    if (json == NULL)
-        return NULL;
-    buffer_init(&json->scratch, NORMALISE_BOUND(JSON_MAX_TEXT));
-    json->skip_count = count;
-    for (size_t i = 0; i < count; i++)
-        json->skip_keys[i] = text_from(skip_keys[i]);
+    struct json *json = calloc(1, sizeof(*json));
+    if (json != NULL)
+        buffer_init(&json->scratch, JSON_PARSE_BOUND(JSON_MAX_TEXT));
     return json;
+}
+
+bool json_keep(struct json *json, const char *base, const char *const *paths)
+{
+    if (json->mask == NULL)
+        json->mask = mask_new();
+    struct mask *below = json->mask == NULL ? NULL : mask_reach(json->mask, base);
+    if (below == NULL)
+        return false;
+    for (; *paths != NULL; paths++) {
+        struct mask *end = mask_reach(below, *paths);
+        if (end == NULL)
+            return false;
+        end->whole = true;
+    }
+    return true;
 }
 
 static void drop_document(struct json *json)
 {
     cJSON_Delete(json->root);
     json->root = NULL;
+    if (json->scratch.capacity > SCRATCH_KEPT)
+        buffer_fini(&json->scratch);
 }
 
 void json_free(struct json *json)
@@ -54,6 +62,7 @@ void json_free(struct json *json)
         return;
     drop_document(json);
     buffer_fini(&json->scratch);
+    mask_free(json->mask);
     free(json);
 }
 
@@ -73,24 +82,21 @@ enum json_result json_read(struct json *json, struct text text, const json_value
         return JSON_NO_MEMORY;
     }
     size_t room;
-    char *copy = buffer_room(&json->scratch, NORMALISE_BOUND(text.length), &room);
-    if (copy == NULL)
+    char *strings = buffer_room(&json->scratch, JSON_PARSE_BOUND(text.length), &room);
+    if (strings == NULL)
         return no_memory(text, err);
 
-    struct normalise_options options = {JSON_MAX_VALUES, json->skip_count, json->skip_keys};
-    struct normalised normalised;
-    enum json_result result = normalise(&options, text, copy, &normalised);
-    if (result != JSON_OK) {
-        (void)error_set(err, ERROR_INPUT, "offset %zu: %s", normalised.offset, normalised.what);
-    } else {
-        json->has_nul = normalised.has_nul;
-        json->root = cJSON_ParseWithLengthOpts(copy, normalised.length + 1, NULL, true);
-        if (json->root == NULL)
-            result = no_memory(text, err);
-    }
-    if (json->scratch.capacity > SCRATCH_KEPT)
-        buffer_fini(&json->scratch);
-    *root = json->root;
+    const struct mask *mask = json->mask != NULL ? json->mask : &mask_whole;
+    struct json_parsed parsed;
+    enum json_result result = json_parse(mask, JSON_MAX_VALUES, text, strings, &parsed);
+    json->root = parsed.root;
+    *root = parsed.root;
+    if (result == JSON_OK)
+        return JSON_OK;
+    drop_document(json);
+    if (parsed.what == NULL)
+        return no_memory(text, err);
+    (void)error_set(err, ERROR_INPUT, "offset %zu: %s", parsed.offset, parsed.what);
     return result;
 }
 
@@ -131,12 +137,12 @@ bool json_is_array(const json_value *value)
 
 bool json_is_string(const json_value *value)
 {
-    return cJSON_IsString(value) && value->valuestring[0] != NORMALISE_NUMBER;
+    return cJSON_IsString(value);
 }
 
 bool json_is_number(const json_value *value)
 {
-    return cJSON_IsString(value) && value->valuestring[0] == NORMALISE_NUMBER;
+    return cJSON_IsRaw(value);
 }
 
 bool json_is_true(const json_value *value)
@@ -164,25 +170,16 @@ struct text json_key(const json_value *member)
     return member == NULL || member->string == NULL ? TEXT("") : text_from(member->string);
 }
 
-/* Puts the NULs back where they were. As strlen() is then of no more use, the length goes where
- * cJSON has the value of a number, which is 0 for a string. */
-static void restore_nuls(cJSON *string)
+static struct text text_of(const json_value *value)
 {
-    size_t length = strlen(string->valuestring);
-    char *at = string->valuestring;
-    while ((at = memchr(at, NORMALISE_NUL, length - (size_t)(at - string->valuestring))) != NULL)
-        *at = '\0';
-    string->valueint = (int)length;
+    return (struct text){value->valuestring, (size_t)value->valueint};
 }
 
-bool json_text(struct json *json, const json_value *value, struct text *text)
+bool json_text(const json_value *value, struct text *text)
 {
     if (!json_is_string(value))
         return false;
-    if (json->has_nul && strchr(value->valuestring, NORMALISE_NUL) != NULL)
-        restore_nuls((cJSON *)value);
-    *text = value->valueint == 0 ? text_from(value->valuestring)
-                                 : (struct text){value->valuestring, (size_t)value->valueint};
+    *text = text_of(value);
     return true;
 }
 
@@ -190,7 +187,7 @@ bool json_number_text(const json_value *value, struct text *text)
 {
     if (!json_is_number(value))
         return false;
-    *text = text_from(value->valuestring + 1);
+    *text = text_of(value);
     return true;
 }
 
@@ -200,7 +197,7 @@ bool json_integer(const json_value *value, int64_t *integer)
         return false;
     char *end;
     errno = 0;
-    long long parsed = strtoll(value->valuestring + 1, &end, 10);
+    long long parsed = strtoll(value->valuestring, &end, 10);
     if (*end != '\0' || errno == ERANGE)
         return false;
     *integer = parsed;

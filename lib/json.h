@@ -1,10 +1,11 @@
 /* json: strict, typed, case-sensitive reading of JSON. The only user of cJSON.
  *
- * cJSON is lax (trailing text, duplicate keys, control characters, invalid UTF-8, numbers through a
- * double, strings cut at a NUL), so a text is first checked and normalised in one pass: the grammar
- * is RFC 8259's to the letter, nesting is bounded, invalid UTF-8 and lone surrogates become U+FFFD,
- * numbers keep their text, and members that nobody reads are left out before cJSON sees them.
- * Of duplicate keys the last one wins; a member that is null is as one that is absent. */
+ * A document becomes a tree of cJSON's. cJSON's own parser is lax (trailing text, duplicate keys,
+ * control characters, invalid UTF-8, numbers through a double, strings cut at a NUL) and makes a tree
+ * of all there is, so lib/json_parse reads the text: the grammar is RFC 8259's to the letter, nesting
+ * is bounded, invalid UTF-8 and lone surrogates become U+FFFD, numbers keep their text, and what nobody
+ * reads is checked but not kept. Of duplicate keys the last one wins; a member that is null is as one
+ * that is absent. */
 #ifndef LIB_JSON_H
 #define LIB_JSON_H
 
@@ -26,15 +27,24 @@ typedef struct cJSON json_value; /* opaque here */
  * over JSON_MAX_TEXT or JSON_MAX_VALUES. The code in err tells: ERROR_NOMEM or ERROR_INPUT. */
 enum json_result { JSON_OK, JSON_MALFORMED, JSON_TOO_DEEP, JSON_NO_MEMORY };
 
-/* skip_keys: members of these names are checked but not kept, wherever they stand; ends in NULL.
- * Borrowed for the reader's life. NULL: none. A key that is written with escapes is kept. */
-struct json *json_new(const char *const *skip_keys); /* NULL: no memory */
+struct json *json_new(void); /* NULL: no memory */
 void json_free(struct json *json);
+
+/* Says what is read of a document, which is all of it until the first call: what the paths name that
+ * lie below base ("": at the root) and end in NULL. A path is keys with blanks between them:
+ *
+ *     metadata labels replica-type     the member of the member of the member
+ *     spec containers image            arrays are not named: all their elements count
+ *     spec * replicas                  * is any key; where it stands, no other may
+ *
+ * Where a path ends all that lies below is read. On the way there a value is read whatever its type
+ * is; of objects only the members that are on a path, or whose keys are written with escapes. False:
+ * no memory; the reader is then of no use. */
+bool json_keep(struct json *json, const char *base, const char *const *paths) MUST_CHECK;
 
 /* Reads one document; white space around it is allowed, anything else is not. *root is valid until
  * the next json_read or json_free. err says where and why: "offset 12: ...". On failure *root is
- * NULL. Memory for the text is kept for the next document, unless this one was huge. Only one thread
- * may read at a time, whatever the reader: cJSON notes its last error in a global. */
+ * NULL. Memory for its strings is kept for the next document, unless this one was huge. */
 enum json_result json_read(struct json *json, struct text text, const json_value **root,
                            struct error *err) MUST_CHECK;
 
@@ -58,7 +68,7 @@ const json_value *json_next(const json_value *element);
 struct text json_key(const json_value *member);
 
 /* True and *text if value is a string; it may contain NUL. Valid as long as the document. */
-bool json_text(struct json *json, const json_value *value, struct text *text);
+bool json_text(const json_value *value, struct text *text);
 
 /* True and *text if value is a number: the text as it was written. */
 bool json_number_text(const json_value *value, struct text *text);

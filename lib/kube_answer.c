@@ -21,19 +21,18 @@ static void copy_line(char *to, size_t size, struct text from)
     to[length] = '\0';
 }
 
-static void copy_member(struct json *json, const json_value *object, const char *key, char *to,
-                        size_t size)
+static void copy_member(const json_value *object, const char *key, char *to, size_t size)
 {
     struct text value = TEXT("");
-    (void)json_text(json, json_member(object, key), &value);
+    (void)json_text(json_member(object, key), &value);
     copy_line(to, size, value);
 }
 
-static void take_status(struct json *json, const json_value *object, struct kube_status *status)
+static void take_status(const json_value *object, struct kube_status *status)
 {
     (void)json_integer(json_member(object, "code"), &status->code);
-    copy_member(json, object, "reason", status->reason, sizeof(status->reason));
-    copy_member(json, object, "message", status->message, sizeof(status->message));
+    copy_member(object, "reason", status->reason, sizeof(status->reason));
+    copy_member(object, "message", status->message, sizeof(status->message));
 }
 
 /* NULL if it is no JSON, or no object of that kind. */
@@ -43,18 +42,18 @@ static const json_value *read_object(struct json *json, struct text text)
     return json_read(json, text, &root, NULL) == JSON_OK && json_is_object(root) ? root : NULL;
 }
 
-static bool has_kind(struct json *json, const json_value *root, const char *kind)
+static bool has_kind(const json_value *root, const char *kind)
 {
     struct text value;
-    return json_text(json, json_member(root, "kind"), &value) && text_is(value, kind);
+    return json_text(json_member(root, "kind"), &value) && text_is(value, kind);
 }
 
 void kube_status_read(struct json *json, struct text text, struct kube_status *status)
 {
     *status = (struct kube_status){0};
     const json_value *root = read_object(json, text);
-    if (root != NULL && has_kind(json, root, "Status"))
-        take_status(json, root, status);
+    if (root != NULL && has_kind(root, "Status"))
+        take_status(root, status);
     else
         copy_line(status->message, sizeof(status->message), text);
 }
@@ -65,7 +64,7 @@ bool kube_discovery_has(struct json *json, struct text body, const char *resourc
     const json_value *resource = json_is_array(resources) ? json_first(resources) : NULL;
     for (; resource != NULL; resource = json_next(resource)) {
         struct text name;
-        if (json_text(json, json_member(resource, "name"), &name) && text_is(name, resource_name))
+        if (json_text(json_member(resource, "name"), &name) && text_is(name, resource_name))
             return true;
     }
     return false;
@@ -74,7 +73,7 @@ bool kube_discovery_has(struct json *json, struct text body, const char *resourc
 bool kube_uid_read(struct json *json, struct text body, char uid[KUBE_UID_SIZE])
 {
     struct text value;
-    if (!json_text(json, json_path(read_object(json, body), "metadata", "uid", NULL), &value) ||
+    if (!json_text(json_path(read_object(json, body), "metadata", "uid", NULL), &value) ||
         value.length == 0 || value.length >= KUBE_UID_SIZE)
         return false;
     copy_line(uid, KUBE_UID_SIZE, value);
@@ -92,12 +91,11 @@ static void read_special(struct json *json, struct text line, struct kube_event 
     const json_value *object = json_member(read_object(json, line), "object");
     struct text value;
     if (event->type == KUBE_ERROR) {
-        take_status(json, object, &event->status);
+        take_status(object, &event->status);
         return;
     }
     event->ends_snapshot =
-        json_text(json,
-                  json_path(object, "metadata", "annotations", INITIAL_EVENTS_END_ANNOTATION, NULL),
+        json_text(json_path(object, "metadata", "annotations", INITIAL_EVENTS_END_ANNOTATION, NULL),
                   &value) &&
         text_is(value, "true");
 }

@@ -13,22 +13,29 @@
 
 #define UID_MAX_LENGTH 64
 
+const char *const object_paths[] = {
+    "metadata name",
+    "metadata namespace",
+    "metadata uid",
+    "metadata resourceVersion",
+    "metadata deletionTimestamp",
+    "status conditions lastTransitionTime",
+    NULL,
+};
+
 /* A uid and a version are no optional fields: who needs them judges them. */
-static struct text plain_text(struct json *json, const json_value *parent, const char *key,
-                              struct text if_absent)
+static struct text plain_text(const json_value *parent, const char *key, struct text if_absent)
 {
     const json_value *value = json_member(parent, key);
     struct text text = TEXT("");
     if (value == NULL)
         return if_absent;
-    return json_text(json, value, &text) && text.length == 0 ? if_absent : text;
+    return json_text(value, &text) && text.length == 0 ? if_absent : text;
 }
 
-void object_init(struct object *object, struct json *json, const json_value *root, bool gone,
-                 int64_t received_us)
+void object_init(struct object *object, const json_value *root, bool gone, int64_t received_us)
 {
     *object = (struct object){
-        .json = json,
         .root = root,
         .gone = gone,
         .received_us = received_us,
@@ -36,8 +43,8 @@ void object_init(struct object *object, struct json *json, const json_value *roo
     object->metadata = object_child(object, root, "metadata");
     object->name = object_text(object, object->metadata, "name");
     object->namespace = object_text(object, object->metadata, "namespace");
-    object->uid = plain_text(json, object->metadata, "uid", TEXT(""));
-    object->version = plain_text(json, object->metadata, "resourceVersion", TEXT("0"));
+    object->uid = plain_text(object->metadata, "uid", TEXT(""));
+    object->version = plain_text(object->metadata, "resourceVersion", TEXT("0"));
 }
 
 void object_refuse(struct object *object, const char *key)
@@ -80,7 +87,7 @@ bool object_find_text(struct object *object, const json_value *parent, const cha
     *text = TEXT("");
     if (value == NULL)
         return false;
-    if (json_text(object->json, value, text))
+    if (json_text(value, text))
         return true;
     object_refuse(object, key);
     return false;

@@ -13,7 +13,6 @@
 #include <stdint.h>
 
 struct object {
-    struct json *json;          /* the reader whose document it is in */
     const json_value *root;     /* never NULL */
     const json_value *metadata; /* NULL if there is none */
     struct text name;           /* of the metadata; "" if absent, as the next two */
@@ -27,8 +26,10 @@ struct object {
     uint32_t bad_quantities;
 };
 
-void object_init(struct object *object, struct json *json, const json_value *root, bool gone,
-                 int64_t received_us);
+void object_init(struct object *object, const json_value *root, bool gone, int64_t received_us);
+
+/* What is read here of an object, as paths for json_keep(); ends in NULL. */
+extern const char *const object_paths[];
 
 /* Counts a field that is of a wrong type or form. key: a string literal. */
 void object_refuse(struct object *object, const char *key);

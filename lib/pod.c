@@ -4,6 +4,29 @@
 /* Two texts of the length of the column, the second one only there to show that it was cut. */
 #define REMARK_LIMIT (3 * (size_t)TEXT_MAX_BYTES)
 
+const char *const pod_paths[] = {
+    "metadata creationTimestamp",
+    "metadata ownerReferences controller",
+    "metadata ownerReferences apiVersion",
+    "metadata ownerReferences kind",
+    "metadata ownerReferences uid",
+    "spec containers name",
+    "spec containers image",
+    "status phase",
+    "status reason",
+    "status message",
+    "status hostIP",
+    "status podIP",
+    "status containerStatuses name",
+    "status containerStatuses state running startedAt",
+    "status containerStatuses state terminated startedAt",
+    "status containerStatuses state terminated finishedAt",
+    "status containerStatuses state terminated exitCode",
+    "status containerStatuses state terminated reason",
+    "status containerStatuses state terminated message",
+    NULL,
+};
+
 static const json_value *find_controller(struct object *object)
 {
     const json_value *owners = object_list(object, object->metadata, "ownerReferences");

@@ -27,6 +27,10 @@ struct pod_owner {
 
 void pod_find_owner(struct object *object, struct pod_owner *owner);
 
+/* What is read of a pod, beside object_paths, the conventions' labels and, below its spec,
+ * resources_paths; as paths for json_keep(), ends in NULL. */
+extern const char *const pod_paths[];
+
 struct pod_converter {
     struct text region;     /* "": NULL */
     struct text cluster_id; /* "": NULL */

@@ -6,6 +6,14 @@
 /* Groups from here on are init containers. */
 #define FIRST_INIT_GROUP UINT32_C(0x80000000)
 
+const char *const resources_paths[] = {
+    "containers resources limits",
+    "containers resources requests",
+    "initContainers resources limits",
+    "initContainers resources requests",
+    NULL,
+};
+
 bool resources_are_enough(const struct buffer *out)
 {
     return out->failed || out->length > TEXT_MAX_BYTES;
@@ -29,14 +37,13 @@ static void collect(struct resources *resources, struct object *object,
 }
 
 /* A raw number counts as its text, null as zero. */
-static enum error_code read_quantity(struct object *object, const json_value *value,
-                                     struct quantity *quantity)
+static enum error_code read_quantity(const json_value *value, struct quantity *quantity)
 {
     struct text text;
     *quantity = (struct quantity){0};
     if (json_is_null(value))
         return ERROR_NONE;
-    if (!json_text(object->json, value, &text) && !json_number_text(value, &text))
+    if (!json_text(value, &text) && !json_number_text(value, &text))
         return ERROR_INPUT;
     return quantity_parse(text, quantity);
 }
@@ -49,7 +56,7 @@ static bool add_up(struct object *object, const struct member *items, size_t cou
     *total = (struct quantity_total){0};
     for (size_t i = 0; i < count; i++) {
         struct quantity quantity;
-        enum error_code code = read_quantity(object, items[i].value, &quantity);
+        enum error_code code = read_quantity(items[i].value, &quantity);
         if (code == ERROR_NONE && items[i].group >= FIRST_INIT_GROUP)
             quantity_total_add_init(total, &quantity);
         else if (code == ERROR_NONE)

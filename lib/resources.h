@@ -15,6 +15,9 @@ struct resources { /* memory that is used again */
     struct members requests;
 };
 
+/* What is read of a pod_spec, as paths for json_keep(); ends in NULL. */
+extern const char *const resources_paths[];
+
 /* For a buffer of resources: what is longer than its column is cut, so no more is built than shows
  * that. One key of TEXT_MAX_BYTES, each byte escaped to six, may come on top of a full column; with
  * this limit a buffer fails only where there is no memory. */

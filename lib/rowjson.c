@@ -61,15 +61,14 @@ static const struct table *find_table(struct text name)
     return NULL;
 }
 
-static bool read_time(struct json *json, const json_value *value, int64_t *microseconds)
+static bool read_time(const json_value *value, int64_t *microseconds)
 {
     struct text text;
-    return json_text(json, value, &text) && timestamp_parse(text, microseconds) == ERROR_NONE;
+    return json_text(value, &text) && timestamp_parse(text, microseconds) == ERROR_NONE;
 }
 
 /* False if value is not of the column's type. */
-static bool read_cell(struct json *json, const json_value *value, enum column_type type,
-                      struct cell *cell)
+static bool read_cell(const json_value *value, enum column_type type, struct cell *cell)
 {
     switch (type) {
     case COLUMN_INT:
@@ -77,36 +76,35 @@ static bool read_cell(struct json *json, const json_value *value, enum column_ty
         return json_integer(value, &cell->integer);
     case COLUMN_TIME:
         cell->type = CELL_TIME;
-        return read_time(json, value, &cell->integer);
+        return read_time(value, &cell->integer);
     case COLUMN_TEXT:
     case COLUMN_KEY:
         cell->type = CELL_TEXT;
-        return json_text(json, value, &cell->text);
+        return json_text(value, &cell->text);
     }
     return false;
 }
 
-static enum error_code read_cells(struct json *json, const json_value *object,
-                                  const struct table *table, struct cell *cells, struct error *err)
+static enum error_code read_cells(const json_value *object, const struct table *table,
+                                  struct cell *cells, struct error *err)
 {
     for (size_t i = 0; i < table->column_count; i++) {
         const json_value *value = json_member(object, table->columns[i].name);
         cells[i] = cell_null();
-        if (value != NULL && !read_cell(json, value, table->columns[i].type, &cells[i]))
+        if (value != NULL && !read_cell(value, table->columns[i].type, &cells[i]))
             return error_set(err, ERROR_INPUT, "%s.%s: a value of another type", table->name,
                              table->columns[i].name);
     }
     return ERROR_NONE;
 }
 
-enum error_code rowjson_read(struct json *json, const json_value *value, struct row **row,
-                             struct error *err)
+enum error_code rowjson_read(const json_value *value, struct row **row, struct error *err)
 {
     struct text name, mode;
     int64_t received_us;
-    if (!json_text(json, json_member(value, "table"), &name) ||
-        !json_text(json, json_member(value, "mode"), &mode) ||
-        !read_time(json, json_member(value, "received"), &received_us))
+    if (!json_text(json_member(value, "table"), &name) ||
+        !json_text(json_member(value, "mode"), &mode) ||
+        !read_time(json_member(value, "received"), &received_us))
         return error_set(err, ERROR_INPUT, "not a row: no table, mode or received");
     const struct table *table = find_table(name);
     if (table == NULL)
@@ -116,7 +114,7 @@ enum error_code rowjson_read(struct json *json, const json_value *value, struct 
         return error_set(err, ERROR_INPUT, "a row of a mode that is not known");
 
     struct cell cells[TABLE_MAX_COLUMNS];
-    enum error_code code = read_cells(json, json_member(value, "cells"), table, cells, err);
+    enum error_code code = read_cells(json_member(value, "cells"), table, cells, err);
     if (code != ERROR_NONE)
         return code;
     return row_new(table, text_is(mode, "update") ? ROW_UPDATE : ROW_UPSERT, cells, received_us,

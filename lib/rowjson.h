@@ -16,7 +16,7 @@
 void rowjson_append(struct buffer *out, const struct row *row);
 
 /* ERROR_INPUT if value is no row of a table that is known; the text says why. */
-enum error_code rowjson_read(struct json *json, const json_value *value, struct row **row,
+enum error_code rowjson_read(const json_value *value, struct row **row,
                              struct error *err) MUST_CHECK;
 
 #endif

@@ -21,13 +21,12 @@ static struct text *field_of(struct tenancy *tenancy, struct text key, struct te
     return is_key(key, "idc") ? idc : NULL;
 }
 
-static enum error_code read_members(struct json *reader, const json_value *root,
-                                    struct tenancy *tenancy)
+static enum error_code read_members(const json_value *root, struct tenancy *tenancy)
 {
     struct text idc; /* not recorded, but it has to be a string */
     for (const json_value *value = json_first(root); value != NULL; value = json_next(value)) {
         struct text *field = field_of(tenancy, json_key(value), &idc);
-        if (field != NULL && !json_is_null(value) && !json_text(reader, value, field))
+        if (field != NULL && !json_is_null(value) && !json_text(value, field))
             return ERROR_INPUT;
     }
     return ERROR_NONE;
@@ -47,7 +46,7 @@ enum error_code tenancy_read(struct json *reader, struct text annotation, struct
     if (!json_is_object(root))
         return ERROR_INPUT;
 
-    enum error_code code = read_members(reader, root, tenancy);
+    enum error_code code = read_members(root, tenancy);
     if (code != ERROR_NONE)
         *tenancy = nobody;
     return code;

@@ -19,8 +19,16 @@
 
 #define INITIAL_EVENTS_END_ANNOTATION "k8s.io/initial-events-end"
 
-/* A third of a pod's bytes, and nobody reads it. */
-static const char *const skip_keys[] = {"managedFields", NULL};
+/* What is read here of an event and, as of one that has no event around it, of its object. */
+static const char *const event_paths[] = {"type", NULL};
+static const char *const any_object_paths[] = {
+    "kind",   "apiVersion", "metadata annotations " INITIAL_EVENTS_END_ANNOTATION,
+    "reason", "code",       "message",
+    NULL,
+};
+
+/* Only that it is there, and what its type is. */
+static const char *const no_paths[] = {NULL};
 
 struct watch {
     struct json *json;
@@ -61,6 +69,38 @@ static enum watch_type find_type(struct text text)
     return WATCH_TYPE_OTHER;
 }
 
+static bool keep_labels(struct json *json, const struct convention *convention)
+{
+    const char *const paths[] = {convention->job_label, convention->replica_type_label, NULL};
+    return json_keep(json, "object metadata labels", paths);
+}
+
+static bool keep_replicas(struct json *json, const struct kind *kind)
+{
+    char base[128];
+    (void)snprintf(base, sizeof(base), "object spec %s *", kind->replica_specs);
+    if (!json_keep(json, base, replica_paths))
+        return false;
+    (void)snprintf(base, sizeof(base), "object spec %s * template spec", kind->replica_specs);
+    return json_keep(json, base, resources_paths);
+}
+
+/* Tells the reader what is looked at of a document; all else need not be made a tree of. */
+static bool keep_what_is_read(struct json *json)
+{
+    bool kept = json_keep(json, "", event_paths) && json_keep(json, "items", no_paths) &&
+                json_keep(json, "", any_object_paths) && json_keep(json, "", object_paths) &&
+                json_keep(json, "object", any_object_paths) &&
+                json_keep(json, "object", object_paths) && json_keep(json, "object", job_paths) &&
+                json_keep(json, "object", pod_paths) &&
+                json_keep(json, "object spec", resources_paths);
+    for (size_t i = 0; kept && conventions[i] != NULL; i++)
+        kept = keep_labels(json, conventions[i]);
+    for (size_t i = 0; kept && kind_at(i) != NULL; i++)
+        kept = keep_replicas(json, kind_at(i));
+    return kept;
+}
+
 enum error_code watch_new(const struct watch_settings *settings, struct watch **result,
                           struct error *err)
 {
@@ -70,8 +110,8 @@ enum error_code watch_new(const struct watch_settings *settings, struct watch **
     pod_converter_init(&watch->pod, settings->region, settings->cluster_id);
     enum error_code code =
         job_converter_init(&watch->job, settings->region, settings->cluster_id, err);
-    watch->json = json_new(skip_keys);
-    if (code == ERROR_NONE && watch->json == NULL)
+    watch->json = json_new();
+    if (code == ERROR_NONE && (watch->json == NULL || !keep_what_is_read(watch->json)))
         code = error_set(err, ERROR_NOMEM, "no memory for a reader of JSON");
     if (code != ERROR_NONE) {
         watch_free(watch);
@@ -273,13 +313,12 @@ static enum watch_fate decode_document(struct watch *watch, const json_value *ro
         return refuse(result, WATCH_NOT_EVENT, "it is no JSON object");
     if (is_event && type_value == NULL)
         return refuse(result, WATCH_NOT_EVENT, "it has no type");
-    if (is_event && !json_text(watch->json, type_value, &type))
+    if (is_event && !json_text(type_value, &type))
         return refuse(result, WATCH_BAD_TYPE, "its type is no string");
 
     struct object object;
     result->type = find_type(type);
-    object_init(&object, watch->json, is_event ? inner : root, result->type == WATCH_TYPE_DELETED,
-                received_us);
+    object_init(&object, is_event ? inner : root, result->type == WATCH_TYPE_DELETED, received_us);
     struct text kind = describe(&object, result);
     enum watch_fate fate = is_event ? decode_event(watch, type, &object, kind, result)
                                     : decode_bare(&object, kind, result);

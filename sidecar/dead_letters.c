@@ -98,7 +98,7 @@ static enum error_code write_body(struct visit *visit, struct text body, struct 
     if (json_read(visit->json, body, &root, err) != JSON_OK)
         return ERROR_INPUT;
     struct row *row;
-    enum error_code code = rowjson_read(visit->json, root, &row, err);
+    enum error_code code = rowjson_read(root, &row, err);
     if (code != ERROR_NONE)
         return code;
     struct db_error failure = {0};
@@ -176,7 +176,7 @@ static enum error_code run_retry(struct visit *visit, struct error *err)
     enum error_code code = db_library_init(err);
     if (code != ERROR_NONE)
         return code;
-    visit->json = json_new(NULL);
+    visit->json = json_new();
     visit->db = db_new(visit->config);
     if (visit->json == NULL || visit->db == NULL)
         code = error_set(err, ERROR_NOMEM, "no memory");

@@ -363,7 +363,7 @@ static enum error_code check_tables(const struct listing *listing, const struct 
 static enum error_code look(struct listing *listing, const struct command *command,
                             const struct config *config, struct db_error *err)
 {
-    listing->history.json = json_new(NULL);
+    listing->history.json = json_new();
     listing->schema = schema_new(tables);
     listing->db = db_new(config);
     if (listing->history.json == NULL || listing->schema == NULL || listing->db == NULL)

@@ -127,6 +127,11 @@ static bool load(struct config *config)
         source_check(config->event_source, config, &err) != ERROR_NONE) {
         buffer_appendf(&problems, "EVENT_SOURCE: %s\n", err.text);
         code = ERROR_OPERATOR;
+    } else if (config->leader != LEADER_NONE && !source_may_stand_by(config->event_source)) {
+        buffer_append_string(&problems,
+                             "LEADER: a standby opens no source, but the producer of this "
+                             "EVENT_SOURCE waits for it: leave LEADER out\n");
+        code = ERROR_OPERATOR;
     }
     print(&problems, stderr);
     return code == ERROR_NONE;

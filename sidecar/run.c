@@ -9,6 +9,10 @@
  * opened. The store connects in the background: the process takes events whether or not there is a
  * database.
  *
+ * With LEADER the source is opened only once this sidecar leads: a source that is closed misses nothing,
+ * since it begins with all there is. It does not go on where another one takes over: it ends, as upon
+ * SIGTERM, writes what it holds, which is guarded by versions, and is started again as a standby.
+ *
  * Stop, in the order of enum phase; each step ends in a callback that begins the next one:
  *   FINISHING  the source takes nothing more in, and delivers what        SIGTERM, SIGINT
  *              producers have sent until now
@@ -34,6 +38,7 @@
 #include "sidecar/dispatch.h"
 #include "sidecar/file_watch.h"
 #include "sidecar/intake.h"
+#include "sidecar/leader.h"
 #include "sidecar/logger.h"
 #include "sidecar/report.h"
 #include "sidecar/source.h"
@@ -73,12 +78,15 @@ struct run {
     struct intake *intake;
     struct source *source;
     struct file_watch *secrets; /* NULL: there are none in files */
+    struct leader *leader;      /* NULL: there is no LEADER, or it is closed */
     uv_signal_t signals[SIGNAL_COUNT];
     uv_timer_t summary;
     uv_timer_t grace;
     uv_timer_t tick;
     enum phase phase;
     bool loading; /* the spool is still to be read back */
+    bool loaded;  /* it was, or can't be for now */
+    bool leads;   /* or there is no LEADER */
     bool opened;  /* the source */
     int exit_status;
 };
@@ -188,8 +196,18 @@ static void on_stopped(void *context)
         finish(run, false);
 }
 
+/* Another one may lead: no more events are taken in. */
+static void resign(struct run *run)
+{
+    struct leader *leader = run->leader;
+    run->leader = NULL;
+    if (leader != NULL)
+        leader_close(leader, on_nothing, run);
+}
+
 static void close_source(struct run *run, void (*closed)(void *context))
 {
+    resign(run);
     struct source *source = run->source;
     run->source = NULL;
     intake_attach(run->intake, NULL);
@@ -212,6 +230,7 @@ static void stop(struct run *run)
 static void give_up(struct run *run)
 {
     run->phase = PHASE_CLOSING;
+    resign(run);
     if (run->source != NULL)
         run->source->close(run->source, on_nothing, run);
     run->source = NULL;
@@ -259,6 +278,18 @@ static void start_grace(struct run *run)
     uv_timer_start(&run->grace, on_grace_over, grace_ms, 0);
 }
 
+/* In good order, within the grace. */
+static void end(struct run *run)
+{
+    start_grace(run);
+    if (!run->opened) { /* the source is not: the spool is being read back, or another one leads */
+        drain(run);
+        return;
+    }
+    run->phase = PHASE_FINISHING;
+    run->source->finish(run->source);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct run *run = handle->data;
@@ -269,13 +300,7 @@ static void on_signal(uv_signal_t *handle, int number)
     }
     if (run->options->to_the_end)
         run->exit_status = 1;
-    start_grace(run);
-    if (!run->opened) { /* the source is not: the spool is still being read back */
-        drain(run);
-        return;
-    }
-    run->phase = PHASE_FINISHING;
-    run->source->finish(run->source);
+    end(run);
 }
 
 static void on_source_finished(void *context)
@@ -329,6 +354,15 @@ static void open_source(struct run *run)
     drain(run);
 }
 
+static void open_when_due(struct run *run)
+{
+    if (run->opened || !run->loaded || !run->leads || run->phase != PHASE_RUNNING)
+        return;
+    run->opened = true;
+    show_progress(run);
+    open_source(run);
+}
+
 /* Reads back from the spool what there is room for, and opens the source once it has all been read. A
  * spool that can't be opened is no reason not to take events; it is read back when it can be. */
 static void load(struct run *run)
@@ -336,11 +370,27 @@ static void load(struct run *run)
     enum spool_loading loading = run->spool != NULL ? spool_load(run->spool) : SPOOL_LOADED;
     dispatch_wake(run->dispatch);
     run->loading = loading != SPOOL_LOADED;
-    if (loading == SPOOL_MORE || run->opened)
+    if (loading == SPOOL_MORE)
         return;
-    run->opened = true;
-    show_progress(run);
-    open_source(run);
+    run->loaded = true;
+    open_when_due(run);
+}
+
+static void on_leads(void *context)
+{
+    struct run *run = context;
+    LOG(run->logger, INFO, "this sidecar leads: it takes events in");
+    run->leads = true;
+    open_when_due(run);
+}
+
+static void on_yields(void *context)
+{
+    struct run *run = context;
+    if (run->phase != PHASE_RUNNING)
+        return;
+    LOG(run->logger, WARN, "another sidecar leads: stopping, to be started again as a standby");
+    end(run);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -494,6 +544,19 @@ static enum error_code make_source(struct run *run, struct error *err)
     return code;
 }
 
+static enum error_code make_leader(struct run *run, struct error *err)
+{
+    const struct leader_settings settings = {
+        .config = run->config,
+        .logger = run->logger,
+        .leads = on_leads,
+        .yields = on_yields,
+        .context = run,
+    };
+    run->leads = run->config->leader == LEADER_NONE || run->options->to_the_end;
+    return run->leads ? ERROR_NONE : leader_new(&run->loop, &settings, &run->leader, err);
+}
+
 static enum error_code make_parts(struct run *run, struct error *err)
 {
     enum error_code code = make_outbox(run, err);
@@ -509,6 +572,8 @@ static enum error_code make_parts(struct run *run, struct error *err)
         code = make_sweep(run, err);
     if (code == ERROR_NONE)
         code = make_source(run, err);
+    if (code == ERROR_NONE)
+        code = make_leader(run, err);
     return code;
 }
 

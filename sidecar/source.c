@@ -12,7 +12,8 @@
 
 struct kind {
     const char *prefix;
-    bool takes_path; /* else the prefix is the whole address */
+    bool takes_path;   /* else the prefix is the whole address */
+    bool may_stand_by; /* see source.h */
     enum error_code (*make)(uv_loop_t *loop, const struct source_settings *settings,
                             const char *path, struct source **source, struct error *err);
     enum error_code (*check)(const struct config *config,
@@ -20,12 +21,12 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
-    {"unix:", true, source_connect_new, NULL},
-    {"unix-listen:", true, source_listen_new, NULL},
-    {"-", false, source_stdin_new, NULL},
-    {SOURCE_REPLAY, false, source_replay_new, NULL},
-    {"kube:", false, source_kube_new, source_kube_check},
-    {"kube+unix:", true, source_kube_unix_new, source_kube_unix_check},
+    {"unix:", true, true, source_connect_new, NULL},
+    {"unix-listen:", true, false, source_listen_new, NULL},
+    {"-", false, false, source_stdin_new, NULL},
+    {SOURCE_REPLAY, false, false, source_replay_new, NULL},
+    {"kube:", false, true, source_kube_new, source_kube_check},
+    {"kube+unix:", true, true, source_kube_unix_new, source_kube_unix_check},
 };
 
 /* NULL: none. *path is what follows the prefix. */
@@ -69,6 +70,13 @@ enum error_code source_check(const char *address, const struct config *config, s
     if (code != ERROR_NONE || config == NULL || kind->check == NULL)
         return code;
     return kind->check(config, err);
+}
+
+bool source_may_stand_by(const char *address)
+{
+    const char *path;
+    const struct kind *kind = find_kind(address, &path);
+    return kind != NULL && kind->may_stand_by;
 }
 
 enum error_code source_new(uv_loop_t *loop, const struct source_settings *settings,

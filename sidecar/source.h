@@ -89,4 +89,8 @@ enum error_code source_new(uv_loop_t *loop, const struct source_settings *settin
 enum error_code source_check(const char *address, const struct config *config,
                              struct error *err) MUST_CHECK;
 
+/* Whether nothing is missed while the source of this valid address is not open: it connects to a
+ * producer, which shows all there is at the beginning. The others are waited for by theirs. */
+bool source_may_stand_by(const char *address);
+
 #endif

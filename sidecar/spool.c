@@ -366,7 +366,7 @@ enum error_code spool_new(uv_loop_t *loop, const struct spool_settings *settings
     spool->letters_end = &spool->letters;
     spool->backoff = (struct backoff){.first_ms = 500, .ceiling_ms = 10000};
     spool_request_init(&spool->request);
-    spool->json = json_new(NULL);
+    spool->json = json_new();
     if (spool->json == NULL) {
         free(spool);
         return error_set(err, ERROR_NOMEM, "no memory for the spool");
@@ -410,7 +410,7 @@ static enum error_code read_rows(struct spool *spool, struct text body,
          value = json_next(value)) {
         if (*count == OUTBOX_RECORD_ROWS)
             return error_set(err, ERROR_INPUT, "more than %d rows", OUTBOX_RECORD_ROWS);
-        code = rowjson_read(spool->json, value, &rows[*count], err);
+        code = rowjson_read(value, &rows[*count], err);
         *count += code == ERROR_NONE;
     }
     return code;

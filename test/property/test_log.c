@@ -77,7 +77,7 @@ static void test_json_gives_the_value_back(void **state)
     (void)state;
     struct buffer out;
     char value[MAX_VALUE];
-    struct json *json = json_new(NULL);
+    struct json *json = json_new();
     assert_non_null(json);
     buffer_init(&out, 1 << 20);
     for (int i = 0; i < ROUNDS; i++) {
@@ -86,7 +86,7 @@ static void test_json_gives_the_value_back(void **state)
         struct error err;
         format(&out, LOG_FORMAT_JSON, expected);
         assert_int_equal(json_read(json, buffer_text(&out), &root, &err), JSON_OK);
-        assert_true(json_text(json, json_member(root, "value"), &text));
+        assert_true(json_text(json_member(root, "value"), &text));
         if (utf8_is_valid(expected) && expected.length <= 1024)
             assert_true(text_equal(text, expected));
     }

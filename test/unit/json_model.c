@@ -3,11 +3,21 @@
 
 #include <stdlib.h>
 
+const char *const json_model_paths[] = {
+    "a", "b a", "b b * a", "b b * b b", "b b * \x7f", "managedFields managedFields", NULL};
+
+/* What is read of a value: all, or the rests of paths. */
+struct scope {
+    bool all;
+    size_t count;
+    const char *rests[JSON_MODEL_PATHS];
+};
+
 struct model {
     struct text in;
     size_t at;
     size_t depth;
-    const char *skip_key;
+    struct scope scope; /* of the value that is next */
     struct buffer *out;
     enum json_result result;
 };
@@ -216,18 +226,42 @@ static bool model_word(struct model *m, const char *word)
     return true;
 }
 
+/* Of the member of that key; raw as it stands in the text. */
+static struct scope scope_below(const struct scope *scope, struct text raw)
+{
+    struct scope below = {.all = scope->all};
+    for (size_t i = 0; i < scope->count; i++) {
+        const char *path = scope->rests[i];
+        size_t length = strcspn(path, " ");
+        struct text key = {path, length};
+        if (!text_is(key, "*") && !text_equal(key, raw))
+            continue;
+        if (path[length] == '\0')
+            below.all = true;
+        else
+            below.rests[below.count++] = path + length + 1;
+    }
+    if (below.count == 0 && raw.length > 0 && memchr(raw.data, '\\', raw.length) != NULL)
+        below.all = true;
+    return below;
+}
+
 static bool model_member(struct model *m)
 {
     size_t before = m->out->length;
+    struct scope scope = m->scope;
     space(m);
     size_t start = m->at;
     if (!model_string(m, 'k'))
         return false;
     struct text raw = {m->in.data + start + 1, m->at - start - 2};
+    m->scope = scope_below(&scope, raw);
+    bool is_read = m->scope.all || m->scope.count > 0;
     if (!expect(m, ':') || !model_value(m))
         return false;
-    if (m->skip_key != NULL && text_is(raw, m->skip_key))
+    if (!is_read)
         m->out->length = before;
+    m->scope = scope;
     return true;
 }
 
@@ -275,9 +309,11 @@ static bool model_value(struct model *m)
     }
 }
 
-enum json_result json_model(struct text text, const char *skip_key, struct buffer *out)
+enum json_result json_model(struct text text, const char *const *paths, struct buffer *out)
 {
-    struct model m = {.in = text, .skip_key = skip_key, .out = out};
+    struct model m = {.in = text, .scope = {.all = paths == NULL}, .out = out};
+    for (; paths != NULL && paths[m.scope.count] != NULL; m.scope.count++)
+        m.scope.rests[m.scope.count] = paths[m.scope.count];
     if (!model_value(&m))
         return m.result;
     space(&m);
@@ -292,24 +328,24 @@ static void write_text(struct buffer *out, char tag, struct text text)
     buffer_append(out, text);
 }
 
-static void write_elements(struct json *json, const json_value *value, struct buffer *out)
+static void write_elements(const json_value *value, struct buffer *out)
 {
     bool is_object = json_is_object(value);
     buffer_append_char(out, is_object ? '{' : '[');
     for (const json_value *e = json_first(value); e != NULL; e = json_next(e)) {
         if (is_object)
             write_text(out, 'k', json_key(e));
-        json_transcript(json, e, out);
+        json_transcript(e, out);
     }
     buffer_append_char(out, is_object ? '}' : ']');
 }
 
-void json_transcript(struct json *json, const json_value *value, struct buffer *out)
+void json_transcript(const json_value *value, struct buffer *out)
 {
     struct text text;
     if (json_is_object(value) || json_is_array(value))
-        write_elements(json, value, out);
-    else if (json_text(json, value, &text))
+        write_elements(value, out);
+    else if (json_text(value, &text))
         write_text(out, 's', text);
     else if (json_number_text(value, &text))
         write_text(out, 'n', text);

@@ -9,11 +9,16 @@
 #include "lib/buffer.h"
 #include "lib/json.h"
 
-/* What json_read() should say of text, and in out the transcript if that is JSON_OK. Members whose
- * key is written as skip_key are left out. Knows no bound but JSON_MAX_DEPTH. */
-enum json_result json_model(struct text text, const char *skip_key, struct buffer *out);
+/* What json_read() should say of text, and in out the transcript if that is JSON_OK, of what is on
+ * the paths (json_keep(); at most JSON_MODEL_PATHS; NULL: of all). Knows no bound but
+ * JSON_MAX_DEPTH. */
+#define JSON_MODEL_PATHS 8
+enum json_result json_model(struct text text, const char *const *paths, struct buffer *out);
+
+/* Some paths that meet each other, of keys that are likely in random texts. */
+extern const char *const json_model_paths[];
 
 /* The transcript of what was read. */
-void json_transcript(struct json *json, const json_value *value, struct buffer *out);
+void json_transcript(const json_value *value, struct buffer *out);
 
 #endif

@@ -76,6 +76,7 @@ static void test_defaults(void **state)
     assert_string_equal(config->region, "");
     assert_string_equal(config->cluster_id, "");
     assert_string_equal(config->event_source, "unix:/run/kubedl/events.sock");
+    assert_int_equal(config->leader, LEADER_NONE);
     assert_int_equal(config->max_document_bytes, 16 << 20);
     assert_int_equal(config->batch_max_rows, 256);
     assert_int_equal(config->batch_linger_ms, 5);
@@ -99,8 +100,8 @@ static void test_every_setting_is_read_from_its_own_variable(void **state)
     LOAD(loaded, "MYSQL_HOST", "a,b:1", "MYSQL_PORT", "3307", "MYSQL_DB_NAME", "d", "MYSQL_USER",
          "u", "MYSQL_PASSWORD", "p", "MYSQL_SSL_MODE", "verify-ca", "MYSQL_SSL_CA", "/ca",
          "MYSQL_SSL_CERT", "/cert", "MYSQL_SSL_KEY", "/key", "REGION", "r", "CLUSTER_ID", "c",
-         "EVENT_SOURCE", "-", "MAX_DOCUMENT_BYTES", "5000", "BATCH_MAX_ROWS", "11",
-         "BATCH_LINGER_MS", "12", "DB_CONNECTIONS", "13", "DB_TIMEOUT_MS", "1400",
+         "EVENT_SOURCE", "-", "LEADER", "mysql", "MAX_DOCUMENT_BYTES", "5000", "BATCH_MAX_ROWS",
+         "11", "BATCH_LINGER_MS", "12", "DB_CONNECTIONS", "13", "DB_TIMEOUT_MS", "1400",
          "OUTBOX_MAX_ROWS", "15", "OUTBOX_MAX_BYTES", "160000", "SHUTDOWN_GRACE_MS", "17",
          "LOG_SUMMARY_MS", "18", "LOG_LEVEL", "error", "LOG_FORMAT", "json");
     assert_problems(loaded, "");
@@ -116,6 +117,7 @@ static void test_every_setting_is_read_from_its_own_variable(void **state)
     assert_string_equal(config->region, "r");
     assert_string_equal(config->cluster_id, "c");
     assert_string_equal(config->event_source, "-");
+    assert_int_equal(config->leader, LEADER_MYSQL);
     assert_int_equal(config->max_document_bytes, 5000);
     assert_int_equal(config->batch_max_rows, 11);
     assert_int_equal(config->batch_linger_ms, 12);
@@ -350,6 +352,18 @@ static void test_names_are_exact(void **state)
     assert_false(is_taken(loaded, "LOG_LEVEL", "warning"));
     assert_false(is_taken(loaded, "LOG_LEVEL", "inf"));
     assert_false(is_taken(loaded, "LOG_FORMAT", "JSON"));
+    assert_false(is_taken(loaded, "LEADER", "MYSQL"));
+}
+
+/* The lock is of one cluster: without its name others would stand by for it. */
+static void test_a_leader_is_of_a_cluster(void **state)
+{
+    struct loaded *loaded = *state;
+    LOAD(loaded, "MYSQL_USER", "u", "LEADER", "mysql");
+    assert_problems(loaded, "LEADER: needs CLUSTER_ID, so that clusters which share a database do "
+                            "not stand by for each other\n");
+    LOAD(loaded, "MYSQL_USER", "u", "LEADER", "none");
+    assert_problems(loaded, "");
 }
 
 static void test_a_newline_at_the_end_is_refused_with_advice(void **state)
@@ -466,6 +480,7 @@ static void test_show_prints_values_that_can_be_read_again(void **state)
                         "KUBE_SERVICE_ACCOUNT=/var/run/secrets/kubernetes.io/serviceaccount\n"
                         "KUBERNETES_SERVICE_HOST=\n"
                         "KUBERNETES_SERVICE_PORT=\n"
+                        "LEADER=none\n"
                         "MAX_DOCUMENT_BYTES=4097\n"
                         "BATCH_MAX_ROWS=256\n"
                         "BATCH_LINGER_MS=5\n"
@@ -551,6 +566,7 @@ int main(void)
         TEST(test_every_number_has_bounds),
         TEST(test_sizes_are_bytes_or_have_a_binary_unit),
         TEST(test_names_are_exact),
+        TEST(test_a_leader_is_of_a_cluster),
         TEST(test_a_newline_at_the_end_is_refused_with_advice),
         TEST(test_blanks_at_the_ends_are_refused_except_in_a_password),
         TEST(test_control_characters_and_invalid_utf8_are_refused),

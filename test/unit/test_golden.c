@@ -120,12 +120,12 @@ static const struct difference *find_difference(struct golden *golden, struct te
 }
 
 /* KubeDL's value as cell_to_text would write ours. */
-static void golden_to_text(struct json *json, const json_value *value, enum column_type type,
-                           char text[CELL_TEXT_MAX], size_t *length)
+static void golden_to_text(const json_value *value, enum column_type type, char text[CELL_TEXT_MAX],
+                           size_t *length)
 {
     struct text string = TEXT(TEXT_OF_NULL);
     int64_t microseconds;
-    if (!json_is_null(value) && !json_text(json, value, &string))
+    if (!json_is_null(value) && !json_text(value, &string))
         assert_true(json_number_text(value, &string));
     assert_true(string.length < CELL_TEXT_MAX);
     memcpy(text, string.data, string.length);
@@ -154,7 +154,7 @@ static void check_cell(struct golden *golden, struct text tag, const struct row 
     size_t ours_length;
     size_t theirs_length;
     cell_to_text(&row->cells[column], ours, &ours_length);
-    golden_to_text(golden->json, value, row->table->columns[column].type, theirs, &theirs_length);
+    golden_to_text(value, row->table->columns[column].type, theirs, &theirs_length);
 
     const struct difference *difference = find_difference(golden, tag, name);
     bool same = ours_length == theirs_length && memcmp(ours, theirs, ours_length) == 0;
@@ -210,8 +210,8 @@ static void check_line(struct golden *golden, const char *line)
     struct text region;
     if (json_read(golden->json, text_from(line), &root, &err) != JSON_OK)
         fail_msg("golden.ndjson: %s", err.text);
-    assert_true(json_text(golden->json, json_member(root, "tag"), &tag));
-    assert_true(json_text(golden->json, json_member(root, "region"), &region));
+    assert_true(json_text(json_member(root, "tag"), &tag));
+    assert_true(json_text(json_member(root, "region"), &region));
     assert_true(region.length == 0 || text_is(region, TEST_REGION));
 
     struct decoding *decoding = region.length > 0 ? &golden->regional : &golden->plain;
@@ -237,7 +237,7 @@ static void test_every_golden_object_gives_kubedls_row_or_a_named_difference(voi
     struct golden golden = {
         .plain.watch = new_watch(""),
         .regional.watch = new_watch(TEST_REGION),
-        .json = json_new(NULL),
+        .json = json_new(),
     };
     char *line = NULL;
     size_t capacity = 0;

@@ -23,7 +23,7 @@ static int set_up(void **state)
 {
     struct world *world = calloc(1, sizeof(*world));
     assert_non_null(world);
-    world->history.json = json_new(NULL);
+    world->history.json = json_new();
     assert_non_null(world->history.json);
     assert_int_equal(timestamp_parse(TEXT("2026-01-10T00:00:00Z"), &world->history.now_us),
                      ERROR_NONE);

@@ -1,5 +1,5 @@
 /* json: what is JSON and what is not, to the byte; what strings, numbers and duplicate keys become;
- * what is skipped; Go's escaping. */
+ * what is read of a document; Go's escaping. */
 #include "test/unit/json_model.h"
 
 #include <malloc.h>
@@ -15,8 +15,6 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
-static const char *const skip_keys[] = {"managedFields", "skip", NULL};
-
 struct fixture {
     struct json *json;
     struct error err;
@@ -27,7 +25,7 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     assert_non_null(f);
-    f->json = json_new(skip_keys);
+    f->json = json_new();
     assert_non_null(f->json);
     buffer_init(&f->out, (size_t)1 << 24);
     *state = f;
@@ -77,7 +75,7 @@ static const json_value *read_string(struct fixture *f, const char *text)
 static void assert_transcript(struct fixture *f, struct text text, struct text expected)
 {
     buffer_reset(&f->out);
-    json_transcript(f->json, read_text(f, text), &f->out);
+    json_transcript(read_text(f, text), &f->out);
     if (!text_equal(buffer_text(&f->out), expected))
         fail_msg("%.*s is read as %.*s", (int)text.length, text.data, (int)f->out.length,
                  f->out.data);
@@ -94,10 +92,10 @@ static void assert_refused(struct fixture *f, struct text text, enum json_result
     assert_string_equal(f->err.text, error);
 }
 
-static void assert_value_is(struct fixture *f, const json_value *value, struct text expected)
+static void assert_value_is(const json_value *value, struct text expected)
 {
     struct text text;
-    assert_true(json_text(f->json, value, &text));
+    assert_true(json_text(value, &text));
     assert_true(text_equal(text, expected));
 }
 
@@ -254,7 +252,7 @@ static void test_every_other_ascii_byte_is_kept_wherever_it_stands(void **state)
         for (size_t before = 0; before < 20; before++) {
             char text[64] = "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"";
             text[1 + before] = (char)c;
-            assert_value_is(*state, read_text(*state, (struct text){text, 34}),
+            assert_value_is(read_text(*state, (struct text){text, 34}),
                             (struct text){text + 1, 32});
         }
     }
@@ -268,7 +266,7 @@ static void test_strings_of_every_length_end_at_their_quote(void **state)
         memset(text, 'x', sizeof(text));
         text[0] = '"';
         text[1 + length] = '"';
-        assert_value_is(f, read_text(f, (struct text){text, length + 2}),
+        assert_value_is(read_text(f, (struct text){text, length + 2}),
                         (struct text){text + 1, length});
         const json_value *root;
         assert_int_equal(read_any(f, (struct text){text, length + 3}, &root), JSON_MALFORMED);
@@ -300,8 +298,6 @@ static void test_nesting_is_bounded(void **state)
     assert_refused(f, buffer_text(&text), JSON_TOO_DEEP, "offset 64: nested too deep");
     nest(&text, "{\"a\":", "}", JSON_MAX_DEPTH + 1);
     assert_refused(f, buffer_text(&text), JSON_TOO_DEEP, "offset 320: nested too deep");
-    nest(&text, "{\"skip\":", "}", JSON_MAX_DEPTH + 1);
-    assert_refused(f, buffer_text(&text), JSON_TOO_DEEP, "offset 512: nested too deep");
     nest(&text, "[", "]", 1000000);
     assert_refused(f, buffer_text(&text), JSON_TOO_DEEP, "offset 64: nested too deep");
     buffer_fini(&text);
@@ -326,7 +322,7 @@ static void test_escapes_are_decoded(void **state)
         {TEXT("\"long enough for words \\n of eight\""), TEXT("long enough for words \n of eight")},
     };
     for (size_t i = 0; i < LENGTH(cases); i++)
-        assert_value_is(*state, read_text(*state, cases[i].text), cases[i].expected);
+        assert_value_is(read_text(*state, cases[i].text), cases[i].expected);
 }
 
 static void test_escapes_that_json_does_not_have_are_refused(void **state)
@@ -379,7 +375,7 @@ static void test_a_lone_surrogate_becomes_u_fffd(void **state)
         {TEXT("\"\\ud83d\\ndc00\""), TEXT(FFFD "\ndc00")},
     };
     for (size_t i = 0; i < LENGTH(cases); i++)
-        assert_value_is(*state, read_text(*state, cases[i].text), cases[i].expected);
+        assert_value_is(read_text(*state, cases[i].text), cases[i].expected);
 }
 
 static void test_utf8_is_kept_and_each_invalid_byte_becomes_u_fffd(void **state)
@@ -411,7 +407,7 @@ static void test_utf8_is_kept_and_each_invalid_byte_becomes_u_fffd(void **state)
         {TEXT("\"\xc3\\n\""), TEXT(FFFD "\n")},
     };
     for (size_t i = 0; i < LENGTH(cases); i++)
-        assert_value_is(*state, read_text(*state, cases[i].text), cases[i].expected);
+        assert_value_is(read_text(*state, cases[i].text), cases[i].expected);
     assert_refused(*state, TEXT("\"\xc3"), JSON_MALFORMED, "offset 2: unexpected end");
     assert_transcript(*state, TEXT("{\"\xff\xc3\xa9\":1}"), TEXT("{k5:" FFFD "\xc3\xa9n1:1}"));
 }
@@ -423,15 +419,15 @@ static void test_a_nul_is_kept_in_a_string(void **state)
         read_string(f, "[\"a\\u0000b\",\"\\u0000\",\"plain\",\"\\u0000\\u0000x\\u0000\",\"\"]");
     for (int i = 0; i < 2; i++) { /* the second time is as the first */
         const json_value *e = json_first(root);
-        assert_value_is(f, e, TEXT("a\0b"));
+        assert_value_is(e, TEXT("a\0b"));
         assert_true(json_is_string(e));
-        assert_value_is(f, e = json_next(e), TEXT("\0"));
+        assert_value_is(e = json_next(e), TEXT("\0"));
         assert_true(json_is_string(e));
-        assert_value_is(f, e = json_next(e), TEXT("plain"));
-        assert_value_is(f, e = json_next(e), TEXT("\0\0x\0"));
-        assert_value_is(f, json_next(e), TEXT(""));
+        assert_value_is(e = json_next(e), TEXT("plain"));
+        assert_value_is(e = json_next(e), TEXT("\0\0x\0"));
+        assert_value_is(json_next(e), TEXT(""));
     }
-    assert_value_is(f, read_string(f, "\"no NUL any more\""), TEXT("no NUL any more"));
+    assert_value_is(read_string(f, "\"no NUL any more\""), TEXT("no NUL any more"));
 }
 
 static void test_a_nul_in_a_key_is_u_fffd_so_that_no_key_is_cut_to_another(void **state)
@@ -452,7 +448,7 @@ static void test_a_number_is_no_string_and_a_string_no_number(void **state)
 
     assert_true(json_is_number(number));
     assert_false(json_is_string(number));
-    assert_false(json_text(f->json, number, &text));
+    assert_false(json_text(number, &text));
     assert_true(text_is(text, "as before"));
 
     assert_true(json_is_string(string));
@@ -499,8 +495,8 @@ static void test_of_duplicate_keys_the_last_one_wins(void **state)
 {
     struct fixture *f = *state;
     const json_value *root = read_string(f, "{\"a\":\"1\",\"b\":\"2\",\"a\":\"3\"}");
-    assert_value_is(f, json_member(root, "a"), TEXT("3"));
-    assert_value_is(f, json_member(root, "b"), TEXT("2"));
+    assert_value_is(json_member(root, "a"), TEXT("3"));
+    assert_value_is(json_member(root, "b"), TEXT("2"));
 }
 
 static void test_a_null_is_as_absent_even_as_the_last_duplicate(void **state)
@@ -518,7 +514,7 @@ static void test_keys_are_case_sensitive_and_compared_whole(void **state)
 {
     const json_value *root =
         read_string(*state, "{\"UID\":1,\"uidx\":2,\"ui\":3,\"\\u0075id\":\"x\"}");
-    assert_value_is(*state, json_member(root, "uid"), TEXT("x"));
+    assert_value_is(json_member(root, "uid"), TEXT("x"));
     assert_null(json_member(root, "Uid"));
     assert_null(json_member(root, ""));
 }
@@ -528,7 +524,7 @@ static void test_a_path_ends_where_there_is_no_object(void **state)
     struct fixture *f = *state;
     const json_value *root =
         read_string(f, "{\"a\":{\"b\":{\"c\":\"x\"}},\"l\":[{\"a\":1}],\"s\":\"a\"}");
-    assert_value_is(f, json_path(root, "a", "b", "c", NULL), TEXT("x"));
+    assert_value_is(json_path(root, "a", "b", "c", NULL), TEXT("x"));
     assert_ptr_equal(json_path(root, NULL), root);
     assert_null(json_path(root, "a", "x", "c", NULL));
     assert_null(json_path(root, "s", "a", NULL));
@@ -551,7 +547,7 @@ static void test_elements_come_in_the_order_of_the_text(void **state)
 
 static void test_nothing_can_be_asked_anything(void **state)
 {
-    struct fixture *f = *state;
+    (void)state;
     struct text text;
     int64_t integer;
     assert_null(json_member(NULL, "a"));
@@ -560,7 +556,7 @@ static void test_nothing_can_be_asked_anything(void **state)
     assert_true(text_is(json_key(NULL), ""));
     assert_false(json_is_object(NULL) || json_is_array(NULL) || json_is_string(NULL) ||
                  json_is_number(NULL) || json_is_true(NULL) || json_is_null(NULL));
-    assert_false(json_text(f->json, NULL, &text) || json_number_text(NULL, &text) ||
+    assert_false(json_text(NULL, &text) || json_number_text(NULL, &text) ||
                  json_integer(NULL, &integer));
     json_free(NULL);
 }
@@ -579,55 +575,127 @@ static void test_each_value_is_of_one_kind_only(void **state)
     }
 }
 
-/* ---- what is skipped ------------------------------------------------------------------------- */
+/* ---- what is read ---------------------------------------------------------------------------- */
 
-static void test_skipped_members_leave_no_trace(void **state)
+static void keep(struct fixture *f, const char *base, const char *path)
 {
-    static const struct {
-        const char *text;
-        const char *transcript;
-    } cases[] = {
-        {"{\"skip\":1}", "{}"},
-        {"{\"skip\":1,\"a\":2}", "{k1:an1:2}"},
-        {"{\"a\":2,\"skip\":1}", "{k1:an1:2}"},
-        {"{\"a\":2,\"skip\":1,\"b\":3}", "{k1:an1:2k1:bn1:3}"},
-        {"{\"skip\":1,\"skip\":2,\"managedFields\":[],\"a\":{},\"skip\":{}}", "{k1:a{}}"},
-        {"{\"skip\":[1,{\"skip\":2,\"a\":3},[]],\"a\":4}", "{k1:an1:4}"},
-        {"{\"skip\":{\"a\":{\"skip\":{}}},\"b\":5}", "{k1:bn1:5}"},
-        {"{\"skip\":{},\"b\":{\"skip\":\"\",\"c\":6},\"skip\":null}", "{k1:b{k1:cn1:6}}"},
-        {"[{\"skip\":1},{\"skip\":1},\"skip\"]", "[{}{}s4:skip]"},
-        {"{\"a\":\"skip\",\"b\":[\"skip\"]}", "{k1:as4:skipk1:b[s4:skip]}"},
-        {" { \"skip\" : 1 , \"a\" : 2 } ", "{k1:an1:2}"},
-        {"{\"Skip\":1,\"skips\":2,\"ski\":3,\"\":4}", "{k4:Skipn1:1k5:skipsn1:2k3:skin1:3k0:n1:4}"},
+    const char *const paths[] = {path, NULL};
+    assert_true(json_keep(f->json, base, paths));
+}
+
+struct reading {
+    const char *text;
+    const char *transcript;
+};
+
+static void assert_read(struct fixture *f, const struct reading *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        assert_transcript(f, text_from(cases[i].text), text_from(cases[i].transcript));
+}
+
+static void test_only_what_is_on_a_path_is_read(void **state)
+{
+    static const struct reading cases[] = {
+        {"{}", "{}"},
+        {"{\"x\":1}", "{}"},
+        {"{\"a\":1}", "{k1:an1:1}"},
+        {"{\"x\":1,\"a\":2}", "{k1:an1:2}"},
+        {"{\"a\":2,\"x\":1}", "{k1:an1:2}"},
+        {"{\"a\":2,\"x\":1,\"b\":{\"c\":3}}", "{k1:an1:2k1:b{k1:cn1:3}}"},
+        {"{\"x\":1,\"x\":{},\"a\":{\"x\":[]},\"x\":\"\"}", "{k1:a{k1:x[]}}"},
+        {"{\"b\":{\"a\":1,\"c\":{\"x\":2},\"x\":3},\"c\":4}", "{k1:b{k1:c{k1:xn1:2}}}"},
+        {"{\"x\":[1,{\"a\":2},[]],\"a\":4}", "{k1:an1:4}"},
+        {"{\"a\":1,\"a\":2}", "{k1:an1:1k1:an1:2}"},
+        {" { \"x\" : { \"a\" : 1 } , \"a\" : 2 , \"x\" : 3 } ", "{k1:an1:2}"},
+        {"{\"A\":1,\"aa\":2,\"\":3,\"a \":4,\"b c\":5}", "{}"},
     };
-    for (size_t i = 0; i < LENGTH(cases); i++)
-        assert_transcript(*state, text_from(cases[i].text), text_from(cases[i].transcript));
+    struct fixture *f = *state;
+    keep(f, "", "a");
+    keep(f, "b", "c");
+    assert_read(f, cases, LENGTH(cases));
 }
 
-static void test_a_key_with_escapes_is_not_skipped(void **state)
+static void test_paths_may_begin_alike(void **state)
 {
-    assert_transcript(*state, TEXT("{\"s\\u006bip\":1}"), TEXT("{k4:skipn1:1}"));
-}
-
-static void test_what_is_skipped_is_checked_all_the_same(void **state)
-{
-    assert_refused(*state, TEXT("{\"skip\":[1,]}"), JSON_MALFORMED, "offset 11: expected a value");
-    assert_refused(*state, TEXT("{\"skip\":1,}"), JSON_MALFORMED, "offset 10: expected a key");
-    assert_refused(*state, TEXT("{\"skip\":}"), JSON_MALFORMED, "offset 8: expected a value");
-    assert_refused(*state, TEXT("{\"skip\":\"\x01\"}"), JSON_MALFORMED,
-                   "offset 9: control character in a string");
-}
-
-static void test_without_skip_keys_all_is_kept(void **state)
-{
+    static const struct reading cases[] = {
+        {"{\"a\":{\"b\":1,\"x\":2,\"c\":{\"d\":3,\"x\":4}}}", "{k1:a{k1:bn1:1k1:c{k1:dn1:3}}}"},
+        {"{\"e\":{\"x\":1,\"f\":2}}", "{k1:e{k1:xn1:1k1:fn1:2}}"},
+        {"{\"g\":{\"x\":[1]}}", "{k1:g{}}"},
+    };
     static const char *const none[] = {NULL};
     struct fixture *f = *state;
-    json_free(f->json);
-    f->json = json_new(NULL);
-    assert_transcript(f, TEXT("{\"skip\":1}"), TEXT("{k4:skipn1:1}"));
-    json_free(f->json);
-    f->json = json_new(none);
-    assert_transcript(f, TEXT("{\"skip\":1,\"\":2}"), TEXT("{k4:skipn1:1k0:n1:2}"));
+    keep(f, "a", "b");
+    keep(f, "a c", "d");
+    keep(f, "e", "f");
+    keep(f, "", "e");
+    assert_true(json_keep(f->json, "g", none));
+    assert_read(f, cases, LENGTH(cases));
+}
+
+static void test_a_star_is_any_key(void **state)
+{
+    static const struct reading cases[] = {
+        {"{\"a\":{\"x\":{\"b\":1,\"c\":2},\"\":{\"b\":3}}}", "{k1:a{k1:x{k1:bn1:1}k0:{k1:bn1:3}}}"},
+        {"{\"a\":{\"\\u0078\":{\"b\":1,\"c\":2}},\"x\":{\"b\":4}}", "{k1:a{k1:x{k1:bn1:1}}}"},
+        {"{\"a\":{\"*\":{\"c\":5},\"x\":6}}", "{k1:a{k1:*{}k1:xn1:6}}"},
+    };
+    struct fixture *f = *state;
+    keep(f, "a *", "b");
+    assert_read(f, cases, LENGTH(cases));
+}
+
+static void test_what_is_on_the_way_is_read_whatever_it_is(void **state)
+{
+    static const struct reading cases[] = {
+        {"{\"a\":\"text\"}", "{k1:as4:text}"},
+        {"{\"a\":null}", "{k1:az}"},
+        {"{\"a\":[1,\"x\",{\"b\":2,\"x\":3},[{\"x\":4,\"b\":5}],{}]}",
+         "{k1:a[n1:1s1:x{k1:bn1:2}[{k1:bn1:5}]{}]}"},
+        {"[{\"a\":{\"b\":1,\"x\":2}},{\"x\":3}]", "[{k1:a{k1:bn1:1}}{}]"},
+        {"\"text\"", "s4:text"},
+    };
+    struct fixture *f = *state;
+    keep(f, "", "a b");
+    assert_read(f, cases, LENGTH(cases));
+}
+
+static void test_a_key_with_escapes_is_read(void **state)
+{
+    struct fixture *f = *state;
+    keep(f, "", "a b");
+    assert_transcript(f, TEXT("{\"\\u0061\":{\"b\":1,\"x\":2}}"), TEXT("{k1:a{k1:bn1:1k1:xn1:2}}"));
+    assert_transcript(f, TEXT("{\"x\\n\":1,\"\xff\":2}"), TEXT("{k2:x\nn1:1}"));
+}
+
+static void test_what_is_not_read_is_checked_all_the_same(void **state)
+{
+    struct fixture *f = *state;
+    keep(f, "", "a");
+    assert_refused(f, TEXT("{\"skip\":[1,]}"), JSON_MALFORMED, "offset 11: expected a value");
+    assert_refused(f, TEXT("{\"skip\":1,}"), JSON_MALFORMED, "offset 10: expected a key");
+    assert_refused(f, TEXT("{\"skip\":}"), JSON_MALFORMED, "offset 8: expected a value");
+    assert_refused(f, TEXT("{\"skip\" 1}"), JSON_MALFORMED, "offset 8: expected ':'");
+    assert_refused(f, TEXT("{\"skip\":{\"b\":[tru]}}"), JSON_MALFORMED,
+                   "offset 14: expected a value");
+    assert_refused(f, TEXT("{\"skip\":\"\\u00g0\"}"), JSON_MALFORMED, "offset 9: bad \\u escape");
+    assert_refused(f, TEXT("{\"skip\":\"\x01\"}"), JSON_MALFORMED,
+                   "offset 9: control character in a string");
+    assert_refused(f, TEXT("{\"skip\":1.}"), JSON_MALFORMED, "offset 10: bad number");
+}
+
+static void test_nesting_is_bounded_where_nothing_is_read(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer text;
+    const json_value *root;
+    keep(f, "", "a");
+    buffer_init(&text, (size_t)1 << 24);
+    nest(&text, "{\"skip\":", "}", JSON_MAX_DEPTH);
+    assert_int_equal(read_any(f, buffer_text(&text), &root), JSON_OK);
+    nest(&text, "{\"skip\":", "}", JSON_MAX_DEPTH + 1);
+    assert_refused(f, buffer_text(&text), JSON_TOO_DEEP, "offset 512: nested too deep");
+    buffer_fini(&text);
 }
 
 /* ---- bounds ---------------------------------------------------------------------------------- */
@@ -653,11 +721,16 @@ static void test_the_number_of_kept_values_is_bounded(void **state)
     append_zeros(&text, JSON_MAX_VALUES);
     assert_refused(f, buffer_text(&text), JSON_NO_MEMORY, "offset 1048575: too many values");
 
+    keep(f, "", "a");
     buffer_reset(&text);
     buffer_append_string(&text, "{\"skip\":");
     append_zeros(&text, 2 * JSON_MAX_VALUES);
     buffer_append_string(&text, ",\"a\":1}");
     assert_transcript(f, buffer_text(&text), TEXT("{k1:an1:1}"));
+
+    /* Of a damaged one no more is made a tree of either. */
+    text.length -= strlen("],\"a\":1}");
+    assert_refused(f, buffer_text(&text), JSON_NO_MEMORY, "offset 1048581: too many values");
     buffer_fini(&text);
 }
 
@@ -785,10 +858,13 @@ int main(void)
         TEST(test_elements_come_in_the_order_of_the_text),
         TEST(test_nothing_can_be_asked_anything),
         TEST(test_each_value_is_of_one_kind_only),
-        TEST(test_skipped_members_leave_no_trace),
-        TEST(test_a_key_with_escapes_is_not_skipped),
-        TEST(test_what_is_skipped_is_checked_all_the_same),
-        TEST(test_without_skip_keys_all_is_kept),
+        TEST(test_only_what_is_on_a_path_is_read),
+        TEST(test_paths_may_begin_alike),
+        TEST(test_a_star_is_any_key),
+        TEST(test_what_is_on_the_way_is_read_whatever_it_is),
+        TEST(test_a_key_with_escapes_is_read),
+        TEST(test_what_is_not_read_is_checked_all_the_same),
+        TEST(test_nesting_is_bounded_where_nothing_is_read),
         TEST(test_the_number_of_kept_values_is_bounded),
         TEST(test_a_text_over_the_bound_is_refused_unread),
         TEST(test_one_huge_document_does_not_keep_its_memory),

@@ -10,7 +10,7 @@
 
 static int open_json(void **state)
 {
-    *state = json_new(NULL);
+    *state = json_new();
     return *state == NULL;
 }
 

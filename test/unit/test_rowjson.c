@@ -16,7 +16,7 @@ struct fixture {
 static int set_up(void **state)
 {
     struct fixture *fixture = test_calloc(1, sizeof(*fixture));
-    fixture->json = json_new(NULL);
+    fixture->json = json_new();
     assert_non_null(fixture->json);
     buffer_init(&fixture->text, 1 << 20);
     *state = fixture;
@@ -37,7 +37,7 @@ static enum error_code read_text(struct fixture *fixture, struct text text, stru
     const json_value *root;
     struct error err;
     assert_int_equal(json_read(fixture->json, text, &root, &err), JSON_OK);
-    return rowjson_read(fixture->json, root, row, &err);
+    return rowjson_read(root, row, &err);
 }
 
 static void assert_comes_back(struct fixture *fixture, const struct row *row)

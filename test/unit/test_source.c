@@ -27,6 +27,16 @@ static void test_addresses_that_can_be_used(void **state)
     }
 }
 
+static void test_only_a_source_that_connects_may_stand_by(void **state)
+{
+    (void)state;
+    assert_true(source_may_stand_by("unix:/run/a.sock"));
+    assert_false(source_may_stand_by("unix-listen:/run/a.sock"));
+    assert_false(source_may_stand_by("-"));
+    assert_false(source_may_stand_by(SOURCE_REPLAY));
+    assert_false(source_may_stand_by("tcp:1"));
+}
+
 static void test_other_addresses_are_refused_with_what_can_be_used(void **state)
 {
     static const char *const bad[] = {"",     "--",      "-x",   "/run/a.sock", "tcp:1",
@@ -485,6 +495,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addresses_that_can_be_used),
+        cmocka_unit_test(test_only_a_source_that_connects_may_stand_by),
         cmocka_unit_test(test_other_addresses_are_refused_with_what_can_be_used),
         cmocka_unit_test(test_what_else_has_to_be_set_to_list_and_watch),
         cmocka_unit_test(test_an_address_without_path_is_refused),

@@ -1,0 +1,42 @@
+/* mask: which members of a document are read (see json_keep in json.h), as the tree that the paths
+ * make. */
+#ifndef LIB_MASK_H
+#define LIB_MASK_H
+
+#include "lib/error.h"
+#include "lib/text.h"
+
+#include <stdbool.h>
+
+struct mask {
+    struct mask *members; /* the list of those that are read; owned, as the next one */
+    struct mask *next;    /* in the list that this is in */
+    bool whole;           /* all that lies below is read */
+    bool any;             /* of any key */
+    size_t length;
+    char key[]; /* ASCII without escapes, so that it is compared with the text as that stands */
+};
+
+extern const struct mask mask_whole; /* all is read */
+
+/* The root, with no path yet. NULL: no memory. */
+struct mask *mask_new(void);
+void mask_free(struct mask *mask);
+
+/* The mask at the end of a path ("": mask itself), which is added where it is not there yet. NULL: no
+ * memory. */
+struct mask *mask_reach(struct mask *mask, const char *path) MUST_CHECK;
+
+/* The mask of the member `key`; NULL if that is not read. */
+static inline const struct mask *mask_member(const struct mask *mask, struct text key)
+{
+    if (mask->whole)
+        return mask;
+    const struct mask *member = mask->members;
+    while (member != NULL && !member->any &&
+           !text_equal(key, (struct text){member->key, member->length}))
+        member = member->next;
+    return member;
+}
+
+#endif

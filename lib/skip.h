@@ -1,0 +1,30 @@
+/* skip: where a JSON value ends that nobody reads.
+ *
+ * Most of a Kubernetes object is never looked at, and most of what decoding an event costs is
+ * finding out that this part is well formed. So this is written for speed, and knows only yes or
+ * don't know: who needs the reason reads the value again, slowly. */
+#ifndef LIB_SKIP_H
+#define LIB_SKIP_H
+
+#include <stddef.h>
+
+/* Where something else than white space comes, or end. */
+static inline const char *skip_blanks(const char *at, const char *end)
+{
+    while (at < end && (unsigned char)*at <= ' ' &&
+           (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
+        at++;
+    return at;
+}
+
+#define SKIP_MAX_DEPTH 64
+
+/* The end of the value that begins at `at`, behind white space perhaps; NULL if it is not valid by
+ * RFC 8259 or nested deeper than max_depth (at most SKIP_MAX_DEPTH). UTF-8 is not looked at. */
+const char *skip_value(const char *at, const char *end, size_t max_depth);
+
+/* The end of the string whose opening quote is before `at`, behind the closing one; NULL if it is
+ * not valid. */
+const char *skip_string(const char *at, const char *end);
+
+#endif
