@@ -27,6 +27,9 @@
 #define BODY_LIMIT (1U << 20) /* of what is no list and no watch: more of it is not looked at */
 #define MARK_LIMIT 1024
 
+/* A longer line counts as more than one. */
+#define BYTES_PER_WORK 8192
+
 static void on_timer(uv_timer_t *timer);
 
 static bool may_deliver(const struct kube_session *session)
@@ -486,9 +489,16 @@ static void take(struct kube_watch *watch, const struct frame_line *line)
         events->document(events->context, watch->connection, line->text);
 }
 
-/* One step; false if there is nothing to do for now. */
-static bool step(struct kube_watch *watch)
+/* What it costs to deliver a line, as a share of a turn: most of it is parsing. */
+static unsigned cost_of(const struct frame_line *line)
 {
+    return 1 + (unsigned)(line->length / BYTES_PER_WORK);
+}
+
+/* One step; false if there is nothing to do for now. *cost: what it took. */
+static bool step(struct kube_watch *watch, unsigned *cost)
+{
+    *cost = 1;
     if (watch->request == NULL)
         return false;
     if (watch->kind == KUBE_INPUT_NONE)
@@ -500,6 +510,7 @@ static bool step(struct kube_watch *watch)
     struct frame_line line = input_next(watch);
     if (line.kind == FRAME_NONE)
         return refill(watch);
+    *cost = cost_of(&line);
     take(watch, &line);
     return true;
 }
@@ -507,8 +518,10 @@ static bool step(struct kube_watch *watch)
 bool kube_watch_serve(struct kube_watch *watch, unsigned *work)
 {
     while (*work > 0 && may_deliver(watch->session)) {
-        --*work;
-        if (!step(watch))
+        unsigned cost;
+        bool has_more = step(watch, &cost);
+        *work -= cost < *work ? cost : *work;
+        if (!has_more)
             return false;
     }
     return true;

@@ -1,10 +1,16 @@
 """List and watch as a source: the tables are what the API server has, whatever its answers are like."""
 
+import shutil
+
 import pytest
 
-from harness import events
-from harness.apiserver import ApiServer
+from harness import events, expected, faults, stream
+from harness.apiserver import KINDS, ApiServer
+from harness.certificates import Authority
 from harness.wait import until
+from test_stream import check_truth
+
+NAME = "stream-a"
 
 
 @pytest.fixture
@@ -29,6 +35,13 @@ def api(request, path):
         yield server
 
 
+@pytest.fixture
+def old_api(path):
+    """A server that knows no WatchList."""
+    with ApiServer(path, snapshots=False) as server:
+        yield server
+
+
 def alive(rows):
     return {uid for uid, row in rows.items() if not row["deleted"]}
 
@@ -44,21 +57,659 @@ def wait_for(database, sidecar, jobs=None, pods=None):
                           f"{alive(database.pods())}:\n{sidecar.log_tail()}")
 
 
+def wait_until_watching(api, resource="pods", times=1):
+    until(lambda: len(api.watches(resource)) >= times, f"{resource} is watched {times} times")
+
+
 def finish(sidecar):
     assert sidecar.stop() == 0, sidecar.log_tail()
-    return sidecar.accounts()
+    accounts = sidecar.accounts()
+    assert accounts["dead_lettered"] == accounts["cut_lines"] == 0
+    return accounts
+
+
+def job(name, **fields):
+    return events.job(f"job-{name}", name=f"job-{name}", **fields)
+
+
+def pod(name, **fields):
+    return events.pod(f"pod-{name}", name=f"pod-{name}", **{"phase": "Running", **fields})
+
+
+def put_pods(api, names):
+    return [api.put(pod(name)) for name in names]
+
+
+def uids(names):
+    return {f"pod-{name}" for name in names}
+
+
+# What goes well
 
 
 def test_lists_then_watches(api, watching, database):
     for name in "ab":
-        api.put(events.job(f"job-{name}", name=f"job-{name}"))
-        api.put(events.pod(f"pod-{name}", name=f"pod-{name}", phase="Running"))
+        api.put(job(name))
+        api.put(pod(name))
     sidecar = watching()
     wait_for(database, sidecar, {"job-a", "job-b"}, {"pod-a", "pod-b"})
-    job = api.put(events.job("job-c", conditions=("Created", "Running")))
+    third = api.put(job("c", conditions=("Created", "Running")))
     wait_for(database, sidecar, {"job-a", "job-b", "job-c"})
     assert database.jobs()["job-c"]["status"] == "Running"
-    api.delete(job)
+    api.delete(third)
     wait_for(database, sidecar, {"job-a", "job-b"}, {"pod-a", "pod-b"})
     assert {row["cluster_id"] for row in database.jobs().values()} == {"kube-system-uid"}
     assert finish(sidecar)["invalid"] == 0
+
+
+def test_pages_make_whole_rows(old_api, watching, database):
+    """In a list of pods the items do not say what they are; in one of jobs the list says last what it
+    is itself."""
+    old_api.page = 10
+    put_pods(old_api, range(65))
+    for number in range(15):
+        old_api.put(job(number))
+    sidecar = watching()
+    wait_for(database, sidecar, {f"job-{n}" for n in range(15)}, uids(range(65)))
+    assert (len(old_api.asked("list", "pods")), len(old_api.asked("list", "tfjobs"))) == (7, 2)
+    assert sidecar.wait_for_record("listed", resource="pods")["objects"] == 65
+    assert sidecar.wait_for_record("listed", resource="tfjobs")["objects"] == 15
+    assert finish(sidecar)["invalid"] == 0
+
+
+def test_lists_may_be_compressed(old_api, watching, database):
+    old_api.gzip = True
+    put_pods(old_api, range(600))
+    sidecar = watching()
+    wait_for(database, sidecar, pods=uids(range(600)))
+    wait_until_watching(old_api)
+    assert old_api.asked("list", "pods")[1].headers["accept-encoding"] == "gzip"
+    assert "accept-encoding" not in old_api.asked("watch", "pods")[0].headers
+    assert finish(sidecar)["invalid"] == 0
+
+
+def live_through(api):
+    """The recorded cluster lives through its life in the server."""
+    recorded = sorted((e for e in stream.events(NAME) if e["object"]["kind"] in KINDS),
+                      key=lambda e: int(e["object"]["metadata"]["resourceVersion"]))
+    for event in recorded:
+        change = api.delete if event["type"] == "DELETED" else api.put
+        change(event["object"], event["object"]["metadata"]["resourceVersion"])
+    return recorded
+
+
+def assert_recorded(database, recorded):
+    jobs, pods = expected.rows(recorded)
+    wrong = (expected.differences(jobs, database.jobs()) +
+             expected.differences(pods, database.pods()))
+    assert not wrong, "\n".join(wrong)
+    check_truth(database)
+
+
+def wait_until_all_listed(sidecar):
+    until(lambda: len(sidecar.records("listed")) == len(KINDS),
+          lambda: f"all kinds are listed:\n{sidecar.log_tail()}")
+
+
+def wait_for_last_versions(database, sidecar, recorded):
+    """Waits until each row has the version of the last event of its object."""
+    last = {stream.uid_of(e): e["object"]["metadata"]["resourceVersion"] for e in recorded}
+
+    def agrees():
+        assert sidecar.poll() is None, sidecar.log_tail()
+        rows = {**database.jobs(), **database.pods()}
+        return rows and all(rows[uid]["version"] == last[uid] for uid in rows)
+
+    sidecar.wait_until_written(len(recorded))
+    until(agrees, "the rows are those of the last events")
+
+
+def test_recorded_cluster(api, watching, database):
+    sidecar = watching()
+    wait_until_all_listed(sidecar)
+    recorded = live_through(api)
+    wait_for_last_versions(database, sidecar, recorded)
+    assert_recorded(database, recorded)
+    assert finish(sidecar)["invalid"] == 0
+
+
+@pytest.mark.parametrize("fault", ["cut in mid-line", "ends", "odd chunks", "slow start"])
+def test_recorded_cluster_over_watches_that_go_wrong(fault, api, watching, database, rng):
+    """No event is lost or taken for another one where a watch breaks off and goes on."""
+    for name in ("pods", "tfjobs", "pytorchjobs", "mpijobs"):
+        for number in range(3):
+            answer = {"cut in mid-line": faults.cut_after(rng.randrange(1, 100_000)),
+                      "ends": faults.ends_after(rng.randrange(1, 40)),
+                      "odd chunks": faults.in_pieces(rng.randrange(200, 5000)),
+                      "slow start": faults.PROXY_DOWN}[fault]
+            api.fault("watch", answer, resource=name)
+            if number == 0:
+                api.fault("snapshot", answer, resource=name)
+    planned = api.faults_left()
+    sidecar = watching()
+    recorded = live_through(api)
+    seen = {stream.uid_of(event) for event in recorded}
+    jobs, pods = stream.truth(NAME)
+    jobs = {uid: true for uid, true in jobs.items() if true["exists"] and uid in seen}
+    pods = {uid: true for uid, true in pods.items()
+            if true["exists"] and uid in seen and true["owner_kind"]}
+    wait_for(database, sidecar, jobs, pods)
+    rows = {**database.jobs(), **database.pods()}
+    for uid, true in {**jobs, **pods}.items():
+        assert rows[uid]["version"] == true["resourceVersion_last_known"]
+    assert api.faults_left() < planned
+    assert finish(sidecar)["invalid"] == 0
+
+
+def test_chunks_may_end_at_every_byte(api, watching, database):
+    """A whole short exchange in chunks of one byte each, lists and watches."""
+    for what in ("list", "snapshot", "watch"):
+        api.fault(what, faults.in_pieces(1), times=100)
+    put_pods(api, "ab")
+    api.put(job("a"))
+    sidecar = watching()
+    wait_for(database, sidecar, {"job-a"}, uids("ab"))
+    api.put(job("b"))
+    api.delete(api.put(pod("b")))
+    wait_for(database, sidecar, {"job-a", "job-b"}, uids("a"))
+    assert finish(sidecar)["invalid"] == 0
+
+
+# Gaps
+
+
+def test_gap_is_closed_by_the_events_that_the_server_still_has(api, watching, database):
+    kept, gone = put_pods(api, "ab")
+    sidecar = watching()
+    wait_for(database, sidecar, pods=uids("ab"))
+    wait_until_watching(api)
+    lists = len(api.asked("list")) + len(api.asked("snapshot"))
+    api.fault("watch", faults.PROXY_DOWN, resource="pods")
+    api.break_watches()
+    api.delete(gone)
+    api.delete(api.put(pod("c")))
+    api.put(pod("d"))
+    wait_for(database, sidecar, pods=uids("ad"))
+    assert database.pods()["pod-c"]["deleted"] == 1
+    assert len(api.asked("list")) + len(api.asked("snapshot")) == lists
+    assert kept["metadata"]["uid"] == "pod-a"
+    finish(sidecar)
+
+
+def gone_by_event(api):
+    """A watch from a version that is forgotten is answered by an event ERROR."""
+
+
+def gone_by_status(api):
+    api.fault("watch", faults.refuses(410, "too old resource version"), resource="pods")
+
+
+@pytest.mark.parametrize("form", [gone_by_event, gone_by_status])
+def test_gap_that_the_server_has_forgotten_is_closed_by_a_list(form, api, watching, database):
+    _, gone = put_pods(api, "ab")
+    sidecar = watching()
+    wait_for(database, sidecar, pods=uids("ab"))
+    wait_until_watching(api)
+    form(api)
+    with api.stopped():
+        api.delete(gone)
+        api.delete(api.put(pod("c")))
+        api.put(pod("d"))
+        api.compact()
+    wait_for(database, sidecar, pods=uids("ad"))
+    assert database.pods()["pod-b"]["status"] == "Stopped"
+    assert "pod-c" not in database.pods()
+    assert sidecar.records("swept", kind="Pod")[-1]["closed"] == 1
+    finish(sidecar)
+
+
+def test_pages_that_expire_are_listed_anew(old_api, watching, database):
+    old_api.page = 2
+    pods = put_pods(old_api, "abcde")
+
+    def expire(_, usual):
+        old_api.delete(pods[0])
+        old_api.put(pod("f"))
+        old_api.compact()
+        old_api.page = None
+        return usual()
+
+    def second_page(request, usual):
+        return expire(request, usual) if "continue" in request.query else usual()
+
+    old_api.fault("list", second_page, resource="pods", times=2)
+    sidecar = watching()
+    wait_for(database, sidecar, pods=uids("bcdef"))
+    assert ["limit" in r.query for r in old_api.asked("list", "pods")] == [True, True, False]
+    assert sidecar.wait_for_record("listed", resource="pods")["objects"] == 5
+    until(lambda: sidecar.records("swept", kind="Pod"), "the list is swept")
+    finish(sidecar)
+
+
+def test_error_event_of_another_sort_is_no_reason_to_list(api, watching, database):
+    put_pods(api, "a")
+    sidecar = watching()
+    wait_for(database, sidecar, pods=uids("a"))
+    lists = len(api.asked("list")) + len(api.asked("snapshot"))
+    api.error_event("pods", 500, "etcdserver: leader changed")
+    api.put(pod("b"))
+    wait_for(database, sidecar, pods=uids("ab"))
+    assert len(api.asked("list")) + len(api.asked("snapshot")) == lists
+    finish(sidecar)
+
+
+# Answers that are of no use
+
+
+@pytest.mark.parametrize("what", ["identify", "discover", "first", "watch"])
+@pytest.mark.parametrize("answer, said", [
+    (faults.PROXY_DOWN, "connection refused"),
+    (faults.HTML, "502 Bad Gateway"),
+    (faults.HTML_AS_SUCCESS, ""),
+    (faults.refuses(500, "rpc error"), "rpc error"),
+    (faults.refuses(503, "apiserver is shutting down"), "shutting down"),
+    (faults.cut_after(40), ""),
+])
+def test_answer_that_is_of_no_use_is_asked_for_again(what, answer, said, old_api, watching,
+                                                     database):
+    put_pods(old_api, "a")
+    old_api.put(job("a"))
+    old_api.fault("list" if what == "first" else what, answer)
+    sidecar = watching()
+    wait_for(database, sidecar, {"job-a"}, uids("a"))
+    old_api.put(pod("b"))
+    old_api.put(job("b"))
+    wait_for(database, sidecar, {"job-a", "job-b"}, uids("ab"))
+    assert old_api.faults_left() == 0
+    assert not said or any(said in r.get("said", "") for r in sidecar.records()), sidecar.log_tail()
+    assert finish(sidecar)["invalid"] == 0
+
+
+def test_list_that_breaks_off_goes_on(old_api, watching, database):
+    """The page is asked for again; nothing is swept for it before it is whole."""
+    old_api.page = 3
+    put_pods(old_api, "abcde")
+    for count in (0, 30, 500, 1500):
+        old_api.fault("list", faults.cut_after(count), resource="pods")
+    sidecar = watching()
+    wait_for(database, sidecar, pods=uids("abcde"))
+    assert finish(sidecar)["invalid"] == 0
+
+
+def test_snapshot_that_breaks_off_is_followed_by_a_list(path, watching, database):
+    with ApiServer(path) as api:
+        put_pods(api, "abc")
+        api.fault("snapshot", faults.cut_after(500), resource="pods")
+        sidecar = watching()
+        wait_for(database, sidecar, pods=uids("abc"))
+        assert len(api.asked("list", "pods")) == 1
+        assert finish(sidecar)["invalid"] == 0
+
+
+def test_busy_server_is_left_alone_for_as_long_as_it_wants(old_api, watching, database):
+    times = old_api.times
+    put_pods(old_api, "a")
+    old_api.fault("list", faults.refuses(429, "storage is (re)initializing", Retry_After=2),
+                  resource="pods")
+    sidecar = watching()
+    wait_for(database, sidecar, pods=uids("a"))
+    first, second = times("list", "pods")[:2]
+    assert second - first >= 2
+    finish(sidecar)
+
+
+def test_missing_rbac_rule_is_named(old_api, watching, database):
+    old_api.put(job("a"))
+    old_api.put(pod("a"))
+    old_api.fault("list", faults.refuses(403, 'pods is forbidden: User "system:anonymous"'),
+                  resource="pods")
+    old_api.fault("watch", faults.refuses(403, "tfjobs is forbidden"), resource="tfjobs")
+    sidecar = watching(KUBE_NAMESPACE="team")
+    wait_for(database, sidecar, {"job-a"}, uids("a"))
+    old_api.put(job("b"))
+    wait_for(database, sidecar, {"job-a", "job-b"})
+    message = "forbidden: an RBAC rule is missing"
+    assert sidecar.records(message, verb="list", resource="pods", group="", namespace="team")
+    assert sidecar.records(message, verb="watch", resource="tfjobs", group="training.kubedl.io")
+    finish(sidecar)
+
+
+def test_kind_that_is_installed_later_is_found(path, watching, database):
+    with ApiServer(path, installed=["Pod", "MPIJob"]) as api:
+        api.put(job("a", kind="TFJob"))
+        api.put(job("b", kind="MPIJob"))
+        sidecar = watching(KUBE_DISCOVERY_MS=1000)
+        wait_for(database, sidecar, {"job-b"})
+        sidecar.wait_for_record("kind not installed: looked for again later", resource="tfjobs")
+        assert not api.asked("list", "tfjobs") + api.asked("snapshot", "tfjobs")
+        api.installed.add("TFJob")
+        wait_for(database, sidecar, {"job-a", "job-b"})
+        api.installed.remove("TFJob")
+        api.break_watches()
+        until(lambda: len(sidecar.records("kind not installed: looked for again later",
+                                          resource="tfjobs")) == 2, "it is missed")
+        wait_for(database, sidecar, {"job-a", "job-b"})
+        finish(sidecar)
+
+
+# Silence
+
+
+def test_watch_that_falls_silent_is_begun_anew(api, watching, database):
+    api.fault("watch", faults.silent_after(1, api), resource="pods")
+    api.fault("snapshot", faults.silent_after(3, api), resource="pods")
+    put_pods(api, "ab")
+    sidecar = watching(KUBE_SILENCE_MS=1000)
+    wait_for(database, sidecar, pods=uids("ab"))
+    api.put(pod("c"))  # the last line that the old server's watch brings, or is lost in the new one's
+    api.put(pod("d"))
+    wait_for(database, sidecar, pods=uids("abcd"))
+    assert sidecar.records(error="nothing came for KUBE_SILENCE_MS", resource="pods")
+    finish(sidecar)
+
+
+def test_version_that_the_server_has_not_reached_is_not_waited_for(spool, path, watching, database):
+    """It was set back, from a backup say: a watch of a version to come is silent for ever."""
+    with ApiServer(path) as api:
+        put_pods(api, "ab")
+        sidecar = watching(SPOOL_DIR=spool.directory)
+        wait_for(database, sidecar, pods=uids("ab"))
+        assert sidecar.stop() == 0
+    path.unlink()
+    with ApiServer(path, version=50) as api:
+        api.put(pod("a"))
+        api.put(pod("c"))
+        sidecar = watching(SPOOL_DIR=spool.directory, KUBE_SILENCE_MS=1000)
+        sidecar.wait_for_record("listed", resource="pods")
+        until(lambda: "pod-c" in database.pods(), "the new pod is there")
+        finish(sidecar)
+
+
+def test_answer_that_never_comes_is_given_up(path, watching, database):
+    with ApiServer(path) as api:
+        put_pods(api, "a")
+        for what in ("identify", "snapshot"):
+            api.fault(what, lambda *_: api.wait_until_closed())
+        sidecar = watching(KUBE_SILENCE_MS=1000)
+        wait_for(database, sidecar, pods=uids("a"))
+        finish(sidecar)
+
+
+# Restarts
+
+
+@pytest.fixture
+def restarting(watching, spool):
+    return lambda **settings: watching(SPOOL_DIR=spool.directory, **settings)
+
+
+def snapshots(api):
+    return len(api.asked("list")) + len(api.asked("snapshot"))
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_restart_goes_on_without_a_list(end, api, restarting, database, spool):
+    _, gone = put_pods(api, "ab")
+    sidecar = restarting()
+    wait_for(database, sidecar, pods=uids("ab"))
+    wait_until_all_listed(sidecar)
+    until(lambda: len(spool.query("SELECT * FROM notes")) == len(KINDS), "all is noted")
+    getattr(sidecar, end)()
+    lists = snapshots(api)
+    api.delete(gone)
+    api.put(pod("c"))
+    sidecar = restarting()
+    wait_for(database, sidecar, pods=uids("ac"))
+    assert snapshots(api) == lists
+    assert not sidecar.records("listed")
+    finish(sidecar)
+
+
+def test_restart_without_the_spool_lists_exactly(api, restarting, database, spool):
+    _, gone = put_pods(api, "ab")
+    sidecar = restarting()
+    wait_for(database, sidecar, pods=uids("ab"))
+    assert sidecar.stop() == 0
+    shutil.rmtree(spool.directory)
+    spool.directory.mkdir()
+    api.delete(gone)
+    api.delete(api.put(pod("c")))
+    api.put(pod("d"))
+    sidecar = restarting()
+    wait_for(database, sidecar, pods=uids("ad"))
+    assert "pod-c" not in database.pods()
+    finish(sidecar)
+
+
+def test_restart_after_all_was_forgotten_lists_exactly(api, restarting, database):
+    _, gone = put_pods(api, "ab")
+    sidecar = restarting()
+    wait_for(database, sidecar, pods=uids("ab"))
+    assert sidecar.stop() == 0
+    api.delete(gone)
+    api.put(pod("d"))
+    api.compact()
+    sidecar = restarting()
+    wait_for(database, sidecar, pods=uids("ad"))
+    finish(sidecar)
+
+
+def test_note_of_another_cluster_is_not_used(path, restarting, database):
+    for number, uid in enumerate(("first", "second")):
+        with ApiServer(path, uid=uid) as api:
+            put_pods(api, [number])
+            sidecar = restarting()
+            sidecar.wait_for_record("listed", resource="pods")
+            until(lambda: f"pod-{number}" in database.pods(), "its pod is there")
+            finish(sidecar)
+        path.unlink()
+    assert {r["cluster_id"] for r in database.pods().values()} == {"first", "second"}
+    assert alive(database.pods()) == uids([0, 1])
+
+
+def test_note_of_other_objects_is_not_used(api, restarting, database):
+    api.put(pod("a", namespace="team"))
+    api.put(pod("b", namespace="other"))
+    sidecar = restarting(KUBE_NAMESPACE="team")
+    wait_for(database, sidecar, pods=uids("a"))
+    assert sidecar.stop() == 0
+    sidecar = restarting()
+    wait_for(database, sidecar, pods=uids("ab"))
+    finish(sidecar)
+
+
+# Which objects
+
+
+def test_namespace_is_listed_and_swept_alone(api, watching, database):
+    other, own = api.put(pod("a", namespace="other")), api.put(pod("b", namespace="team"))
+    sidecar = watching()
+    wait_for(database, sidecar, pods=uids("ab"))
+    assert sidecar.stop() == 0
+    api.delete(own)
+    api.delete(other)
+    api.put(pod("c", namespace="team"))
+    sidecar = watching(KUBE_NAMESPACE="team")
+    wait_for(database, sidecar, pods=uids("ac"))
+    until(lambda: sidecar.records("swept", kind="Pod"), "it is swept")
+    assert alive(database.pods()) == uids("ac")
+    finish(sidecar)
+
+
+def test_label_selector(api, watching, database):
+    labels = {"group-name": "training.kubedl.io", "replica-type": "worker"}
+    api.put(pod("a", labels={**labels, "app": "x"}))
+    api.put(pod("b", labels=labels))
+    sidecar = watching(KUBE_LABEL_SELECTOR="app=x", CLUSTER_ID="selected")
+    wait_for(database, sidecar, pods=uids("a"))
+    api.put(pod("c", labels={**labels, "app": "x"}))
+    wait_for(database, sidecar, pods=uids("ac"))
+    assert database.pods()["pod-a"]["cluster_id"] == "selected"
+    finish(sidecar)
+
+
+def test_cluster_that_may_not_be_identified_is_shipped_all_the_same(path, watching, database):
+    with ApiServer(path, uid=None) as api:
+        put_pods(api, "a")
+        sidecar = watching()
+        wait_for(database, sidecar, pods=uids("a"))
+        assert database.pods()["pod-a"]["cluster_id"] is None
+        assert sidecar.records(verb="get", resource="namespaces", status=403)
+        finish(sidecar)
+
+
+# In the cluster: TLS and a token
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"), "cluster")
+
+
+@pytest.fixture
+def account(directory, authority):
+    """The directory that the kubelet mounts into each pod."""
+    path = directory / "serviceaccount"
+    path.mkdir()
+    shutil.copy(authority.cert, path / "ca.crt")
+    (path / "token").write_text("first-token")
+    return path
+
+
+@pytest.fixture
+def new_secure_api(authority):
+    servers = []
+
+    def new(certificate=None, **settings):
+        certificate = certificate or authority.issue("kubernetes", "DNS:kubernetes,IP:127.0.0.1")
+        servers.append(ApiServer(certificate=certificate.cert, key=certificate.key,
+                                 tokens=["first-token"], **settings))
+        return servers[-1]
+
+    yield new
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def in_cluster(new_sidecar, account):
+    def start(api, **settings):
+        return new_sidecar(**{"EVENT_SOURCE": "kube:", "KUBE_SERVICE_ACCOUNT": account,
+                              "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+                              "KUBERNETES_SERVICE_PORT": api.port, **settings}).start()
+
+    return start
+
+
+def test_in_the_cluster(new_secure_api, in_cluster, database):
+    api = new_secure_api()
+    put_pods(api, "a")
+    sidecar = in_cluster(api)
+    wait_for(database, sidecar, pods=uids("a"))
+    api.put(pod("b"))
+    wait_for(database, sidecar, pods=uids("ab"))
+    assert "first-token" not in sidecar.log_text()
+    finish(sidecar)
+
+
+def test_token_is_replaced(new_secure_api, in_cluster, account, database):
+    api = new_secure_api()
+    put_pods(api, "a")
+    sidecar = in_cluster(api)
+    wait_for(database, sidecar, pods=uids("a"))
+    wait_until_watching(api)
+    api.tokens[:] = ["second-token"]
+    with api.stopped():
+        api.put(pod("b"))
+    sidecar.wait_for_record("the API server does not accept the token", resource="pods")
+    (account / "token").write_text("second-token\n")
+    wait_for(database, sidecar, pods=uids("ab"))
+    assert "second-token" not in sidecar.log_text()
+    finish(sidecar)
+
+
+def test_token_that_is_missing_is_waited_for(new_secure_api, in_cluster, account, database):
+    api = new_secure_api()
+    put_pods(api, "a")
+    (account / "token").unlink()
+    sidecar = in_cluster(api)
+    until(lambda: any("cannot read the service account's token" in r.get("error", "")
+                      for r in sidecar.records()), "it is missed")
+    (account / "token").write_text("no token\nat all")
+    until(lambda: any("does not hold a token" in r.get("error", "")
+                      for r in sidecar.records()), "it is looked at")
+    assert not api.requests
+    (account / "token").write_text("first-token")
+    wait_for(database, sidecar, pods=uids("a"))
+    finish(sidecar)
+
+
+@pytest.mark.parametrize("wrong", ["another authority", "another name", "expired", "no ca.crt"])
+def test_server_that_cannot_prove_itself_gets_nothing(wrong, new_secure_api, in_cluster, account,
+                                                      authority, directory):
+    certificate = {
+        "another authority": lambda: Authority(directory, "other").issue("x", "IP:127.0.0.1"),
+        "another name": lambda: authority.issue("other", "DNS:other.example"),
+        "expired": lambda: authority.issue("expired", "IP:127.0.0.1", days=-1),
+        "no ca.crt": lambda: None,
+    }[wrong]()
+    if wrong == "no ca.crt":
+        (account / "ca.crt").unlink()
+    api = new_secure_api(certificate)
+    sidecar = in_cluster(api)
+    until(lambda: len(sidecar.records("the API server's answer broke off",
+                                      resource="namespaces")) >= 2,
+          lambda: f"it is refused twice:\n{sidecar.log_tail()}")
+    assert not api.requests
+    assert sidecar.stop() == 0
+
+
+# Size
+
+
+def test_line_of_nine_megabytes(api, watching, database):
+    """Pods are stored as protobuf: a < is one byte of the bound there, and six of the line."""
+    api.put(pod("a", annotations={"x": "<" * 1_500_000}))
+    sidecar = watching()
+    wait_for(database, sidecar, pods=uids("a"))
+    api.put(pod("b", annotations={"x": "<" * 1_500_000}))
+    api.put(pod("c"))
+    wait_for(database, sidecar, pods=uids("abc"))
+    finish(sidecar)
+
+
+def test_object_over_the_bound_is_there_all_the_same(api, watching, database):
+    """It is skipped and counted, and not taken for one that vanished."""
+    small = api.put(pod("a"))
+    sidecar = watching(MAX_DOCUMENT_BYTES=65536)
+    wait_for(database, sidecar, pods=uids("a"))
+    api.put({**small, "metadata": {**small["metadata"], "annotations": {"x": "y" * 100_000}}})
+    api.put(pod("b"))
+    wait_for(database, sidecar, pods=uids("ab"))
+    wait_until_watching(api)
+    with api.stopped():
+        api.put(pod("c"))
+        api.compact()
+    wait_for(database, sidecar, pods=uids("abc"))
+    until(lambda: len(sidecar.records("swept", kind="Pod")) == 2, "both lists are swept")
+    assert alive(database.pods()) == uids("abc")
+    assert sidecar.stop() == 0
+    assert sidecar.fates()["too_long"] == 2
+
+
+MANY = 100_000
+CEILING_KIB = 300 * 1024
+
+
+@pytest.mark.parametrize("snapshots", [True, False], ids=["WatchList", "list"])
+def test_memory_of_many_pods_is_bounded(snapshots, path, watching, database, record_cost):
+    with ApiServer(path, snapshots=snapshots) as api:
+        api.fill(pod("x"), MANY)
+        sidecar = watching()
+        until(lambda: sidecar.records("listed", resource="pods"), "they are listed", 300)
+        until(lambda: database.count("replica_info") == MANY, "they are written", 300)
+        sidecar.poll()
+        record_cost(f"{MANY} pods by {'WatchList' if snapshots else 'pages'}: peak RSS "
+                    f"{sidecar.peak_kib >> 10} MiB (ceiling {CEILING_KIB >> 10} MiB)")
+        finish(sidecar)
+    assert sidecar.peak_kib < CEILING_KIB

@@ -11,6 +11,8 @@ import socket
 import ssl
 import threading
 import time
+from bisect import bisect
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -36,7 +38,9 @@ REASONS = {400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFo
 
 
 def compact(value):
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    """As Go writes it: what could be mistaken for HTML is escaped."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026").encode()
 
 
 def status(code, message, **metadata):
@@ -70,7 +74,7 @@ class Request:
     path: str
     query: dict
     headers: dict
-    target: str
+    at: float = field(default_factory=time.monotonic)
 
     @property
     def resource(self):
@@ -93,7 +97,7 @@ class ApiServer:
     `key`, and `tokens` that are accepted."""
 
     def __init__(self, path=None, certificate=None, key=None, tokens=None, snapshots=True,
-                 installed=tuple(KINDS), uid="kube-system-uid", page=None):
+                 installed=tuple(KINDS), uid="kube-system-uid", page=None, version=100):
         self.snapshots = snapshots
         self.installed = set(installed)
         self.uid = uid
@@ -102,11 +106,14 @@ class ApiServer:
         self.requests = []
         self.gzip = False
         self._faults = []
-        self._version = 100
+        self._version = version
         self._objects = {name: {} for _, _, name in KINDS.values()}
         self._history = {name: [] for _, _, name in KINDS.values()}  # (version, type, object)
+        self._ordered = {}
         self._compacted = {name: 0 for _, _, name in KINDS.values()}
         self._changed = threading.Condition()
+        self._running = threading.Event()
+        self._running.set()
         self._closed = False
         self._broken = 0  # watches that began before this are to break off
         self._connections = set()
@@ -147,7 +154,7 @@ class ApiServer:
     def bookmark(self):
         """Each watch is told of the version that has been reached."""
         with self._changed:
-            for _, version, name in KINDS.values():
+            for _, _, name in KINDS.values():
                 self._history[name].append((self._version, "BOOKMARK", None))
             self._changed.notify_all()
 
@@ -171,9 +178,22 @@ class ApiServer:
             self._broken += 1
             self._changed.notify_all()
 
-    @property
-    def version(self):
-        return self._version
+    @contextmanager
+    def stopped(self):
+        """Meanwhile watches break off, and no request is answered."""
+        self._running.clear()
+        self.break_watches()
+        yield
+        self._running.set()
+
+    def fill(self, thing, count):
+        """So many copies of an object."""
+        name = KINDS[thing["kind"]][2]
+        for number in range(count):
+            uid = f"{name}-{number:06}"
+            metadata = {**thing["metadata"], "name": uid, "uid": uid,
+                        "resourceVersion": str(self._version)}
+            self._objects[name][uid] = {**thing, "metadata": metadata}
 
     # How its answers go wrong
 
@@ -188,6 +208,15 @@ class ApiServer:
     def asked(self, what, resource=None):
         return [r for r in list(self.requests)
                 if r.what == what and resource in (None, r.resource)]
+
+    def watches(self, resource):
+        """The requests by which it is watched: a snapshot goes on as a watch."""
+        return self.asked("watch", resource) + \
+            (self.asked("snapshot", resource) if self.snapshots else [])
+
+    def times(self, what, resource):
+        """When it was asked so."""
+        return [r.at for r in self.asked(what, resource)]
 
     # Serving
 
@@ -239,12 +268,14 @@ class ApiServer:
                 return False
             name, value = line.decode().split(":", 1)
             headers[name.lower()] = value.strip()
-        target = first[1].decode()
-        parts = urlsplit(target)
+        parts = urlsplit(first[1].decode())
         request = Request(unquote(parts.path), {k: v[0] for k, v in parse_qs(
-            parts.query, keep_blank_values=True).items()}, headers, target)
+            parts.query, keep_blank_values=True).items()}, headers)
+        self._running.wait()
         self.requests.append(request)
         answer = self._answer(request)
+        if answer is None:
+            return False
         self._send(connection, request, answer)
         return not answer.cut
 
@@ -343,17 +374,26 @@ class ApiServer:
                         410, "The provided continue parameter is too old to display a consistent "
                         "list result.", **{"continue": "eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6LTF9"})
                     ], chunked=False)
-            things = sorted((t for t in self._objects[name].values()
-                             if self._selected(request, t) and self._key(t) > start), key=self._key)
+            things = self._in_order(name)
+        begin = bisect(things, start, key=self._key)
         limit = int(request.query.get("limit") or 0)
         limit = min(limit, self.page or limit) or len(things)
-        page, rest = things[:limit], things[limit:]
+        end = begin + limit
+        page = [t for t in things[begin:end] if self._selected(request, t)]
         metadata = {"resourceVersion": str(version)}
-        if rest:
-            token = compact({"v": "meta.k8s.io/v1", "rv": version, "start": self._key(page[-1])})
+        if end < len(things):
+            token = compact({"v": "meta.k8s.io/v1", "rv": version,
+                             "start": self._key(things[end - 1])})
             metadata["continue"] = base64.urlsafe_b64encode(token).rstrip(b"=").decode()
-            metadata["remainingItemCount"] = len(rest)
+            metadata["remainingItemCount"] = len(things) - end
         return Answer(200, self._list_body(kind, native, metadata, page))
+
+    def _in_order(self, name):
+        """All objects of a resource as pages go through them; kept until there is a change."""
+        if self._ordered.get(name, (None,))[0] != self._version:
+            things = sorted(self._objects[name].values(), key=self._key)
+            self._ordered[name] = (self._version, things)
+        return self._ordered[name][1]
 
     @staticmethod
     def _key(thing):
@@ -444,12 +484,17 @@ class ApiServer:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        self._running.set()
         for connection in (self._listener, *list(self._connections)):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
         self._listener.close()
+
+    def wait_until_closed(self):
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed)
 
     def __enter__(self):
         return self
