@@ -1,10 +1,12 @@
 """List and watch as a source: the tables are what the API server has, whatever its answers are like."""
 
 import shutil
+from datetime import datetime
 
 import pytest
 
 from harness import events, expected, faults, stream
+from harness import sidecar as program
 from harness.apiserver import KINDS, ApiServer
 from harness.certificates import Authority
 from harness.wait import until
@@ -59,6 +61,11 @@ def wait_for(database, sidecar, jobs=None, pods=None):
 
 def wait_until_watching(api, resource="pods", times=1):
     until(lambda: len(api.watches(resource)) >= times, f"{resource} is watched {times} times")
+
+
+def snapshots(api):
+    """How often all objects were asked for."""
+    return len(api.asked("list")) + len(api.asked("snapshot"))
 
 
 def finish(sidecar):
@@ -223,7 +230,8 @@ def test_gap_is_closed_by_the_events_that_the_server_still_has(api, watching, da
     sidecar = watching()
     wait_for(database, sidecar, pods=uids("ab"))
     wait_until_watching(api)
-    lists = len(api.asked("list")) + len(api.asked("snapshot"))
+    wait_until_all_listed(sidecar)
+    lists = snapshots(api)
     api.fault("watch", faults.PROXY_DOWN, resource="pods")
     api.break_watches()
     api.delete(gone)
@@ -231,7 +239,7 @@ def test_gap_is_closed_by_the_events_that_the_server_still_has(api, watching, da
     api.put(pod("d"))
     wait_for(database, sidecar, pods=uids("ad"))
     assert database.pods()["pod-c"]["deleted"] == 1
-    assert len(api.asked("list")) + len(api.asked("snapshot")) == lists
+    assert snapshots(api) == lists
     assert kept["metadata"]["uid"] == "pod-a"
     finish(sidecar)
 
@@ -290,11 +298,12 @@ def test_error_event_of_another_sort_is_no_reason_to_list(api, watching, databas
     put_pods(api, "a")
     sidecar = watching()
     wait_for(database, sidecar, pods=uids("a"))
-    lists = len(api.asked("list")) + len(api.asked("snapshot"))
+    wait_until_all_listed(sidecar)
+    lists = snapshots(api)
     api.error_event("pods", 500, "etcdserver: leader changed")
     api.put(pod("b"))
     wait_for(database, sidecar, pods=uids("ab"))
-    assert len(api.asked("list")) + len(api.asked("snapshot")) == lists
+    assert snapshots(api) == lists
     finish(sidecar)
 
 
@@ -441,10 +450,6 @@ def test_answer_that_never_comes_is_given_up(path, watching, database):
 @pytest.fixture
 def restarting(watching, spool):
     return lambda **settings: watching(SPOOL_DIR=spool.directory, **settings)
-
-
-def snapshots(api):
-    return len(api.asked("list")) + len(api.asked("snapshot"))
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
@@ -701,15 +706,25 @@ MANY = 100_000
 CEILING_KIB = 300 * 1024
 
 
+def longest_pause_ms(sidecar):
+    """Of the loop, by the records that it writes every 10 ms."""
+    times = [datetime.fromisoformat(r["time"].replace("Z", "+00:00"))
+             for r in sidecar.records("summary")]
+    return max((b - a).total_seconds() for a, b in zip(times, times[1:])) * 1000
+
+
 @pytest.mark.parametrize("snapshots", [True, False], ids=["WatchList", "list"])
 def test_memory_of_many_pods_is_bounded(snapshots, path, watching, database, record_cost):
     with ApiServer(path, snapshots=snapshots) as api:
-        api.fill(pod("x"), MANY)
-        sidecar = watching()
+        api.fill(pod("x", annotations={"x": "y" * 3000}), MANY)
+        sidecar = watching(LOG_SUMMARY_MS=10)
         until(lambda: sidecar.records("listed", resource="pods"), "they are listed", 300)
         until(lambda: database.count("replica_info") == MANY, "they are written", 300)
+        until(lambda: sidecar.records("swept", kind="Pod"), "they are compared", 300)
         sidecar.poll()
         record_cost(f"{MANY} pods by {'WatchList' if snapshots else 'pages'}: peak RSS "
-                    f"{sidecar.peak_kib >> 10} MiB (ceiling {CEILING_KIB >> 10} MiB)")
+                    f"{sidecar.peak_kib >> 10} MiB (ceiling {CEILING_KIB >> 10} MiB), longest "
+                    f"pause of the loop {longest_pause_ms(sidecar):.0f} ms")
         finish(sidecar)
-    assert sidecar.peak_kib < CEILING_KIB
+    if not program.sanitized():
+        assert sidecar.peak_kib < CEILING_KIB

@@ -7,7 +7,6 @@ import subprocess
 import threading
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -552,11 +551,6 @@ def test_spool_holds_more_than_memory_may(spooling, spool, path, database, serve
     assert database.count("job_info") == 5000
 
 
-def sanitized():
-    """The sanitizers need memory of their own."""
-    return b"__asan_init" in Path(program.command()[-1]).read_bytes()
-
-
 CEILING_KIB = 200 * 1024
 OUTAGE_OBJECTS = 100_000
 
@@ -590,7 +584,7 @@ def test_memory_of_an_outage_is_bounded_and_the_spool_shrinks(spooling, spool, p
                 f"(ceiling {CEILING_KIB // 1024} MiB); "
                 f"spool {full_bytes >> 10} KiB, then {spool.disk_bytes() >> 10} KiB")
     assert sidecar.stop() == 0
-    if not sanitized():
+    if not program.sanitized():
         assert max(outage_kib, sidecar.peak_kib) < CEILING_KIB
     assert database.count("replica_info", "version = '2'") == OUTAGE_OBJECTS
     assert_balances(sidecar)

@@ -27,6 +27,11 @@ def command():
     return shlex.split(os.environ.get("SHIPPER", str(ROOT / "build" / "kubedl-shipper")))
 
 
+def sanitized():
+    """The sanitizers need memory of their own."""
+    return b"__asan_init" in Path(command()[-1]).read_bytes()
+
+
 def environment(settings):
     passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {**passed_on, "LOG_FORMAT": "json", **settings}
