@@ -142,6 +142,9 @@ static const struct setting settings[] = {
     {"SHUTDOWN_GRACE_MS", TYPE_NUMBER, AT(shutdown_grace_ms), 0, 3600000, "20000",
      "Milliseconds that a stop may take to write what waits; keep it below the pod's "
      "terminationGracePeriodSeconds"},
+    {"HTTP_LISTEN", TYPE_TEXT, AT(http_listen), 0, 64, "",
+     "Where /metrics, /livez, /readyz and /status are served: :PORT, or ADDRESS:PORT for one address; "
+     "without it they are not"},
     {"LOG_SUMMARY_MS", TYPE_NUMBER, AT(log_summary_ms), 0, 86400000, "60000",
      "Milliseconds between two summary records in the log; 0: no summaries"},
     {"LOG_LEVEL", TYPE_CHOICE, AT(log_level), CHOICE_LOG_LEVEL, 0, "info",

@@ -72,7 +72,8 @@ struct config {
     char spool_dir[CONFIG_TEXT_SIZE]; /* "": no spool */
     int64_t spool_max_bytes;
     int64_t shutdown_grace_ms;
-    int64_t log_summary_ms; /* 0: never */
+    char http_listen[CONFIG_TEXT_SIZE]; /* "": no HTTP */
+    int64_t log_summary_ms;             /* 0: never */
     enum log_level log_level;
     enum log_format log_format;
 

@@ -88,10 +88,15 @@ static const char *class_value(size_t i)
 
 #define LABEL_TEXT(name, text) text,
 
-static const char *pause_value(size_t i)
+const char *metrics_pause_name(enum metrics_pause pause)
 {
     static const char *const texts[] = {METRICS_PAUSES(LABEL_TEXT)};
-    return texts[i];
+    return texts[pause];
+}
+
+static const char *pause_value(size_t i)
+{
+    return metrics_pause_name((enum metrics_pause)i);
 }
 
 static const char *sweep_value(size_t i)

@@ -107,6 +107,9 @@ enum metrics_database {
     X(GAUGE, ledger_balanced, ,                                                                    \
       METRICS_PREFIX "ledger_balanced", (LABEL_NONE),                                              \
       "1 if every document and row is accounted for; 0 is a bug")                                  \
+    X(GAUGE, leads, ,                                                                              \
+      METRICS_PREFIX "leads", (LABEL_NONE),                                                        \
+      "1 if this sidecar takes events in; 0 while it stands by for another one that does")         \
     X(GAUGE, source_up, ,                                                                          \
       METRICS_PREFIX "source_up", (LABEL_NONE),                                                    \
       "1 while at least one stream of events is connected")                                        \
@@ -191,6 +194,8 @@ struct metrics {
 
 /* Counters are 0, gauges and infos not known. */
 void metrics_init(struct metrics *metrics);
+
+const char *metrics_pause_name(enum metrics_pause pause);
 
 /* For events[type][here][fate]. api_version, kind: as a watch_result has them. */
 size_t metrics_kind(const char *api_version, const char *kind);

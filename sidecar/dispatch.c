@@ -44,6 +44,7 @@ struct lane {
     uv_timer_t timer; /* lingering or backing off */
     struct backoff backoff;
     size_t max_rows; /* of a batch; halved by SPLIT, grows again by success */
+    bool heard;      /* there was an answer, good or bad */
     bool failing;    /* the last batch came back */
 };
 
@@ -166,6 +167,28 @@ static void report_refusals(struct lane *lane)
     }
 }
 
+/* The time of day may have been set back meanwhile. */
+static void observe_lag(struct metrics *metrics, int64_t lag_us)
+{
+    histogram_observe(&metrics->lag_us, lag_us > 0 ? (uint64_t)lag_us : 0);
+}
+
+static void count_tally(struct metrics *metrics, const struct store_tally *tally)
+{
+    metrics->database_connects += tally->connects;
+    for (unsigned class = 0; class < DBERROR_CLASS_COUNT; class ++) {
+        metrics->reconnects[class] += tally->reconnects[class];
+        metrics->database_errors[class] += tally->errors[class];
+    }
+}
+
+static void count_batch(const struct dispatch_settings *settings, size_t rows, uint64_t write_us)
+{
+    settings->ledger->batches++;
+    histogram_observe(&settings->metrics->batch_rows, rows);
+    histogram_observe(&settings->metrics->commit_us, write_us);
+}
+
 /* Moves every row of the answered request out of flight. */
 static void settle_rows(struct lane *lane)
 {
@@ -175,13 +198,16 @@ static void settle_rows(struct lane *lane)
         return;
     struct ledger_rows *rows = &settings->ledger->rows[table_number(request->batch.table)];
     report_refusals(lane);
+    int64_t now_us = clock_now_us();
     for (size_t i = 0; i < request->batch.count; i++) {
         if (request->fates[i] == ROW_WAITS)
             continue;
-        if (request->fates[i] == ROW_WRITTEN)
+        if (request->fates[i] == ROW_WRITTEN) {
             rows->written++;
-        else
+            observe_lag(settings->metrics, now_us - request->batch.rows[i]->received_us);
+        } else {
             rows->dead_lettered++;
+        }
         outbox_done(settings->outbox, &request->batch, i);
     }
     outbox_return(settings->outbox, &request->batch);
@@ -230,11 +256,14 @@ static void on_answer(struct store_request *request)
 {
     struct lane *lane = request->owner;
     struct dispatch *dispatch = lane->dispatch;
-    bool wrote = request->batch.count > 0;
+    size_t rows = request->batch.count;
+    lane->heard = true;
+    count_tally(dispatch->settings.metrics, &request->tally);
     settle_rows(lane);
     settle_listing(lane);
     if (request->error.code == ERROR_NONE) {
-        dispatch->settings.ledger->batches += wrote;
+        if (rows > 0)
+            count_batch(&dispatch->settings, rows, request->write_us);
         lane_succeeded(lane);
         lane_wake(lane, true);
     } else {
@@ -407,6 +436,15 @@ bool dispatch_is_healthy(const struct dispatch *dispatch)
             return false;
     }
     return true;
+}
+
+bool dispatch_is_up(const struct dispatch *dispatch)
+{
+    for (unsigned i = 0; i < dispatch->lane_count; i++) {
+        if (!dispatch->lanes[i].heard)
+            return false;
+    }
+    return dispatch_is_healthy(dispatch);
 }
 
 static void on_handle_closed(uv_handle_t *handle)

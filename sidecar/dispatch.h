@@ -4,6 +4,7 @@
 
 #include "lib/error.h"
 #include "lib/ledger.h"
+#include "lib/metrics.h"
 #include "lib/outbox.h"
 #include "sidecar/logger.h"
 #include "sidecar/store.h"
@@ -18,6 +19,7 @@ struct dispatch_settings {
     struct store *store;
     struct outbox *outbox;
     struct ledger *ledger;
+    struct metrics *metrics;
     struct logger *logger;
     size_t batch_max_rows;
     size_t batch_max_bytes;
@@ -59,6 +61,9 @@ void dispatch_list(struct dispatch *dispatch, struct store_listing *listing,
 
 /* True if the last batch of each lane went through. */
 bool dispatch_is_healthy(const struct dispatch *dispatch);
+
+/* True if, besides, each lane has had an answer. */
+bool dispatch_is_up(const struct dispatch *dispatch);
 
 /* Closes every handle, frees it, then calls closed(). After dispatch_stop. */
 void dispatch_close(struct dispatch *dispatch, void (*closed)(void *context), void *context);

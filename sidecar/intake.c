@@ -24,6 +24,7 @@ struct intake {
     struct source *source; /* not owned; NULL when there is none */
     char cluster_id
         [CONFIG_TEXT_SIZE]; /* as the source says; "": CLUSTER_ID is set, or it says none */
+    size_t streams;         /* open ones */
     bool paused;
     bool stored; /* rows were put since the writers were told */
 };
@@ -106,29 +107,31 @@ static void tell_writers(struct intake *intake)
     intake->settings.stored(intake->settings.context);
 }
 
-/* Why nothing more can be taken in; NULL if there is room. */
-static const char *why_full(const struct intake *intake)
+/* Why nothing more can be taken in; METRICS_PAUSE_COUNT if there is room. */
+static enum metrics_pause why_full(const struct intake *intake)
 {
     if (outbox_is_full(intake->settings.outbox))
-        return "outbox";
+        return METRICS_PAUSE_OUTBOX;
     if (intake->settings.spool != NULL && spool_is_full(intake->settings.spool))
-        return "spool";
-    return NULL;
+        return METRICS_PAUSE_SPOOL;
+    return METRICS_PAUSE_COUNT;
 }
 
 static void pause_if_full(struct intake *intake)
 {
     if (intake->paused || intake->source == NULL)
         return;
-    const char *full = why_full(intake);
-    if (full == NULL)
+    enum metrics_pause full = why_full(intake);
+    if (full == METRICS_PAUSE_COUNT)
         return;
+    intake->settings.metrics->source_pauses[full]++;
     struct outbox_counts counts = outbox_counts(intake->settings.outbox);
     intake->paused = true;
     intake->source->pause(intake->source);
     tell_writers(intake);
     LOG(intake->settings.logger, WARN, "source paused: too many rows wait for the database",
-        log_string("full", full), log_int("rows", (int64_t)(counts.pending + counts.in_flight)),
+        log_string("full", metrics_pause_name(full)),
+        log_int("rows", (int64_t)(counts.pending + counts.in_flight)),
         log_int("bytes", (int64_t)counts.bytes));
 }
 
@@ -146,6 +149,13 @@ static bool keep_row(struct intake *intake, struct row *row)
     return true;
 }
 
+static void count_document(struct intake *intake, const struct watch_result *result)
+{
+    intake->settings.ledger->fates[result->fate]++;
+    size_t kind = metrics_kind(result->api_version, result->kind);
+    intake->settings.metrics->events[result->type][kind][result->fate]++;
+}
+
 static void on_document(void *context, uint64_t connection, struct text line)
 {
     struct intake *intake = context;
@@ -156,7 +166,7 @@ static void on_document(void *context, uint64_t connection, struct text line)
     sweep_document(intake->settings.sweep, connection, &result, now_us);
     if (result.fate == WATCH_ROW && !keep_row(intake, result.row))
         result.fate = WATCH_NO_MEMORY;
-    intake->settings.ledger->fates[result.fate]++;
+    count_document(intake, &result);
     if (result.fate != WATCH_ROW)
         log_fate(intake, &result);
     acks_document(intake->settings.acks, connection);
@@ -169,7 +179,7 @@ static void on_too_long(void *context, uint64_t connection, struct text head, ui
     struct watch_result result;
     watch_decode_head(intake->watch, head, &result);
     sweep_document(intake->settings.sweep, connection, &result, clock_now_us());
-    intake->settings.ledger->fates[result.fate]++;
+    count_document(intake, &result);
     acks_document(intake->settings.acks, connection);
     LOG(intake->settings.logger, WARN, "document skipped: longer than MAX_DOCUMENT_BYTES",
         log_int("bytes", (int64_t)length), log_string("kind", result.kind),
@@ -198,6 +208,8 @@ static void on_cluster(void *context, const char *id)
 static void on_opened(void *context, uint64_t connection)
 {
     struct intake *intake = context;
+    intake->streams++;
+    intake->settings.metrics->source_connections++;
     acks_opened(intake->settings.acks, connection);
     sweep_opened(intake->settings.sweep, connection);
     LOG(intake->settings.logger, INFO, "stream opened", log_int("connection", (int64_t)connection));
@@ -206,6 +218,7 @@ static void on_opened(void *context, uint64_t connection)
 static void on_closed(void *context, uint64_t connection, uint64_t cut_bytes)
 {
     struct intake *intake = context;
+    intake->streams--;
     tell_writers(intake);
     acks_closed(intake->settings.acks, connection);
     sweep_closed(intake->settings.sweep, connection);
@@ -252,7 +265,7 @@ static bool has_room(const struct intake *intake)
     const struct config *config = intake->settings.config;
     const struct spool *spool = intake->settings.spool;
     struct outbox_counts counts = outbox_counts(intake->settings.outbox);
-    return why_full(intake) == NULL && (spool == NULL || spool_has_room(spool)) &&
+    return why_full(intake) == METRICS_PAUSE_COUNT && (spool == NULL || spool_has_room(spool)) &&
            counts.pending + counts.in_flight <= (size_t)config->outbox_max_rows / 4 * 3 &&
            counts.bytes <= (size_t)config->outbox_max_bytes / 4 * 3;
 }
@@ -276,4 +289,9 @@ void intake_progress(struct intake *intake)
 bool intake_is_paused(const struct intake *intake)
 {
     return intake->paused;
+}
+
+size_t intake_streams(const struct intake *intake)
+{
+    return intake->streams;
 }

@@ -7,6 +7,7 @@
 #include "lib/config.h"
 #include "lib/error.h"
 #include "lib/ledger.h"
+#include "lib/metrics.h"
 #include "lib/outbox.h"
 #include "sidecar/logger.h"
 #include "sidecar/source.h"
@@ -19,6 +20,7 @@ struct intake_settings {
     const struct config *config;
     struct outbox *outbox;
     struct ledger *ledger;
+    struct metrics *metrics;
     struct acks *acks;
     struct spool *spool; /* NULL: there is none */
     struct sweep *sweep;
@@ -47,5 +49,8 @@ void intake_attach(struct intake *intake, struct source *source);
 void intake_progress(struct intake *intake);
 
 bool intake_is_paused(const struct intake *intake);
+
+/* How many streams are open. */
+size_t intake_streams(const struct intake *intake);
 
 #endif

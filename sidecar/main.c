@@ -5,6 +5,7 @@
 #include "lib/metrics.h"
 #include "sidecar/commands.h"
 #include "sidecar/db.h"
+#include "sidecar/http.h"
 #include "sidecar/run.h"
 #include "sidecar/source.h"
 
@@ -131,6 +132,10 @@ static bool load(struct config *config)
         buffer_append_string(&problems,
                              "LEADER: a standby opens no source, but the producer of this "
                              "EVENT_SOURCE waits for it: leave LEADER out\n");
+        code = ERROR_OPERATOR;
+    }
+    if (config->http_listen[0] != '\0' && http_check(config->http_listen, &err) != ERROR_NONE) {
+        buffer_appendf(&problems, "HTTP_LISTEN: %s\n", err.text);
         code = ERROR_OPERATOR;
     }
     print(&problems, stderr);

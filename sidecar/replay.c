@@ -179,6 +179,7 @@ static int run_replay(const struct config *config, const char *version)
     const struct run_options options = {
         .version = version, .to_the_end = true, .progress = on_progress, .context = &replay};
     (void)snprintf(changed.event_source, sizeof(changed.event_source), "%s", SOURCE_REPLAY);
+    changed.http_listen[0] = '\0'; /* the port is the sidecar's, beside which this may run */
     int status = run_sidecar(&changed, &options);
     explicit_bzero(&changed, sizeof(changed));
     if (!replay.begun)

@@ -33,16 +33,19 @@
 #include "lib/durability.h"
 #include "lib/invariant.h"
 #include "lib/ledger.h"
+#include "lib/metrics.h"
 #include "lib/rowjson.h"
 #include "sidecar/clock.h"
 #include "sidecar/dispatch.h"
 #include "sidecar/file_watch.h"
+#include "sidecar/http.h"
 #include "sidecar/intake.h"
 #include "sidecar/leader.h"
 #include "sidecar/logger.h"
 #include "sidecar/report.h"
 #include "sidecar/source.h"
 #include "sidecar/spool.h"
+#include "sidecar/status.h"
 #include "sidecar/store_mysql.h"
 #include "sidecar/sweep.h"
 
@@ -68,6 +71,7 @@ struct run {
     uv_loop_t loop;
     struct logger *logger;
     struct ledger ledger;
+    struct metrics metrics;
     struct durability *durability;
     struct acks *acks;
     struct outbox *outbox;
@@ -79,10 +83,13 @@ struct run {
     struct source *source;
     struct file_watch *secrets; /* NULL: there are none in files */
     struct leader *leader;      /* NULL: there is no LEADER, or it is closed */
+    struct status *status;
+    struct http *http; /* NULL: there is none */
     uv_signal_t signals[SIGNAL_COUNT];
     uv_timer_t summary;
     uv_timer_t grace;
     uv_timer_t tick;
+    uv_idle_t loader; /* active while the spool is read back */
     enum phase phase;
     bool loading; /* the spool is still to be read back */
     bool loaded;  /* it was, or can't be for now */
@@ -119,6 +126,7 @@ static void on_store_closed(void *context)
     uv_close((uv_handle_t *)&run->summary, NULL);
     uv_close((uv_handle_t *)&run->grace, NULL);
     uv_close((uv_handle_t *)&run->tick, NULL);
+    uv_close((uv_handle_t *)&run->loader, NULL);
 }
 
 static void close_store(struct run *run)
@@ -156,6 +164,25 @@ static void on_dispatch_closed(void *context)
     close_spool(run);
 }
 
+static void on_http_closed(void *context)
+{
+    struct run *run = context;
+    run->http = NULL;
+    if (run->dispatch != NULL)
+        dispatch_close(run->dispatch, on_dispatch_closed, run);
+    else
+        close_spool(run);
+}
+
+/* HTTP goes first, since it looks at the others. */
+static void close_all(struct run *run)
+{
+    if (run->http != NULL)
+        http_close(run->http, on_http_closed, run);
+    else
+        on_http_closed(run);
+}
+
 /* stored: all that was not written is in the spool. */
 static void finish(struct run *run, bool stored)
 {
@@ -164,6 +191,7 @@ static void finish(struct run *run, bool stored)
     run->phase = PHASE_CLOSING;
     uv_timer_stop(&run->tick);
     uv_timer_stop(&run->summary);
+    uv_idle_stop(&run->loader);
     const struct report report = report_of(run);
     report_fates(&report);
     report_ledger(&report, "stopped");
@@ -179,7 +207,7 @@ static void finish(struct run *run, bool stored)
         LOG(run->logger, ERROR, "rows were lost: neither the database nor a spool took them",
             log_int("rows", (int64_t)left));
     }
-    dispatch_close(run->dispatch, on_dispatch_closed, run);
+    close_all(run);
 }
 
 static void on_flushed(void *context, bool stored)
@@ -234,10 +262,7 @@ static void give_up(struct run *run)
     if (run->source != NULL)
         run->source->close(run->source, on_nothing, run);
     run->source = NULL;
-    if (run->dispatch != NULL)
-        dispatch_close(run->dispatch, on_dispatch_closed, run);
-    else
-        close_spool(run);
+    close_all(run);
 }
 
 static void on_grace_over(uv_timer_t *timer)
@@ -363,14 +388,21 @@ static void open_when_due(struct run *run)
     open_source(run);
 }
 
-/* Reads back from the spool what there is room for, and opens the source once it has all been read. A
- * spool that can't be opened is no reason not to take events; it is read back when it can be. */
+static void on_load(uv_idle_t *loader);
+
+/* Reads back from the spool what there is room for, a chunk in each round of the loop, and opens the
+ * source once it has all been read. A spool that can't be opened is no reason not to take events; it is
+ * read back when it can be. */
 static void load(struct run *run)
 {
     enum spool_loading loading = run->spool != NULL ? spool_load(run->spool) : SPOOL_LOADED;
     dispatch_wake(run->dispatch);
     run->loading = loading != SPOOL_LOADED;
     if (loading == SPOOL_MORE)
+        uv_idle_start(&run->loader, on_load);
+    else
+        uv_idle_stop(&run->loader);
+    if (run->loading && loading != SPOOL_SHUT)
         return;
     run->loaded = true;
     open_when_due(run);
@@ -393,6 +425,21 @@ static void on_yields(void *context)
     end(run);
 }
 
+static bool may_load(const struct run *run)
+{
+    return run->loading &&
+           (run->phase == PHASE_RUNNING || (run->opened && run->phase < PHASE_STOPPING));
+}
+
+static void on_load(uv_idle_t *loader)
+{
+    struct run *run = loader->data;
+    if (may_load(run))
+        load(run);
+    else
+        uv_idle_stop(loader);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct run *run = timer->data;
@@ -401,10 +448,11 @@ static void on_tick(uv_timer_t *timer)
     settle_acks(run);
     if (run->spool != NULL)
         spool_tick(run->spool, clock_now_us());
+    status_tick(run->status);
     show_progress(run);
     if (run->phase >= PHASE_STOPPING)
         return;
-    if (run->loading && (run->phase == PHASE_RUNNING || run->opened))
+    if (may_load(run))
         load(run);
     sweep_tick(run->sweep);
     intake_progress(run->intake);
@@ -468,6 +516,7 @@ static enum error_code make_dispatch(struct run *run, struct error *err)
         .store = run->store,
         .outbox = run->outbox,
         .ledger = &run->ledger,
+        .metrics = &run->metrics,
         .logger = run->logger,
         .batch_max_rows = (size_t)run->config->batch_max_rows,
         .batch_max_bytes = BATCH_MAX_BYTES,
@@ -486,6 +535,7 @@ static enum error_code make_sweep(struct run *run, struct error *err)
         .namespace = run->config->kube_namespace,
         .outbox = run->outbox,
         .ledger = &run->ledger,
+        .metrics = &run->metrics,
         .dispatch = run->dispatch,
         .logger = run->logger,
     };
@@ -519,6 +569,7 @@ static enum error_code make_source(struct run *run, struct error *err)
         .config = run->config,
         .outbox = run->outbox,
         .ledger = &run->ledger,
+        .metrics = &run->metrics,
         .acks = run->acks,
         .spool = run->spool,
         .sweep = run->sweep,
@@ -557,6 +608,43 @@ static enum error_code make_leader(struct run *run, struct error *err)
     return run->leads ? ERROR_NONE : leader_new(&run->loop, &settings, &run->leader, err);
 }
 
+static const char *why_unready(const void *context)
+{
+    const struct run *run = context;
+    if (run->phase != PHASE_RUNNING)
+        return "it is about to stop";
+    return run->loaded ? NULL : "the spool is being read back";
+}
+
+static enum error_code make_http(struct run *run, struct error *err)
+{
+    const struct status_parts parts = {
+        .config = run->config,
+        .version = run->options->version,
+        .ledger = &run->ledger,
+        .metrics = &run->metrics,
+        .outbox = run->outbox,
+        .dispatch = run->dispatch,
+        .intake = run->intake,
+        .spool = run->spool,
+        .store = run->store,
+        .leads = &run->leads,
+        .unready = why_unready,
+        .context = run,
+    };
+    enum error_code code = status_new(&parts, &run->status, err);
+    if (code != ERROR_NONE || run->config->http_listen[0] == '\0')
+        return code;
+    const struct http_settings settings = {
+        .listen = run->config->http_listen,
+        .routes = status_routes,
+        .route_count = STATUS_ROUTES,
+        .context = run->status,
+        .logger = run->logger,
+    };
+    return http_new(&run->loop, &settings, &run->http, err);
+}
+
 static enum error_code make_parts(struct run *run, struct error *err)
 {
     enum error_code code = make_outbox(run, err);
@@ -574,6 +662,8 @@ static enum error_code make_parts(struct run *run, struct error *err)
         code = make_source(run, err);
     if (code == ERROR_NONE)
         code = make_leader(run, err);
+    if (code == ERROR_NONE)
+        code = make_http(run, err);
     return code;
 }
 
@@ -591,6 +681,8 @@ static void open_handles(struct run *run)
     uv_timer_init(&run->loop, &run->tick);
     run->grace.data = run;
     run->tick.data = run;
+    uv_idle_init(&run->loop, &run->loader);
+    run->loader.data = run;
 }
 
 static void start(struct run *run)
@@ -621,6 +713,7 @@ int run_sidecar(const struct config *config, const struct run_options *options)
     if (logger_new(STDERR_FILENO, config->log_level, config->log_format, &run.logger, &err) !=
         ERROR_NONE)
         return 1;
+    metrics_init(&run.metrics);
     signal(SIGPIPE, SIG_IGN);
     int status = uv_loop_init(&run.loop);
     if (status != 0) {
@@ -633,6 +726,7 @@ int run_sidecar(const struct config *config, const struct run_options *options)
     start(&run);
     uv_run(&run.loop, UV_RUN_DEFAULT);
     invariant(uv_loop_close(&run.loop) == 0);
+    status_free(run.status);
     intake_free(run.intake);
     sweep_free(run.sweep);
     outbox_free(run.outbox);

@@ -1,6 +1,7 @@
 /* spool: the loop's side of the spool file.
  *
- * Happy path: at a tick the outbox tells what has waited for longer than a tick and is not on disk, and
+ * Happy path: it is opened in libuv's thread pool, and what is in it is read back, a chunk in each round
+ * of the loop. At a tick the outbox tells what has waited for longer than a tick and is not on disk, and
  * what was on disk and is written by now; one transaction in libuv's thread pool stores the one and
  * deletes the other, with the ledger; the outbox is told that it is safe. When nothing is to be stored
  * any more the file is shrunk, a slice at a time.
@@ -31,8 +32,9 @@
 #define LEDGER_INTERVAL_US 5000000 /* the ledger alone is worth a transaction this often */
 #define MIN_FREE_BYTES     (16 << 20) /* on the disk: less is left for deleting */
 #define PATIENCE_US        3000000    /* rows without a safe place for so long pause the source */
-#define LOAD_CHUNK         1024
-#define LOOK_INTERVAL_US   1000000 /* at a disk that is nearly full */
+#define LOAD_CHUNK         256 /* records read back in one round of the loop: some milliseconds */
+#define LOOK_INTERVAL_US   10000000 /* at the disk, and at dead letters that others drop */
+#define CLOSE_LOOK_US      1000000  /* at a disk that is nearly full */
 
 struct spool {
     struct spool_settings settings;
@@ -57,6 +59,7 @@ struct spool {
     int64_t ledger_stored_us;
     uint64_t ledger_stored; /* documents received when it was */
 
+    bool tried;  /* to open it: the first time is over */
     bool loaded; /* what was in it at the start has been read back */
     bool numbers_loaded;
     int64_t load_after;
@@ -149,12 +152,22 @@ static void end_flush(struct spool *spool, bool stored)
 }
 
 static void begin_request(struct spool *spool, int64_t now_us);
-static enum spool_loading read_back(struct spool *spool, bool bounded);
+static enum spool_loading read_back(struct spool *spool);
 
 static bool has_work(const struct spool *spool)
 {
     return outbox_unspooled_since_us(spool->settings.outbox) != INT64_MAX ||
            outbox_has_forgotten(spool->settings.outbox) || spool->letters != NULL;
+}
+
+/* What was in it at the start comes first, and without regard to the outbox's bounds: it may be newer
+ * than what is to be stored. */
+static void flush_on(struct spool *spool)
+{
+    if (read_back(spool) == SPOOL_MORE)
+        uv_async_send(&spool->settle); /* the rest in the next round of the loop */
+    else
+        begin_request(spool, INT64_MAX);
 }
 
 static void on_work_done(uv_work_t *work, int status)
@@ -163,6 +176,7 @@ static void on_work_done(uv_work_t *work, int status)
     struct spool_request *request = &spool->request;
     bool stored = status == 0 && request->error.code == ERROR_NONE;
     spool->busy = false;
+    spool->tried = true;
     spool->usage = request->usage;
     if (request->quarantined[0] != '\0')
         note_new_file(spool);
@@ -175,7 +189,7 @@ static void on_work_done(uv_work_t *work, int status)
     if (spool->flushing) {
         bool tried = spool->for_flush; /* else a tick's request was under way */
         if (!tried || (stored && (!spool->final || has_work(spool))))
-            begin_request(spool, INT64_MAX);
+            flush_on(spool);
         else
             end_flush(spool, stored);
         return;
@@ -229,8 +243,9 @@ static void take_numbers(struct spool *spool)
 
 static bool look_is_due(const struct spool *spool)
 {
-    return spool->usage.free_bytes < MIN_FREE_BYTES &&
-           clock_steady_us() - spool->looked_us > LOOK_INTERVAL_US;
+    int64_t interval_us =
+        spool->usage.free_bytes < MIN_FREE_BYTES ? CLOSE_LOOK_US : LOOK_INTERVAL_US;
+    return clock_steady_us() - spool->looked_us > interval_us;
 }
 
 /* Makes the request; false if there is nothing to do. */
@@ -238,8 +253,6 @@ static bool make_request(struct spool *spool, int64_t now_us)
 {
     struct spool_request *request = &spool->request;
     spool->for_flush = now_us == INT64_MAX;
-    if (spool->for_flush && spool->file != NULL)
-        (void)read_back(spool, false); /* what it holds may be newer than what is to be stored */
     spool_request_reset(request, spool->file == NULL ? SPOOL_OPEN : SPOOL_STORE);
     spool->final = spool->for_flush && spool->file != NULL;
     if (spool->file == NULL)
@@ -327,7 +340,7 @@ static void on_settle(uv_async_t *async)
 {
     struct spool *spool = async->data;
     if (spool->flushing && !spool->busy)
-        begin_request(spool, INT64_MAX); /* there always is one: the ledger is due in a flush */
+        flush_on(spool); /* there always is one: the ledger is due in a flush */
 }
 
 void spool_flush(struct spool *spool, void (*done)(void *context, bool stored), void *context)
@@ -336,21 +349,6 @@ void spool_flush(struct spool *spool, void (*done)(void *context, bool stored), 
     spool->flushed = done;
     spool->flush_context = context;
     uv_async_send(&spool->settle);
-}
-
-static void open_first(struct spool *spool)
-{
-    struct spool_request *request = &spool->request;
-    struct error *err = &request->error;
-    if (spool_file_open(spool->settings.directory, &spool->file, request->quarantined, err) !=
-        ERROR_NONE) {
-        settle_failure(spool);
-        return;
-    }
-    if (request->quarantined[0] != '\0')
-        note_new_file(spool);
-    if (spool_file_usage(spool->file, &spool->usage, err) != ERROR_NONE)
-        settle_failure(spool);
 }
 
 enum error_code spool_new(uv_loop_t *loop, const struct spool_settings *settings,
@@ -376,7 +374,6 @@ enum error_code spool_new(uv_loop_t *loop, const struct spool_settings *settings
         free(spool);
         return error_set(err, ERROR_AGAIN, "the event loop takes no more handles");
     }
-    open_first(spool);
     *result = spool;
     return ERROR_NONE;
 }
@@ -503,30 +500,28 @@ static enum error_code load_numbers(struct spool *spool, struct error *err)
     return code;
 }
 
-static enum error_code load_records(struct spool *spool, bool bounded, struct error *err)
+/* The next chunk of what was in it at the start. */
+static enum error_code load_some(struct spool *spool, struct error *err)
 {
+    size_t count = 0;
     enum error_code code = load_numbers(spool, err);
-    while (code == ERROR_NONE && !(bounded && outbox_is_full(spool->settings.outbox))) {
-        size_t count;
+    if (code == ERROR_NONE)
         code = load_chunk(spool, &count, err);
-        if (code == ERROR_NONE && count == 0) {
-            spool->loaded = true;
-            ledger_settle(spool->settings.ledger);
-            return ERROR_NONE;
-        }
+    if (code == ERROR_NONE && count == 0) {
+        spool->loaded = true;
+        ledger_settle(spool->settings.ledger);
     }
     return code;
 }
 
-/* bounded: only as much as the outbox has room for. */
-static enum spool_loading read_back(struct spool *spool, bool bounded)
+static enum spool_loading read_back(struct spool *spool)
 {
     if (spool->loaded)
         return SPOOL_LOADED;
     if (spool->busy || spool->file == NULL)
         return SPOOL_SHUT;
     struct error *err = &spool->request.error;
-    enum error_code code = load_records(spool, bounded, err);
+    enum error_code code = load_some(spool, err);
     if (code == ERROR_NONE)
         return spool->loaded ? SPOOL_LOADED : SPOOL_MORE;
     if (code == ERROR_INPUT) {
@@ -539,9 +534,26 @@ static enum spool_loading read_back(struct spool *spool, bool bounded)
 
 enum spool_loading spool_load(struct spool *spool)
 {
+    if (!spool->tried) {
+        if (!spool->busy)
+            begin_request(spool, 0);
+        return SPOOL_OPENING;
+    }
     if (spool->failing && clock_steady_us() < spool->retry_at_us)
         return SPOOL_SHUT;
-    return read_back(spool, true);
+    if (!spool->loaded && outbox_is_full(spool->settings.outbox))
+        return SPOOL_WAITS;
+    return read_back(spool);
+}
+
+struct spool_usage spool_usage(const struct spool *spool)
+{
+    return spool->usage;
+}
+
+bool spool_is_up(const struct spool *spool)
+{
+    return spool->file != NULL && !spool->failing;
 }
 
 bool spool_has_letters(const struct spool *spool)

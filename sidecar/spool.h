@@ -34,19 +34,21 @@ struct spool_settings {
     void *context;
 };
 
-/* Opens the spool. Blocking: for the start, before the source is opened. A spool that can't be opened now
- * (a full or read-only disk, another process still has it) is no error: rows are only in memory, which
- * is said loudly, and it is tried again. */
+/* Does not open it yet: the first spool_load() or spool_tick() begins that. A spool that can't be opened
+ * now (a full or read-only disk, another process still has it) is no error: rows are only in memory,
+ * which is said loudly, and it is tried again. */
 enum error_code spool_new(uv_loop_t *loop, const struct spool_settings *settings,
                           struct spool **spool, struct error *err) MUST_CHECK;
 
 enum spool_loading {
-    SPOOL_LOADED, /* all that was in it is in the outbox, the ledger is settled */
-    SPOOL_MORE,   /* the outbox is full: call again when there is room */
-    SPOOL_SHUT,   /* it can't be opened yet, or not be read: call again later */
+    SPOOL_LOADED,  /* all that was in it is in the outbox, the ledger is settled */
+    SPOOL_OPENING, /* for the first time, which takes as long as it is large: progress() tells */
+    SPOOL_MORE,    /* there is more: call again in the next round of the loop */
+    SPOOL_WAITS,   /* the outbox is full: call again when there is room */
+    SPOOL_SHUT,    /* it can't be opened, or not be read: call again later */
 };
 
-/* Reads records and the ledger back. Until that is done nothing new is stored. */
+/* Reads the ledger and records back, a chunk at a time. Until that is done nothing new is stored. */
 enum spool_loading spool_load(struct spool *spool);
 
 /* Every tick, and whenever something is worth looking at: begins a request if none is running. */
@@ -70,6 +72,12 @@ bool spool_is_full(const struct spool *spool);
 
 /* True if so much is free that it will not be full again at once. */
 bool spool_has_room(const struct spool *spool);
+
+/* As of the last request. */
+struct spool_usage spool_usage(const struct spool *spool);
+
+/* True if it is open and the last request went well. */
+bool spool_is_up(const struct spool *spool);
 
 /* True while there are dead letters that are not on disk. */
 bool spool_has_letters(const struct spool *spool);

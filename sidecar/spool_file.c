@@ -53,6 +53,8 @@
     X(READ_NOTES, "SELECT name, text FROM notes ORDER BY name")                                    \
     X(COUNTS, "SELECT (SELECT count(*) FROM records), (SELECT count(*) FROM dead_letters),"        \
               " (SELECT count(*) FROM quarantine)")                                                \
+    X(COUNT_DEAD, "SELECT count(*) FROM dead_letters")                                             \
+    X(CHANGES, "PRAGMA data_version")                                                              \
     X(PAGES, "SELECT page_count, freelist_count, page_size FROM pragma_page_count,"                \
              " pragma_freelist_count, pragma_page_size")
 
@@ -78,6 +80,9 @@ static const char layout[] =
 struct spool_file {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENT_COUNT]; /* prepared when first used */
+    int64_t dead_letters;                      /* as of the last count */
+    int64_t changes;                           /* data_version as of then: others' commits */
+    bool recount;                              /* or what we did is not known */
     int lock;                                  /* descriptor of the lock file; -1: attached only */
     char directory[512];
     char path[600];
@@ -360,6 +365,7 @@ enum error_code spool_file_commit(struct spool_file *file, struct error *err)
 
 void spool_file_rollback(struct spool_file *file)
 {
+    file->recount = true;
     if (!sqlite3_get_autocommit(file->db))
         sqlite3_exec(file->db, "ROLLBACK", NULL, NULL, NULL);
 }
@@ -403,7 +409,9 @@ enum error_code spool_file_put_dead(struct spool_file *file, const struct dead_l
     sqlite3_bind_int64(prepared, 5, letter->number);
     bind_text(prepared, 6, letter->reason);
     bind_text(prepared, 7, letter->body);
-    return finish(file, prepared, "put a dead letter", err);
+    code = finish(file, prepared, "put a dead letter", err);
+    file->dead_letters += code == ERROR_NONE;
+    return code;
 }
 
 enum error_code spool_file_drop_dead(struct spool_file *file, int64_t id, struct error *err)
@@ -413,6 +421,7 @@ enum error_code spool_file_drop_dead(struct spool_file *file, int64_t id, struct
     if (code != ERROR_NONE)
         return code;
     sqlite3_bind_int64(prepared, 1, id);
+    file->recount = true;
     return finish(file, prepared, "drop a dead letter", err);
 }
 
@@ -571,6 +580,34 @@ static int64_t file_size(const char *path, const char *suffix)
     return stat(name, &info) == 0 ? (int64_t)info.st_size : 0;
 }
 
+static enum error_code read_number(struct spool_file *file, enum statement number, int64_t *value,
+                                   struct error *err)
+{
+    sqlite3_stmt *prepared;
+    enum error_code code = statement(file, number, &prepared, err);
+    if (code != ERROR_NONE)
+        return code;
+    int status = sqlite3_step(prepared);
+    if (status == SQLITE_ROW)
+        *value = sqlite3_column_int64(prepared, 0);
+    return end_reading(file, prepared, status, err);
+}
+
+/* Counting reads all of them: only when they may have changed. */
+static enum error_code count_dead_letters(struct spool_file *file, struct error *err)
+{
+    int64_t changes = 0;
+    enum error_code code = read_number(file, STATEMENT_CHANGES, &changes, err);
+    if (code != ERROR_NONE || (changes == file->changes && !file->recount))
+        return code;
+    code = read_number(file, STATEMENT_COUNT_DEAD, &file->dead_letters, err);
+    if (code == ERROR_NONE) {
+        file->changes = changes;
+        file->recount = false;
+    }
+    return code;
+}
+
 enum error_code spool_file_usage(struct spool_file *file, struct spool_usage *usage,
                                  struct error *err)
 {
@@ -583,6 +620,9 @@ enum error_code spool_file_usage(struct spool_file *file, struct spool_usage *us
         usage->bytes = (sqlite3_column_int64(pages, 0) - sqlite3_column_int64(pages, 1)) *
                        sqlite3_column_int64(pages, 2);
     code = end_reading(file, pages, status, err);
+    if (code == ERROR_NONE)
+        code = count_dead_letters(file, err);
+    usage->dead_letters = file->dead_letters;
 
     usage->file_bytes = file_size(file->path, "") + file_size(file->path, "-wal");
     struct statvfs disk;

@@ -88,6 +88,7 @@ struct spool_usage {
     int64_t bytes;      /* in use in the file */
     int64_t file_bytes; /* on disk, write-ahead log included */
     int64_t free_bytes; /* on the disk, for us */
+    int64_t dead_letters;
 };
 
 /* Quick: may be asked after every transaction. */

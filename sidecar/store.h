@@ -41,6 +41,14 @@ struct store_listing {
     size_t count;
 };
 
+/* What a lane met while it served a request, also what it got over. */
+struct store_tally {
+    uint32_t connects; /* connections made */
+    uint32_t
+        reconnects[DBERROR_CLASS_COUNT]; /* of these: in place of another one, by what ended it */
+    uint32_t errors[DBERROR_CLASS_COUNT];
+};
+
 /* One request to a lane and its answer. The caller owns it, and preallocates it. */
 struct store_request {
     struct batch batch;            /* count 0: just see that the database can be reached, or: */
@@ -52,6 +60,7 @@ struct store_request {
     struct error error;       /* ERROR_NONE: no row waits */
     uint64_t write_us;        /* how long the lane was busy with it */
     uint32_t attempts;        /* transactions that were begun */
+    struct store_tally tally;
     void (*done)(struct store_request *request); /* on the loop thread; the last thing its caller
                                                     does; the request is free to be used again */
     void *owner;

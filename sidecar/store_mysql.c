@@ -58,6 +58,8 @@ struct lane {
     uint64_t connected_ns;
     bool migrated; /* the tables were looked at over this connection */
 
+    enum dberror_class cause; /* of the error that was met last: what a connection is lost by */
+
     /* of the request that it serves */
     uint64_t start_ns;
     struct backoff retries;
@@ -159,11 +161,28 @@ static void describe_error(struct lane *lane, const struct error *err)
     uv_mutex_unlock(&lane->store->lock);
 }
 
+static void count_error(struct lane *lane, const struct db_error *err)
+{
+    lane->cause = err->class;
+    lane->request->tally.errors[err->class]++;
+}
+
+static void count_connect(struct lane *lane)
+{
+    struct store_tally *tally = &lane->request->tally;
+    tally->connects++;
+    if (lane->connected_ns != 0)
+        tally->reconnects[lane->cause]++;
+}
+
 static enum error_code connect_to(struct lane *lane, size_t number, struct db_error *err)
 {
     enum error_code code = db_connect(lane->db, number, err);
-    if (code != ERROR_NONE)
+    if (code != ERROR_NONE) {
+        count_error(lane, err);
         return code;
+    }
+    count_connect(lane);
     lane->host = number;
     lane->connected_ns = uv_hrtime();
     lane->migrated = false;
@@ -211,6 +230,7 @@ static enum error_code lane_connect(struct lane *lane, struct db_error *err)
             return ERROR_NONE;
         LOG(lane->store->logger, INFO, "following the other connections to their host",
             log_string("from", lane_host(lane)->name), log_int("port", lane_host(lane)->port));
+        lane->cause = DBERROR_ELSEWHERE;
         db_close(lane->db);
     }
     return connect_to_any(lane, err);
@@ -283,7 +303,10 @@ static enum error_code lane_write(void *context, struct row *const *rows, size_t
         if (code != ERROR_NONE)
             return code;
         code = lane_try(lane, rows, count, err);
-        if (code == ERROR_NONE || !may_try_again(lane, err))
+        if (code == ERROR_NONE)
+            return code;
+        count_error(lane, err);
+        if (!may_try_again(lane, err))
             return code;
     }
 }
@@ -295,6 +318,7 @@ static void lane_serve(struct lane *lane)
     lane->retries = (struct backoff){.first_ms = RETRY_FIRST_MS, .ceiling_ms = RETRY_CEILING_MS};
     lane->reconnects = 0;
     request->attempts = 0;
+    request->tally = (struct store_tally){0};
     if (request->batch.count > 0) {
         isolate_batch(request, lane_write, lane);
     } else {

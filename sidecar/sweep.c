@@ -131,12 +131,18 @@ static void finish(struct sweep *sweep)
     buffer_init(&sweep->listing.uids, LISTING_LIMIT);
 }
 
+static void count(struct sweep *sweep, enum metrics_sweep result)
+{
+    sweep->settings.metrics->sweeps[result]++;
+}
+
 static void note_mark(struct sweep *sweep, uint64_t connection, size_t scope,
                       const struct watch_result *result, int64_t now_us)
 {
     struct text version = text_from(result->version);
     uint64_t since;
     if (!version_is_valid(version) || text_is(version, "0")) {
+        count(sweep, METRICS_SWEEP_INVALID);
         LOG(sweep->settings.logger, WARN,
             "a mark without a valid resourceVersion: nothing is swept",
             log_string("kind", result->kind), log_string("api_version", result->api_version),
@@ -144,6 +150,7 @@ static void note_mark(struct sweep *sweep, uint64_t connection, size_t scope,
         return;
     }
     if (!snapshot_mark(sweep->snapshot, connection, scope, &since)) {
+        count(sweep, METRICS_SWEEP_INCOMPLETE);
         LOG(sweep->settings.logger, WARN, "the snapshot is not whole: nothing is swept",
             log_string("kind", result->kind), log_string("api_version", result->api_version));
         return;
@@ -179,6 +186,8 @@ static bool has_cluster(struct sweep *sweep, const struct watch_result *result)
 {
     if (sweep->settings.cluster_id[0] != '\0')
         return true;
+    if (result->initial_events_end)
+        count(sweep, METRICS_SWEEP_NO_CLUSTER);
     if (result->initial_events_end && !sweep->said_no_cluster) {
         sweep->said_no_cluster = true;
         LOG(sweep->settings.logger, WARN,
@@ -243,6 +252,7 @@ static bool has_vanished(const struct sweep *sweep, struct text uid)
 static void ask_again_later(struct sweep *sweep)
 {
     struct mark *mark = &sweep->marks[sweep->scope];
+    count(sweep, METRICS_SWEEP_FAILED);
     if (sweep->ending) {
         LOG(sweep->settings.logger, WARN, "a snapshot was not swept: the store could not be asked",
             log_string("kind", scope_kind(sweep->scope)),
@@ -267,6 +277,7 @@ static bool brake(struct sweep *sweep)
     size_t alive = sweep->listing.count;
     if (alive <= BRAKE_FROM || sweep->vanished <= alive / 2)
         return false;
+    count(sweep, METRICS_SWEEP_REFUSED);
     LOG(sweep->settings.logger, ERROR,
         "sweep refused: it would close more than half of the live rows; if the snapshot is right, "
         "close them by hand",
@@ -303,6 +314,7 @@ static void close_piece(struct sweep *sweep)
     dispatch_wake(sweep->settings.dispatch);
     if (sweep->rest.length > 0)
         return;
+    count(sweep, METRICS_SWEEP_DONE);
     LOG(sweep->settings.logger, INFO, "swept", log_string("kind", scope_kind(sweep->scope)),
         log_string("api_group", scope_group(sweep->scope)),
         log_int("alive", (int64_t)sweep->listing.count),

@@ -4,6 +4,7 @@
 
 #include "lib/error.h"
 #include "lib/ledger.h"
+#include "lib/metrics.h"
 #include "lib/outbox.h"
 #include "lib/watch.h"
 #include "sidecar/dispatch.h"
@@ -19,6 +20,7 @@ struct sweep_settings {
     const char *namespace;  /* that is swept; "": all */
     struct outbox *outbox;
     struct ledger *ledger;
+    struct metrics *metrics;
     struct dispatch *dispatch;
     struct logger *logger;
 };

@@ -155,6 +155,9 @@ static void answer(struct fake_store *fake, struct store_request *request)
     if (request->listing != NULL && request->error.code == ERROR_NONE)
         list_alive(fake, request->listing);
     request->attempts = 1;
+    request->tally = (struct store_tally){.connects = fake->requests == 1};
+    if (request->error.code != ERROR_NONE)
+        request->tally.errors[request->class]++;
     request->write_us = 1;
     fake->busy[request->batch.lane] = false;
     request->done(request);

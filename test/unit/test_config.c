@@ -491,6 +491,7 @@ static void test_show_prints_values_that_can_be_read_again(void **state)
                         "SPOOL_DIR=\n"
                         "SPOOL_MAX_BYTES=1GiB\n"
                         "SHUTDOWN_GRACE_MS=20000\n"
+                        "HTTP_LISTEN=\n"
                         "LOG_SUMMARY_MS=60000\n"
                         "LOG_LEVEL=info\n"
                         "LOG_FORMAT=json\n");

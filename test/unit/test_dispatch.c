@@ -23,6 +23,7 @@ struct world {
     struct fake_store fake;
     struct outbox *outbox;
     struct ledger ledger;
+    struct metrics metrics;
     struct logger *logger;
     struct dispatch *dispatch;
     unsigned drained, stopped, closed, answered, answered_well, progressed;
@@ -87,6 +88,7 @@ static void make_dispatch(struct world *world, uint32_t linger_ms)
         .store = &world->fake.store,
         .outbox = world->outbox,
         .ledger = &world->ledger,
+        .metrics = &world->metrics,
         .logger = world->logger,
         .batch_max_rows = MAX_ROWS,
         .batch_max_bytes = SIZE_MAX,
@@ -109,6 +111,7 @@ static int set_up(void **state)
     assert_int_equal(uv_loop_init(&world->loop), 0);
     uv_timer_init(&world->loop, &world->watchdog);
     uv_timer_init(&world->loop, &world->timer);
+    metrics_init(&world->metrics);
     uv_timer_start(&world->watchdog, on_watchdog, 60000, 0);
     fake_store_init(&world->fake, &world->loop, 1);
     assert_int_equal(outbox_new(&limits, &world->outbox, NULL), ERROR_NONE);
@@ -253,6 +256,60 @@ static void test_a_failed_batch_is_written_later(void **state)
     assert_int_equal(world->ledger.failures, 2);
     assert_int_equal(world->fake.rows_written, 1);
     assert_all_written(world, 1);
+}
+
+static uint64_t observations(const struct histogram *histogram)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i <= histogram->bounds->count; i++)
+        sum += histogram->counts[i];
+    return sum;
+}
+
+static void test_batches_and_lags_are_measured(void **state)
+{
+    struct world *world = *state;
+    const struct metrics *metrics = &world->metrics;
+    make_dispatch(world, 20);
+    put_many(world, MAX_ROWS - 1);
+    wait_for(world, &world->progressed, 1);
+    assert_int_equal(observations(&metrics->batch_rows), 1);
+    assert_int_equal(metrics->batch_rows.sum, MAX_ROWS - 1);
+    assert_int_equal(observations(&metrics->commit_us), 1);
+    assert_int_equal(observations(&metrics->lag_us), MAX_ROWS - 1);
+    assert_int_equal(metrics->database_connects, 1);
+}
+
+static void test_what_is_not_written_has_no_lag(void **state)
+{
+    struct world *world = *state;
+    const struct metrics *metrics = &world->metrics;
+    make_dispatch(world, 0);
+    fake_store_fail(&world->fake, 1, 1, DBERROR_RETRY);
+    fake_store_refuse(&world->fake, "bad");
+    put(world, "bad", "1");
+    wait_for(world, &world->progressed, 1);
+    assert_int_equal(metrics->database_errors[DBERROR_RETRY], 1);
+    assert_int_equal(observations(&metrics->commit_us), 0);
+    wait_for(world, &world->progressed, 2);
+    assert_string_equal(world->refused, "bad ");
+    assert_int_equal(observations(&metrics->lag_us), 0);
+}
+
+static void test_it_is_up_once_every_lane_was_answered_well(void **state)
+{
+    struct world *world = *state;
+    make_dispatch(world, 0);
+    assert_false(dispatch_is_up(world->dispatch));
+    fake_store_fail(&world->fake, 2, 2, DBERROR_RETRY);
+    dispatch_start(world->dispatch);
+    wait_for(world, &world->progressed, 1);
+    assert_true(dispatch_is_up(world->dispatch));
+    put(world, "a", "1");
+    wait_for(world, &world->progressed, 2);
+    assert_false(dispatch_is_up(world->dispatch));
+    wait_for(world, &world->progressed, 3);
+    assert_true(dispatch_is_up(world->dispatch));
 }
 
 static void on_time(uv_timer_t *timer)
@@ -437,6 +494,9 @@ int main(void)
         TEST(test_a_full_batch_does_not_wait_for_more),
         TEST(test_what_came_during_a_write_goes_at_once),
         TEST(test_a_failed_batch_is_written_later),
+        TEST(test_batches_and_lags_are_measured),
+        TEST(test_what_is_not_written_has_no_lag),
+        TEST(test_it_is_up_once_every_lane_was_answered_well),
         TEST(test_failures_are_not_hurried),
         TEST(test_a_retry_cuts_the_back_off_short),
         TEST(test_a_packet_that_is_too_large_is_halved),

@@ -85,6 +85,15 @@ static void open_spool(struct world *world)
     assert_int_equal(spool_new(&world->loop, &settings, &world->spool, NULL), ERROR_NONE);
 }
 
+/* Until there is nothing to read, or no room for it. */
+static enum spool_loading load(struct world *world)
+{
+    enum spool_loading loading;
+    while ((loading = spool_load(world->spool)) == SPOOL_OPENING || loading == SPOOL_MORE)
+        uv_run(&world->loop, loading == SPOOL_OPENING ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    return loading;
+}
+
 static void close_spool(struct world *world)
 {
     spool_close(world->spool, on_closed, world);
@@ -109,7 +118,7 @@ static int set_up(void **state)
     world->max_rows = 1000;
     world->max_bytes = INT64_MAX;
     open_spool(world);
-    assert_int_equal(spool_load(world->spool), SPOOL_LOADED);
+    assert_int_equal(load(world), SPOOL_LOADED);
     *state = world;
     return 0;
 }
@@ -284,7 +293,7 @@ static void test_the_next_process_reads_it_back(void **state)
     flush(world);
     close_spool(world);
     open_spool(world);
-    assert_int_equal(spool_load(world->spool), SPOOL_LOADED);
+    assert_int_equal(load(world), SPOOL_LOADED);
     assert_int_equal(outbox_counts(world->outbox).pending, 2);
     assert_int_equal(outbox_oldest_us(world->outbox), 7);
     assert_int_equal(world->ledger.rows[0].received, 4);
@@ -309,12 +318,12 @@ static void test_reading_back_stops_at_the_bound_of_memory(void **state)
     close_spool(world);
     world->max_rows = 100;
     open_spool(world);
-    assert_int_equal(spool_load(world->spool), SPOOL_MORE);
+    assert_int_equal(load(world), SPOOL_WAITS);
     assert_in_range(outbox_counts(world->outbox).pending, 100, 1200);
-    assert_int_equal(spool_load(world->spool), SPOOL_MORE);
+    assert_int_equal(load(world), SPOOL_WAITS);
     assert_true(ledger_balances(&world->ledger, world->outbox));
     unsigned rounds = 0;
-    while (spool_load(world->spool) != SPOOL_LOADED) {
+    while (load(world) != SPOOL_LOADED) {
         while (outbox_counts(world->outbox).pending > 0)
             write_all(world);
         assert_true(++rounds < 100);
@@ -367,10 +376,10 @@ static void test_a_spool_that_another_one_has_is_read_once_it_is_free(void **sta
     char quarantined[ERROR_TEXT_SIZE];
     assert_int_equal(spool_file_open(world->directory, &other, quarantined, NULL), ERROR_NONE);
     open_spool(world);
-    assert_int_equal(spool_load(world->spool), SPOOL_SHUT);
+    assert_int_equal(load(world), SPOOL_SHUT);
     put(world, "a", "1", 0); /* older than what is on disk */
     put(world, "b", "1", 0);
-    assert_int_equal(spool_load(world->spool), SPOOL_SHUT);
+    assert_int_equal(load(world), SPOOL_SHUT);
     assert_false(is_safe(world));
     spool_file_close(other);
     flush(world); /* the process ends before it tries again */
@@ -387,7 +396,7 @@ static void test_a_flush_without_a_directory_says_that_nothing_is_stored(void **
     memcpy(directory, world->directory, sizeof(directory));
     snprintf(world->directory, sizeof(world->directory), "/nowhere/at/all");
     open_spool(world);
-    assert_int_equal(spool_load(world->spool), SPOOL_SHUT);
+    assert_int_equal(load(world), SPOOL_SHUT);
     put(world, "a", "1", 0);
     flush(world);
     assert_false(world->stored);
@@ -401,7 +410,7 @@ static void fill(struct world *world)
     close_spool(world);
     world->max_bytes = 256 << 10;
     open_spool(world);
-    assert_int_equal(spool_load(world->spool), SPOOL_LOADED);
+    assert_int_equal(load(world), SPOOL_LOADED);
     assert_false(spool_is_full(world->spool));
     for (unsigned i = 0; i < 1500; i++) {
         char uid[16];
@@ -453,7 +462,7 @@ static void test_notes_are_there_in_the_next_process(void **state)
     close_spool(world);
     open_spool(world);
     assert_string_equal(spool_note(world->spool, "watched/pods"), "");
-    assert_int_equal(spool_load(world->spool), SPOOL_LOADED);
+    assert_int_equal(load(world), SPOOL_LOADED);
     assert_string_equal(spool_note(world->spool, "watched/pods"), "13");
 }
 
@@ -465,7 +474,7 @@ static void test_note_that_was_set_before_the_spool_was_read_is_the_newer_one(vo
     close_spool(world);
     open_spool(world);
     spool_set_note(world->spool, "watched/pods", "20");
-    assert_int_equal(spool_load(world->spool), SPOOL_LOADED);
+    assert_int_equal(load(world), SPOOL_LOADED);
     assert_string_equal(spool_note(world->spool, "watched/pods"), "20");
 }
 

@@ -24,6 +24,7 @@ struct world {
     struct fake_store fake;
     struct outbox *outbox;
     struct ledger ledger;
+    struct metrics metrics;
     struct logger *logger;
     struct dispatch *dispatch;
     struct sweep *sweep;
@@ -73,6 +74,7 @@ static void make_dispatch(struct world *world)
         .store = &world->fake.store,
         .outbox = world->outbox,
         .ledger = &world->ledger,
+        .metrics = &world->metrics,
         .logger = world->logger,
         .batch_max_rows = 1000,
         .batch_max_bytes = SIZE_MAX,
@@ -95,6 +97,7 @@ static int set_up(void **state)
     assert_int_equal(uv_loop_init(&world->loop), 0);
     uv_timer_init(&world->loop, &world->watchdog);
     uv_timer_start(&world->watchdog, on_watchdog, 60000, 0);
+    metrics_init(&world->metrics);
     fake_store_init(&world->fake, &world->loop, 1);
     assert_int_equal(outbox_new(&limits, &world->outbox, NULL), ERROR_NONE);
     make_dispatch(world);
@@ -102,6 +105,7 @@ static int set_up(void **state)
         .cluster_id = "blue",
         .outbox = world->outbox,
         .ledger = &world->ledger,
+        .metrics = &world->metrics,
         .dispatch = world->dispatch,
         .logger = world->logger,
     };

@@ -1,0 +1,15 @@
+/* process: what this process uses of the machine. */
+#ifndef SIDECAR_PROCESS_H
+#define SIDECAR_PROCESS_H
+
+/* NAN where the system does not tell. */
+struct process_usage {
+    double cpu_seconds;
+    double resident_bytes;
+    double open_fds;
+    double max_fds;
+};
+
+struct process_usage process_usage(void);
+
+#endif
