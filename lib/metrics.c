@@ -114,7 +114,7 @@ struct label_values {
 
 /* Without values: a label of an info metric, which brings its own. */
 static const struct label_values labels[] = {
-    [LABEL_TYPE] = {"type", WATCH_TYPE_COUNT, type_value},
+    [LABEL_TYPE] = {"type", WATCH_TYPE_COUNT, type_value, false},
     [LABEL_KIND] = {"kind", METRICS_MAX_KINDS, kind_value, false},
     [LABEL_API_GROUP] = {"api_group", METRICS_MAX_KINDS, group_value, true},
     [LABEL_FATE] = {"fate", WATCH_FATE_COUNT, fate_value, false},
