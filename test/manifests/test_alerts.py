@@ -52,6 +52,7 @@ def healthy(pod=POD):
         f"up{{{pod}}}": steady(1),
         metric("source_up", pod): steady(1),
         metric("source_paused", pod): steady(0),
+        metric("leads", pod): steady(1),
         metric("database_up", pod): steady(1),
         metric("oldest_unwritten_seconds", pod): steady(0),
         metric("rows_total", pod, table="job_info", fate="written"): rising(3),
@@ -70,6 +71,18 @@ def healthy(pod=POD):
         metric("sweeps_total", pod, result="refused"): steady(0),
         metric("ledger_balanced", pod): steady(1),
         **lags("1", pod),
+    }
+
+
+def standby(pod):
+    """Of one that does not lead: it takes nothing in, and so has nothing to write."""
+    return {
+        **healthy(pod),
+        metric("leads", pod): steady(0),
+        metric("source_up", pod): steady(0),
+        metric("rows_total", pod, table="job_info", fate="written"): steady(0),
+        metric("rows_total", pod, table="replica_info", fate="written"): steady(0),
+        **{name: steady(0) for name in lags("1", pod)},
     }
 
 
@@ -113,6 +126,10 @@ CASES = [
     Case("no stream in either of two", {"KubedlShipperSourceDown"},
          {**healthy(OTHER), metric("source_up"): steady(0), metric("source_up", OTHER): steady(0)}),
     Case("a stream in one of two", set(), {**healthy(OTHER), metric("source_up", OTHER): steady(0)}),
+    Case("a standby", set(), standby(OTHER)),
+    Case("a standby without a database", set(),
+         {**standby(OTHER), metric("database_up", OTHER): steady(0)}),
+    Case("standbys only", {"KubedlShipperSourceDown"}, {**standby(POD), **standby(OTHER)}),
     Case("streams that come and go", set(), {metric("source_up"): then(*[steady(0, 5), steady(1, 1)] * 30)}),
 
     Case("database away for 10 minutes", {"KubedlShipperStuck"}, OUTAGE, "71m"),

@@ -1,6 +1,7 @@
 """KubeDL's pod with the sidecar, in every combination of the components."""
 
 import copy
+import re
 
 import kinds
 import settings
@@ -158,6 +159,46 @@ def test_the_sidecar_has_no_token_that_it_does_not_use(pod):
     """Something that is mounted in the token's place keeps the token out."""
     masked = any(mount["mountPath"] == TOKEN for mount in pod.sidecar["volumeMounts"])
     assert masked == (pod.env["EVENT_SOURCE"]["value"] != "kube:")
+
+
+@in_every_combination
+def test_probes_ask_the_program_where_it_listens(pod):
+    (port,) = pod.sidecar["ports"]
+    assert pod.env["HTTP_LISTEN"]["value"] == f":{port['containerPort']}"
+    for probe, path in (("startupProbe", "/readyz"), ("readinessProbe", "/readyz"),
+                        ("livenessProbe", "/livez")):
+        assert pod.sidecar[probe]["httpGet"] == {"path": path, "port": port["name"]}
+
+
+@in_every_combination
+def test_a_port_has_a_name_and_a_number_of_its_own(pod):
+    ports = [port for container in pod.all_containers.values() for port in container.get("ports", [])]
+    assert len({port["name"] for port in ports}) == len(ports)
+    assert len({port["containerPort"] for port in ports}) == len(ports)
+    assert all(len(port["name"]) <= 15 for port in ports)
+
+
+@in_every_combination
+def test_there_is_time_to_read_back_a_full_spool(pod):
+    probe = pod.sidecar["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 300
+
+
+@in_every_combination
+def test_prometheus_finds_the_port(pod, components):
+    monitors = pod.of_kind("PodMonitor")
+    assert len(monitors) == ("monitoring" in components)
+    for monitor in monitors:
+        (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+        (port,) = pod.sidecar["ports"]
+        assert (endpoint["port"], endpoint["path"]) == (port["name"], "/metrics")
+        labels = pod.template["metadata"]["labels"]
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
+        # The operator makes the label "job" of these, and the alerts ask for it.
+        job = f'job="{monitor["metadata"]["namespace"]}/{monitor["metadata"]["name"]}"'
+        (rules,) = pod.of_kind("PrometheusRule")
+        asked = re.findall(r'job="[^"]*"', str(rules["spec"]))
+        assert asked and set(asked) == {job}
 
 
 @in_every_combination
