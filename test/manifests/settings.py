@@ -47,7 +47,7 @@ def bytes_of(size):
 
 
 def value_of(variable):
-    """What Kubernetes sets a variable to; None if it may be missing, and is."""
+    """What Kubernetes sets a variable to."""
     if "value" in variable:
         return variable["value"]
     reference = variable["valueFrom"]["secretKeyRef"]
