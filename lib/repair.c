@@ -1,7 +1,9 @@
 /* repair: the rules, and the statements that are made from them (see repair.h).
  *
  * In the texts, `old` is the row that may be wrong. What stands in brackets needs columns that KubeDL
- * does not make, and is left out where the tables do not have them yet. @ is the condition that `slice` is in the slice. */
+ * does not make, and is left out where the tables do not have them yet. @ stands for the condition
+ * that `slice` is within the bounds on the id.
+ */
 #include "lib/repair.h"
 
 #include <string.h>
