@@ -142,6 +142,18 @@ def new_sidecar(database, directory):
 
 
 @pytest.fixture
+def serving(new_sidecar, directory):
+    """serving(NAME=value, ...) starts a sidecar that listens for events on directory / "events.sock",
+    and for HTTP (harness/web.py)."""
+
+    def start(**settings):
+        return new_sidecar(**{"EVENT_SOURCE": f"unix-listen:{directory / 'events.sock'}",
+                              "HTTP_LISTEN": "127.0.0.1:0", **settings}).start()
+
+    return start
+
+
+@pytest.fixture
 def ship(new_sidecar, directory):
     """ship(lines, NAME=value, ...) runs a sidecar over its standard input, to its end."""
 

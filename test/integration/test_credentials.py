@@ -75,21 +75,6 @@ def change_password(server, database, password):
     server.query(f"ALTER USER {database.user}@'%%' IDENTIFIED BY %s", (password,))
 
 
-def kill_connections(server, database):
-    """Of the account; all of them are gone afterwards."""
-    def none_left():
-        left = server.query("SELECT id FROM information_schema.processlist WHERE user = %s",
-                            (database.user,))
-        for row in left:
-            try:
-                server.query(f"KILL {row['id']}")
-            except Exception:  # it is gone already
-                pass
-        return not left
-
-    until(none_left, "the connections are gone")
-
-
 def connection_ids(server, database):
     return {row["id"] for row in server.query(
         "SELECT id FROM information_schema.processlist WHERE user = %s", (database.user,))}
@@ -121,7 +106,7 @@ def test_a_password_that_is_rotated_is_used_when_the_connection_is_lost(
         new = "n3w " + database.password
         secret.write(user=database.user, password=new)
         change_password(server, database, new)
-        kill_connections(server, database)
+        database.kill_connections()
         socket.sendall(job(2))
         sidecar.wait_until_written(2)
     assert sidecar.stop() == 0

@@ -326,6 +326,20 @@ class Database:
         with self.server.connect(database=self.name) as connection, connection.cursor() as cursor:
             cursor.executemany(sql, rows)
 
+    def kill_connections(self):
+        """Those of its account; all of them are gone afterwards."""
+        def none_left():
+            left = self.server.query("SELECT id FROM information_schema.processlist"
+                                     " WHERE user = %s", (self.user,))
+            for row in left:
+                try:
+                    self.server.query(f"KILL {row['id']}")
+                except pymysql.Error:
+                    pass  # it is gone already
+            return not left
+
+        until(none_left, "the connections are gone")
+
     def has_table(self, table):
         return bool(
             self.query(
