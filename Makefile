@@ -10,6 +10,7 @@
 #   test/fault/test_*.c                      the same, with malloc, calloc and realloc wrapped
 #   test/fuzz/fuzz_*.c                       libFuzzer targets; elsewhere they replay their corpus
 #   test/integration/check/*_check.c         cmocka programs that need a database; pytest runs them
+#   test/bench/*.c               programs that measure
 #   other .c files in these directories      helpers that any of these may use
 
 VERSION_BASE := 0.1.0
@@ -73,9 +74,12 @@ FUZZ_TARGETS := $(call programs,$(wildcard test/fuzz/fuzz_*.c))
 TESTS := $(PLAIN_TESTS) $(FAULT_TESTS) $(FUZZ_TARGETS)
 CHECKS := $(call programs,$(wildcard test/integration/check/*_check.c))
 
+MEASURES := $(call programs,$(wildcard test/bench/*.c))
+
 TEST_OBJECTS := $(call objects,$(wildcard test/*/*.c test/integration/check/*.c))
 REPLAY_OBJECT := $(OUT)/test/fuzz/replay.o
-HELPER_OBJECTS := $(filter-out $(TESTS:%=%.o) $(CHECKS:%=%.o) $(REPLAY_OBJECT),$(TEST_OBJECTS))
+HELPER_OBJECTS := $(filter-out $(TESTS:%=%.o) $(CHECKS:%=%.o) $(MEASURES:%=%.o) \
+	$(REPLAY_OBJECT),$(TEST_OBJECTS))
 
 OBJECTS := $(LIB_OBJECTS) $(SIDECAR_OBJECTS) $(MAIN_OBJECT) $(TEST_OBJECTS)
 ARCHIVES := $(OUT)/helpers.a $(OUT)/sidecar.a $(OUT)/lib.a
@@ -89,7 +93,7 @@ SHIPPER ?= $(abspath $(OUT)/kubedl-shipper)
 # ---- Debian packages ---------------------------------------------------------------------------
 
 # The groups are listed in .ci/deps. When all is there, a check takes some milliseconds.
-DEPS := build test check mysql galera image
+DEPS := build test check mysql galera image bench
 
 .PHONY: deps $(DEPS:%=deps-%)
 
@@ -121,7 +125,7 @@ ifeq ($(VARIANT),release)
 all: $(BUILD)/kubedl-shipper
 endif
 
-tests: $(TESTS) $(CHECKS) ## build the test programs
+tests: $(TESTS) $(CHECKS) $(MEASURES) ## build the test programs
 
 $(BUILD)/kubedl-shipper: $(BUILD)/release/kubedl-shipper
 	$(Q)ln -sfn release/kubedl-shipper $@
@@ -149,6 +153,10 @@ $(OUT)/sidecar/main.o: $(OUT)/version
 $(PLAIN_TESTS) $(CHECKS): %: %.o $(ARCHIVES)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ -lcmocka $(PACKAGES_LIBS)
+
+$(MEASURES): %: %.o $(OUT)/lib.a
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ $(PACKAGES_LIBS)
 
 $(FAULT_TESTS): %: %.o $(ARCHIVES)
 	$(call say,LD,$@)
@@ -212,15 +220,16 @@ test-manifests: all | deps-test ## what manifests/ renders to, in every combinat
 	SHIPPER='$(SHIPPER)' $(PYTEST) --numprocesses=$(WORKERS) -q test/manifests $(ARGS)
 
 # pytest finds the program in SHIPPER and the *_check programs in CHECKS.
-INTEGRATION = SHIPPER='$(SHIPPER)' CHECKS='$(abspath $(OUT)/test/integration/check)' $(PYTEST)
+INTEGRATION = SHIPPER='$(SHIPPER)' CHECKS='$(abspath $(OUT)/test/integration/check)' \
+	DECODE='$(abspath $(OUT)/test/bench/decode)' $(PYTEST)
 
 # As many tests at a time as there are processors, each worker with a server of its own.
 WORKERS ?= $(shell nproc)
 
-integration: all $(CHECKS) | deps-test ## the program and a private MariaDB (ARGS='-k name': pytest's)
+integration: all $(CHECKS) $(MEASURES) | deps-test ## the program and a private MariaDB (ARGS='-k name': pytest's)
 	$(INTEGRATION) --numprocesses=$(WORKERS) test/integration $(ARGS)
 
-test-mysql: all $(CHECKS) | deps-test deps-mysql ## the integration tests against Oracle MySQL
+test-mysql: all $(CHECKS) $(MEASURES) | deps-test deps-mysql ## the integration tests against Oracle MySQL
 	$(INTEGRATION) --server=mysql test/integration $(ARGS)
 
 test-galera: all | deps-test deps-galera ## a cluster of three nodes loses its writer, then its quorum
@@ -267,6 +276,23 @@ fuzz-run: $(FUZZ_TARGETS)
 		$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
 			-artifact_prefix=$(BUILD)/fuzz/$$name- $$found test/fuzz/corpus/$$name; \
 	done
+
+# ---- speed -------------------------------------------------------------------------------------
+
+# One run says what the machine gives just now: let it have nothing else to do.
+MEASURE = SHIPPER='$(SHIPPER)' DECODE='$(abspath $(OUT)/test/bench/decode)' \
+	PYTHONDONTWRITEBYTECODE=1 $(PYTHON) test/bench
+
+.PHONY: bench bench-instructions bench-baseline
+
+bench: all $(MEASURES) | deps-test deps-check deps-bench ## speed, into README.md (BENCH_QUICK=1, BENCH_DB=mysql)
+	$(MEASURE)/bench.py '$(BUILD)/bench'
+
+bench-instructions: $(MEASURES) | deps-test deps-check ## instructions per event, against test/bench/baseline
+	$(MEASURE)/instructions.py $(MEASURES)
+
+bench-baseline: $(MEASURES) | deps-test deps-check ## write test/bench/baseline
+	$(MEASURE)/instructions.py $(MEASURES) write
 
 # ---- source checks -----------------------------------------------------------------------------
 

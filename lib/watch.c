@@ -85,8 +85,7 @@ static bool keep_replicas(struct json *json, const struct kind *kind)
     return json_keep(json, base, resources_paths);
 }
 
-/* Tells the reader what is looked at of a document; all else need not be made a tree of. */
-static bool keep_what_is_read(struct json *json)
+bool watch_keep(struct json *json)
 {
     bool kept = json_keep(json, "", event_paths) && json_keep(json, "items", no_paths) &&
                 json_keep(json, "", any_object_paths) && json_keep(json, "", object_paths) &&
@@ -111,7 +110,7 @@ enum error_code watch_new(const struct watch_settings *settings, struct watch **
     enum error_code code =
         job_converter_init(&watch->job, settings->region, settings->cluster_id, err);
     watch->json = json_new();
-    if (code == ERROR_NONE && (watch->json == NULL || !keep_what_is_read(watch->json)))
+    if (code == ERROR_NONE && (watch->json == NULL || !watch_keep(watch->json)))
         code = error_set(err, ERROR_NOMEM, "no memory for a reader of JSON");
     if (code != ERROR_NONE) {
         watch_free(watch);

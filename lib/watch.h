@@ -6,6 +6,7 @@
 #define LIB_WATCH_H
 
 #include "lib/error.h"
+#include "lib/json.h"
 #include "lib/row.h"
 #include "lib/text.h"
 
@@ -66,6 +67,9 @@ struct watch_settings {     /* the texts are borrowed for the decoder's life */
 };
 
 struct watch; /* the decoder: settings and memory that is used again for each line */
+
+/* Tells a reader to keep of a document what is looked at here. False: no memory. */
+bool watch_keep(struct json *json) MUST_CHECK;
 
 enum error_code watch_new(const struct watch_settings *settings, struct watch **watch,
                           struct error *err) MUST_CHECK;
