@@ -108,7 +108,7 @@ const json_value *json_member(const json_value *value, const char *key)
     if (!json_is_object(value))
         return NULL;
     for (const cJSON *member = value->child; member != NULL; member = member->next) {
-        if (strcmp(member->string, key) == 0)
+        if (member->string[0] == key[0] && strcmp(member->string, key) == 0)
             found = member;
     }
     return cJSON_IsNull(found) ? NULL : found;

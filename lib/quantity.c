@@ -43,6 +43,12 @@ static const struct named_suffix suffixes[] = {
 #define NANOS_IN_ONE 1000000000
 #define EXBI         60 /* the largest exponent of 2 that has a suffix */
 
+/* By their exponents; the largest one that is a factor for wide_multiply_add(), and a divisor. */
+static const uint32_t powers_of_ten[] = {1,      10,      100,      1000,      10000,
+                                         100000, 1000000, 10000000, 100000000, 1000000000};
+#define MAX_POWER_OF_TEN 9
+#define MAX_POWER_OF_TWO 30
+
 /* Any exponent beyond it is as good as this one: too large, or so small that it is rounded up. */
 #define EXPONENT_LIMIT 1000000
 
@@ -167,34 +173,50 @@ static bool is_kept_verbatim(const struct parts *parts, const struct suffix *suf
            last_three != 0;
 }
 
+static int at_most(int value, int bound)
+{
+    return value < bound ? value : bound;
+}
+
 /* *magnitude *= 10^exponent; what is left of a division is rounded up. False on overflow. */
 static bool scale(struct wide *magnitude, int exponent)
 {
     if (wide_is_zero(magnitude))
         return true;
-    for (; exponent > 0; exponent--) {
-        if (!wide_multiply_add(magnitude, 10, 0))
+    while (exponent > 0) {
+        int step = at_most(exponent, MAX_POWER_OF_TEN);
+        if (!wide_multiply_add(magnitude, powers_of_ten[step], 0))
             return false;
+        exponent -= step;
     }
     bool inexact = false;
-    for (; exponent < 0 && !wide_is_zero(magnitude); exponent++)
-        inexact |= wide_divide(magnitude, 10) != 0;
+    while (exponent < 0 && !wide_is_zero(magnitude)) {
+        int step = at_most(-exponent, MAX_POWER_OF_TEN);
+        inexact |= wide_divide(magnitude, powers_of_ten[step]) != 0;
+        exponent += step;
+    }
     return !inexact || wide_multiply_add(magnitude, 1, 1);
 }
 
 /* The value without its sign. */
 static bool evaluate(const struct parts *parts, const struct suffix *suffix, struct wide *nano)
 {
+    size_t count = digit_count(parts);
     *nano = wide_from(0);
-    for (size_t i = 0; i < digit_count(parts); i++) {
-        if (!wide_multiply_add(nano, 10, (uint32_t)digit(parts, i)))
+    for (size_t i = 0; i < count;) {
+        uint32_t digits = 0;
+        size_t end = count - i < MAX_POWER_OF_TEN ? count : i + MAX_POWER_OF_TEN;
+        uint32_t factor = powers_of_ten[end - i];
+        for (; i < end; i++)
+            digits = digits * 10 + (uint32_t)digit(parts, i);
+        if (!wide_multiply_add(nano, factor, digits))
             return false;
     }
     int exponent = -(int)parts->fraction.length - NANO;
     if (suffix->family != QUANTITY_BINARY_SI)
         return scale(nano, exponent + suffix->exponent);
-    for (int i = 0; i < suffix->exponent; i += 10) {
-        if (!wide_multiply_add(nano, 1024, 0))
+    for (int left = suffix->exponent; left > 0; left -= MAX_POWER_OF_TWO) {
+        if (!wide_multiply_add(nano, UINT32_C(1) << at_most(left, MAX_POWER_OF_TWO), 0))
             return false;
     }
     return scale(nano, exponent);

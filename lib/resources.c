@@ -96,9 +96,9 @@ static void append_quantity(struct buffer *out, struct text name,
     buffer_append_char(out, '"');
 }
 
-/* Appends `"name":{...}`, or nothing if there is nothing in it. */
-static bool append_list(struct members *members, struct object *object, const char *name,
-                        const char *separator, struct buffer *out)
+/* Appends the opening, `"name":{`, and the rest of the object, or nothing if nothing is in it. */
+static bool append_list(struct members *members, struct object *object, const char *opening,
+                        struct buffer *out)
 {
     bool open = false;
     size_t run;
@@ -109,10 +109,7 @@ static bool append_list(struct members *members, struct object *object, const ch
         run = run_length(members, i);
         if (!add_up(object, &members->items[i], run, &total))
             continue;
-        if (open)
-            buffer_append_char(out, ',');
-        else
-            buffer_appendf(out, "%s\"%s\":{", separator, name);
+        buffer_append_string(out, open ? "," : opening);
         append_quantity(out, members->items[i].key, &total);
         open = true;
     }
@@ -130,7 +127,8 @@ void resources_append(struct resources *resources, struct object *object,
     collect(resources, object, object_list(object, pod_spec, "initContainers"), FIRST_INIT_GROUP);
 
     buffer_append_char(out, '{');
-    bool limited = append_list(&resources->limits, object, "limits", "", out);
-    (void)append_list(&resources->requests, object, "requests", limited ? "," : "", out);
+    bool limited = append_list(&resources->limits, object, "\"limits\":{", out);
+    (void)append_list(&resources->requests, object, limited ? ",\"requests\":{" : "\"requests\":{",
+                      out);
     buffer_append_char(out, '}');
 }
