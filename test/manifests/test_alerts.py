@@ -1,6 +1,7 @@
 """Each alert fires when it should, and not when it should not: in promtool, over made-up series."""
 
 import re
+import subprocess
 from dataclasses import dataclass, field
 
 import metrics
@@ -222,6 +223,15 @@ def test_each_alert_says_what_to_do():
         file, anchor = rule["annotations"]["runbook"].split("#")
         headings = re.findall(r"^#+ (.*)", (ROOT / file).read_text(), re.MULTILINE)
         assert anchor == name.lower() and name in headings
+
+
+def test_alerts_name_commands_that_there_are(program):
+    usage = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+    named = {command for rule in promtool.alerts().values()
+             for command in re.findall(r"`kubedl-shipper ([^`]+)`", rule["annotations"]["description"])}
+    assert named
+    for command in named:
+        assert f"  {command} " in usage
 
 
 def test_alerts_look_at_metrics_that_there_are(program):
