@@ -24,4 +24,11 @@ int command_pods(const struct config *config, int count, char **arguments);
 /* [OPTION]...: mends rows that KubeDL's writer has left wrong. */
 int command_repair(const struct config *config, int count, char **arguments);
 
+/* [--json]: says what is wrong with the settings and with all that they name, and what to do.
+ * problems: what config_load() found, a line for each; where there are any, *config is not looked at.
+ * 0: all is well; CHECK_WARNED: nothing but warnings; EXIT_FAILED; EXIT_USAGE: a setting or argument
+ * is wrong. */
+enum { CHECK_WARNED = 3 };
+int command_check(const struct config *config, struct text problems, int count, char **arguments);
+
 #endif

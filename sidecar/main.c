@@ -58,6 +58,7 @@ static const char usage[] =
     "MySQL tables of KubeDL.\n"
     "\n"
     "  (no command)            run as a sidecar\n"
+    "  check [--json]          look at all that has to be right, and say what to do\n"
     "  audit                   print what became of every document; exit status 1\n"
     "                          if it does not add up\n"
     "  dead-letters list       rows that the database refused\n"
@@ -84,7 +85,8 @@ static int print_help(void)
     config_help(&out);
     buffer_append_string(&out, "\n"
                                "Exit status: 0 all is written or in the spool; 1 something went\n"
-                               "wrong (the log says what); 2 a setting or argument is wrong.\n");
+                               "wrong (the log says what); 2 a setting or argument is wrong;\n"
+                               "3 check has nothing but warnings.\n");
     return print(&out, stdout);
 }
 
@@ -117,28 +119,28 @@ static int print_metrics_table(void)
     return print(&out, stdout);
 }
 
-/* Reads and checks all settings; tells every one that is wrong. */
-static bool load(struct config *config)
+/* Reads and checks all settings; *problems has a line for every one that is wrong. The password is not
+ * in the environment any more, then. */
+static bool load(struct config *config, struct buffer *problems)
 {
-    struct buffer problems;
-    buffer_init(&problems, OUTPUT_LIMIT);
-    enum error_code code = config_load(config, from_environment, NULL, &problems);
+    buffer_init(problems, OUTPUT_LIMIT);
+    enum error_code code = config_load(config, from_environment, NULL, problems);
     struct error err;
     if (config->event_source[0] != '\0' &&
         source_check(config->event_source, config, &err) != ERROR_NONE) {
-        buffer_appendf(&problems, "EVENT_SOURCE: %s\n", err.text);
+        buffer_appendf(problems, "EVENT_SOURCE: %s\n", err.text);
         code = ERROR_OPERATOR;
     } else if (config->leader != LEADER_NONE && !source_may_stand_by(config->event_source)) {
-        buffer_append_string(&problems,
+        buffer_append_string(problems,
                              "LEADER: a standby opens no source, but the producer of this "
                              "EVENT_SOURCE waits for it: leave LEADER out\n");
         code = ERROR_OPERATOR;
     }
     if (config->http_listen[0] != '\0' && http_check(config->http_listen, &err) != ERROR_NONE) {
-        buffer_appendf(&problems, "HTTP_LISTEN: %s\n", err.text);
+        buffer_appendf(problems, "HTTP_LISTEN: %s\n", err.text);
         code = ERROR_OPERATOR;
     }
-    print(&problems, stderr);
+    wipe_variable("MYSQL_PASSWORD");
     return code == ERROR_NONE;
 }
 
@@ -163,6 +165,18 @@ static int run(const struct config *config, int count, char **arguments)
     }
     int status = run_sidecar(config, &(struct run_options){.version = SHIPPER_VERSION});
     db_library_fini();
+    return status;
+}
+
+/* Also with wrong settings: to say what is wrong is what it is for. */
+static int check(int count, char **arguments)
+{
+    struct config config;
+    struct buffer problems;
+    (void)load(&config, &problems);
+    int status = command_check(&config, buffer_text(&problems), count, arguments);
+    buffer_fini(&problems);
+    explicit_bzero(&config, sizeof(config));
     return status;
 }
 
@@ -224,15 +238,18 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], printers[i].name) == 0)
             return printers[i].print();
     }
+    if (argc >= 2 && strcmp(argv[1], "check") == 0)
+        return check(argc - 2, argv + 2);
     const struct command *command = find_command(argc, argv);
     if (command == NULL) {
         fprintf(stderr, "kubedl-shipper: unknown arguments: see kubedl-shipper --help\n");
         return EXIT_USAGE;
     }
     struct config config;
+    struct buffer problems;
     int status = EXIT_USAGE;
-    bool good = load(&config);
-    wipe_variable("MYSQL_PASSWORD");
+    bool good = load(&config, &problems);
+    print(&problems, stderr);
     if (good)
         status = argc > 2 ? command->execute(&config, argc - 2, argv + 2)
                           : command->execute(&config, 0, NULL);

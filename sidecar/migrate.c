@@ -45,11 +45,6 @@
 /* Makes the first statement for a DBA. */
 #define DBA_USE "SELECT CONCAT('USE `', REPLACE(DATABASE(), '`', '``'), '`')"
 
-/* A DBA's session is not set up like ours. Zero dates must not stop an ALTER TABLE, and TIMESTAMP
- * columns become UTC. */
-#define DBA_SESSION                                                                                \
-    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'"
-
 struct migrator {
     struct db *db;
     struct logger *logger;
@@ -213,7 +208,8 @@ static void log_rest_for_dba(struct migrator *migrator, const struct migration *
     if (db_query(migrator->db, TEXT(DBA_USE), on_use, migrator, &err) != ERROR_NONE)
         LOG(migrator->logger, WARN, "the database does not tell its name",
             log_string("error", err.error.text));
-    LOG(migrator->logger, INFO, "statement for your DBA", log_string("statement", DBA_SESSION));
+    LOG(migrator->logger, INFO, "statement for your DBA",
+        log_string("statement", MIGRATE_DBA_SESSION));
     for (size_t i = from; i < migration->count; i++)
         LOG(migrator->logger, INFO, "statement for your DBA",
             log_string("table", migration->steps[i].table),
