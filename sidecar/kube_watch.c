@@ -270,7 +270,9 @@ static void log_ending(struct kube_watch *watch, const struct ending *ending,
                        const struct reflector_step *step)
 {
     const struct kube_resource *resource = &watch->reflector.resource;
-    const struct report *report = &reports[step->outcome];
+    static const struct report no_answer = {LOG_LEVEL_WARN, "no answer from the API server"};
+    bool is_answered = watch->answer.status != 0;
+    const struct report *report = is_answered ? &reports[step->outcome] : &no_answer;
     bool is_known = step->outcome == REFLECTOR_ABSENT && watch->said_absent;
     watch->said_absent = step->outcome == REFLECTOR_ABSENT ||
                          (watch->said_absent && step->outcome != REFLECTOR_PROCEED);
@@ -496,7 +498,7 @@ static unsigned cost_of(const struct frame_line *line)
 }
 
 /* One step; false if there is nothing to do for now. *cost: what it took. */
-static bool step(struct kube_watch *watch, unsigned *cost)
+static bool advance(struct kube_watch *watch, unsigned *cost)
 {
     *cost = 1;
     if (watch->request == NULL)
@@ -519,7 +521,7 @@ bool kube_watch_serve(struct kube_watch *watch, unsigned *work)
 {
     while (*work > 0 && may_deliver(watch->session)) {
         unsigned cost;
-        bool has_more = step(watch, &cost);
+        bool has_more = advance(watch, &cost);
         *work -= cost < *work ? cost : *work;
         if (!has_more)
             return false;

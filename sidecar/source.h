@@ -71,8 +71,8 @@ struct source {
     void (*acknowledge)(struct source *source, uint64_t connection, uint64_t documents);
 
     /* Takes in nothing more. What producers on a socket have sent until now is still delivered, of
-     * standard input what was read; then finished() is called. Once, after a start that did not
-     * fail; a pause holds it up. */
+     * standard input what was read; an API server keeps what it has for the next process to ask.
+     * Then finished() is called. Once, after a start that did not fail; a pause holds it up. */
     void (*finish)(struct source *source);
 
     /* Stops, closes every handle, frees the source, then calls closed(). Once, in any state. */

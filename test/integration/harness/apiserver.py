@@ -336,7 +336,7 @@ class ApiServer:
         return next(kind for kind, (_, _, known) in KINDS.items() if known == name)
 
     def _discover(self, request):
-        group = request.path.split("/")[2]
+        group = request.path.removeprefix("/apis/").split("/")[0]
         resources = [{"name": name, "namespaced": True, "kind": kind, "verbs": ["list", "watch"]}
                      for kind, (of, _, name) in KINDS.items()
                      if of == group and kind in self.installed]
