@@ -33,9 +33,7 @@ struct ledger_rows {
     LEDGER_ROW_ACCOUNTS(LEDGER_FIELD)
 };
 
-#define LEDGER_ONE(account, help) +1
-enum { LEDGER_ROW_ACCOUNT_COUNT = LEDGER_ROW_ACCOUNTS(LEDGER_ONE) };
-#undef LEDGER_ONE
+#define LEDGER_ROW_ACCOUNT_COUNT (sizeof(struct ledger_rows) / sizeof(uint64_t))
 
 #define LEDGER_COUNTERS(X)                                                                         \
     X(batches, "transactions that were committed")                                                 \

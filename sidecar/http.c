@@ -142,7 +142,7 @@ static enum MHD_Result send_body(struct MHD_Connection *connection, unsigned sta
 {
     struct text text = buffer_text(body);
     struct MHD_Response *response = MHD_create_response_from_buffer(
-        text.length, text.length > 0 ? (void *)(uintptr_t)text.data : NULL, MHD_RESPMEM_MUST_COPY);
+        text.length, (char *)text.data, MHD_RESPMEM_MUST_COPY); /* which only reads it */
     if (response == NULL)
         return MHD_NO; /* the connection is closed */
     enum MHD_Result result = MHD_NO;
@@ -482,12 +482,11 @@ static int listen_on_address(const struct address *address)
 
 static unsigned port_of(int fd)
 {
-    struct sockaddr_storage own = {0};
-    socklen_t length = sizeof(own);
-    if (getsockname(fd, (struct sockaddr *)&own, &length) != 0)
+    struct address own = {.v6 = {0}};
+    socklen_t length = sizeof(own.v6);
+    if (getsockname(fd, &own.any, &length) != 0)
         return 0;
-    return ntohs(own.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&own)->sin6_port
-                                           : ((struct sockaddr_in *)&own)->sin_port);
+    return ntohs(own.any.sa_family == AF_INET6 ? own.v6.sin6_port : own.v4.sin_port);
 }
 
 static enum error_code start_listening(struct http *http, struct error *err)
