@@ -140,7 +140,7 @@ class Container(Sidecar):
 
     def kill(self):
         if self.poll() is None:
-            subprocess.run(self._crun("delete", "--force", self.id), check=True)
+            subprocess.run(self._crun("kill", self.id, "KILL"), check=True)
             self.wait()
 
     def _crun(self, command, *arguments):
