@@ -1,11 +1,13 @@
 """The program in its container: nothing that it needs is missing, and it needs no rights."""
 
 import os
+from urllib.request import urlopen
 
 import pytest
 
 from harness import expected, producer, stream
 from harness.nameserver import Nameserver
+from harness.server import free_port
 from harness.wait import until
 
 NAME = "stream-a"
@@ -148,6 +150,17 @@ def test_people_have_the_commands_in_the_container(new_container, volumes, tls_d
         audit = container.execute("kubedl-shipper", "audit")
         assert audit.returncode == 0, audit.stdout
         assert str(len(stream.lines(NAME))) in audit.stdout
+    assert container.stop(GRACE_SECONDS) == 0
+
+
+def test_probes_and_metrics_are_served(new_container, tls_database):
+    port = free_port()
+    container = new_container(**settings(tls_database, HTTP_LISTEN=f"127.0.0.1:{port}"),
+                              files=in_hosts()).start()
+    container.wait_for_record("connected")
+    for path in ("livez", "readyz", "metrics"):
+        with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=60) as answer:
+            assert answer.status == 200 and answer.read(), path
     assert container.stop(GRACE_SECONDS) == 0
 
 
