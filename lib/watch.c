@@ -38,8 +38,8 @@ struct watch {
 
 #define NAME(fate, name, ...)         [WATCH_##fate] = name,
 #define CLASS(fate, name, class, ...) [WATCH_##fate] = WATCH_CLASS_##class,
-#define TYPE_NAME(type, name, text)   [WATCH_TYPE_##type] = name,
-#define TYPE_TEXT(type, name, text)   [WATCH_TYPE_##type] = text,
+#define TYPE_NAME(type, name, ...)    [WATCH_TYPE_##type] = name,
+#define TYPE_TEXT(type, name, text)   [WATCH_TYPE_##type] = (text),
 
 const char *watch_fate_name(enum watch_fate fate)
 {
