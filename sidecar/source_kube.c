@@ -28,7 +28,7 @@
 #include <string.h>
 
 #define MAX_RESOURCES 64
-#define TURN_WORK     256 /* documents and reads in one round of the loop: some milliseconds of work */
+#define TURN_WORK     128 /* documents and reads in one round of the loop: some milliseconds of work */
 
 struct source_kube {
     struct source source; /* first: the memory that is freed */
