@@ -283,7 +283,7 @@ static bool read_string(struct pass *pass, bool is_key, struct text *text)
 
 static bool read_text(struct pass *pass)
 {
-    struct text text;
+    struct text text = TEXT("");
     return read_string(pass, false, &text) && add_text(pass, cJSON_String, text);
 }
 
@@ -381,7 +381,7 @@ static bool read_key(struct pass *pass, bool *value_next)
         pass->mask = &mask_whole;
         *value_next = true;
     }
-    struct text key;
+    struct text key = TEXT("");
     if (!read_string(pass, true, &key))
         return false;
     if (skip_space(pass) != ':')

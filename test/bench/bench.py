@@ -40,13 +40,14 @@ class Sizes:
 
 
 class Figures:
-    """Names and the values of their rounds."""
+    """Names and the values of their rounds; each is shown as it comes, since a run takes minutes."""
 
     def __init__(self):
         self.values = {}
 
     def add(self, name, value):
         self.values.setdefault(name, []).append(value)
+        print(f"{name}: {value:.2f}", file=sys.stderr)
 
     def median(self, name):
         return statistics.median(self.values[name])
