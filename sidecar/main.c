@@ -204,19 +204,20 @@ struct command {
     const char *name;
     int (*execute)(const struct config *config, int count, char **arguments);
     bool takes_arguments;
+    bool explains_itself; /* with --help alone it only prints, and needs no settings */
 };
 
 static const struct command commands[] = {
-    {"--check-config", check_config, false},
-    {"audit", command_audit, false},
-    {"dead-letters", command_dead_letters, true},
-    {"jobs", command_jobs, true},
-    {"pods", command_pods, true},
-    {"repair", command_repair, true},
-    {"replay", replay, true},
+    {"--check-config", check_config, false, false},
+    {"audit", command_audit, false, false},
+    {"dead-letters", command_dead_letters, true, false},
+    {"jobs", command_jobs, true, true},
+    {"pods", command_pods, true, true},
+    {"repair", command_repair, true, true},
+    {"replay", replay, true, false},
 };
 
-static const struct command sidecar = {"", run, false};
+static const struct command sidecar = {"", run, false, false};
 
 static const struct command *find_command(int argc, char **argv)
 {
@@ -245,7 +246,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "kubedl-shipper: unknown arguments: see kubedl-shipper --help\n");
         return EXIT_USAGE;
     }
-    struct config config;
+    struct config config = {0};
+    if (command->explains_itself && argc == 3 && strcmp(argv[2], "--help") == 0)
+        return command->execute(&config, argc - 2, argv + 2);
     struct buffer problems;
     int status = EXIT_USAGE;
     bool good = load(&config, &problems);

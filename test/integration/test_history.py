@@ -184,14 +184,6 @@ def test_wrong_arguments(run, arguments):
     assert f"see kubedl-shipper {arguments[0]} --help" in result.stderr
 
 
-def test_help(run):
-    for name in ("jobs", "pods"):
-        result = run(name, "--help")
-        assert result.returncode == 0
-        assert result.stdout.startswith(f"Usage: kubedl-shipper {name}")
-        assert all(len(line) < 80 for line in result.stdout.splitlines())
-
-
 @pytest.fixture
 def many(ship, database):
     ship([line(events.added(events.job("u-new", name="newest", creationTimestamp=ago(minutes=1))))])

@@ -36,6 +36,14 @@ def test_help_names_every_setting():
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("command", ["jobs", "pods", "repair"])
+def test_help_of_a_command_needs_no_settings(command):
+    result = program.run(command, "--help")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"Usage: kubedl-shipper {command}")
+    assert all(len(line) < 80 for line in result.stdout.splitlines())
+
+
 @pytest.mark.parametrize("arguments", [["--verbose"], ["file"], ["--help", "--version"], [""]])
 def test_unknown_arguments(arguments):
     result = program.run(*arguments)
