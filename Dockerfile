@@ -1,9 +1,9 @@
 # The container image. `make image` builds it; `docker build .` does, too.
 #
-# The final stage is what image/collect puts together, and nothing else: no shell, no package manager,
+# The final stage is what .ci/image/collect puts together, and nothing else: no shell, no package manager,
 # nothing that the program's user can write. No line here names an architecture.
 
-# Debian from bookworm on, or a copy of it; image/base makes one without a registry.
+# Debian from bookworm on, or a copy of it; .ci/image/base makes one without a registry.
 ARG BASE=debian:bookworm
 
 FROM ${BASE} AS build
@@ -22,9 +22,9 @@ COPY lib lib
 COPY sidecar sidecar
 ARG VERSION=
 RUN make -j"$(nproc)" ${VERSION:+VERSION="$VERSION"} && strip build/release/kubedl-shipper
-COPY image/collect image/collect
+COPY .ci/image/collect .ci/image/collect
 ARG SOURCE_DATE_EPOCH=0
-RUN image/collect build/release/kubedl-shipper /image
+RUN .ci/image/collect build/release/kubedl-shipper /image
 
 FROM scratch
 COPY --from=build /image /

@@ -338,7 +338,7 @@ ARCHIVE ?= $(BUILD)/image.tar
 
 image: ## build the container image with docker or buildah (IMAGE=name PLATFORM=linux/arm64 ...)
 	$(Q)IMAGE='$(IMAGE)' ARCHIVE='$(ARCHIVE)' VERSION='$(VERSION)' REVISION='$(REVISION)' \
-		SOURCE='$(SOURCE)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' image/build
+		SOURCE='$(SOURCE)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' .ci/image/build
 
 # The tests ask no registry, and see the image that buildah makes.
 image-test image-test-mysql: export BUILDER := buildah

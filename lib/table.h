@@ -2,7 +2,7 @@
  * all made from it.
  *
  * To add a column: one line in JOB_COLUMNS or POD_COLUMNS here, and one line in its converter
- * (lib/job.c or lib/pod.c). To add a table: one list, one struct table, one converter. */
+ * (lib/job.c or lib/pod.c), which also lists the paths of what it reads. To add a table: one list, one struct table, one converter. */
 #ifndef LIB_TABLE_H
 #define LIB_TABLE_H
 

@@ -16,7 +16,8 @@ SCRIPT = ROOT / "test" / "readme"
 
 # A column of the pods: the node that the pod is bound to.
 COLUMN = '    X(NODE, "node_name", TEXT, 253, LAST_KNOWN, NULL) \\\n'
-CONVERTER = ("        [POD_NODE] = node_name(object),\n")
+PATH = '    "spec nodeName",\n'
+CONVERTER = "        [POD_NODE] = node_name(object),\n"
 READER = """static struct cell node_name(struct object *object)
 {
     const json_value *spec = object_child(object, object->root, "spec");
@@ -53,6 +54,8 @@ def add_column(tree):
     header.write_text(f"{head}#define POD_COLUMNS(X){first}\n{COLUMN}{rest}")
     converter = tree / "lib" / "pod.c"
     text = converter.read_text()
+    text = text.replace("const char *const pod_paths[] = {\n",
+                        "const char *const pod_paths[] = {\n" + PATH, 1)
     place = text.index("        [POD_NAME] = ")
     text = text[:place] + CONVERTER + text[place:]
     place = text.index("enum error_code pod_convert(")
