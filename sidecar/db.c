@@ -26,6 +26,7 @@
 #include "sidecar/credentials.h"
 #include "sidecar/session.h"
 
+#include <errmsg.h>
 #include <mysql.h>
 
 #include <stdio.h>
@@ -73,7 +74,9 @@ struct value {
 struct db {
     const struct config *config;
     bool only_reads;
-    MYSQL *mysql; /* NULL: not connected */
+    MYSQL *mysql;                    /* NULL: not connected */
+    bool offers_tls;                 /* the server that was connected to last */
+    bool is_plain[CONFIG_MAX_HOSTS]; /* those that offered none */
     struct db_server server;
     struct writer *writers;
     MYSQL_BIND *binds;    /* [MAX_PARAMETERS] */
@@ -349,6 +352,7 @@ static enum error_code log_in(struct db *db, const struct config_host *host,
         mysql_real_connect(db->mysql, name, credentials->user, credentials->password,
                            db->config->mysql_db_name, host->port, unix_socket, 0) != NULL;
     wipe_password(db->mysql);
+    db->offers_tls = (db->mysql->server_capabilities & CLIENT_SSL) != 0;
     return connected ? ERROR_NONE : fail_connection(db, err, DBERROR_CONNECTING, "connecting");
 }
 
@@ -360,30 +364,54 @@ static enum error_code check_tls(struct db *db, enum ssl_mode mode, struct db_er
     return db_error_set(err, DBERROR_OPERATOR, "connecting: the connection came about without TLS");
 }
 
-static enum error_code open_connection(struct db *db, const struct config_host *host,
-                                       struct db_error *err)
+static enum error_code try_mode(struct db *db, const struct config_host *host,
+                                const struct credentials *credentials, enum ssl_mode mode,
+                                struct db_error *err)
 {
-    static const char what[] = "connecting";
+    db_close(db);
+    db->mysql = mysql_init(NULL);
+    if (db->mysql == NULL || !set_options(db->mysql, db->config, host) ||
+        !set_tls_options(db->mysql, db->config, mode))
+        return no_memory(err, "connecting");
+    enum error_code code = log_in(db, host, credentials, err);
+    return code == ERROR_NONE ? check_tls(db, mode, err) : code;
+}
+
+/* With TLS, and without it only where the server offers none. Never half of both: libmariadb would take
+ * a connection that was to be TLS for safe, and send MySQL's caching_sha2 log-in the password as it is.
+ * What a server offers is remembered, since one that is hung up on time and again blocks its client. */
+static enum error_code try_preferred(struct db *db, size_t number,
+                                     const struct credentials *credentials, struct db_error *err)
+{
+    const struct config_host *host = &db->config->hosts[number];
+    enum error_code code;
+    if (db->is_plain[number]) {
+        code = try_mode(db, host, credentials, SSL_MODE_DISABLED, err);
+        if (!db->offers_tls)
+            return code;
+    }
+    code = try_mode(db, host, credentials, SSL_MODE_REQUIRED, err);
+    db->is_plain[number] =
+        code != ERROR_NONE && err->number == CR_SSL_CONNECTION_ERROR && !db->offers_tls;
+    return db->is_plain[number] ? try_mode(db, host, credentials, SSL_MODE_DISABLED, err) : code;
+}
+
+static enum error_code open_connection(struct db *db, size_t number, struct db_error *err)
+{
     const struct config *config = db->config;
+    const struct config_host *host = &config->hosts[number];
     const enum ssl_mode mode = effective_ssl_mode(config, host);
     struct credentials credentials;
     struct error why;
     if (credentials_read(config, &credentials, &why) != ERROR_NONE)
         return db_error_set(err, DBERROR_OPERATOR, "%s", why.text);
-    db->mysql = mysql_init(NULL);
-    enum error_code code = ERROR_NONE;
-    if (db->mysql == NULL || !set_options(db->mysql, config, host) ||
-        !set_tls_options(db->mysql, config, mode))
-        code = no_memory(err, what);
-    else
-        code = log_in(db, host, &credentials, err);
+    enum error_code code = mode == SSL_MODE_PREFERRED ? try_preferred(db, number, &credentials, err)
+                                                      : try_mode(db, host, &credentials, mode, err);
     credentials_wipe(&credentials);
-    if (code == ERROR_NONE)
-        code = check_tls(db, mode, err);
     if (code != ERROR_NONE)
         return code;
     if (!publish_socket(db, (int)mysql_get_socket(db->mysql)))
-        return db_error_set(err, DBERROR_RECONNECT, "%s: aborted", what);
+        return db_error_set(err, DBERROR_RECONNECT, "connecting: aborted");
     return ERROR_NONE;
 }
 
@@ -404,7 +432,7 @@ enum error_code db_connect(struct db *db, size_t host, struct db_error *err)
 {
     const struct config_host *target = &db->config->hosts[host];
     db_close(db);
-    enum error_code code = publish_socket(db, -1) ? open_connection(db, target, err)
+    enum error_code code = publish_socket(db, -1) ? open_connection(db, host, err)
                                                   : db_error_set(err, DBERROR_RECONNECT, "aborted");
     if (code == ERROR_NONE)
         code = session_set_up(db, timeout_seconds(db->config->db_timeout_ms), db->only_reads,

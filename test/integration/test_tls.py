@@ -1,9 +1,13 @@
 """TLS to the database: each mode takes what it says it takes, and never less."""
 
+import shutil
+
 import pymysql
 import pytest
 
+from harness import events, producer
 from harness.certificates import Authority
+from harness.stream import line
 from harness.stripper import Stripper
 from harness.wait import until
 
@@ -72,6 +76,29 @@ def test_a_server_without_tls(mode, outcome, database, authority):
         assert "MYSQL_SSL_MODE" in why(record)
     else:
         assert not is_tls(record)
+
+
+@pytest.fixture
+def certified(server, tls_certificate, authority):
+    """certified(): the server that had no TLS is started with it."""
+    yield lambda: (server.stop(), server.use_certificate(tls_certificate, authority),
+                   server.start())
+    server.stop()
+    shutil.rmtree(server.tls)
+    server.start()
+
+
+def test_a_server_that_gets_tls_is_preferred_with_it(new_sidecar, directory, database, certified):
+    path = directory / "events.sock"
+    sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}", DB_CONNECTIONS=1).start()
+    assert not is_tls(sidecar.wait_for_record(CONNECTED))
+    certified()
+    with producer.connect(path) as connection:
+        connection.sendall(line(events.added(events.job("u-1"))))
+        until(lambda: is_tls(sidecar.wait_for_record(CONNECTED)), sidecar.log_tail)
+    sidecar.wait_until_written(1)
+    assert sidecar.stop() == 0
+    assert database.count("job_info") == 1
 
 
 @pytest.mark.parametrize("mode", MODES[1:])
