@@ -93,6 +93,7 @@ struct run {
     enum phase phase;
     bool loading; /* the spool is still to be read back */
     bool loaded;  /* it was, or can't be for now */
+    bool drained; /* DRAINING: all is written but what is still to be read back */
     bool leads;   /* or there is no LEADER */
     bool opened;  /* the source */
     int exit_status;
@@ -270,23 +271,35 @@ static void on_grace_over(uv_timer_t *timer)
     stop(timer->data);
 }
 
-/* All rows are written: the snapshots that ended meanwhile are swept, piece by piece, which may make
- * more rows. */
+static void on_drained(void *context);
+
+static void drain_dispatch(struct run *run)
+{
+    run->drained = false;
+    dispatch_drain(run->dispatch, on_drained, run);
+}
+
+/* All rows are written. What is still to be read back from the spool is waited for; the snapshots that
+ * ended meanwhile are swept, piece by piece, which may make more rows. */
 static void on_drained(void *context)
 {
     struct run *run = context;
+    run->drained = !run->loaded;
+    if (run->drained)
+        return;
     sweep_tick(run->sweep);
-    if (sweep_is_idle(run->sweep))
+    struct outbox_counts counts = outbox_counts(run->outbox);
+    if (sweep_is_idle(run->sweep) && counts.pending + counts.in_flight == 0)
         stop(run);
     else
-        dispatch_drain(run->dispatch, on_drained, run);
+        drain_dispatch(run);
 }
 
 static void on_source_closed(void *context)
 {
     struct run *run = context;
     if (run->phase == PHASE_DRAINING)
-        dispatch_drain(run->dispatch, on_drained, run);
+        drain_dispatch(run);
 }
 
 static void drain(struct run *run)
@@ -406,6 +419,8 @@ static void load(struct run *run)
         return;
     run->loaded = true;
     open_when_due(run);
+    if (run->drained)
+        drain_dispatch(run);
 }
 
 static void on_leads(void *context)
@@ -427,8 +442,7 @@ static void on_yields(void *context)
 
 static bool may_load(const struct run *run)
 {
-    return run->loading &&
-           (run->phase == PHASE_RUNNING || (run->opened && run->phase < PHASE_STOPPING));
+    return run->loading && run->phase < PHASE_STOPPING;
 }
 
 static void on_load(uv_idle_t *loader)
@@ -462,7 +476,7 @@ static void on_tick(uv_timer_t *timer)
 static void on_progress(void *context)
 {
     struct run *run = context;
-    if (run->loading && run->phase == PHASE_RUNNING)
+    if (may_load(run))
         load(run);
     else
         intake_progress(run->intake);

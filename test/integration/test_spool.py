@@ -67,9 +67,10 @@ def holds(spool, wanted):
 
 
 def drain(spooling, spool):
-    """The sidecar's next life, with the database there again: all that is spooled is written."""
+    """The sidecar's next life, with the database there again: all that is spooled is written. It
+    listens once it has read it back."""
     sidecar = spooling(SHUTDOWN_GRACE_MS=60000)
-    sidecar.wait_for_record("started")
+    producer.connect(sidecar.settings["EVENT_SOURCE"].removeprefix("unix-listen:")).close()
     assert sidecar.stop() == 0
     assert sidecar.records("stopped", pending=0, balanced="yes"), sidecar.log_tail()
     assert spool.records() == {}
