@@ -37,12 +37,13 @@ static const json_value *find_controller(struct object *object)
     return NULL;
 }
 
-/* KubeDL looks at the name of the kind only (difference 18). API servers always say the apiVersion. */
+/* KubeDL looks at the name of the kind only. So do we where the API group is none that we know. */
 static const struct kind *find_kind(struct object *object, const json_value *controller)
 {
     struct text api_version = object_text(object, controller, "apiVersion");
-    struct text kind = object_text(object, controller, "kind");
-    return api_version.length > 0 ? kind_find_api(api_version, kind) : kind_find(kind);
+    struct text name = object_text(object, controller, "kind");
+    const struct kind *kind = kind_find_api(api_version, name);
+    return kind != NULL ? kind : kind_find(name);
 }
 
 /* True if the pod has both labels; *owner gets what there is. */

@@ -626,7 +626,7 @@ def test_token_is_replaced(new_secure_api, in_cluster, account, database):
     api.tokens[:] = ["second-token"]
     with api.stopped():
         api.put(pod("b"))
-    sidecar.wait_for_record("the API server does not accept the token", resource="pods")
+    sidecar.wait_for_record("the API server does not accept the token")
     (account / "token").write_text("second-token\n")
     wait_for(database, sidecar, pods=uids("ab"))
     assert "second-token" not in sidecar.log_text()

@@ -125,11 +125,11 @@ static void test_the_controller_decides_whose_a_pod_is(void **state)
     "'training.kubeflow.org/job-name':'j','training.kubeflow.org/replica-type':'worker',"          \
     "'training.kubeflow.org/replica-index':'0'}"
 
-static void test_difference_18_the_api_group_of_the_controller_counts(void **state)
+static void test_a_controller_of_an_unknown_api_group_counts_by_its_kind(void **state)
 {
     check_fate(*state, "ADDED", LABELS OWNER_OF("training.kubedl.io/v9", "TFJob"), WATCH_ROW);
-    check_fate(*state, "ADDED", LABELS OWNER_OF("example.org/v1", "TFJob"), WATCH_FOREIGN_POD);
-    check_fate(*state, "ADDED", LABELS OWNER_OF("v1", "TFJob"), WATCH_FOREIGN_POD);
+    check_fate(*state, "ADDED", LABELS OWNER_OF("example.org/v1", "TFJob"), WATCH_ROW);
+    check_fate(*state, "ADDED", LABELS OWNER_OF("example.org/v1", "ReplicaSet"), WATCH_FOREIGN_POD);
 }
 
 static void test_pods_of_kubeflow_have_labels_of_their_own(void **state)
@@ -608,7 +608,7 @@ int main(void)
         decoding_test(test_a_pod_with_nothing_but_its_owner),
         decoding_test_with_settings(test_region_and_cluster_come_from_the_settings),
         decoding_test(test_the_controller_decides_whose_a_pod_is),
-        decoding_test(test_difference_18_the_api_group_of_the_controller_counts),
+        decoding_test(test_a_controller_of_an_unknown_api_group_counts_by_its_kind),
         decoding_test(test_pods_of_kubeflow_have_labels_of_their_own),
         decoding_test(test_main_container_is_that_of_the_kind_in_its_group),
         decoding_test(test_a_live_pod_without_labels_or_job_uid_is_foreign),
