@@ -16,8 +16,8 @@
  * Stop, in the order of enum phase; each step ends in a callback that begins the next one:
  *   FINISHING  the source takes nothing more in, and delivers what        SIGTERM, SIGINT
  *              producers have sent until now
- *   DRAINING   the source is closed; what the outbox holds is written     source finished, failed
- *                                                                         start
+ *   DRAINING   the source is closed; what the outbox holds is written,    source finished, failed
+ *              and what is still being read back from the spool           start
  *   STOPPING   running writes are aborted; what waits goes to the spool   drained, grace over, or
  *                                                                         a second signal
  *   CLOSING    everything is closed; the loop ends empty
