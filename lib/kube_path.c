@@ -61,11 +61,11 @@ static void append_objects(struct buffer *out, const struct kube_resource *resou
 }
 
 void kube_path_list(struct buffer *out, const struct kube_resource *resource,
-                    const struct kube_selection *selection, bool paged, const char *next_page)
+                    const struct kube_selection *selection, unsigned limit, const char *next_page)
 {
     append_objects(out, resource, selection, "pretty=false");
-    if (paged)
-        buffer_appendf(out, "&limit=%d", KUBE_PAGE_OBJECTS);
+    if (limit > 0)
+        buffer_appendf(out, "&limit=%u", limit);
     if (next_page[0] != '\0') {
         buffer_append_string(out, "&continue=");
         append_escaped(out, next_page);

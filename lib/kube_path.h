@@ -39,9 +39,10 @@ void kube_path_cluster(struct buffer *out);
 /* Which resources the group has. */
 void kube_path_discovery(struct buffer *out, const struct kube_resource *resource);
 
-/* The objects; next_page: the last page's token, "" at first. paged: not all in one answer. */
+/* The objects; limit: how many of them in one answer, 0: all. next_page: the last page's token, "" at
+ * first. */
 void kube_path_list(struct buffer *out, const struct kube_resource *resource,
-                    const struct kube_selection *selection, bool paged, const char *next_page);
+                    const struct kube_selection *selection, unsigned limit, const char *next_page);
 
 /* The objects as events, a mark, then what happens further (WatchList). */
 void kube_path_snapshot(struct buffer *out, const struct kube_resource *resource,

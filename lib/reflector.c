@@ -1,6 +1,8 @@
 /* reflector: the rules by which answers are judged, and the moves that follow. */
 #include "lib/reflector.h"
 
+#include "lib/row.h"
+
 #include <string.h>
 
 #define RETRY_FIRST_MS   500
@@ -18,7 +20,7 @@
 
 #define OF(request) (1U << REFLECTOR_##request)
 #define OBJECTS     (OF(SNAPSHOT) | OF(LIST) | OF(WATCH))
-#define ANY         (OF(IDENTIFY) | OF(DISCOVER) | OBJECTS)
+#define ANY         (OF(IDENTIFY) | OF(DISCOVER) | OBJECTS | OF(CONFIRM))
 
 struct rule {
     unsigned requests;
@@ -31,6 +33,7 @@ static const struct rule rules[] = {
     {ANY, 401, 401, REFLECTOR_UNAUTHORIZED},
     {OF(IDENTIFY), 403, 404, REFLECTOR_ANONYMOUS},
     {OF(DISCOVER), 403, 403, REFLECTOR_PROCEED}, /* the list itself may be allowed */
+    {OF(CONFIRM), 403, 403, REFLECTOR_GONE},     /* it cannot be known */
     {ANY, 403, 403, REFLECTOR_FORBIDDEN},
     {ANY, 404, 404, REFLECTOR_ABSENT},
     {OBJECTS, 410, 410, REFLECTOR_GONE},
@@ -80,6 +83,14 @@ static uint32_t jittered(uint32_t most, uint32_t random)
     return half + (uint32_t)((uint64_t)(most - half) * random >> 32);
 }
 
+/* A list says the newest version, whatever is in it: of one object, and any that is found first. */
+static void append_confirmation(struct buffer *out, const struct kube_resource *resource,
+                                const struct kube_selection *selection)
+{
+    const struct kube_selection any = {selection->namespace, ""};
+    kube_path_list(out, resource, &any, 1, "");
+}
+
 void reflector_path(const struct reflector *reflector, const struct kube_selection *selection,
                     uint32_t random, struct buffer *out)
 {
@@ -96,10 +107,14 @@ void reflector_path(const struct reflector *reflector, const struct kube_selecti
         kube_path_snapshot(out, resource, selection, timeout_s);
         break;
     case REFLECTOR_LIST:
-        kube_path_list(out, resource, selection, !reflector->unpaged, reflector->next_page);
+        kube_path_list(out, resource, selection, reflector->unpaged ? 0 : KUBE_PAGE_OBJECTS,
+                       reflector->next_page);
         break;
     case REFLECTOR_WATCH:
         kube_path_watch(out, resource, selection, reflector->version, timeout_s);
+        break;
+    case REFLECTOR_CONFIRM:
+        append_confirmation(out, resource, selection);
         break;
     }
 }
@@ -130,15 +145,11 @@ static enum reflector_outcome judge_status(enum reflector_request request, int s
     return REFLECTOR_TROUBLE;
 }
 
-/* A watch from a version that the server has not reached yet is silent, without an error. */
-static bool may_wait_for_ever(const struct reflector_answer *answer)
-{
-    return answer->silent && answer->documents == 0;
-}
-
 static enum reflector_outcome judge_watch(const struct reflector_answer *answer)
 {
-    if (answer->error_code == 410 || may_wait_for_ever(answer))
+    if (answer->silent)
+        return REFLECTOR_SILENT;
+    if (answer->error_code == 410)
         return REFLECTOR_GONE;
     if (answer->error_code == 429)
         return REFLECTOR_BUSY;
@@ -157,11 +168,22 @@ static enum reflector_outcome judge_list(const struct reflector_answer *answer)
     return list->next_page[0] != '\0' ? REFLECTOR_PROCEED : REFLECTOR_LISTED;
 }
 
+static enum reflector_outcome judge_confirmation(const struct reflector *reflector,
+                                                 const struct reflector_answer *answer)
+{
+    enum reflector_outcome outcome = judge_list(answer);
+    if (outcome != REFLECTOR_PROCEED && outcome != REFLECTOR_LISTED)
+        return outcome;
+    bool reached =
+        version_compare(text_from(answer->list->version), text_from(reflector->version)) >= 0;
+    return reached ? REFLECTOR_PROCEED : REFLECTOR_GONE;
+}
+
 /* The body of a 200. */
-static enum reflector_outcome judge_body(enum reflector_request request,
+static enum reflector_outcome judge_body(const struct reflector *reflector,
                                          const struct reflector_answer *answer)
 {
-    switch (request) {
+    switch (reflector->request) {
     case REFLECTOR_IDENTIFY:
         return answer->found ? REFLECTOR_IDENTIFIED : REFLECTOR_TROUBLE;
     case REFLECTOR_DISCOVER:
@@ -172,6 +194,8 @@ static enum reflector_outcome judge_body(enum reflector_request request,
         return REFLECTOR_BROKEN; /* its mark makes it a WATCH */
     case REFLECTOR_LIST:
         return judge_list(answer);
+    case REFLECTOR_CONFIRM:
+        return judge_confirmation(reflector, answer);
     case REFLECTOR_WATCH:
         break;
     }
@@ -185,7 +209,7 @@ static enum reflector_outcome judge(const struct reflector *reflector,
         return REFLECTOR_BROKEN;
     if (answer->status != 200)
         return judge_status(reflector->request, answer->status);
-    return answer->is_json ? judge_body(reflector->request, answer) : REFLECTOR_TROUBLE;
+    return answer->is_json ? judge_body(reflector, answer) : REFLECTOR_TROUBLE;
 }
 
 /* ---- moving ----------------------------------------------------------------------------------- */
@@ -220,6 +244,9 @@ static void proceed(struct reflector *reflector, const struct reflector_answer *
         step->ends_chain = true;
     } else if (reflector->request == REFLECTOR_LIST) {
         move_on_in_list(reflector, answer->list);
+    } else if (reflector->request == REFLECTOR_CONFIRM) {
+        reflector->request = REFLECTOR_WATCH;
+        backoff_reset(&reflector->backoff);
     } else if (answer->elapsed_ms < SHORT_WATCH_MS) {
         step->delay_ms = back_off(reflector, random);
     } else {
@@ -267,6 +294,14 @@ static void wait_as_told(struct reflector *reflector, int64_t retry_after_s, uin
     step->delay_ms = own_ms + (told_s > 0 ? (uint32_t)told_s * 1000 : 0);
 }
 
+/* If something had come, the server has reached the version. */
+static void ask_after_silence(struct reflector *reflector, const struct reflector_answer *answer)
+{
+    if (answer->documents == 0)
+        reflector->request = REFLECTOR_CONFIRM;
+    backoff_reset(&reflector->backoff);
+}
+
 /* The same again, but for a snapshot: it cannot be gone on with. */
 static void try_again(struct reflector *reflector, const struct reflector_answer *answer,
                       uint32_t random, struct reflector_step *step)
@@ -298,6 +333,9 @@ struct reflector_step reflector_answered(struct reflector *reflector,
         break;
     case REFLECTOR_ABSENT:
         miss(reflector, random, &step);
+        break;
+    case REFLECTOR_SILENT:
+        ask_after_silence(reflector, answer);
         break;
     case REFLECTOR_GONE:
         list_anew(reflector, random, &step);

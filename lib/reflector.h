@@ -6,8 +6,13 @@
  *      │           LIST, page by page ──────▶ WATCH    ▼
  *      └── 404: not installed                       SNAPSHOT or LIST again
  *
+ *   WATCH ──nothing comes──▶ CONFIRM ──▶ WATCH        from the same version, if the server has reached it;
+ *                                                     else all objects again
+ *
  * A SNAPSHOT is Kubernetes' WatchList: a watch that begins with all objects and then a mark. Servers that
- * do not know it are asked for a LIST. Requests are made one at a time. What a server or a proxy may
+ * do not know it are asked for a LIST. CONFIRM asks which version the server has reached: a watch from one
+ * that is still to come, as after the server was set back, is as silent as one of objects that do not
+ * change. Requests are made one at a time. What a server or a proxy may
  * answer is a table of rules; whatever is not in it is tried again after a back-off.
  *
  * Pure: it says which path is next and, when the answer has ended, how long to wait. */
@@ -28,6 +33,7 @@ enum reflector_request {
     REFLECTOR_SNAPSHOT,
     REFLECTOR_LIST,
     REFLECTOR_WATCH,
+    REFLECTOR_CONFIRM,
 };
 
 struct reflector {
@@ -53,7 +59,7 @@ struct reflector_answer {
     uint64_t documents; /* lines or items that it has brought */
     uint32_t elapsed_ms;
     int64_t retry_after_s;        /* 0: not said */
-    const struct kube_list *list; /* LIST */
+    const struct kube_list *list; /* LIST, CONFIRM */
 };
 
 enum reflector_outcome {
@@ -64,6 +70,7 @@ enum reflector_outcome {
     REFLECTOR_ABSENT,       /* not installed */
     REFLECTOR_FORBIDDEN,    /* an RBAC rule is missing */
     REFLECTOR_UNAUTHORIZED, /* the token is not accepted */
+    REFLECTOR_SILENT,       /* WATCH: nothing has come for too long */
     REFLECTOR_GONE,         /* what has happened since is no longer known: all objects again */
     REFLECTOR_NO_SNAPSHOTS, /* the server does not know them: a list instead */
     REFLECTOR_BUSY,         /* the server wants to be asked later */

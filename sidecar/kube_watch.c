@@ -10,7 +10,8 @@
  *   what has happened is not known     the connection ends; a new one begins with all objects
  *   any more (410, in three forms)
  *   an RBAC rule is missing            logged with what the rule has to allow; tried again
- *   nothing comes for KUBE_SILENCE_MS  the connection to the server may be dead: the request is given up
+ *   nothing comes for KUBE_SILENCE_MS  the connection to the server may be dead: the request is given up; a
+ *                                      watch then goes on from its last version
  *   a kind is not installed            said once, looked for again
  *   no memory to read into             the request is given up, and tried again
  *   the answer is HTML, or no JSON     logged with its beginning; tried again
@@ -241,6 +242,8 @@ static const struct report reports[] = {
     [REFLECTOR_ABSENT] = {LOG_LEVEL_INFO, "kind not installed: looked for again later"},
     [REFLECTOR_FORBIDDEN] = {LOG_LEVEL_ERROR, "forbidden: an RBAC rule is missing"},
     [REFLECTOR_UNAUTHORIZED] = {LOG_LEVEL_ERROR, "the API server does not accept the token"},
+    [REFLECTOR_SILENT] = {LOG_LEVEL_INFO, "nothing happens, or the API server is lost: asking it "
+                                          "again, from where the watch was"},
     [REFLECTOR_GONE] = {LOG_LEVEL_WARN, "the API server no longer knows what has happened since: "
                                         "listing all objects"},
     [REFLECTOR_NO_SNAPSHOTS] =
@@ -255,7 +258,7 @@ static const char *verb_of(enum reflector_request request)
 {
     static const char *const verbs[] = {
         [REFLECTOR_IDENTIFY] = "get",   [REFLECTOR_DISCOVER] = "get", [REFLECTOR_LIST] = "list",
-        [REFLECTOR_SNAPSHOT] = "watch", [REFLECTOR_WATCH] = "watch",
+        [REFLECTOR_SNAPSHOT] = "watch", [REFLECTOR_WATCH] = "watch",  [REFLECTOR_CONFIRM] = "list",
     };
     return verbs[request];
 }
@@ -403,6 +406,7 @@ static enum kube_input input_for(enum reflector_request request, const struct ht
     case REFLECTOR_WATCH:
         return KUBE_INPUT_LINES;
     case REFLECTOR_LIST:
+    case REFLECTOR_CONFIRM:
         return KUBE_INPUT_ITEMS;
     case REFLECTOR_IDENTIFY:
     case REFLECTOR_DISCOVER:
@@ -421,7 +425,7 @@ static bool begin_input(struct kube_watch *watch)
         return false;
     }
     input_init(watch, input_for(watch->reflector.request, &state));
-    if (watch->kind != KUBE_INPUT_WHOLE)
+    if (watch->kind != KUBE_INPUT_WHOLE && watch->reflector.request != REFLECTOR_CONFIRM)
         open_connection(watch);
     return true;
 }
@@ -478,6 +482,8 @@ static void take_event(struct kube_watch *watch, struct text line)
 static void take(struct kube_watch *watch, const struct frame_line *line)
 {
     const struct source_events *events = &watch->session->events;
+    if (watch->reflector.request == REFLECTOR_CONFIRM) /* only what the list says itself counts */
+        return;
     watch->documents++;
     watch->answer.documents++;
     if (line->kind == FRAME_LINE && watch->kind == KUBE_INPUT_LINES) {

@@ -417,6 +417,39 @@ def test_watch_that_falls_silent_is_begun_anew(api, watching, database):
     finish(sidecar)
 
 
+def test_silent_watch_goes_on_where_it_was(api, watching, database):
+    """Nothing happens, and the server sends no bookmarks: no reason to list."""
+    put_pods(api, "ab")
+    sidecar = watching(KUBE_SILENCE_MS=1000)
+    wait_for(database, sidecar, pods=uids("ab"))
+    wait_until_all_listed(sidecar)
+    lists = snapshots(api)
+    until(lambda: len(api.asked("confirm", "pods")) >= 3, "it was silent for some time")
+    gone = api.put(pod("c"))
+    wait_for(database, sidecar, pods=uids("abc"))
+    api.delete(gone)
+    wait_for(database, sidecar, pods=uids("ab"))
+    assert snapshots(api) == lists
+    assert len(sidecar.records("swept", kind="Pod")) == 1
+    assert finish(sidecar)["invalid"] == 0
+
+
+@pytest.mark.parametrize("answer", [faults.PROXY_DOWN, faults.cut_after(40), faults.HTML_AS_SUCCESS,
+                                    faults.refuses(429, Retry_After=1)])
+def test_silence_that_is_not_explained_at_once(answer, api, watching, database):
+    put_pods(api, "a")
+    api.fault("confirm", answer, resource="pods")
+    sidecar = watching(KUBE_SILENCE_MS=1000)
+    wait_for(database, sidecar, pods=uids("a"))
+    wait_until_all_listed(sidecar)
+    lists = snapshots(api)
+    until(lambda: len(api.asked("confirm", "pods")) >= 3, "it is asked again")
+    api.put(pod("b"))
+    wait_for(database, sidecar, pods=uids("ab"))
+    assert snapshots(api) == lists
+    assert finish(sidecar)["invalid"] == 0
+
+
 def test_version_that_the_server_has_not_reached_is_not_waited_for(spool, path, watching, database):
     """It was set back, from a backup say: a watch of a version to come is silent for ever."""
     with ApiServer(path) as api:

@@ -63,13 +63,13 @@ static void test_lists(void **state)
     (void)state;
     struct buffer out;
     begin(&out);
-    kube_path_list(&out, &pods, &all, true, "");
+    kube_path_list(&out, &pods, &all, KUBE_PAGE_OBJECTS, "");
     assert_path(&out, "/api/v1/pods?pretty=false&limit=500");
     begin(&out);
-    kube_path_list(&out, &pods, &all, false, "");
+    kube_path_list(&out, &pods, &all, 0, "");
     assert_path(&out, "/api/v1/pods?pretty=false");
     begin(&out);
-    kube_path_list(&out, &jobs, &some, true, "eyJ2IjoibWV0_-+/=");
+    kube_path_list(&out, &jobs, &some, KUBE_PAGE_OBJECTS, "eyJ2IjoibWV0_-+/=");
     assert_path(&out,
                 "/apis/training.kubedl.io/v1alpha1/namespaces/team-a/tfjobs?pretty=false" SOME_QUERY
                 "&limit=500&continue=eyJ2IjoibWV0_-%2B%2F%3D");

@@ -148,6 +148,65 @@ static void test_resumed_reflector_watches_at_once(void **state)
     assert_path_has(&reflector, "&resourceVersion=4711");
 }
 
+static void answer_silence(struct reflector *reflector)
+{
+    struct reflector_answer silence = good;
+    silence.whole = false;
+    silence.silent = true;
+    silence.documents = 0;
+    struct reflector_step step = reflector_answered(reflector, &silence, MOST);
+    assert_int_equal(step.outcome, REFLECTOR_SILENT);
+    assert_int_equal(step.delay_ms, 0);
+    assert_false(step.ends_chain);
+}
+
+static void test_silent_watch_goes_on_if_the_server_has_reached_its_version(void **state)
+{
+    (void)state;
+    struct reflector reflector;
+    reflector_init(&reflector, &pods, DISCOVERY_MS);
+    reflector_resume(&reflector, "999");
+    static const char *const reached[] = {"999", "1000"};
+    for (size_t i = 0; i < sizeof(reached) / sizeof(reached[0]); i++) {
+        answer_silence(&reflector);
+        assert_path_has(&reflector, "/api/v1/pods?pretty=false&limit=1");
+        const struct kube_list list = page(reached[i], "more");
+        struct reflector_step step = answer_page(&reflector, &list);
+        assert_int_equal(step.outcome, REFLECTOR_PROCEED);
+        assert_int_equal(step.delay_ms, 0);
+        assert_false(step.ends_chain);
+        assert_path_has(&reflector, "&resourceVersion=999");
+    }
+}
+
+static void test_silent_watch_is_of_no_use_if_the_server_was_set_back(void **state)
+{
+    (void)state;
+    struct reflector reflector;
+    reflector_init(&reflector, &pods, DISCOVERY_MS);
+    reflector_resume(&reflector, "1000");
+    answer_silence(&reflector);
+    const struct kube_list list = page("999", "");
+    struct reflector_step step = answer_page(&reflector, &list);
+    assert_int_equal(step.outcome, REFLECTOR_GONE);
+    assert_true(step.ends_chain);
+    assert_path_has(&reflector, "sendInitialEvents=true");
+}
+
+static void test_confirmation_that_breaks_off_is_asked_for_again(void **state)
+{
+    (void)state;
+    struct reflector reflector;
+    reflector_init(&reflector, &pods, DISCOVERY_MS);
+    reflector_resume(&reflector, "1000");
+    answer_silence(&reflector);
+    struct kube_list cut = page("1000", "");
+    cut.whole = false;
+    assert_int_equal(answer_page(&reflector, &cut).outcome, REFLECTOR_BROKEN);
+    assert_int_equal(reflector.request, REFLECTOR_CONFIRM);
+    assert_string_equal(reflector.version, "1000");
+}
+
 static void test_kind_that_is_not_installed_is_looked_for_again(void **state)
 {
     (void)state;
@@ -328,15 +387,45 @@ static const struct answer_case answer_cases[] = {
     {"watch silent from its beginning",
      REFLECTOR_WATCH,
      {JSON_200, .silent = true},
-     REFLECTOR_GONE,
-     REFLECTOR_SNAPSHOT,
-     true},
+     REFLECTOR_SILENT,
+     REFLECTOR_CONFIRM,
+     false},
     {"watch gone silent",
      REFLECTOR_WATCH,
      {JSON_200, .silent = true, .documents = 2},
-     REFLECTOR_BROKEN,
+     REFLECTOR_SILENT,
      REFLECTOR_WATCH,
      false},
+    {"no confirmation: no answer",
+     REFLECTOR_CONFIRM,
+     {.status = 0, .silent = true},
+     REFLECTOR_BROKEN,
+     REFLECTOR_CONFIRM,
+     false},
+    {"no confirmation: proxy away",
+     REFLECTOR_CONFIRM,
+     {.status = 500},
+     REFLECTOR_TROUBLE,
+     REFLECTOR_CONFIRM,
+     false},
+    {"no confirmation: busy",
+     REFLECTOR_CONFIRM,
+     {.status = 429, .is_json = true},
+     REFLECTOR_BUSY,
+     REFLECTOR_CONFIRM,
+     false},
+    {"no confirmation: only watching is allowed",
+     REFLECTOR_CONFIRM,
+     {.status = 403, .is_json = true},
+     REFLECTOR_GONE,
+     REFLECTOR_SNAPSHOT,
+     true},
+    {"no confirmation: uninstalled",
+     REFLECTOR_CONFIRM,
+     {.status = 404},
+     REFLECTOR_ABSENT,
+     REFLECTOR_DISCOVER,
+     true},
     {"snapshot silent",
      REFLECTOR_SNAPSHOT,
      {JSON_200, .silent = true},
@@ -361,7 +450,7 @@ static void test_answers(void **state)
             fail_msg("%s: outcome %d, next %d, ends_chain %d", expected->name, (int)step.outcome,
                      (int)reflector.request, step.ends_chain);
         if (expected->outcome != REFLECTOR_PROCEED && expected->outcome != REFLECTOR_NO_SNAPSHOTS &&
-            expected->outcome != REFLECTOR_ANONYMOUS)
+            expected->outcome != REFLECTOR_ANONYMOUS && expected->outcome != REFLECTOR_SILENT)
             assert_true(step.delay_ms > 0);
     }
 }
@@ -439,6 +528,9 @@ int main(void)
         cmocka_unit_test(test_pages_that_expire_are_followed_by_one_whole_list),
         cmocka_unit_test(test_snapshot_that_breaks_off_is_followed_by_one_list),
         cmocka_unit_test(test_resumed_reflector_watches_at_once),
+        cmocka_unit_test(test_silent_watch_goes_on_if_the_server_has_reached_its_version),
+        cmocka_unit_test(test_silent_watch_is_of_no_use_if_the_server_was_set_back),
+        cmocka_unit_test(test_confirmation_that_breaks_off_is_asked_for_again),
         cmocka_unit_test(test_kind_that_is_not_installed_is_looked_for_again),
         cmocka_unit_test(test_cluster_is_identified_once),
         cmocka_unit_test(test_answers),

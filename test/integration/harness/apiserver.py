@@ -84,11 +84,11 @@ class Request:
 
     @property
     def what(self):
-        """identify, discover, snapshot, list or watch"""
+        """identify, discover, snapshot, list, watch, or confirm: a list that is asked for its version"""
         if self.resource is None:
             return "identify" if "namespaces" in self.path else "discover"
         if "watch" not in self.query:
-            return "list"
+            return "confirm" if self.query.get("limit") == "1" else "list"
         return "snapshot" if "sendInitialEvents" in self.query else "watch"
 
 
@@ -327,7 +327,7 @@ class ApiServer:
         if self._kind_of(request.resource) not in self.installed:
             return Answer(404, [b"404 page not found\n"], "text/plain; charset=utf-8",
                           chunked=False)
-        if request.what == "list":
+        if request.what in ("list", "confirm"):
             return self._list(request)
         return self._watch(request)
 
