@@ -13,6 +13,9 @@
 /* More than this is not kept while there is no use for it. */
 #define LARGE_EVENT (4 * FRAME_READ_SIZE)
 
+/* An object that is longer is copied while it comes: all at once takes long, in fresh memory. */
+#define COPIED_AT_ONCE FRAME_READ_SIZE
+
 #define COLUMN_NONE SIZE_MAX
 
 void items_init(struct items *items, size_t max_document)
@@ -103,6 +106,28 @@ static void begin_event(struct items *items, struct text object)
     buffer_append(&items->event, (struct text){object.data + 1, object.length - 1});
 }
 
+/* object: what is there of it by now. */
+static void go_on_with_event(struct items *items, struct text object)
+{
+    size_t copied = items->value.copied;
+    if (copied == 0) {
+        buffer_reset(&items->event);
+        begin_event(items, object);
+    } else {
+        buffer_append(&items->event, (struct text){object.data + copied, object.length - copied});
+    }
+    items->value.copied = object.length;
+}
+
+/* More of the document is to come. */
+static void copy_ahead(struct items *items)
+{
+    struct text text = {buffer_text(&items->window).data, items->at};
+    bool is_long = text.length > COPIED_AT_ONCE && items->value.string_at > 0;
+    if (items->value.kept && is_long && is_object(items, text))
+        go_on_with_event(items, text);
+}
+
 static struct frame_line too_long(const struct items *items, uint64_t length)
 {
     return (struct frame_line){FRAME_TOO_LONG, buffer_text(&items->event), length};
@@ -125,8 +150,7 @@ static struct frame_line deliver(struct items *items)
     if (!is_object(items, text))
         return (struct frame_line){FRAME_LINE, text, length};
 
-    buffer_reset(&items->event);
-    begin_event(items, text);
+    go_on_with_event(items, text);
     buffer_append_char(&items->event, '}');
     if (items->event.failed) {
         buffer_reset(&items->event);
@@ -414,6 +438,7 @@ static struct frame_line scan_value(struct items *items)
         begin_list(items);
         break;
     case STEP_ON:
+        copy_ahead(items);
         break;
     }
     return (struct frame_line){.kind = FRAME_NONE};
@@ -483,11 +508,12 @@ static bool has_swallowed(const struct items *items)
 static void wait_for_more(struct items *items)
 {
     bool has_head = in_value(items) && !items->value.kept;
+    bool has_begun = in_value(items) && items->value.copied > 0;
     if (!in_value(items) || has_head)
         drop(items, items->at);
     if (items->window.length == 0)
         buffer_fini(&items->window);
-    if (items->event.capacity > LARGE_EVENT && !has_head)
+    if (items->event.capacity > LARGE_EVENT && !has_head && !has_begun)
         buffer_fini(&items->event);
 }
 

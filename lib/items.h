@@ -60,6 +60,7 @@ struct items_value {           /* what is being scanned */
     size_t deepest;            /* the most that were */
     uint64_t objects;          /* the innermost 64 of them: the bits of those that are { */
     size_t string_at;          /* in the window: where the last string began, behind its quote */
+    size_t copied;             /* into the event, of its bytes so far */
     enum items_member member;  /* at depth 1 */
     struct items_name kind;    /* at depth 1 */
     struct items_name version; /* "apiVersion", likewise */

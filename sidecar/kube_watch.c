@@ -28,7 +28,7 @@
 #define BODY_LIMIT (1U << 20) /* of what is no list and no watch: more of it is not looked at */
 #define MARK_LIMIT 1024
 
-/* A longer line counts as more than one. */
+/* A longer line, or read, counts as more than one. */
 #define BYTES_PER_WORK 8192
 
 static void on_timer(uv_timer_t *timer);
@@ -430,8 +430,14 @@ static bool begin_input(struct kube_watch *watch)
     return true;
 }
 
+/* What it costs to look through bytes, as a share of a turn: for the end of an item, or for what is in it. */
+static unsigned cost_of(uint64_t bytes)
+{
+    return 1 + (unsigned)(bytes / BYTES_PER_WORK);
+}
+
 /* Reads on; false if there is nothing for now, or no more. */
-static bool refill(struct kube_watch *watch)
+static bool refill(struct kube_watch *watch, unsigned *cost)
 {
     size_t room = 0;
     char *start = input_room(watch, &room);
@@ -443,6 +449,7 @@ static bool refill(struct kube_watch *watch)
     if (bytes > 0) {
         watch->active_ms = now_ms(watch);
         input_fed(watch, start, bytes);
+        *cost = cost_of(bytes);
         return true;
     }
     struct http_state state = http_request_state(watch->request);
@@ -497,12 +504,6 @@ static void take(struct kube_watch *watch, const struct frame_line *line)
         events->document(events->context, watch->connection, line->text);
 }
 
-/* What it costs to deliver a line, as a share of a turn: most of it is parsing. */
-static unsigned cost_of(const struct frame_line *line)
-{
-    return 1 + (unsigned)(line->length / BYTES_PER_WORK);
-}
-
 /* One step; false if there is nothing to do for now. *cost: what it took. */
 static bool advance(struct kube_watch *watch, unsigned *cost)
 {
@@ -517,8 +518,8 @@ static bool advance(struct kube_watch *watch, unsigned *cost)
     }
     struct frame_line line = input_next(watch);
     if (line.kind == FRAME_NONE)
-        return refill(watch);
-    *cost = cost_of(&line);
+        return refill(watch, cost);
+    *cost = cost_of(line.length);
     take(watch, &line);
     return true;
 }

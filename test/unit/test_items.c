@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -318,6 +319,101 @@ static void test_deep_nesting_is_delivered(void **state)
     expect_all_of(text_from(stream), (const char *const[]){stream, NULL});
 }
 
+/* ---- long documents ---------------------------------------------------------------------------*/
+
+#define LONG (3 * FRAME_READ_SIZE)
+
+/* A stream of three parts with LONG bytes of filling in between, and what is to come of it. */
+struct long_case {
+    const char *before, *filling, *behind;
+    const char *expected_before, *expected_behind;
+};
+
+static struct text lengthen(const char *before, const char *filling, const char *behind)
+{
+    size_t head = strlen(before), unit = strlen(filling), tail = strlen(behind);
+    size_t count = LONG / unit;
+    char *data = malloc(head + count * unit + tail);
+    assert_non_null(data);
+    memcpy(data, before, head);
+    for (size_t i = 0; i < count; i++)
+        memcpy(data + head + i * unit, filling, unit);
+    memcpy(data + head + count * unit, behind, tail);
+    return (struct text){data, head + count * unit + tail};
+}
+
+static void expect_long(const struct long_case *example, size_t piece)
+{
+    struct text stream = lengthen(example->before, example->filling, example->behind);
+    struct text expected =
+        lengthen(example->expected_before, example->filling, example->expected_behind);
+    struct items items;
+    struct frame_line line = {.kind = FRAME_NONE};
+    items_init(&items, 2 * LONG);
+    for (size_t at = 0; at < stream.length && line.kind == FRAME_NONE; at += piece) {
+        size_t left = stream.length - at;
+        feed(&items, (struct text){stream.data + at, left < piece ? left : piece});
+        line = items_next(&items);
+    }
+    assert_int_equal(line.kind, FRAME_LINE);
+    assert_true(text_equal(line.text, expected));
+    items_fini(&items);
+    free((char *)stream.data);
+    free((char *)expected.data);
+}
+
+/* In whatever pieces it comes, and wherever in it stands what says that it is no object. */
+static void test_a_long_document_is_delivered_like_any_other(void **state)
+{
+    (void)state;
+    static const struct long_case examples[] = {
+        {"{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"items\":[{\"x\":\"", "abc\\\"", "\"}]}",
+         ADDED "{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"x\":\"", "\"}}"},
+        {"{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"items\":[{", "   ", "\"x\":1}]}",
+         ADDED "{\"kind\":\"Pod\",\"apiVersion\":\"v1\",", "\"x\":1}}"},
+        {"{\"items\":[{\"x\":[", "{\"y\":1},", "2],\"object\":{}}]}", "{\"x\":[",
+         "2],\"object\":{}}"},
+        {"{\"kind\":\"Pod\",\"x\":\"", "a", "\"}", ADDED "{\"kind\":\"Pod\",\"x\":\"", "\"}}"},
+        {"{\"x\":\"", "a", "\",\"kind\":\"Pod\"}", ADDED "{\"x\":\"", "\",\"kind\":\"Pod\"}}"},
+        {"{\"kind\":\"Pod\",\"x\":\"", "a", "\",\"kind\":\"Status\"}", "{\"kind\":\"Pod\",\"x\":\"",
+         "\",\"kind\":\"Status\"}"},
+        {"{\"type\":\"ADDED\",\"object\":{\"x\":\"", "a", "\"}}",
+         "{\"type\":\"ADDED\",\"object\":{\"x\":\"", "\"}}"},
+    };
+    static const size_t pieces[] = {1009, FRAME_READ_SIZE - 1, FRAME_READ_SIZE};
+    for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
+        for (size_t j = 0; j < sizeof(pieces) / sizeof(pieces[0]); j++)
+            expect_long(&examples[i], pieces[j]);
+    }
+}
+
+/* What one has left behind is not in the next, whatever became of it. */
+static void test_a_long_document_follows_another(void **state)
+{
+    (void)state;
+    struct items items;
+    struct text bad = lengthen("{\"kind\":\"A\",\"x\":\"", "a", "\",{"); /* a key is missing */
+    struct text good = lengthen("{\"kind\":\"B\",\"x\":\"", "b", "\"}");
+    struct text expected = lengthen(ADDED "{\"kind\":\"B\",\"x\":\"", "b", "\"}}");
+    const struct text streams[] = {bad, TEXT("\n"), good, TEXT("\n"), good};
+    size_t found = 0;
+    items_init(&items, 2 * LONG);
+    for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+        for (size_t at = 0; at < streams[i].length; at += 1000) {
+            size_t left = streams[i].length - at;
+            feed(&items, (struct text){streams[i].data + at, left < 1000 ? left : 1000});
+            for (struct frame_line line = items_next(&items); line.kind != FRAME_NONE;
+                 line = items_next(&items))
+                found += text_equal(line.text, expected);
+        }
+    }
+    assert_int_equal(found, 2);
+    items_fini(&items);
+    free((char *)bad.data);
+    free((char *)good.data);
+    free((char *)expected.data);
+}
+
 /* ---- damage -----------------------------------------------------------------------------------*/
 
 static void test_a_cut_line_costs_nothing_but_itself(void **state)
@@ -450,6 +546,8 @@ int main(void)
         cmocka_unit_test(test_a_list_may_be_longer_than_the_bound),
         cmocka_unit_test(test_no_memory_is_held_while_there_is_nothing_to_hold),
         cmocka_unit_test(test_deep_nesting_is_delivered),
+        cmocka_unit_test(test_a_long_document_is_delivered_like_any_other),
+        cmocka_unit_test(test_a_long_document_follows_another),
         cmocka_unit_test(test_a_cut_line_costs_nothing_but_itself),
         cmocka_unit_test(test_what_a_cut_line_has_swallowed_comes_out),
         cmocka_unit_test(test_a_lost_quote_costs_nothing_but_its_item),

@@ -393,6 +393,16 @@ static void test_a_head_is_not_misled_by_other_names_and_uids(void **state)
                "a/v1", "TFJob", "", "yes", "yes-1");
 }
 
+static void test_a_head_need_not_be_json(void **state)
+{
+    check_head(
+        *state,
+        "{'type':'ADDED','x':[1,],'object':{'spec':{'uid':'no','n':01,'s':'\\q'},'kind':'Pod',"
+        "'apiVersion':'v1','status':{'uid':'no',},'metadata':{'labels':{'name':'no' 'uid'},"
+        "'name':'p','namespace':'n\\zs','uid':'u'",
+        "v1", "Pod", "n\\zs", "p", "u");
+}
+
 static void test_a_head_may_end_anywhere(void **state)
 {
     struct decoding *d = *state;
@@ -439,6 +449,7 @@ int main(void)
         decoding_test(test_a_line_after_a_bad_one_is_whole_again),
         decoding_test(test_a_head_says_which_object_it_was),
         decoding_test(test_a_head_is_not_misled_by_other_names_and_uids),
+        decoding_test(test_a_head_need_not_be_json),
         decoding_test(test_a_head_may_end_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
