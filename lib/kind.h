@@ -10,7 +10,9 @@
 struct convention {
     const char *job_label;          /* that each pod of a job has, whatever its value */
     const char *replica_type_label; /* the same; its value is the column replica_type */
-    bool suspends; /* its jobs can be suspended: conditions may be False, and so be over */
+    const char
+        *role_label; /* in place of that one, where an operator does not set it; NULL: none */
+    bool suspends;   /* its jobs can be suspended: conditions may be False, and so be over */
 };
 
 struct kind {
@@ -18,6 +20,7 @@ struct kind {
     const struct convention *convention; /* of its operator */
     const char *group;                   /* API group, "training.kubedl.io" */
     const char *version;                 /* of the group, in which it is asked for: "v1alpha1" */
+    const char *other_version;           /* in which it is served by another operator; NULL: none */
     const char *resource;                /* its name in paths of the API: "tfjobs" */
     const char *replica_specs;           /* key in spec: "tfReplicaSpecs" */
     const char *default_container;       /* whose image and state stand for the pod: "tensorflow" */

@@ -9,13 +9,14 @@
 bool kube_resource_at(size_t number, struct kube_resource *resource)
 {
     if (number == 0) {
-        *resource = (struct kube_resource){"Pod", "", "v1", "pods"};
+        *resource = (struct kube_resource){"Pod", "", "v1", NULL, "pods"};
         return true;
     }
     const struct kind *kind = kind_at(number - 1);
     if (kind == NULL)
         return false;
-    *resource = (struct kube_resource){kind->kind, kind->group, kind->version, kind->resource};
+    *resource = (struct kube_resource){kind->kind, kind->group, kind->version, kind->other_version,
+                                       kind->resource};
     return true;
 }
 

@@ -53,7 +53,10 @@ static bool find_labels(struct object *object, const struct convention *conventi
     const json_value *labels = object_child(object, object->metadata, "labels");
     struct text job, replica_type;
     bool has_job = object_find_text(object, labels, convention->job_label, &job);
-    bool has_type = object_find_text(object, labels, convention->replica_type_label, &replica_type);
+    bool has_type =
+        object_find_text(object, labels, convention->replica_type_label, &replica_type) ||
+        (convention->role_label != NULL &&
+         object_find_text(object, labels, convention->role_label, &replica_type));
     if (has_type) {
         owner->replica_type = replica_type;
         owner->has_replica_type = true;

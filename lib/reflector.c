@@ -58,7 +58,7 @@ void reflector_init(struct reflector *reflector, const struct kube_resource *res
 
 void reflector_init_identify(struct reflector *reflector)
 {
-    const struct kube_resource resource = {"Namespace", "", "v1", "namespaces"};
+    const struct kube_resource resource = {"Namespace", "", "v1", NULL, "namespaces"};
     reflector_init(reflector, &resource, 0);
     reflector->request = REFLECTOR_IDENTIFY;
 }
@@ -73,7 +73,8 @@ static void set_version(struct reflector *reflector, const char *version)
 void reflector_resume(struct reflector *reflector, const char *version)
 {
     set_version(reflector, version);
-    reflector->request = REFLECTOR_WATCH;
+    if (reflector->resource.other_version == NULL)
+        reflector->request = REFLECTOR_WATCH;
 }
 
 /* half to the whole of `most` */
@@ -236,12 +237,25 @@ static uint32_t back_off(struct reflector *reflector, uint32_t random)
     return backoff_next_ms(&reflector->backoff, random);
 }
 
+/* It is installed: what is known from an earlier process is gone on with. */
+static void begin(struct reflector *reflector, const struct reflector_answer *answer,
+                  struct reflector_step *step)
+{
+    if (answer->found) /* not only forbidden to know */
+        reflector->tried_other = false;
+    if (reflector->version[0] != '\0') {
+        reflector->request = REFLECTOR_WATCH;
+    } else {
+        begin_listing(reflector);
+        step->ends_chain = true;
+    }
+}
+
 static void proceed(struct reflector *reflector, const struct reflector_answer *answer,
                     uint32_t random, struct reflector_step *step)
 {
     if (reflector->request == REFLECTOR_DISCOVER) {
-        begin_listing(reflector);
-        step->ends_chain = true;
+        begin(reflector, answer, step);
     } else if (reflector->request == REFLECTOR_LIST) {
         move_on_in_list(reflector, answer->list);
     } else if (reflector->request == REFLECTOR_CONFIRM) {
@@ -277,13 +291,31 @@ static void give_up_snapshots(struct reflector *reflector, struct reflector_step
     begin_listing(reflector);
 }
 
+/* True if the resource has another version, which was not asked for just before. */
+static bool turn_to_other_version(struct reflector *reflector)
+{
+    struct kube_resource *resource = &reflector->resource;
+    const char *other = resource->other_version;
+    if (other == NULL)
+        return false;
+    resource->other_version = resource->version;
+    resource->version = other;
+    reflector->tried_other = !reflector->tried_other;
+    return reflector->tried_other;
+}
+
 static void miss(struct reflector *reflector, uint32_t random, struct reflector_step *step)
 {
-    begin_listing(reflector);
+    bool elsewhere = turn_to_other_version(reflector);
+    if (!elsewhere || reflector->request != REFLECTOR_DISCOVER)
+        begin_listing(reflector);
     if (reflector->resource.group[0] != '\0')
         reflector->request = REFLECTOR_DISCOVER;
     step->ends_chain = true;
-    step->delay_ms = jittered(reflector->discovery_ms, random);
+    step->delay_ms =
+        elsewhere ? back_off(reflector, random) : jittered(reflector->discovery_ms, random);
+    if (elsewhere)
+        step->outcome = REFLECTOR_ELSEWHERE;
 }
 
 static void wait_as_told(struct reflector *reflector, int64_t retry_after_s, uint32_t random,
@@ -330,6 +362,7 @@ struct reflector_step reflector_answered(struct reflector *reflector,
         break;
     case REFLECTOR_IDENTIFIED:
     case REFLECTOR_ANONYMOUS:
+    case REFLECTOR_ELSEWHERE: /* comes of REFLECTOR_ABSENT */
         break;
     case REFLECTOR_ABSENT:
         miss(reflector, random, &step);

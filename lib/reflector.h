@@ -43,6 +43,7 @@ struct reflector {
     char next_page[KUBE_TOKEN_SIZE]; /* of a LIST; "" at its beginning */
     bool unpaged;          /* LIST: the pages have taken longer than the server keeps them */
     bool no_snapshots;     /* the server does not know them */
+    bool tried_other;      /* the other version of the resource, since this one is not installed */
     bool list_once;        /* a SNAPSHOT has broken off */
     uint32_t discovery_ms; /* what is not installed is looked for again after this */
     struct backoff backoff;
@@ -68,6 +69,7 @@ enum reflector_outcome {
     REFLECTOR_IDENTIFIED,   /* there is no next request */
     REFLECTOR_ANONYMOUS,    /* IDENTIFY was refused; nor here */
     REFLECTOR_ABSENT,       /* not installed */
+    REFLECTOR_ELSEWHERE,    /* not installed in this version: the other one is asked for */
     REFLECTOR_FORBIDDEN,    /* an RBAC rule is missing */
     REFLECTOR_UNAUTHORIZED, /* the token is not accepted */
     REFLECTOR_SILENT,       /* WATCH: nothing has come for too long */
@@ -90,7 +92,8 @@ void reflector_init(struct reflector *reflector, const struct kube_resource *res
 /* One that asks once which cluster this is. */
 void reflector_init_identify(struct reflector *reflector);
 
-/* All up to this version is safe since an earlier process: it goes on from there. */
+/* All up to this version is safe since an earlier process: it goes on from there. Where the resource may be
+ * served in another version, that is found out first. */
 void reflector_resume(struct reflector *reflector, const char *version);
 
 /* random: for jitter, here and below. */

@@ -71,7 +71,8 @@ static enum watch_type find_type(struct text text)
 
 static bool keep_labels(struct json *json, const struct convention *convention)
 {
-    const char *const paths[] = {convention->job_label, convention->replica_type_label, NULL};
+    const char *const paths[] = {convention->job_label, convention->replica_type_label,
+                                 convention->role_label, NULL};
     return json_keep(json, "object metadata labels", paths);
 }
 

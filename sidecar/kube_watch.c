@@ -240,6 +240,7 @@ static const struct report reports[] = {
          "the cluster's id cannot be read: without CLUSTER_ID, objects that vanished "
          "while nobody watched are not closed"},
     [REFLECTOR_ABSENT] = {LOG_LEVEL_INFO, "kind not installed: looked for again later"},
+    [REFLECTOR_ELSEWHERE] = {LOG_LEVEL_DEBUG, NULL},
     [REFLECTOR_FORBIDDEN] = {LOG_LEVEL_ERROR, "forbidden: an RBAC rule is missing"},
     [REFLECTOR_UNAUTHORIZED] = {LOG_LEVEL_ERROR, "the API server does not accept the token"},
     [REFLECTOR_SILENT] = {LOG_LEVEL_INFO, "nothing happens, or the API server is lost: asking it "

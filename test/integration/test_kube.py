@@ -3,7 +3,7 @@
 import shutil
 import pytest
 
-from harness import events, expected, faults, stream
+from harness import events, expected, faults, kubeflow, stream
 from harness import sidecar as program
 from harness.apiserver import KINDS, ApiServer
 from harness.certificates import Authority
@@ -398,6 +398,33 @@ def test_kind_that_is_installed_later_is_found(path, watching, database):
         until(lambda: len(sidecar.records("kind not installed: looked for again later",
                                           resource="tfjobs")) == 2, "it is missed")
         wait_for(database, sidecar, {"job-a", "job-b"})
+        finish(sidecar)
+
+
+@pytest.mark.parametrize("make, version", [(kubeflow.job, "v1"), (kubeflow.mpi_job, "v2beta1")])
+def test_kind_is_watched_in_the_version_that_is_served(make, version, path, restarting, database,
+                                                       spool):
+    """An MPIJob is the training operator's or the MPI operator's, whichever is installed."""
+    def mpi_job(uid):
+        return make(uid, name=uid, **({"kind": "MPIJob"} if make is kubeflow.job else {}))
+
+    kinds = {"Pod": KINDS["Pod"], "MPIJob": ("kubeflow.org", version, "mpijobs")}
+    with ApiServer(path, kinds=kinds) as api:
+        gone = api.put(mpi_job("job-a"))
+        api.put(kubeflow.mpi_worker("pod-a"))
+        sidecar = restarting()
+        wait_for(database, sidecar, {"job-a"}, {"pod-a"})
+        until(lambda: len(spool.query("SELECT * FROM notes")) == len(kinds), "all is noted")
+        assert sidecar.records("swept", kind="MPIJob", api_group="kubeflow.org")
+        sidecar.kill()
+        lists = snapshots(api)
+        api.delete(gone)
+        api.put(mpi_job("job-b"))
+        sidecar = restarting()
+        wait_for(database, sidecar, {"job-b"}, {"pod-a"})
+        assert snapshots(api) == lists
+        assert {r.path for r in api.asked("watch", "mpijobs")} == {
+            f"/apis/kubeflow.org/{version}/mpijobs"}
         finish(sidecar)
 
 

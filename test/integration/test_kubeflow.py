@@ -36,6 +36,16 @@ def test_each_kind_and_its_pods(kind, ship, database):
     assert (pod["job_id"], pod["replica_type"], pod["image"]) == ("job-1", "worker", "train:1")
 
 
+def test_jobs_of_the_mpi_operator(ship, database):
+    """The launcher is no pod of the MPIJob itself."""
+    ship(added(kubeflow.mpi_job("job-1", conditions=[("Running", "True", "Running", 1)]),
+               kubeflow.mpi_worker("pod-1"), kubeflow.mpi_launcher("pod-2")))
+    job, pods = database.jobs()["job-1"], database.pods()
+    assert (job["kind"], job["api_group"], job["status"]) == ("MPIJob", KUBEFLOW, "Running")
+    assert set(pods) == {"pod-1"}
+    assert (pods["pod-1"]["job_id"], pods["pod-1"]["replica_type"]) == ("job-1", "worker")
+
+
 def test_life_of_a_job_that_is_suspended_once(ship, database):
     lives = [
         ((), "Created", None),

@@ -25,6 +25,11 @@ static void assert_kind(const char *api_version, const char *name, const char *r
     assert_string_equal(kind->default_container, container);
 }
 
+static const struct kind *find_api(const char *api_version, const char *kind)
+{
+    return kind_find_api(text_from(api_version), text_from(kind));
+}
+
 static void test_kinds_of_kubedl(void **state)
 {
     (void)state;
@@ -47,6 +52,7 @@ static void test_kinds_of_kubeflow(void **state)
     assert_kind(KUBEFLOW, "XGBoostJob", "xgboostjobs", "xgbReplicaSpecs", "xgboost");
     assert_kind(KUBEFLOW, "MPIJob", "mpijobs", "mpiReplicaSpecs", "mpi");
     assert_kind(KUBEFLOW, "PaddleJob", "paddlejobs", "paddleReplicaSpecs", "paddle");
+    assert_string_equal(find_api(KUBEFLOW, "MPIJob")->other_version, "v2beta1");
     assert_kind(KUBEFLOW, "JAXJob", "jaxjobs", "jaxReplicaSpecs", "jax");
 }
 
@@ -79,11 +85,6 @@ static void test_other_names_are_not_ours(void **state)
     assert_unknown(TEXT("TFJobs"));
     assert_unknown(TEXT("TFJob\0"));
     assert_unknown(TEXT("Inference"));
-}
-
-static const struct kind *find_api(const char *api_version, const char *kind)
-{
-    return kind_find_api(text_from(api_version), text_from(kind));
 }
 
 static void test_the_same_name_in_another_group_is_not_ours(void **state)

@@ -155,8 +155,8 @@ static void assert_mark(struct json *json, const struct kube_resource *resource,
 
 static void test_marks_are_those_of_watch_list(void **state)
 {
-    const struct kube_resource pods = {"Pod", "", "v1", "pods"};
-    const struct kube_resource jobs = {"TFJob", "training.kubedl.io", "v1alpha1", "tfjobs"};
+    const struct kube_resource pods = {"Pod", "", "v1", NULL, "pods"};
+    const struct kube_resource jobs = {"TFJob", "training.kubedl.io", "v1alpha1", NULL, "tfjobs"};
     assert_mark(*state, &pods,
                 "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Pod\",\"apiVersion\":\"v1\","
                 "\"metadata\":{\"resourceVersion\":\"4711\",\"annotations\":{"

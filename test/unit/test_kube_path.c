@@ -11,8 +11,9 @@
 
 #include <cmocka.h>
 
-static const struct kube_resource pods = {"Pod", "", "v1", "pods"};
-static const struct kube_resource jobs = {"TFJob", "training.kubedl.io", "v1alpha1", "tfjobs"};
+static const struct kube_resource pods = {"Pod", "", "v1", NULL, "pods"};
+static const struct kube_resource jobs = {"TFJob", "training.kubedl.io", "v1alpha1", NULL,
+                                          "tfjobs"};
 static const struct kube_selection all = {"", ""};
 static const struct kube_selection some = {"team-a", "app in (a,b),tier!=c d"};
 

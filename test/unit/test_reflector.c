@@ -14,8 +14,11 @@
 #define LEAST        0
 #define MOST         UINT32_MAX
 
-static const struct kube_resource pods = {"Pod", "", "v1", "pods"};
-static const struct kube_resource jobs = {"TFJob", "training.kubedl.io", "v1alpha1", "tfjobs"};
+static const struct kube_resource pods = {"Pod", "", "v1", NULL, "pods"};
+static const struct kube_resource jobs = {"TFJob", "training.kubedl.io", "v1alpha1", NULL,
+                                          "tfjobs"};
+static const struct kube_resource elsewhere = {"MPIJob", "kubeflow.org", "v1", "v2beta1",
+                                               "mpijobs"};
 static const struct kube_selection all = {"", ""};
 
 static const struct reflector_answer good = {
@@ -220,6 +223,77 @@ static void test_kind_that_is_not_installed_is_looked_for_again(void **state)
     step = reflector_answered(&reflector, &missing, LEAST);
     assert_int_equal(step.outcome, REFLECTOR_ABSENT);
     assert_int_equal(step.delay_ms, DISCOVERY_MS / 2);
+}
+
+static struct reflector_step answer_discovery(struct reflector *reflector, bool found)
+{
+    struct reflector_answer answer = good;
+    answer.found = found;
+    return reflector_answered(reflector, &answer, MOST);
+}
+
+static void test_kind_is_found_in_the_version_that_is_served(void **state)
+{
+    (void)state;
+    struct reflector reflector;
+    reflector_init(&reflector, &elsewhere, DISCOVERY_MS);
+    assert_path_has(&reflector, "/apis/kubeflow.org/v1");
+    struct reflector_step step = answer_discovery(&reflector, false);
+    assert_int_equal(step.outcome, REFLECTOR_ELSEWHERE);
+    assert_true(step.delay_ms < 1000);
+    assert_path_has(&reflector, "/apis/kubeflow.org/v2beta1");
+    assert_int_equal(answer_discovery(&reflector, true).outcome, REFLECTOR_PROCEED);
+    assert_path_has(&reflector, "/apis/kubeflow.org/v2beta1/mpijobs?watch=true");
+
+    /* replaced by the operator of the other version */
+    reflector_marked(&reflector, "7");
+    const struct reflector_answer not_found = {.status = 404};
+    step = reflector_answered(&reflector, &not_found, MOST);
+    assert_int_equal(step.outcome, REFLECTOR_ELSEWHERE);
+    assert_true(step.ends_chain);
+    assert_int_equal(answer_discovery(&reflector, true).outcome, REFLECTOR_PROCEED);
+    assert_path_has(&reflector, "/apis/kubeflow.org/v1/mpijobs?watch=true");
+    assert_path_has(&reflector, "sendInitialEvents=true");
+}
+
+static void test_kind_that_is_in_no_version_is_looked_for_again(void **state)
+{
+    (void)state;
+    struct reflector reflector;
+    reflector_init(&reflector, &elsewhere, DISCOVERY_MS);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(answer_discovery(&reflector, false).outcome, REFLECTOR_ELSEWHERE);
+        struct reflector_step step = answer_discovery(&reflector, false);
+        assert_int_equal(step.outcome, REFLECTOR_ABSENT);
+        assert_in_range(step.delay_ms, DISCOVERY_MS / 2, DISCOVERY_MS);
+    }
+}
+
+/* The lists tell then. */
+static void test_versions_are_tried_without_a_right_to_discover(void **state)
+{
+    (void)state;
+    struct reflector reflector;
+    const struct reflector_answer forbidden = {.status = 403}, not_found = {.status = 404};
+    reflector_init(&reflector, &elsewhere, DISCOVERY_MS);
+    (void)reflector_answered(&reflector, &forbidden, MOST);
+    assert_path_has(&reflector, "/v1/mpijobs");
+    assert_int_equal(reflector_answered(&reflector, &not_found, MOST).outcome, REFLECTOR_ELSEWHERE);
+    (void)reflector_answered(&reflector, &forbidden, MOST);
+    assert_path_has(&reflector, "/v2beta1/mpijobs");
+    assert_int_equal(reflector_answered(&reflector, &not_found, MOST).outcome, REFLECTOR_ABSENT);
+}
+
+static void test_resumed_reflector_finds_the_version_first(void **state)
+{
+    (void)state;
+    struct reflector reflector;
+    reflector_init(&reflector, &elsewhere, DISCOVERY_MS);
+    reflector_resume(&reflector, "4711");
+    assert_int_equal(answer_discovery(&reflector, false).outcome, REFLECTOR_ELSEWHERE);
+    assert_false(answer_discovery(&reflector, true).ends_chain);
+    assert_path_has(&reflector, "/v2beta1/mpijobs?watch=true");
+    assert_path_has(&reflector, "&resourceVersion=4711");
 }
 
 static void test_cluster_is_identified_once(void **state)
@@ -532,6 +606,10 @@ int main(void)
         cmocka_unit_test(test_silent_watch_is_of_no_use_if_the_server_was_set_back),
         cmocka_unit_test(test_confirmation_that_breaks_off_is_asked_for_again),
         cmocka_unit_test(test_kind_that_is_not_installed_is_looked_for_again),
+        cmocka_unit_test(test_kind_is_found_in_the_version_that_is_served),
+        cmocka_unit_test(test_kind_that_is_in_no_version_is_looked_for_again),
+        cmocka_unit_test(test_versions_are_tried_without_a_right_to_discover),
+        cmocka_unit_test(test_resumed_reflector_finds_the_version_first),
         cmocka_unit_test(test_cluster_is_identified_once),
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_lists_that_are_not_whole_are_asked_for_again),

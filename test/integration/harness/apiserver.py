@@ -97,9 +97,10 @@ class ApiServer:
     `key`, and `tokens` that are accepted."""
 
     def __init__(self, path=None, certificate=None, key=None, tokens=None, snapshots=True,
-                 installed=tuple(KINDS), uid="kube-system-uid", page=None, version=100):
+                 installed=None, uid="kube-system-uid", page=None, version=100, kinds=None):
         self.snapshots = snapshots
-        self.installed = set(installed)
+        self.kinds = kinds or KINDS
+        self.installed = set(self.kinds if installed is None else installed)
         self.uid = uid
         self.page = page  # objects in a page, where it is not what the client wants
         self.tokens = tokens
@@ -107,10 +108,10 @@ class ApiServer:
         self.gzip = False
         self._faults = []
         self._version = version
-        self._objects = {name: {} for _, _, name in KINDS.values()}
-        self._history = {name: [] for _, _, name in KINDS.values()}  # (version, type, object)
+        self._objects = {name: {} for _, _, name in self.kinds.values()}
+        self._history = {name: [] for _, _, name in self.kinds.values()}  # (version, type, object)
         self._ordered = {}
-        self._compacted = {name: 0 for _, _, name in KINDS.values()}
+        self._compacted = {name: 0 for _, _, name in self.kinds.values()}
         self._changed = threading.Condition()
         self._running = threading.Event()
         self._running.set()
@@ -128,7 +129,7 @@ class ApiServer:
 
     def put(self, thing, version=None):
         """Creates or changes an object; returns it with its resourceVersion."""
-        name = KINDS[thing["kind"]][2]
+        name = self.kinds[thing["kind"]][2]
         with self._changed:
             self._version = int(version) if version else self._version + 1
             thing = {**thing, "metadata": {**thing["metadata"],
@@ -142,7 +143,7 @@ class ApiServer:
 
     def delete(self, thing, version=None):
         """Deletes an object, with the state in which `thing` is."""
-        name = KINDS[thing["kind"]][2]
+        name = self.kinds[thing["kind"]][2]
         with self._changed:
             self._version = int(version) if version else self._version + 1
             gone = {**thing, "metadata": {**thing["metadata"],
@@ -154,7 +155,7 @@ class ApiServer:
     def bookmark(self):
         """Each watch is told of the version that has been reached."""
         with self._changed:
-            for _, _, name in KINDS.values():
+            for _, _, name in self.kinds.values():
                 self._history[name].append((self._version, "BOOKMARK", None))
             self._changed.notify_all()
 
@@ -188,7 +189,7 @@ class ApiServer:
 
     def fill(self, thing, count):
         """So many copies of an object."""
-        name = KINDS[thing["kind"]][2]
+        name = self.kinds[thing["kind"]][2]
         for number in range(count):
             uid = f"{name}-{number:06}"
             metadata = {**thing["metadata"], "name": uid, "uid": uid,
@@ -324,22 +325,28 @@ class ApiServer:
                                          "metadata": {"name": "kube-system", "uid": self.uid}})])
         if request.what == "discover":
             return self._discover(request)
-        if self._kind_of(request.resource) not in self.installed:
+        if not self._is_served(request):
             return Answer(404, [b"404 page not found\n"], "text/plain; charset=utf-8",
                           chunked=False)
         if request.what in ("list", "confirm"):
             return self._list(request)
         return self._watch(request)
 
-    @staticmethod
-    def _kind_of(name):
-        return next(kind for kind, (_, _, known) in KINDS.items() if known == name)
+    def _kind_of(self, name):
+        return next((kind for kind, (_, _, known) in self.kinds.items() if known == name), None)
+
+    def _is_served(self, request):
+        kind = self._kind_of(request.resource)
+        if kind not in self.installed:
+            return False
+        group, version, _ = self.kinds[kind]
+        return request.path.startswith(f"/apis/{group}/{version}/" if group else f"/api/{version}/")
 
     def _discover(self, request):
-        group = request.path.removeprefix("/apis/").split("/")[0]
+        group = tuple(request.path.removeprefix("/apis/").split("/"))
         resources = [{"name": name, "namespaced": True, "kind": kind, "verbs": ["list", "watch"]}
-                     for kind, (of, _, name) in KINDS.items()
-                     if of == group and kind in self.installed]
+                     for kind, (*of, name) in self.kinds.items()
+                     if tuple(of) == group and kind in self.installed]
         if not resources:
             return Answer(404, [b"404 page not found\n"], "text/plain; charset=utf-8",
                           chunked=False)
@@ -400,9 +407,8 @@ class ApiServer:
         return f"/{thing['metadata']['namespace']}/{thing['metadata']['name']}" \
                f"/{thing['metadata']['uid']}"
 
-    @staticmethod
-    def _list_body(kind, native, metadata, page):
-        group, version, _ = KINDS[kind]
+    def _list_body(self, kind, native, metadata, page):
+        group, version, _ = self.kinds[kind]
         if native:
             yield compact({"kind": kind + "List", "apiVersion": version,
                            "metadata": metadata})[:-1] + b',"items":['
@@ -432,7 +438,7 @@ class ApiServer:
         return answer
 
     def _bookmark(self, kind, version, ends_snapshot=False):
-        group, of, _ = KINDS[kind]
+        group, of, _ = self.kinds[kind]
         metadata = {"resourceVersion": str(version)}
         if ends_snapshot:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}

@@ -1,6 +1,8 @@
-"""kubeflow: jobs and pods as Kubeflow's training operator writes them (kubeflow.org/v1)."""
+"""kubeflow: jobs and pods as Kubeflow's training operator writes them (kubeflow.org/v1), and its MPI
+operator (v2beta1)."""
 
 API = "kubeflow.org/v1"
+MPI_API = "kubeflow.org/v2beta1"
 SPECS = {"TFJob": "tfReplicaSpecs", "PyTorchJob": "pytorchReplicaSpecs",
          "XGBoostJob": "xgbReplicaSpecs", "MPIJob": "mpiReplicaSpecs",
          "PaddleJob": "paddleReplicaSpecs", "JAXJob": "jaxReplicaSpecs"}
@@ -29,6 +31,31 @@ def job(uid, version="1", kind="TFJob", name="train", conditions=(), **status):
         "status": {"conditions": [condition(kind, *one) for one in
                                   (("Created", "True", "Created", 0), *conditions)], **status},
     }
+
+
+def mpi_job(uid, **fields):
+    """In v2beta1."""
+    return {**job(uid, kind="MPIJob", **fields), "apiVersion": MPI_API}
+
+
+def mpi_worker(uid, **fields):
+    """Of one: its labels tell its role, not its replica type."""
+    thing = pod(uid, kind="MPIJob", **fields)
+    thing["metadata"]["ownerReferences"][0]["apiVersion"] = MPI_API
+    thing["metadata"]["labels"] = {"training.kubeflow.org/job-name": "train",
+                                   "training.kubeflow.org/job-role": "worker",
+                                   "training.kubeflow.org/operator-name": "mpi-operator",
+                                   "training.kubeflow.org/replica-index": "0"}
+    return thing
+
+
+def mpi_launcher(uid, **fields):
+    """Of one: a pod of a Job, which is the MPIJob's."""
+    thing = mpi_worker(uid, **fields)
+    thing["metadata"]["labels"]["training.kubeflow.org/job-role"] = "launcher"
+    thing["metadata"]["ownerReferences"][0].update(apiVersion="batch/v1", kind="Job",
+                                                   name="train-launcher", uid="launcher-1")
+    return thing
 
 
 def pod(uid, version="1", kind="TFJob", name="train-worker-0", job_uid="job-1", phase="Running"):
