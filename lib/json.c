@@ -17,7 +17,7 @@
 #define SCRATCH_KEPT ((size_t)1 << 20)
 
 struct json {
-    cJSON *root;           /* the document that was read last, or NULL */
+    struct pool nodes;     /* of the document that was read last */
     struct buffer scratch; /* its strings */
     struct mask *mask;     /* NULL: all is read */
 };
@@ -27,8 +27,10 @@ struct json {
 struct json *json_new(void)
 {
     struct json *json = calloc(1, sizeof(*json));
-    if (json != NULL)
-        buffer_init(&json->scratch, JSON_PARSE_BOUND(JSON_MAX_TEXT));
+    if (json == NULL)
+        return NULL;
+    pool_init(&json->nodes, sizeof(cJSON));
+    buffer_init(&json->scratch, JSON_PARSE_BOUND(JSON_MAX_TEXT));
     return json;
 }
 
@@ -50,8 +52,7 @@ bool json_keep(struct json *json, const char *base, const char *const *paths)
 
 static void drop_document(struct json *json)
 {
-    cJSON_Delete(json->root);
-    json->root = NULL;
+    pool_reset(&json->nodes);
     if (json->scratch.capacity > SCRATCH_KEPT)
         buffer_fini(&json->scratch);
 }
@@ -60,7 +61,7 @@ void json_free(struct json *json)
 {
     if (json == NULL)
         return;
-    drop_document(json);
+    pool_fini(&json->nodes);
     buffer_fini(&json->scratch);
     mask_free(json->mask);
     free(json);
@@ -88,8 +89,8 @@ enum json_result json_read(struct json *json, struct text text, const json_value
 
     const struct mask *mask = json->mask != NULL ? json->mask : &mask_whole;
     struct json_parsed parsed;
-    enum json_result result = json_parse(mask, JSON_MAX_VALUES, text, strings, &parsed);
-    json->root = parsed.root;
+    enum json_result result =
+        json_parse(mask, JSON_MAX_VALUES, text, strings, &json->nodes, &parsed);
     *root = parsed.root;
     if (result == JSON_OK)
         return JSON_OK;

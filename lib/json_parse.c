@@ -16,6 +16,7 @@ struct pass {
     const char *end;
     char *out;
 
+    struct pool *nodes;
     cJSON *root;
     cJSON *open[JSON_MAX_DEPTH];              /* containers, each in the one before */
     const struct mask *masks[JSON_MAX_DEPTH]; /* of the same */
@@ -67,34 +68,54 @@ static void put_replacement(struct pass *pass)
 
 /* ---- the tree -------------------------------------------------------------------------------- */
 
-/* Takes over item, which may be NULL: there was no memory for it. */
-static bool add(struct pass *pass, cJSON *item)
+/* As cJSON links a list: the first one's prev is the last one. */
+static void append(cJSON *parent, cJSON *item)
 {
-    if (item == NULL)
-        return fail_as(pass, JSON_NO_MEMORY, NULL);
-    if (pass->depth == 0)
+    cJSON *first = parent->child;
+    if (first == NULL) {
+        parent->child = item;
+        item->prev = item;
+        return;
+    }
+    first->prev->next = item;
+    item->prev = first->prev;
+    first->prev = item;
+}
+
+/* A value of that type under the key that is next; NULL if it cannot be had. */
+static cJSON *add(struct pass *pass, int type)
+{
+    cJSON *item = pool_take(pass->nodes);
+    if (item == NULL) {
+        (void)fail_as(pass, JSON_NO_MEMORY, NULL);
+        return NULL;
+    }
+    *item = (cJSON){.type = type};
+    if (pass->depth == 0) {
         pass->root = item;
-    else if (cJSON_IsObject(pass->open[pass->depth - 1]))
-        cJSON_AddItemToObjectCS(pass->open[pass->depth - 1], pass->key, item);
-    else
-        cJSON_AddItemToArray(pass->open[pass->depth - 1], item);
-    return true;
+        return item;
+    }
+    cJSON *parent = pass->open[pass->depth - 1];
+    if (parent->type == cJSON_Object)
+        item->string = (char *)pass->key;
+    append(parent, item);
+    return item;
 }
 
 /* text: from the pass's memory, ended by a NUL. */
 static bool add_text(struct pass *pass, int type, struct text text)
 {
-    cJSON *item = cJSON_CreateStringReference(text.data);
-    if (item != NULL) {
-        item->type = type | cJSON_IsReference;
-        item->valueint = (int)text.length;
-    }
-    return add(pass, item);
+    cJSON *item = add(pass, type);
+    if (item == NULL)
+        return false;
+    item->valuestring = (char *)text.data;
+    item->valueint = (int)text.length;
+    return true;
 }
 
 static bool is_object(const struct pass *pass)
 {
-    return cJSON_IsObject(pass->open[pass->depth - 1]);
+    return pass->open[pass->depth - 1]->type == cJSON_Object;
 }
 
 /* ---- strings --------------------------------------------------------------------------------- */
@@ -332,13 +353,13 @@ static bool read_number(struct pass *pass)
     return add_text(pass, cJSON_Raw, text);
 }
 
-static bool read_word(struct pass *pass, struct text word, cJSON *(*create)(void))
+static bool read_word(struct pass *pass, struct text word, int type)
 {
     if ((size_t)(pass->end - pass->at) < word.length ||
         memcmp(pass->at, word.data, word.length) != 0)
         return fail(pass, "expected a value");
     pass->at += word.length;
-    return add(pass, create());
+    return add(pass, type) != NULL;
 }
 
 /* The mask of the member of object whose key begins here and ends at key_end; NULL if nobody reads
@@ -362,6 +383,29 @@ static const char *skip_rest_of_member(const struct pass *pass, const char *key_
     return skip_value(colon + 1, pass->end, JSON_MAX_DEPTH - pass->depth);
 }
 
+/* One that the mask names is there already; key_end: where it ends in the text then. */
+static bool read_key_of(struct pass *pass, const char *key_end)
+{
+    struct text key = TEXT("");
+    if (pass->mask->length > 0 && !pass->mask->any) {
+        pass->key = pass->mask->key;
+        pass->at = key_end;
+        return true;
+    }
+    if (!read_string(pass, true, &key))
+        return false;
+    pass->key = key.data;
+    return true;
+}
+
+static bool read_colon(struct pass *pass)
+{
+    if (skip_space(pass) != ':')
+        return fail(pass, "expected ':'");
+    pass->at++;
+    return true;
+}
+
 /* From where a key is expected to where its value is; of a member that nobody reads, to its end. */
 static bool read_key(struct pass *pass, bool *value_next)
 {
@@ -381,20 +425,14 @@ static bool read_key(struct pass *pass, bool *value_next)
         pass->mask = &mask_whole;
         *value_next = true;
     }
-    struct text key = TEXT("");
-    if (!read_string(pass, true, &key))
-        return false;
-    if (skip_space(pass) != ':')
-        return fail(pass, "expected ':'");
-    pass->at++;
-    pass->key = key.data;
-    return true;
+    return read_key_of(pass, key_end) && read_colon(pass);
 }
 
 /* Opens a container; if it is not empty, its first value is next, or was skipped. */
-static bool read_opening(struct pass *pass, cJSON *container, char closer, bool *value_next)
+static bool read_opening(struct pass *pass, int type, char closer, bool *value_next)
 {
-    if (!add(pass, container))
+    cJSON *container = add(pass, type);
+    if (container == NULL)
         return false;
     if (pass->depth == JSON_MAX_DEPTH)
         return fail_as(pass, JSON_TOO_DEEP, "nested too deep");
@@ -414,17 +452,17 @@ static bool read_value(struct pass *pass, bool *value_next)
     *value_next = false;
     switch (c) {
     case '{':
-        return read_opening(pass, cJSON_CreateObject(), '}', value_next);
+        return read_opening(pass, cJSON_Object, '}', value_next);
     case '[':
-        return read_opening(pass, cJSON_CreateArray(), ']', value_next);
+        return read_opening(pass, cJSON_Array, ']', value_next);
     case '"':
         return read_text(pass);
     case 't':
-        return read_word(pass, TEXT("true"), cJSON_CreateTrue);
+        return read_word(pass, TEXT("true"), cJSON_True);
     case 'f':
-        return read_word(pass, TEXT("false"), cJSON_CreateFalse);
+        return read_word(pass, TEXT("false"), cJSON_False);
     case 'n':
-        return read_word(pass, TEXT("null"), cJSON_CreateNull);
+        return read_word(pass, TEXT("null"), cJSON_NULL);
     case '-':
         return read_number(pass);
     default:
@@ -468,20 +506,20 @@ static bool read_document(struct pass *pass)
 }
 
 enum json_result json_parse(const struct mask *mask, size_t max_values, struct text text, char *out,
-                            struct json_parsed *result)
+                            struct pool *nodes, struct json_parsed *result)
 {
     /* NULL + 0 is not defined in C. */
     const char *start = text.length > 0 ? text.data : "";
     struct pass pass = {.at = start,
                         .end = start + text.length,
                         .out = out,
+                        .nodes = nodes,
                         .mask = mask,
                         .values_left = max_values};
     if (read_document(&pass)) {
         *result = (struct json_parsed){.root = pass.root};
         return JSON_OK;
     }
-    cJSON_Delete(pass.root);
     *result = (struct json_parsed){.offset = (size_t)(pass.at - start), .what = pass.what};
     return pass.result;
 }

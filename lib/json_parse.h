@@ -1,12 +1,13 @@
 /* json_parse: a text -> cJSON's tree, strictly, and only of what is read.
  *
  * cJSON's own parser takes what is no JSON, and needs 150 ns for each value, most of which nobody
- * looks at (see json.h). So the text is read here, in one pass, and the tree is put together with
- * cJSON's functions. The strings of the tree lie in memory of the caller. In the tree
+ * looks at (see json.h). So the text is read here, in one pass, and cJSON's nodes are linked as cJSON
+ * does it. They come from a pool, which gives all of them back at once: cJSON_Delete() is not for this
+ * tree. Its strings lie in memory of the caller. In the tree
  *
  *   a string   is a cJSON_String; valueint is its length, since there may be NULs in it
  *   a number   is a cJSON_Raw: its text, so that none goes through a double, to be rounded
- *   a key      ends at its NUL; one that was in it is U+FFFD
+ *   a key      ends at its NUL; one that was in it is U+FFFD. It may be the mask's
  *
  * and invalid UTF-8 and lone surrogates are U+FFFD, one for each byte or escape. */
 #ifndef LIB_JSON_PARSE_H
@@ -15,6 +16,7 @@
 #include "lib/error.h"
 #include "lib/json.h"
 #include "lib/mask.h"
+#include "lib/pool.h"
 #include "lib/text.h"
 
 #include <stddef.h>
@@ -25,7 +27,7 @@
 #define JSON_PARSE_BOUND(bytes) (3 * (bytes) + 2)
 
 struct json_parsed {
-    struct cJSON *root; /* for cJSON_Delete(); NULL if it failed */
+    struct cJSON *root; /* of nodes of the pool; NULL if it failed */
 
     /* If it failed: */
     size_t offset;    /* of the text */
@@ -33,10 +35,10 @@ struct json_parsed {
 };
 
 /* Reads what the mask has; of the rest it only sees that it is JSON. A key that is written with
- * escapes counts as one of the mask's. out has room for JSON_PARSE_BOUND(text.length), for as long as
- * the tree is used. JSON_NO_MEMORY says that there is none for the tree, or that it would have more
+ * escapes counts as one of the mask's. out has room for JSON_PARSE_BOUND(text.length); nodes is a pool
+ * of struct cJSON; both, and the mask, are left alone for as long as the tree is used. JSON_NO_MEMORY says that there is none for the tree, or that it would have more
  * than max_values. */
 enum json_result json_parse(const struct mask *mask, size_t max_values, struct text text, char *out,
-                            struct json_parsed *result) MUST_CHECK;
+                            struct pool *nodes, struct json_parsed *result) MUST_CHECK;
 
 #endif

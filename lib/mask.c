@@ -9,7 +9,7 @@ const struct mask mask_whole = {.whole = true};
 
 static struct mask *new_mask(struct text key)
 {
-    struct mask *mask = calloc(1, sizeof(*mask) + key.length);
+    struct mask *mask = calloc(1, sizeof(*mask) + key.length + 1);
     if (mask == NULL)
         return NULL;
     mask->any = text_is(key, "*");

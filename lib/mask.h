@@ -14,7 +14,7 @@ struct mask {
     bool whole;           /* all that lies below is read */
     bool any;             /* of any key */
     size_t length;
-    char key[]; /* ASCII without escapes, so that it is compared with the text as that stands */
+    char key[]; /* with a NUL; ASCII without escapes: it is compared with the text as that stands */
 };
 
 extern const struct mask mask_whole; /* all is read */
@@ -27,14 +27,20 @@ void mask_free(struct mask *mask);
  * memory. */
 struct mask *mask_reach(struct mask *mask, const char *path) MUST_CHECK;
 
+/* Nearly always the length and the first byte tell. */
+static inline bool mask_has_key(const struct mask *mask, struct text key)
+{
+    return mask->length == key.length && key.length > 0 && mask->key[0] == key.data[0] &&
+           memcmp(mask->key, key.data, key.length) == 0;
+}
+
 /* The mask of the member `key`; NULL if that is not read. */
 static inline const struct mask *mask_member(const struct mask *mask, struct text key)
 {
     if (mask->whole)
         return mask;
     const struct mask *member = mask->members;
-    while (member != NULL && !member->any &&
-           !text_equal(key, (struct text){member->key, member->length}))
+    while (member != NULL && !member->any && !mask_has_key(member, key))
         member = member->next;
     return member;
 }

@@ -20,8 +20,11 @@ static void parse_alone(struct text text)
 {
     struct json_parsed parsed;
     char *strings = malloc(JSON_PARSE_BOUND(text.length));
-    if (strings != NULL && json_parse(&mask_whole, SIZE_MAX, text, strings, &parsed) == JSON_OK)
-        cJSON_Delete(parsed.root);
+    struct pool nodes;
+    pool_init(&nodes, sizeof(cJSON));
+    if (strings != NULL)
+        (void)!json_parse(&mask_whole, SIZE_MAX, text, strings, &nodes, &parsed);
+    pool_fini(&nodes);
     free(strings);
 }
 
