@@ -10,6 +10,7 @@ from harness.certificates import Authority
 from harness.probes import Probes
 from harness.wait import until
 from harness.web import Web
+from test_leader import LEADS, STANDS_BY
 from test_stream import check_truth
 
 NAME = "stream-a"
@@ -135,14 +136,34 @@ def test_lists_may_be_compressed(old_api, watching, database):
     assert finish(sidecar)["invalid"] == 0
 
 
-def live_through(api):
-    """The recorded cluster lives through its life in the server."""
-    recorded = sorted((e for e in stream.events(NAME) if e["object"]["kind"] in KINDS),
-                      key=lambda e: int(e["object"]["metadata"]["resourceVersion"]))
+def recorded_life():
+    """All that happened in the recorded cluster, in its order."""
+    return sorted((e for e in stream.events(NAME) if e["object"]["kind"] in KINDS),
+                  key=lambda e: int(e["object"]["metadata"]["resourceVersion"]))
+
+
+def live_through(api, recorded=None):
+    """The recorded cluster lives through its life, or a part of it, in the server."""
+    recorded = recorded_life() if recorded is None else recorded
     for event in recorded:
         change = api.delete if event["type"] == "DELETED" else api.put
         change(event["object"], event["object"]["metadata"]["resourceVersion"])
     return recorded
+
+
+def true_at_the_end(recorded):
+    """The jobs and pods that live then, by uid."""
+    seen = {stream.uid_of(event) for event in recorded}
+    jobs, pods = stream.truth(NAME)
+    return ({uid: true for uid, true in jobs.items() if true["exists"] and uid in seen},
+            {uid: true for uid, true in pods.items()
+             if true["exists"] and uid in seen and true["owner_kind"]})
+
+
+def assert_last_versions(database, jobs, pods):
+    rows = {**database.jobs(), **database.pods()}
+    for uid, true in {**jobs, **pods}.items():
+        assert rows[uid]["version"] == true["resourceVersion_last_known"]
 
 
 def assert_recorded(database, recorded):
@@ -195,15 +216,9 @@ def test_recorded_cluster_over_watches_that_go_wrong(fault, api, watching, datab
     planned = api.faults_left()
     sidecar = watching()
     recorded = live_through(api)
-    seen = {stream.uid_of(event) for event in recorded}
-    jobs, pods = stream.truth(NAME)
-    jobs = {uid: true for uid, true in jobs.items() if true["exists"] and uid in seen}
-    pods = {uid: true for uid, true in pods.items()
-            if true["exists"] and uid in seen and true["owner_kind"]}
+    jobs, pods = true_at_the_end(recorded)
     wait_for(database, sidecar, jobs, pods)
-    rows = {**database.jobs(), **database.pods()}
-    for uid, true in {**jobs, **pods}.items():
-        assert rows[uid]["version"] == true["resourceVersion_last_known"]
+    assert_last_versions(database, jobs, pods)
     assert api.faults_left() < planned
     assert finish(sidecar)["invalid"] == 0
 
@@ -581,6 +596,33 @@ def test_note_of_other_objects_is_not_used(api, restarting, database):
     sidecar = restarting()
     wait_for(database, sidecar, pods=uids("ab"))
     finish(sidecar)
+
+
+# Two replicas
+
+
+@pytest.mark.parametrize("unseen", [0, 300])
+def test_standby_takes_over_from_a_leader_that_is_killed(unseen, api, watching, database, rng):
+    """While the leader works; unseen: changes that nobody watches, some of them deletions."""
+    recorded = recorded_life()
+    moment = rng.randrange(100, len(recorded) - 400)
+    settings = {"LEADER": "mysql", "CLUSTER_ID": "blue"}
+    leader = watching(**settings)
+    leader.wait_for_record(LEADS)
+    standby = watching(**settings)
+    standby.wait_for_record(STANDS_BY)
+    wait_until_watching(api)
+    live_through(api, recorded[:moment])
+    leader.kill()
+    live_through(api, recorded[moment:moment + unseen])
+    standby.wait_for_record(LEADS)
+    live_through(api, recorded[moment + unseen:])
+    jobs, pods = true_at_the_end(recorded)
+    wait_for(database, standby, jobs, pods)
+    assert_last_versions(database, jobs, pods)
+    assert database.count("job_info") == len(database.jobs())
+    assert database.count("replica_info") == len(database.pods())
+    assert finish(standby)["invalid"] == 0
 
 
 # Which objects
