@@ -201,6 +201,47 @@ def test_recorded_cluster(api, watching, database):
     assert finish(sidecar)["invalid"] == 0
 
 
+def by_lines(lines, rng):
+    """As chunks came in recordings: of some lines each."""
+    while lines:
+        count = rng.randrange(1, 5)
+        yield b"".join(lines[:count])
+        lines = lines[count:]
+
+
+def by_bytes(lines, rng):
+    """As nothing forbids."""
+    rest = b"".join(lines)
+    while rest:
+        count = rng.randrange(1, 20_000)
+        yield rest[:count]
+        rest = rest[count:]
+
+
+@pytest.mark.parametrize("cut", [by_lines, by_bytes])
+def test_recorded_answers_byte_for_byte(cut, path, watching, database, rng):
+    """WatchList as a real API server has sent it, for each resource of one cluster, bookmarks included."""
+    said = []
+    with ApiServer(path) as api:
+        for _, _, resource in KINDS.values():
+            name = f"watchlist-a-{resource}"
+            said += stream.events(name)
+            chunks = cut(stream.lines(name), rng)
+            api.fault("snapshot", faults.recorded(chunks, api), resource=resource)
+        sidecar = watching()
+        sidecar.wait_until_written(sum(event["type"] != "BOOKMARK" for event in said))
+        wait_until_all_listed(sidecar)
+        assert finish(sidecar)["invalid"] == 0
+    assert len(said) > 400
+    jobs, pods = expected.rows(event for event in said if event["type"] != "BOOKMARK")
+    wrong = (expected.differences(jobs, database.jobs()) +
+             expected.differences(pods, database.pods()))
+    assert not wrong, "\n".join(wrong)
+    true_jobs, true_pods = true_at_the_end(said)
+    assert (alive(database.jobs()), alive(database.pods())) == (set(true_jobs), set(true_pods))
+    assert_last_versions(database, true_jobs, true_pods)
+
+
 @pytest.mark.parametrize("fault", ["cut in mid-line", "ends", "odd chunks", "slow start"])
 def test_recorded_cluster_over_watches_that_go_wrong(fault, api, watching, database, rng):
     """No event is lost or taken for another one where a watch breaks off and goes on."""

@@ -70,6 +70,15 @@ def silent_after(pieces, server):
     return answer
 
 
+def recorded(chunks, server):
+    """A watch whose body was recorded, byte for byte; it then stays open."""
+    def body():
+        yield from chunks
+        server.wait_until_closed()
+
+    return lambda *_: Answer(200, body())
+
+
 def refuses(code, message="no", **headers):
     """A Status of the API server."""
     return lambda *_: error(code, message, **headers)
