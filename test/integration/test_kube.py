@@ -278,6 +278,17 @@ def test_chunks_may_end_at_every_byte(api, watching, database):
     assert finish(sidecar)["invalid"] == 0
 
 
+def test_slow_server_is_not_a_silent_one(old_api, watching, database):
+    """A list takes longer than KUBE_SILENCE_MS, but something of it always comes."""
+    put_pods(old_api, "abc")
+    old_api.fault("list", faults.slowly(20, 0.3, old_api), resource="pods")
+    sidecar = watching(KUBE_SILENCE_MS=4000)
+    wait_for(database, sidecar, pods=uids("abc"))
+    wait_until_watching(old_api)
+    assert len(old_api.asked("list", "pods")) == 1
+    assert finish(sidecar)["invalid"] == 0
+
+
 # Gaps
 
 

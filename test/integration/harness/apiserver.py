@@ -498,9 +498,9 @@ class ApiServer:
                 pass
         self._listener.close()
 
-    def wait_until_closed(self):
+    def wait_until_closed(self, seconds=None):
         with self._changed:
-            self._changed.wait_for(lambda: self._closed)
+            self._changed.wait_for(lambda: self._closed, seconds)
 
     def __enter__(self):
         return self

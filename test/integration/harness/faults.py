@@ -37,6 +37,22 @@ def in_pieces(size):
     return answer
 
 
+def slowly(pieces, seconds, server):
+    """The body in so many chunks, a pause before each."""
+    def split(body):
+        data = b"".join(body)
+        for number in range(pieces):
+            server.wait_until_closed(seconds)
+            yield data[len(data) * number // pieces:len(data) * (number + 1) // pieces]
+
+    def answer(_, usual):
+        whole = usual()
+        whole.body, whole.chunked = split(whole.body), True
+        return whole
+
+    return answer
+
+
 def ends_after(pieces):
     """A watch that the server ends, as it may at any time."""
     def limited(body):
