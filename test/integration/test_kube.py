@@ -482,7 +482,7 @@ def test_kind_is_watched_in_the_version_that_is_served(make, version, path, rest
         sidecar = restarting()
         wait_for(database, sidecar, {"job-a"}, {"pod-a"})
         until(lambda: len(spool.query("SELECT * FROM notes")) == len(kinds), "all is noted")
-        assert sidecar.records("swept", kind="MPIJob", api_group="kubeflow.org")
+        sidecar.wait_for_record("swept", kind="MPIJob", api_group="kubeflow.org")
         sidecar.kill()
         lists = snapshots(api)
         api.delete(gone)
