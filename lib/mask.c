@@ -43,6 +43,8 @@ static struct mask *find_or_add(struct mask *mask, struct text key)
         invariant(!(*end)->any && !text_is(key, "*"));
     }
     *end = new_mask(key);
+    if (*end != NULL)
+        mask->lengths |= (*end)->any ? UINT64_MAX : UINT64_C(1) << key.length % MASK_LENGTHS;
     return *end;
 }
 

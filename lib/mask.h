@@ -7,12 +7,16 @@
 #include "lib/text.h"
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#define MASK_LENGTHS 64 /* that have a bit of their own; longer ones share them */
 
 struct mask {
     struct mask *members; /* the list of those that are read; owned, as the next one */
     struct mask *next;    /* in the list that this is in */
     bool whole;           /* all that lies below is read */
     bool any;             /* of any key */
+    uint64_t lengths;     /* a bit for each length that a member's key has, see mask_member() */
     size_t length;
     char key[]; /* with a NUL; ASCII without escapes: it is compared with the text as that stands */
 };
@@ -27,7 +31,7 @@ void mask_free(struct mask *mask);
  * memory. */
 struct mask *mask_reach(struct mask *mask, const char *path) MUST_CHECK;
 
-/* Nearly always the length and the first byte tell. */
+/* Nearly always the first byte tells. */
 static inline bool mask_has_key(const struct mask *mask, struct text key)
 {
     return mask->length == key.length && key.length > 0 && mask->key[0] == key.data[0] &&
@@ -39,6 +43,8 @@ static inline const struct mask *mask_member(const struct mask *mask, struct tex
 {
     if (mask->whole)
         return mask;
+    if ((mask->lengths >> (key.length & (MASK_LENGTHS - 1)) & 1) == 0)
+        return NULL;
     const struct mask *member = mask->members;
     while (member != NULL && !member->any && !mask_has_key(member, key))
         member = member->next;

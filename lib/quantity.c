@@ -240,6 +240,17 @@ static void apply_binary_rules(struct quantity *quantity)
         quantity->family = QUANTITY_DECIMAL_SI;
 }
 
+struct text quantity_verbatim(struct text text)
+{
+    struct suffix suffix;
+    text = trim(text);
+    if (text.length == 0 || text.length >= QUANTITY_TEXT_SIZE)
+        return TEXT("");
+    struct parts parts = split(text);
+    return parse_suffix(parts.suffix, &suffix) && is_kept_verbatim(&parts, &suffix) ? text
+                                                                                    : TEXT("");
+}
+
 enum error_code quantity_parse(struct text text, struct quantity *quantity)
 {
     struct suffix suffix;
@@ -303,17 +314,21 @@ static const char *suffix_name(enum quantity_family family, int exponent)
     return NULL;
 }
 
+/* Of a suffix or an exponent, with its NUL. */
+#define SUFFIX_TEXT_SIZE 16
+_Static_assert(1 + WIDE_TEXT_SIZE + SUFFIX_TEXT_SIZE <= QUANTITY_TEXT_SIZE, "text fits");
+
 static size_t print(const struct quantity *quantity, const struct wide *mantissa, int exponent,
                     enum quantity_family family, char text[QUANTITY_TEXT_SIZE])
 {
-    char digits[WIDE_TEXT_SIZE];
-    wide_format(mantissa, digits);
-    const char *sign = quantity->negative ? "-" : "";
+    size_t length = 0;
+    if (quantity->negative)
+        text[length++] = '-';
+    length += wide_format(mantissa, text + length);
     const char *suffix = suffix_name(family, exponent);
-    int length = suffix != NULL
-                     ? snprintf(text, QUANTITY_TEXT_SIZE, "%s%s%s", sign, digits, suffix)
-                     : snprintf(text, QUANTITY_TEXT_SIZE, "%s%se%d", sign, digits, exponent);
-    return (size_t)length;
+    int rest = suffix != NULL ? snprintf(text + length, SUFFIX_TEXT_SIZE, "%s", suffix)
+                              : snprintf(text + length, SUFFIX_TEXT_SIZE, "e%d", exponent);
+    return length + (size_t)rest;
 }
 
 /* *value: the quantity as an integer; false if it is none or is below 1024. */

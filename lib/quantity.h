@@ -30,6 +30,10 @@ struct quantity {
  * more than 256 bits; *quantity is then not touched. */
 enum error_code quantity_parse(struct text text, struct quantity *quantity) MUST_CHECK;
 
+/* The text, without white space around it, if it is a quantity that quantity_format prints just so;
+ * else an empty one. This is what most quantities are, and they need no arithmetic then. */
+struct text quantity_verbatim(struct text text);
+
 /* sum += term, as Go's Quantity.Add: forgets the verbatim text; the family stays sum's unless that
  * is zero, then it is the term's. ERROR_INPUT on overflow: sum is then not touched. */
 enum error_code quantity_add(struct quantity *sum, const struct quantity *term) MUST_CHECK;

@@ -85,14 +85,29 @@ static size_t run_length(const struct members *members, size_t start)
     return end - start;
 }
 
-static void append_quantity(struct buffer *out, struct text name,
-                            const struct quantity_total *total)
+/* The text of what a single member says, if that needs no arithmetic; else an empty one. */
+static struct text single_text(const struct member *items, size_t count)
 {
-    char text[QUANTITY_TEXT_SIZE];
-    size_t length = quantity_format(quantity_total_get(total), text);
+    struct text text = TEXT("");
+    return count == 1 && json_text(items->value, &text) ? quantity_verbatim(text) : TEXT("");
+}
+
+/* The text of the total over items[0..count), all of one name; in total_text, perhaps. Empty: unknown. */
+static struct text total_of(struct object *object, const struct member *items, size_t count,
+                            char total_text[QUANTITY_TEXT_SIZE])
+{
+    struct text text = single_text(items, count);
+    struct quantity_total total;
+    if (text.length > 0 || !add_up(object, items, count, &total))
+        return text;
+    return (struct text){total_text, quantity_format(quantity_total_get(&total), total_text)};
+}
+
+static void append_quantity(struct buffer *out, struct text name, struct text total)
+{
     resources_append_key(out, name);
     buffer_append(out, TEXT(":\""));
-    buffer_append(out, (struct text){text, length});
+    buffer_append(out, total);
     buffer_append_char(out, '"');
 }
 
@@ -105,12 +120,13 @@ static bool append_list(struct members *members, struct object *object, const ch
     drop_if_incomplete(members, object);
     members_sort(members);
     for (size_t i = 0; i < members->count && !resources_are_enough(out); i += run) {
-        struct quantity_total total;
+        char total_text[QUANTITY_TEXT_SIZE];
         run = run_length(members, i);
-        if (!add_up(object, &members->items[i], run, &total))
+        struct text total = total_of(object, &members->items[i], run, total_text);
+        if (total.length == 0)
             continue;
         buffer_append_string(out, open ? "," : opening);
-        append_quantity(out, members->items[i].key, &total);
+        append_quantity(out, members->items[i].key, total);
         open = true;
     }
     if (open)

@@ -3,8 +3,10 @@
 
 bool wide_is_zero(const struct wide *wide)
 {
-    static const struct wide zero;
-    return wide_compare(wide, &zero) == 0;
+    uint32_t any = 0;
+    for (size_t i = 0; i < WIDE_LIMBS; i++)
+        any |= wide->limbs[i];
+    return any == 0;
 }
 
 int wide_compare(const struct wide *a, const struct wide *b)
@@ -54,10 +56,19 @@ void wide_subtract(struct wide *wide, const struct wide *term)
     }
 }
 
+/* How many limbs there are without the leading zeros: mostly two or three. */
+static size_t significant(const struct wide *wide)
+{
+    size_t count = WIDE_LIMBS;
+    while (count > 0 && wide->limbs[count - 1] == 0)
+        count--;
+    return count;
+}
+
 uint32_t wide_divide(struct wide *wide, uint32_t divisor)
 {
     uint64_t remainder = 0;
-    for (size_t i = WIDE_LIMBS; i-- > 0;) {
+    for (size_t i = significant(wide); i-- > 0;) {
         uint64_t dividend = remainder << 32 | wide->limbs[i];
         wide->limbs[i] = (uint32_t)(dividend / divisor);
         remainder = dividend % divisor;
@@ -74,14 +85,21 @@ bool wide_divide_exactly(struct wide *wide, uint32_t divisor)
     return true;
 }
 
+#define DIGITS_AT_ONCE 9
+#define BILLION        1000000000
+
 size_t wide_format(const struct wide *wide, char text[WIDE_TEXT_SIZE])
 {
     struct wide rest = *wide;
-    char digits[WIDE_TEXT_SIZE];
+    char digits[WIDE_TEXT_SIZE + DIGITS_AT_ONCE]; /* the last one first */
     size_t length = 0;
     do {
-        digits[length++] = (char)('0' + wide_divide(&rest, 10));
+        uint32_t group = wide_divide(&rest, BILLION);
+        for (int i = 0; i < DIGITS_AT_ONCE; i++, group /= 10)
+            digits[length++] = (char)('0' + group % 10);
     } while (!wide_is_zero(&rest));
+    while (length > 1 && digits[length - 1] == '0')
+        length--;
     for (size_t i = 0; i < length; i++)
         text[i] = digits[length - 1 - i];
     text[length] = '\0';

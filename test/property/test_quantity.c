@@ -68,6 +68,31 @@ static void test_what_is_printed_reads_as_the_same_value(void **state)
     }
 }
 
+static void assert_verbatim_only_if_printed_so(const char *text)
+{
+    char padded[96], printed[QUANTITY_TEXT_SIZE];
+    struct quantity quantity = parse(text);
+    quantity_format(&quantity, printed);
+    snprintf(padded, sizeof(padded), " %s\n", text);
+    struct text verbatim = quantity_verbatim(text_from(padded));
+    if (text_is(verbatim, text) != (quantity.verbatim[0] != '\0'))
+        fail_msg("%s is taken for %.*s", text, (int)verbatim.length, verbatim.data);
+    if (verbatim.length > 0)
+        assert_string_equal(printed, text);
+}
+
+static void test_what_is_taken_verbatim_is_printed_so(void **state)
+{
+    struct chance *chance = *state;
+    for (int i = 0; i < ROUNDS; i++) {
+        char text[64];
+        random_text(chance, text, sizeof(text));
+        assert_verbatim_only_if_printed_so(text);
+    }
+    assert_int_equal(quantity_verbatim(TEXT("")).length, 0);
+    assert_int_equal(quantity_verbatim(TEXT("4Gb")).length, 0);
+}
+
 /* The magnitude in nano by a way of its own: digits and powers of ten only. */
 static void test_decimal_values_are_their_digits(void **state)
 {
@@ -150,6 +175,7 @@ int main(void)
     struct chance chance = chance_from_environment();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_what_is_printed_reads_as_the_same_value, &chance),
+        cmocka_unit_test_prestate(test_what_is_taken_verbatim_is_printed_so, &chance),
         cmocka_unit_test_prestate(test_decimal_values_are_their_digits, &chance),
         cmocka_unit_test_prestate(test_sums_do_not_depend_on_the_order, &chance),
         cmocka_unit_test_prestate(test_zero_changes_no_value_and_an_opposite_makes_zero, &chance),
