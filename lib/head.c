@@ -13,8 +13,7 @@ struct scan {
     struct text key; /* the last one, until its value has begun */
     size_t depth;
     bool in_metadata;
-    bool
-        damaged; /* or cut: lib/skip is of no use any more, since it would come to the same place again */
+    bool damaged; /* or cut: lib/skip would come to the same place again */
     struct head *head;
 };
 

@@ -10,9 +10,8 @@
 struct convention {
     const char *job_label;          /* that each pod of a job has, whatever its value */
     const char *replica_type_label; /* the same; its value is the column replica_type */
-    const char
-        *role_label; /* in place of that one, where an operator does not set it; NULL: none */
-    bool suspends;   /* its jobs can be suspended: conditions may be False, and so be over */
+    const char *role_label;         /* in place of that one where it is not set; NULL: none */
+    bool suspends; /* its jobs can be suspended: conditions may be False, and so be over */
 };
 
 struct kind {

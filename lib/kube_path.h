@@ -16,12 +16,11 @@
 #define KUBE_VERSION_SIZE 33
 
 struct kube_resource {
-    const char *kind;    /* "Pod", "TFJob" */
-    const char *group;   /* "": the core group */
-    const char *version; /* of the group */
-    const char
-        *other_version; /* in which it is served where it is not in that one; NULL: in none */
-    const char *name;   /* "pods", "tfjobs" */
+    const char *kind;          /* "Pod", "TFJob" */
+    const char *group;         /* "": the core group */
+    const char *version;       /* of the group */
+    const char *other_version; /* in which it may be served in place of that one; NULL: none */
+    const char *name;          /* "pods", "tfjobs" */
 };
 
 /* What is recorded: the pods, then the kinds of jobs in their order. False behind the last one. */
