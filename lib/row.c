@@ -41,11 +41,10 @@ static enum error_code check_keys(const struct table *table, const struct cell *
 {
     const struct cell *uid = &cells[table->uid];
     const struct cell *version = &cells[table->version];
-    if (uid->type != CELL_TEXT || uid->text.length == 0 ||
-        uid->text.length > table->columns[table->uid].max_chars)
+    if (uid->type != CELL_TEXT || uid->length == 0 ||
+        uid->length > table->columns[table->uid].max_chars)
         return error_set(err, ERROR_INPUT, "%s: no uid, or one that does not fit", table->name);
-    if (version->type != CELL_TEXT ||
-        version->text.length > table->columns[table->version].max_chars)
+    if (version->type != CELL_TEXT || version->length > table->columns[table->version].max_chars)
         return error_set(err, ERROR_INPUT, "%s: no version, or one that does not fit", table->name);
     return ERROR_NONE;
 }
@@ -64,7 +63,7 @@ static void lay_out(const struct table *table, const struct cell *cells, struct 
         if (cells[i].type != CELL_TEXT)
             continue;
         bool cut;
-        layout->kept[i] = fitting_length(&table->columns[i], cells[i].text, &cut);
+        layout->kept[i] = fitting_length(&table->columns[i], cell_as_text(&cells[i]), &cut);
         layout->bytes += layout->kept[i];
         if (cut) {
             layout->bytes += strlen(ROW_CUT_MARKER);
@@ -111,12 +110,12 @@ enum error_code row_new(const struct table *table, enum row_mode mode, const str
     char *at = (char *)row->cells + cells_bytes;
     for (size_t i = 0; i < table->column_count; i++) {
         if (cells[i].type == CELL_TEXT)
-            row->cells[i].text =
-                copy_text(&at, cells[i].text, layout.kept[i], (layout.cut >> i & 1) != 0);
+            row->cells[i] = cell_text(copy_text(&at, cell_as_text(&cells[i]), layout.kept[i],
+                                                (layout.cut >> i & 1) != 0));
     }
     /* check_keys saw that the cell is set. NOLINTNEXTLINE(*-core.UndefinedBinaryOperatorResult) */
     if (row_version(row).length == 0)
-        row->cells[table->version].text = TEXT("0");
+        row->cells[table->version] = cell_text(TEXT("0"));
     *result = row;
     return ERROR_NONE;
 }
@@ -142,12 +141,12 @@ void row_free(struct row *row)
 
 struct text row_uid(const struct row *row)
 {
-    return row->cells[row->table->uid].text;
+    return cell_as_text(&row->cells[row->table->uid]);
 }
 
 struct text row_version(const struct row *row)
 {
-    return row->cells[row->table->version].text;
+    return cell_as_text(&row->cells[row->table->version]);
 }
 
 int version_compare(struct text a, struct text b)
@@ -175,8 +174,8 @@ static struct cell known_or(struct cell first, struct cell second)
 
 static bool is_stop_of_final(struct cell there, struct cell comes)
 {
-    return comes.type == CELL_TEXT && text_is(comes.text, STATUS_STOPPED) &&
-           there.type == CELL_TEXT && table_status_is_final(there.text.data, there.text.length);
+    return comes.type == CELL_TEXT && text_is(cell_as_text(&comes), STATUS_STOPPED) &&
+           there.type == CELL_TEXT && table_status_is_final(there.data, there.length);
 }
 
 static bool is_set(const struct row *row, size_t column)
@@ -262,7 +261,7 @@ static bool cell_equal(const struct cell *a, const struct cell *b)
     case CELL_TIME:
         return a->integer == b->integer;
     case CELL_TEXT:
-        return text_equal(a->text, b->text);
+        return text_equal(cell_as_text(a), cell_as_text(b));
     }
     return false;
 }

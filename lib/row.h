@@ -15,11 +15,13 @@ enum cell_type {
     CELL_TEXT,
 };
 
+/* Twenty of them wait in memory for each pending object, so a text is taken apart here. */
 struct cell {
     enum cell_type type;
+    uint32_t length; /* of a text, in bytes; a document is no longer than JSON_MAX_TEXT */
     union {
         int64_t integer;
-        struct text text; /* in a struct row: points into the row's own allocation */
+        const char *data; /* of a text; in a struct row: points into the row's own allocation */
     };
 };
 
@@ -40,7 +42,13 @@ static inline struct cell cell_time(int64_t microseconds)
 
 static inline struct cell cell_text(struct text text)
 {
-    return (struct cell){.type = CELL_TEXT, .text = text};
+    return (struct cell){.type = CELL_TEXT, .length = (uint32_t)text.length, .data = text.data};
+}
+
+/* Of a cell that is CELL_TEXT. */
+static inline struct text cell_as_text(const struct cell *cell)
+{
+    return (struct text){cell->data, cell->length};
 }
 
 enum row_mode {

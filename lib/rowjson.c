@@ -25,7 +25,7 @@ static void append_cell(struct buffer *out, const struct cell *cell)
         append_time(out, cell->integer);
         return;
     case CELL_TEXT:
-        json_append_string(out, cell->text);
+        json_append_string(out, cell_as_text(cell));
         return;
     }
 }
@@ -67,6 +67,16 @@ static bool read_time(const json_value *value, int64_t *microseconds)
     return json_text(value, &text) && timestamp_parse(text, microseconds) == ERROR_NONE;
 }
 
+_Static_assert(JSON_MAX_TEXT <= UINT32_MAX, "the length of any text fits a cell");
+
+static bool read_text(const json_value *value, struct cell *cell)
+{
+    struct text text = TEXT("");
+    bool is_text = json_text(value, &text);
+    *cell = cell_text(text);
+    return is_text;
+}
+
 /* False if value is not of the column's type. */
 static bool read_cell(const json_value *value, enum column_type type, struct cell *cell)
 {
@@ -79,8 +89,7 @@ static bool read_cell(const json_value *value, enum column_type type, struct cel
         return read_time(value, &cell->integer);
     case COLUMN_TEXT:
     case COLUMN_KEY:
-        cell->type = CELL_TEXT;
-        return json_text(value, &cell->text);
+        return read_text(value, cell);
     }
     return false;
 }

@@ -564,7 +564,7 @@ static size_t packet_bytes(const struct writer *writer, const struct row *row)
     for (size_t i = 0; i < writer->parameter_count; i++) {
         const struct cell *cell = &row->cells[writer->columns[i]];
         if (cell->type == CELL_TEXT)
-            bytes += cell->text.length;
+            bytes += cell->length;
     }
     return bytes;
 }
@@ -627,8 +627,8 @@ static void bind_text(MYSQL_BIND *bind, struct value *value, const struct cell *
 {
     bind->buffer_type = MYSQL_TYPE_STRING;
     value->is_null = cell->type != CELL_TEXT;
-    bind->buffer = value->is_null ? NULL : (char *)cell->text.data;
-    bind->buffer_length = value->is_null ? 0 : cell->text.length;
+    bind->buffer = value->is_null ? NULL : (char *)cell->data;
+    bind->buffer_length = value->is_null ? 0 : cell->length;
 }
 
 static void bind_integer(MYSQL_BIND *bind, struct value *value, const struct cell *cell)

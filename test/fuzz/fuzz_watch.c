@@ -30,7 +30,7 @@ static void check_upsert(const struct row *row)
         check(!is_null(row, JOB_TENANT) && !is_null(row, JOB_OWNER));
     } else {
         check(!is_null(row, POD_NAME) && !is_null(row, POD_STATUS));
-        check(!is_null(row, POD_JOB_UID) && object_is_uid(row->cells[POD_JOB_UID].text));
+        check(!is_null(row, POD_JOB_UID) && object_is_uid(cell_as_text(&row->cells[POD_JOB_UID])));
     }
 }
 
@@ -41,7 +41,7 @@ static void check_row(const struct row *row)
     check(version_is_valid(row_version(row)));
     check(!is_null(row, row->table->modified));
     for (size_t i = 0; i < row->table->column_count; i++)
-        check(row->cells[i].type != CELL_TEXT || utf8_is_valid(row->cells[i].text));
+        check(row->cells[i].type != CELL_TEXT || utf8_is_valid(cell_as_text(&row->cells[i])));
     if (row->mode == ROW_UPSERT)
         check_upsert(row);
     if (row->cells[row->table->deleted].integer != 0)

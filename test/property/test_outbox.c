@@ -171,7 +171,7 @@ static void assert_same(const struct row *expected, const struct row *stored)
         const struct cell *a = &expected->cells[i], *b = &stored->cells[i];
         assert_int_equal(a->type, b->type);
         if (a->type == CELL_TEXT)
-            assert_true(text_equal(a->text, b->text));
+            assert_true(text_equal(cell_as_text(a), cell_as_text(b)));
         else if (a->type != CELL_NULL)
             assert_int_equal(a->integer, b->integer);
     }

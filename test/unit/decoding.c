@@ -83,10 +83,10 @@ void cell_to_text(const struct cell *cell, char text[CELL_TEXT_MAX], size_t *len
         *length = timestamp_format(cell->integer, text);
         return;
     case CELL_TEXT:
-        assert_true(cell->text.length < CELL_TEXT_MAX);
-        memcpy(text, cell->text.data, cell->text.length);
-        text[cell->text.length] = '\0';
-        *length = cell->text.length;
+        assert_true(cell->length < CELL_TEXT_MAX);
+        memcpy(text, cell->data, cell->length);
+        text[cell->length] = '\0';
+        *length = cell->length;
         return;
     }
 }

@@ -507,7 +507,7 @@ static void test_difference_9_too_many_replica_types_are_cut(void **state)
     decode_job(d, "ADDED", "", rest);
     free(rest);
 
-    struct text resources = d->result.row->cells[JOB_RESOURCES].text;
+    struct text resources = cell_as_text(&d->result.row->cells[JOB_RESOURCES]);
     struct text marker = TEXT(ROW_CUT_MARKER);
     assert_int_equal(resources.length, TEXT_MAX_BYTES);
     assert_memory_equal(resources.data, "{\"r0000\\u003c", 13);

@@ -315,7 +315,7 @@ static void test_a_nul_in_a_message_is_kept(void **state)
     struct decoding *d = *state;
     decode_state(d, "MODIFIED", "Failed", "'terminated':{'message':'a\\u0000b'}");
     static const char expected[] = "Reason: \nExitCode: 0\nMessage: a\0b";
-    struct text remark = d->result.row->cells[POD_REMARK].text;
+    struct text remark = cell_as_text(&d->result.row->cells[POD_REMARK]);
     assert_int_equal(remark.length, sizeof(expected) - 1);
     assert_memory_equal(remark.data, expected, sizeof(expected) - 1);
 }
@@ -535,7 +535,7 @@ static void test_difference_9_emoji_and_long_texts_are_kept(void **state)
     snprintf(status, sizeof(status), "'terminated':{'message':'\xF0\x9F\x98\x80 %s'}", message);
     decode_state(d, "MODIFIED", "Failed", status);
     assert_int_equal(d->result.row->cut_columns, 0);
-    assert_int_equal(d->result.row->cells[POD_REMARK].text.length,
+    assert_int_equal(d->result.row->cells[POD_REMARK].length,
                      strlen("Reason: \nExitCode: 0\nMessage: \xF0\x9F\x98\x80 ") + 2000);
 }
 
@@ -554,7 +554,7 @@ static void test_difference_9_an_endless_message_is_cut(void **state)
     decode_pod(d, "MODIFIED", OURS, rest);
     free(rest);
     expect_fate(d, WATCH_ROW);
-    struct text remark = d->result.row->cells[POD_REMARK].text;
+    struct text remark = cell_as_text(&d->result.row->cells[POD_REMARK]);
     assert_int_equal(remark.length, TEXT_MAX_BYTES);
     assert_memory_equal(remark.data, "Reason: rrr", 11);
     assert_int_equal(d->result.row->cut_columns, 1U << POD_REMARK);
@@ -576,7 +576,7 @@ static void test_difference_9_endless_resource_names_are_cut(void **state)
     decode_pod(d, "MODIFIED", OURS, rest);
     free(rest);
     expect_fate(d, WATCH_ROW);
-    assert_int_equal(d->result.row->cells[POD_RESOURCES].text.length, TEXT_MAX_BYTES);
+    assert_int_equal(d->result.row->cells[POD_RESOURCES].length, TEXT_MAX_BYTES);
     assert_int_equal(d->result.row->cut_columns, 1U << POD_RESOURCES);
 }
 

@@ -128,7 +128,7 @@ struct row *database_pod(unsigned number, const char *version)
 {
     char uid[32];
     struct row *row = NULL;
-    struct cell cells[POD_COLUMN_COUNT] = {{CELL_NULL, {0}}};
+    struct cell cells[POD_COLUMN_COUNT] = {{.type = CELL_NULL}};
     snprintf(uid, sizeof(uid), "pod-%06u", number);
     cells[POD_UID] = cell_text(text_from(uid));
     cells[POD_VERSION] = cell_text(text_from(version));

@@ -175,7 +175,7 @@ static void print_cell(const struct cell *cell, char text[64])
         snprintf(text, 64, "%.10s %.8s", time, time + 11);
         return;
     case CELL_TEXT:
-        snprintf(text, 64, "'%.*s'", (int)cell->text.length, cell->text.data);
+        snprintf(text, 64, "'%.*s'", (int)cell->length, cell->data);
         return;
     }
 }
@@ -260,7 +260,7 @@ static void test_columns_in_another_order(void **state)
 static void write_job(struct check *check, enum row_mode mode, const char *uid, const char *version,
                       const char *name)
 {
-    struct cell cells[TABLE_MAX_COLUMNS] = {{CELL_NULL, {0}}};
+    struct cell cells[TABLE_MAX_COLUMNS] = {{.type = CELL_NULL}};
     struct db_error err;
     struct row *row = NULL;
     cells[JOB_UID] = cell_text(text_from(uid));
