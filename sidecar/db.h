@@ -1,4 +1,4 @@
-/* db: one connection to MariaDB or MySQL. The only file that includes mysql.h.
+/* db: one connection to MariaDB or MySQL. Nobody else knows the client library.
  *
  * Blocking, with time-outs; used by one thread at a time, except db_abort(). The credentials are
  * read at each connect and are never part of an error text. */
