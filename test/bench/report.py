@@ -95,7 +95,7 @@ def decoding(figures):
                      cell(figures, f"instructions {stage}")])
     return (table(["decoding alone, for an event", "ns", "instructions"], rows)
             + f"\nDecoding takes {ratio(figures, 'decode decode ns', 'decode cjson ns')} of the time"
-              f" of cJSON's parser.\n")
+              f" of cJSON's parser, and {cell(figures, 'instructions allocations')} allocations.\n")
 
 
 def footprint(figures, sizes):
