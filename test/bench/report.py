@@ -20,8 +20,9 @@ def machine(server, load_before):
             model = entry.split(":")[1].strip()
             break
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    kernel = platform.release().split("-")[0]
     return (f"{os.cpu_count()} processors ({model}, {platform.machine()}), {memory:.0f} GiB, Linux"
-            f" {platform.release()}, server {server} on the same machine; load average"
+            f" {kernel}, server {server} on the same machine; load average"
             f" {load_before:.1f} before the run, {os.getloadavg()[0]:.1f} at its end")
 
 
