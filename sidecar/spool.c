@@ -28,13 +28,14 @@
 
 #include <stdlib.h>
 
-#define TICK_US            100000  /* a row that the database takes within this is never stored */
-#define LEDGER_INTERVAL_US 5000000 /* the ledger alone is worth a transaction this often */
-#define MIN_FREE_BYTES     (16 << 20) /* on the disk: less is left for deleting */
-#define PATIENCE_US        3000000    /* rows without a safe place for so long pause the source */
-#define LOAD_CHUNK         256 /* records read back in one round of the loop: some milliseconds */
-#define LOOK_INTERVAL_US   10000000 /* at the disk, and at dead letters that others drop */
-#define CLOSE_LOOK_US      1000000  /* at a disk that is nearly full */
+#define TICK_US 100000 /* a row that the database takes within this is never stored */
+#define LEDGER_INTERVAL_US                                                                         \
+    5000000 /* the ledger, or a note, alone is worth a transaction this often */
+#define MIN_FREE_BYTES   (16 << 20) /* on the disk: less is left for deleting */
+#define PATIENCE_US      3000000    /* rows without a safe place for so long pause the source */
+#define LOAD_CHUNK       256 /* records read back in one round of the loop: some milliseconds */
+#define LOOK_INTERVAL_US 10000000 /* at the disk, and at dead letters that others drop */
+#define CLOSE_LOOK_US    1000000  /* at a disk that is nearly full */
 
 struct spool {
     struct spool_settings settings;
@@ -217,11 +218,13 @@ static void collect(struct spool *spool, int64_t now_us)
     }
 }
 
-static bool ledger_is_due(const struct spool *spool, int64_t now_us)
+/* A note may be the last that changes, when what it is about has been stored. */
+static bool numbers_are_due(const struct spool *spool, int64_t now_us)
 {
+    bool changed = ledger_received(spool->settings.ledger) != spool->ledger_stored ||
+                   spool_notes_have_changed(&spool->notes);
     return now_us == INT64_MAX ||
-           (clock_steady_us() - spool->ledger_stored_us > LEDGER_INTERVAL_US &&
-            ledger_received(spool->settings.ledger) != spool->ledger_stored);
+           (changed && clock_steady_us() - spool->ledger_stored_us > LEDGER_INTERVAL_US);
 }
 
 static void take_letters(struct spool *spool)
@@ -261,7 +264,7 @@ static bool make_request(struct spool *spool, int64_t now_us)
         return false;
     collect(spool, now_us);
     take_letters(spool);
-    if (request->count > 0 || request->letters != NULL || ledger_is_due(spool, now_us))
+    if (request->count > 0 || request->letters != NULL || numbers_are_due(spool, now_us))
         take_numbers(spool);
     else if (look_is_due(spool))
         request->task = SPOOL_LOOK;

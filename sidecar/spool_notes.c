@@ -61,6 +61,15 @@ void spool_notes_restore(struct spool_notes *notes, struct text name, struct tex
         copy(note->text, text);
 }
 
+bool spool_notes_have_changed(const struct spool_notes *notes)
+{
+    for (size_t i = 0; i < notes->count; i++) {
+        if (notes->notes[i].changed)
+            return true;
+    }
+    return false;
+}
+
 void spool_notes_take(struct spool_notes *notes, struct spool_notes *to)
 {
     to->count = 0;

@@ -32,6 +32,8 @@ enum error_code spool_notes_set(struct spool_notes *notes, const char *name,
 /* As it was stored: not over one that has been set since. What does not fit is left out. */
 void spool_notes_restore(struct spool_notes *notes, struct text name, struct text text);
 
+bool spool_notes_have_changed(const struct spool_notes *notes);
+
 /* Moves what is to be stored: to hold just these. */
 void spool_notes_take(struct spool_notes *notes, struct spool_notes *to);
 

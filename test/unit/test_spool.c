@@ -466,6 +466,17 @@ static void test_notes_are_there_in_the_next_process(void **state)
     assert_string_equal(spool_note(world->spool, "watched/pods"), "13");
 }
 
+static void test_a_note_is_stored_although_nothing_else_has_changed(void **state)
+{
+    struct world *world = *state;
+    spool_set_note(world->spool, "watched/pods", "12");
+    tick(world, 1);
+    close_spool(world);
+    open_spool(world);
+    assert_int_equal(load(world), SPOOL_LOADED);
+    assert_string_equal(spool_note(world->spool, "watched/pods"), "12");
+}
+
 static void test_note_that_was_set_before_the_spool_was_read_is_the_newer_one(void **state)
 {
     struct world *world = *state;
@@ -496,6 +507,7 @@ int main(void)
         TEST(test_it_is_full_over_its_bound_and_not_when_it_is_empty_again),
         TEST(test_a_flush_stores_also_what_is_over_the_bound),
         TEST(test_notes_are_there_in_the_next_process),
+        TEST(test_a_note_is_stored_although_nothing_else_has_changed),
         TEST(test_note_that_was_set_before_the_spool_was_read_is_the_newer_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
