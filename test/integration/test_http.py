@@ -287,10 +287,13 @@ def test_slow_clients_are_cut_off_and_events_flow(web, path, database):
 
 
 def test_a_client_that_does_not_read_its_answer_is_cut_off(web):
+    until(lambda: len(web.sidecar.records("connected")) == 2, "no other connection is to come")
     with socket.socket() as connection:
         connection.settimeout(DEADLINE_SECONDS)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         connection.connect((web.host, web.port))
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(1) == b"H"  # it is accepted
         before = web.metrics()["process_open_fds"]
         try:
             for _ in range(1000):  # more answers than all buffers on the way take
