@@ -18,8 +18,8 @@
 
 #include "lib/buffer.h"
 #include "lib/invariant.h"
+#include "sidecar/curl_library.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -45,6 +45,7 @@ struct poller {
 struct http_client {
     uv_loop_t *loop;
     struct logger *logger;
+    struct curl_library curl;
     CURLM *multi;
     uv_timer_t timer; /* curl's */
     struct poller pollers[MAX_POLLERS];
@@ -72,15 +73,15 @@ struct http_request {
 
 /* ---- between curl and the loop ---------------------------------------------------------------- */
 
-static void on_done(CURLMsg *message)
+static void on_done(const struct http_client *client, CURLMsg *message)
 {
     struct http_request *request = NULL;
-    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &request);
+    client->curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &request);
     request->done = true;
     request->result = message->data.result;
     if (request->error[0] == '\0')
         (void)snprintf(request->error, sizeof(request->error), "%s",
-                       curl_easy_strerror(request->result));
+                       client->curl.easy_strerror(request->result));
     request->progress(request->context);
 }
 
@@ -88,13 +89,13 @@ static void act(struct http_client *client, curl_socket_t fd, int events)
 {
     int running, queued;
     CURLMsg *message;
-    CURLMcode code = curl_multi_socket_action(client->multi, fd, events, &running);
+    CURLMcode code = client->curl.multi_socket_action(client->multi, fd, events, &running);
     if (code != CURLM_OK)
         LOG(client->logger, ERROR, "requests to the API server cannot be driven any more",
-            log_string("error", curl_multi_strerror(code)));
-    while ((message = curl_multi_info_read(client->multi, &queued)) != NULL) {
+            log_string("error", client->curl.multi_strerror(code)));
+    while ((message = client->curl.multi_info_read(client->multi, &queued)) != NULL) {
         if (message->msg == CURLMSG_DONE)
-            on_done(message);
+            on_done(client, message);
     }
 }
 
@@ -154,7 +155,7 @@ static struct poller *open_poller(struct http_client *client, curl_socket_t fd)
         return NULL;
     SLIST_REMOVE_HEAD(&client->unused, unused);
     poller->poll.data = poller;
-    curl_multi_assign(client->multi, fd, poller);
+    client->curl.multi_assign(client->multi, fd, poller);
     return poller;
 }
 
@@ -167,7 +168,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
     if (what == CURL_POLL_REMOVE) {
         if (poller != NULL)
             close_poller(poller);
-        curl_multi_assign(client->multi, fd, NULL);
+        client->curl.multi_assign(client->multi, fd, NULL);
         return 0;
     }
     if (poller == NULL)
@@ -220,16 +221,17 @@ size_t http_request_read(struct http_request *request, char *to, size_t room)
     buffer_consume(&request->body, length);
     if (request->body.length == 0 && request->paused) {
         request->paused = false;
-        (void)curl_easy_pause(request->easy, CURLPAUSE_CONT); /* what fails shows in the result */
+        /* What fails shows in the result. */
+        (void)request->client->curl.easy_pause(request->easy, CURLPAUSE_CONT);
     }
     return length;
 }
 
-static bool is_json(CURL *easy)
+static bool is_json(const struct http_request *request)
 {
     static const char json[] = "application/json";
     const char *type = NULL;
-    curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type);
+    request->client->curl.easy_getinfo(request->easy, CURLINFO_CONTENT_TYPE, &type);
     return type != NULL && strncasecmp(type, json, sizeof(json) - 1) == 0;
 }
 
@@ -237,12 +239,13 @@ struct http_state http_request_state(struct http_request *request)
 {
     long status = 0;
     curl_off_t retry_after_s = 0;
-    curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+    const struct curl_library *curl = &request->client->curl;
+    curl->easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl->easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
     bool whole = request->done && request->result == CURLE_OK;
     return (struct http_state){
         .status = (int)status,
-        .is_json = is_json(request->easy),
+        .is_json = is_json(request),
         .ended = request->done && request->body.length == 0,
         .whole = whole,
         .retry_after_s = retry_after_s,
@@ -254,10 +257,11 @@ void http_request_free(struct http_request *request)
 {
     if (request == NULL)
         return;
+    const struct curl_library *curl = &request->client->curl;
     request->client->requests--;
-    curl_multi_remove_handle(request->client->multi, request->easy);
-    curl_easy_cleanup(request->easy);
-    curl_slist_free_all(request->headers);
+    curl->multi_remove_handle(request->client->multi, request->easy);
+    curl->easy_cleanup(request->easy);
+    curl->slist_free_all(request->headers);
     buffer_fini(&request->body);
     free(request);
 }
@@ -288,7 +292,7 @@ static enum error_code read_token(const char *path, struct buffer *line, struct 
 
 static bool add_header(struct http_request *request, const char *line)
 {
-    struct curl_slist *longer = curl_slist_append(request->headers, line);
+    struct curl_slist *longer = request->client->curl.slist_append(request->headers, line);
     if (longer != NULL)
         request->headers = longer;
     return longer != NULL;
@@ -313,10 +317,12 @@ static enum error_code add_token(struct http_request *request, struct error *err
 }
 
 /* Options of curl take long, pointers or functions: a macro keeps their types. */
-#define SET(option, value) (curl_easy_setopt(easy, CURLOPT_##option, value) == CURLE_OK)
+#define SET(option, value)                                                                         \
+    (request->client->curl.easy_setopt(request->easy, CURLOPT_##option, value) == CURLE_OK)
 
-static bool set_server(CURL *easy, const struct http_client *client)
+static bool set_server(const struct http_request *request)
 {
+    const struct http_client *client = request->client;
     if (client->socket_path != NULL)
         return SET(UNIX_SOCKET_PATH, client->socket_path) && SET(PROTOCOLS_STR, "http");
     /* Without CAPATH the system's CAs are not believed, and a CA that is replaced is read again. */
@@ -325,7 +331,7 @@ static bool set_server(CURL *easy, const struct http_client *client)
            SET(SSL_VERIFYHOST, 2L) && SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 }
 
-static bool set_connection(CURL *easy)
+static bool set_connection(const struct http_request *request)
 {
     return SET(NOSIGNAL, 1L) && SET(PROXY, "") && SET(FOLLOWLOCATION, 0L) &&
            SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
@@ -335,7 +341,6 @@ static bool set_connection(CURL *easy)
 
 static bool set_url(const struct http_request *request, const char *path)
 {
-    CURL *easy = request->easy;
     struct buffer url;
     buffer_init(&url, URL_LIMIT);
     buffer_append_string(&url, request->client->base_url);
@@ -348,7 +353,6 @@ static bool set_url(const struct http_request *request, const char *path)
 
 static bool set_request(struct http_request *request, const struct http_get *get)
 {
-    CURL *easy = request->easy;
     return set_url(request, get->path) && SET(USERAGENT, "kubedl-shipper") &&
            SET(HTTPHEADER, request->headers) &&
            (!get->compressed || SET(ACCEPT_ENCODING, "gzip")) && SET(WRITEFUNCTION, on_body) &&
@@ -358,19 +362,19 @@ static bool set_request(struct http_request *request, const struct http_get *get
 static enum error_code begin(struct http_request *request, const struct http_get *get,
                              struct error *err)
 {
-    request->easy = curl_easy_init();
+    const struct curl_library *curl = &request->client->curl;
+    request->easy = curl->easy_init();
     if (request->easy == NULL || !add_header(request, "Accept: application/json"))
         return error_set(err, ERROR_NOMEM, "no memory for a request");
     enum error_code code = add_token(request, err);
     if (code != ERROR_NONE)
         return code;
-    if (!set_server(request->easy, request->client) || !set_connection(request->easy) ||
-        !set_request(request, get))
+    if (!set_server(request) || !set_connection(request) || !set_request(request, get))
         return error_set(err, ERROR_AGAIN, "the request cannot be made");
-    CURLMcode added = curl_multi_add_handle(request->client->multi, request->easy);
+    CURLMcode added = curl->multi_add_handle(request->client->multi, request->easy);
     if (added != CURLM_OK)
         return error_set(err, ERROR_AGAIN, "the request cannot be begun: %s",
-                         curl_multi_strerror(added));
+                         curl->multi_strerror(added));
     return ERROR_NONE;
 }
 
@@ -409,9 +413,9 @@ void http_client_close(struct http_client *client, void (*closed)(void *context)
     client->closing = true;
     client->closed = closed;
     client->closed_context = context;
-    client->pending_closes++;          /* until the timer is closed */
-    curl_multi_cleanup(client->multi); /* with on_socket() for what it closes */
-    curl_global_cleanup();
+    client->pending_closes++;                  /* until the timer is closed */
+    client->curl.multi_cleanup(client->multi); /* with on_socket() for what it closes */
+    client->curl.global_cleanup();
     uv_close((uv_handle_t *)&client->timer, on_timer_closed);
 }
 
@@ -437,12 +441,14 @@ static bool copy_server(struct http_client *client, const struct http_server *se
 
 static bool set_multi(struct http_client *client)
 {
-    client->multi = curl_multi_init();
+    client->multi = client->curl.multi_init();
     return client->multi != NULL &&
-           curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket) == CURLM_OK &&
-           curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client) == CURLM_OK &&
-           curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timeout) == CURLM_OK &&
-           curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client) == CURLM_OK;
+           client->curl.multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket) ==
+               CURLM_OK &&
+           client->curl.multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client) == CURLM_OK &&
+           client->curl.multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timeout) ==
+               CURLM_OK &&
+           client->curl.multi_setopt(client->multi, CURLMOPT_TIMERDATA, client) == CURLM_OK;
 }
 
 static enum error_code make(const struct http_server *server, struct http_client **result,
@@ -452,12 +458,15 @@ static enum error_code make(const struct http_server *server, struct http_client
     *result = client;
     if (client == NULL || !copy_server(client, server))
         return error_set(err, ERROR_NOMEM, "no memory for requests to the API server");
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    enum error_code code = curl_library_open(&client->curl, err);
+    if (code != ERROR_NONE)
+        return code;
+    if (client->curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return error_set(err, ERROR_AGAIN, "libcurl cannot be initialised");
     if (set_multi(client))
         return ERROR_NONE;
-    curl_multi_cleanup(client->multi);
-    curl_global_cleanup();
+    client->curl.multi_cleanup(client->multi);
+    client->curl.global_cleanup();
     return error_set(err, ERROR_NOMEM, "no memory for requests to the API server");
 }
 

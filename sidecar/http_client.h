@@ -1,4 +1,4 @@
-/* http_client: GET requests on the loop. The only file that includes curl.h.
+/* http_client: GET requests on the loop, by libcurl.
  *
  * One server: a Unix socket without encryption, or TLS with a CA of its own and a bearer token. HTTP/1.1,
  * no proxy, no redirects. The body waits in a bounded buffer until it is read; while that is full the
