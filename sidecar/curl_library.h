@@ -32,6 +32,7 @@
     FUNCTION(slist_free_all)
 
 struct curl_library {
+/* It is the name of a member: NOLINTNEXTLINE(bugprone-macro-parentheses) */
 #define CURL_MEMBER(name) __typeof__(curl_##name) *name;
     CURL_FUNCTIONS(CURL_MEMBER)
 #undef CURL_MEMBER
