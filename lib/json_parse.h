@@ -36,8 +36,8 @@ struct json_parsed {
 
 /* Reads what the mask has; of the rest it only sees that it is JSON. A key that is written with
  * escapes counts as one of the mask's. out has room for JSON_PARSE_BOUND(text.length); nodes is a pool
- * of struct cJSON; both, and the mask, are left alone for as long as the tree is used. JSON_NO_MEMORY says that there is none for the tree, or that it would have more
- * than max_values. */
+ * of struct cJSON; both, and the mask, are left alone for as long as the tree is used. JSON_NO_MEMORY
+ * says that there is none for the tree, or that it would have more than max_values. */
 enum json_result json_parse(const struct mask *mask, size_t max_values, struct text text, char *out,
                             struct pool *nodes, struct json_parsed *result) MUST_CHECK;
 

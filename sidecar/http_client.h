@@ -26,7 +26,7 @@ struct http_server {         /* the texts are copied */
     const char *token_file; /* read for each request */
 };
 
-/* ERROR_OPERATOR: the server's address can be none. Nothing is connected yet. */
+/* ERROR_OPERATOR: libcurl is not installed. Nothing is connected yet. */
 enum error_code http_client_new(uv_loop_t *loop, const struct http_server *server,
                                 struct logger *logger, struct http_client **client,
                                 struct error *err) MUST_CHECK;
