@@ -2,7 +2,7 @@
  *
  * Happy path of a lane: IDLE; a row comes: LINGERS for a moment so that others can join it, or not
  * at all where a batch is full already; the batch goes to the store: BUSY; it is committed: the rows
- * leave the outbox; if more wait the next batch goes at once, else IDLE.
+ * leave the outbox; if others have come meanwhile it LINGERS again, else it is IDLE.
  *
  * Failure modes:
  *   the store could not write some rows    they go back to the outbox, the lane BACKS OFF: the
@@ -114,7 +114,7 @@ static void on_backoff_over(uv_timer_t *timer)
 }
 
 /* There may be something to do for an idle lane. */
-static void lane_wake(struct lane *lane, bool at_once)
+static void lane_wake(struct lane *lane)
 {
     struct dispatch *dispatch = lane->dispatch;
     if (dispatch->stopping)
@@ -125,7 +125,7 @@ static void lane_wake(struct lane *lane, bool at_once)
     size_t pending = outbox_pending(dispatch->settings.outbox, lane->number);
     if (pending == 0 && !asks)
         return;
-    if (at_once || asks || dispatch->draining || dispatch->settings.linger_ms == 0 ||
+    if (asks || dispatch->draining || dispatch->settings.linger_ms == 0 ||
         pending >= lane->max_rows) {
         uv_timer_stop(&lane->timer);
         lane_write(lane);
@@ -265,7 +265,7 @@ static void on_answer(struct store_request *request)
         if (rows > 0)
             count_batch(&dispatch->settings, rows, request->write_us);
         lane_succeeded(lane);
-        lane_wake(lane, true);
+        lane_wake(lane);
     } else {
         lane_failed(lane);
     }
@@ -374,7 +374,7 @@ void dispatch_start(struct dispatch *dispatch)
 void dispatch_wake(struct dispatch *dispatch)
 {
     for (unsigned i = 0; i < dispatch->lane_count; i++)
-        lane_wake(&dispatch->lanes[i], false);
+        lane_wake(&dispatch->lanes[i]);
 }
 
 void dispatch_retry(struct dispatch *dispatch)
@@ -397,7 +397,7 @@ void dispatch_drain(struct dispatch *dispatch, void (*drained)(void *context), v
         if (lane->state == LANE_BACKS_OFF)
             uv_timer_start(&lane->timer, on_backoff_over, 0, 0);
         else
-            lane_wake(lane, true);
+            lane_wake(lane);
     }
     uv_async_send(&dispatch->settle);
 }
@@ -426,7 +426,7 @@ void dispatch_list(struct dispatch *dispatch, struct store_listing *listing,
     dispatch->listing = listing;
     dispatch->answered = answered;
     dispatch->answered_context = context;
-    lane_wake(&dispatch->lanes[LISTING_LANE], true);
+    lane_wake(&dispatch->lanes[LISTING_LANE]);
 }
 
 bool dispatch_is_healthy(const struct dispatch *dispatch)

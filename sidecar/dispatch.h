@@ -23,7 +23,7 @@ struct dispatch_settings {
     struct logger *logger;
     size_t batch_max_rows;
     size_t batch_max_bytes;
-    uint32_t linger_ms; /* a row that comes when all is idle waits this long for company */
+    uint32_t linger_ms; /* less than a full batch waits this long for company */
 
     /* A row that can never be written: to be kept elsewhere. It is in the outbox until this returns. */
     void (*refused)(void *context, const struct row *row, const struct refusal *refusal);

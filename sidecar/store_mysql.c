@@ -388,8 +388,8 @@ static void submit(struct store *base, struct store_request *request)
     uv_mutex_lock(&store->lock);
     invariant(lane->request == NULL);
     lane->request = request;
-    uv_cond_signal(&lane->wake);
     uv_mutex_unlock(&store->lock);
+    uv_cond_signal(&lane->wake);
 }
 
 static void abort_writes(struct store *base)

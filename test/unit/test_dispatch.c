@@ -228,17 +228,32 @@ static void test_a_full_batch_does_not_wait_for_more(void **state)
     assert_all_written(world, MAX_ROWS);
 }
 
-static void test_what_came_during_a_write_goes_at_once(void **state)
+static void test_what_came_during_a_write_waits_for_company(void **state)
 {
     struct world *world = *state;
-    make_dispatch(world, 3600000);
+    make_dispatch(world, 20);
     fake_store_hold(&world->fake);
     put_many(world, MAX_ROWS);
     put(world, "late", "1");
     fake_store_release(&world->fake);
+    wait_for(world, &world->progressed, 1);
+    assert_int_equal(outbox_counts(world->outbox).pending, 1); /* it lingers */
+    put(world, "later", "1");
     wait_for(world, &world->progressed, 2);
     assert_int_equal(world->fake.writes, 2);
-    assert_all_written(world, MAX_ROWS + 1);
+    assert_all_written(world, MAX_ROWS + 2);
+}
+
+static void test_a_full_batch_that_came_during_a_write_goes_at_once(void **state)
+{
+    struct world *world = *state;
+    make_dispatch(world, 3600000);
+    fake_store_hold(&world->fake);
+    put_many(world, 2 * MAX_ROWS);
+    fake_store_release(&world->fake);
+    wait_for(world, &world->progressed, 2);
+    assert_int_equal(world->fake.writes, 2);
+    assert_all_written(world, 2 * MAX_ROWS);
 }
 
 static void test_a_failed_batch_is_written_later(void **state)
@@ -354,7 +369,7 @@ static void test_a_retry_cuts_the_back_off_short(void **state)
 static void test_a_packet_that_is_too_large_is_halved(void **state)
 {
     struct world *world = *state;
-    make_dispatch(world, 3600000);
+    make_dispatch(world, 20);
     fake_store_fail(&world->fake, 1, 2, DBERROR_SPLIT);
     put_many(world, MAX_ROWS);
     while (outbox_counts(world->outbox).pending + outbox_counts(world->outbox).in_flight > 0)
@@ -492,7 +507,8 @@ int main(void)
         TEST(test_the_start_only_connects),
         TEST(test_rows_that_come_together_are_one_batch),
         TEST(test_a_full_batch_does_not_wait_for_more),
-        TEST(test_what_came_during_a_write_goes_at_once),
+        TEST(test_what_came_during_a_write_waits_for_company),
+        TEST(test_a_full_batch_that_came_during_a_write_goes_at_once),
         TEST(test_a_failed_batch_is_written_later),
         TEST(test_batches_and_lags_are_measured),
         TEST(test_what_is_not_written_has_no_lag),
