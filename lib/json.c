@@ -250,7 +250,8 @@ void json_append_string(struct buffer *out, struct text text)
     buffer_append_char(out, '"');
     while (at < text.length) {
         const char *sequence = text.data + at;
-        size_t length = utf8_character((struct text){sequence, text.length - at});
+        bool ascii = (unsigned char)*sequence < 0x80;
+        size_t length = ascii ? 1 : utf8_character((struct text){sequence, text.length - at});
         bool separator = is_line_separator(sequence, length);
         if (length > 0 && !separator && !is_escaped(*sequence)) {
             at += length;

@@ -362,16 +362,24 @@ static bool read_word(struct pass *pass, struct text word, int type)
     return add(pass, type) != NULL;
 }
 
-/* The mask of the member of object whose key begins here and ends at key_end; NULL if nobody reads
- * it. */
-static const struct mask *find_member(const struct pass *pass, const struct mask *object,
-                                      const char *key_end)
+/* A key with escapes is not compared with names: its member is read whatever it may be. */
+static const struct mask *escaped_member(const struct mask *object)
 {
-    struct text key = {pass->at + 1, (size_t)(key_end - pass->at - 2)};
-    const struct mask *member = mask_member(object, key);
-    if (member == NULL && memchr(key.data, '\\', key.length) != NULL)
+    return object->members != NULL && object->members->any ? object->members : &mask_whole;
+}
+
+/* The mask of the member of object whose key begins here; NULL if nobody reads it. *key_end: where the
+ * key ends, but NULL if it had to be looked at closer. */
+static const struct mask *find_member(const struct pass *pass, const struct mask *object,
+                                      const char **key_end)
+{
+    *key_end = NULL;
+    if (object->whole)
         return &mask_whole;
-    return member;
+    *key_end = skip_plain_string(pass->at + 1, pass->end);
+    if (*key_end == NULL)
+        return escaped_member(object);
+    return mask_member(object, (struct text){pass->at + 1, (size_t)(*key_end - pass->at - 2)});
 }
 
 /* From the end of a key to the end of its value; NULL if that is not valid. */
@@ -411,9 +419,8 @@ static bool read_key(struct pass *pass, bool *value_next)
 {
     if (skip_space(pass) != '"')
         return fail(pass, "expected a key");
-    const struct mask *object = pass->masks[pass->depth - 1];
-    const char *key_end = object->whole ? NULL : skip_string(pass->at + 1, pass->end);
-    pass->mask = key_end == NULL ? &mask_whole : find_member(pass, object, key_end);
+    const char *key_end;
+    pass->mask = find_member(pass, pass->masks[pass->depth - 1], &key_end);
     *value_next = pass->mask != NULL;
     if (pass->mask == NULL) {
         const char *end = skip_rest_of_member(pass, key_end);

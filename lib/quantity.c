@@ -122,8 +122,9 @@ static struct parts split(struct text text)
 
 static bool parse_suffix(struct text name, struct suffix *suffix)
 {
+    const char first = name.length > 0 ? name.data[0] : '\0'; /* nearly always tells */
     for (size_t i = 0; i < SUFFIX_COUNT; i++) {
-        if (text_is(name, suffixes[i].name)) {
+        if (suffixes[i].name[0] == first && text_is(name, suffixes[i].name)) {
             *suffix = suffixes[i].suffix;
             return true;
         }
@@ -326,9 +327,11 @@ static size_t print(const struct quantity *quantity, const struct wide *mantissa
         text[length++] = '-';
     length += wide_format(mantissa, text + length);
     const char *suffix = suffix_name(family, exponent);
-    int rest = suffix != NULL ? snprintf(text + length, SUFFIX_TEXT_SIZE, "%s", suffix)
-                              : snprintf(text + length, SUFFIX_TEXT_SIZE, "e%d", exponent);
-    return length + (size_t)rest;
+    if (suffix == NULL)
+        return length + (size_t)snprintf(text + length, SUFFIX_TEXT_SIZE, "e%d", exponent);
+    const size_t suffix_length = strlen(suffix);
+    memcpy(text + length, suffix, suffix_length + 1);
+    return length + suffix_length;
 }
 
 /* *value: the quantity as an integer; false if it is none or is below 1024. */

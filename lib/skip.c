@@ -69,28 +69,41 @@ static bool is_plain(char c)
     return c != '"' && c != '\\' && (unsigned char)c >= 0x20;
 }
 
+/* To the first byte from `at` on that is not plain, or end. */
+static inline const char *skip_plain(const char *at, const char *end)
+{
+    while ((size_t)(end - at) >= BLOCK) {
+        size_t plain = plain_bytes(at);
+        at += plain;
+        if (plain < BLOCK)
+            return at;
+    }
+    while (at < end && is_plain(*at))
+        at++;
+    return at;
+}
+
+const char *skip_plain_string(const char *at, const char *end)
+{
+    at = skip_plain(at, end);
+    return at < end && *at == '"' ? at + 1 : NULL;
+}
+
+/* From the byte that ends its plain beginning. */
+static const char *skip_rest_of_string(const char *at, const char *end)
+{
+    while (at != NULL && at < end && *at == '\\') {
+        at = skip_escape(at, end);
+        if (at != NULL)
+            at = skip_plain(at, end);
+    }
+    return at != NULL && at < end && *at == '"' ? at + 1 : NULL;
+}
+
 const char *skip_string(const char *at, const char *end)
 {
-    for (;;) {
-        if ((size_t)(end - at) >= BLOCK) {
-            size_t plain = plain_bytes(at);
-            at += plain;
-            if (plain == BLOCK)
-                continue;
-        } else {
-            while (at < end && is_plain(*at))
-                at++;
-            if (at == end)
-                return NULL;
-        }
-        if (*at == '"')
-            return at + 1;
-        if (*at != '\\')
-            return NULL;
-        at = skip_escape(at, end);
-        if (at == NULL)
-            return NULL;
-    }
+    at = skip_plain(at, end);
+    return at < end && *at == '"' ? at + 1 : skip_rest_of_string(at, end);
 }
 
 /* ---- numbers and words ----------------------------------------------------------------------- */

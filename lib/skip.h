@@ -27,4 +27,7 @@ const char *skip_value(const char *at, const char *end, size_t max_depth);
  * not valid. */
 const char *skip_string(const char *at, const char *end);
 
+/* The same, but NULL also if there is an escape in it. */
+const char *skip_plain_string(const char *at, const char *end);
+
 #endif

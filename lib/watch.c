@@ -143,8 +143,9 @@ static void copy_text(char *to, size_t size, struct text from)
     size_t length = from.length < size ? from.length : size - 1;
     while (length < from.length && length > 0 && ((unsigned char)from.data[length] & 0xC0) == 0x80)
         length--;
-    for (size_t i = 0; i < length; i++)
-        to[i] = from.data[i] != '\0' ? from.data[i] : '?';
+    memcpy(to, from.data, length);
+    for (char *nul; (nul = memchr(to, '\0', length)) != NULL;)
+        *nul = '?';
     to[length] = '\0';
 }
 
