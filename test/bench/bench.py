@@ -68,9 +68,10 @@ def measure_decoding(figures, lines, directory):
 
 
 def measure_catch_up(figures, server, lines, directory):
+    data = b"".join(lines)
     for _ in range(Sizes.rounds):
         for way in (ways.Shipper, ways.PlainWriter):
-            result = way(server, directory).catch_up(lines)
+            result = way(server, directory).catch_up(data)
             for name, value in result.items():
                 figures.add(f"catch-up {way.name} {name}", value)
         figures.add("catch-up load_data rows/s",
@@ -106,6 +107,8 @@ def measure_footprint(figures, server, directory):
             figures.add(f"footprint {pending} MiB",
                         ways.Shipper(server, directory).pending_mib(pending))
     figures.add("footprint binary KiB", ways.stripped_kib(directory))
+    if not QUICK:
+        figures.add("footprint image MiB", ways.image_mib(directory))
 
 
 def main():

@@ -58,13 +58,14 @@ def catch_up(figures):
     rows = [[label, *(cell(figures, f"catch-up {way} {name}") for name in names)]
             for way, label in (("shipper", "kubedl-shipper"), ("python", "Python, PyMySQL"),
                                ("kubedl", "as KubeDL writes"))]
-    shipper = figures.median("catch-up shipper rows/s")
-    load = figures.median("catch-up load_data rows/s")
+    load = "catch-up load_data rows/s"
     return (table(["a recorded stream, 4.2 KB an event", "events/s", "CPU, µs/event", "peak, MiB"],
                   rows)
-            + f"\nRows committed on the way: {cell(figures, 'catch-up shipper rows/s')} /s,"
-              f" {number(shipper / load)} of LOAD DATA REPLACE\n"
-              f"({cell(figures, 'catch-up load_data rows/s')} rows/s of the rows it ends in).\n")
+            + f"\nLOAD DATA REPLACE writes the rows that it ends in at {cell(figures, load)} rows/s. The"
+              " events taken in are\n"
+              f"{ratio(figures, 'catch-up shipper events/s', load)} of that, the rows committed on the"
+              f" way {ratio(figures, 'catch-up shipper rows/s', load)}: what a newer event replaces"
+              " while it waits is not written.\n")
 
 
 def distinct(figures, sizes):
@@ -104,7 +105,8 @@ def footprint(figures, sizes):
     parts += [f"{cell(figures, f'footprint {pending} MiB')} MiB with {number(pending)} pods pending"
               for pending in sizes.pending]
     return (f"Memory: {', '.join(parts)}.\n"
-            f"The program, stripped: {cell(figures, 'footprint binary KiB')} KiB.\n")
+            f"The program, stripped: {cell(figures, 'footprint binary KiB')} KiB; all files of the"
+            f" image: {cell(figures, 'footprint image MiB')} MiB.\n")
 
 
 def text(figures, about, sizes):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pymysql
@@ -18,9 +19,8 @@ from harness import kubedl, producer  # noqa: E402
 from harness.events import pod  # noqa: E402
 from harness.sidecar import Sidecar, command  # noqa: E402
 from harness.stream import line  # noqa: E402
-from harness.wait import until  # noqa: E402
+from harness.web import Web, ask  # noqa: E402
 
-SETTLE_SECONDS = 600
 CREATED = "2026-01-01 00:00:00"
 
 
@@ -101,45 +101,38 @@ class Shipper:
         log = self.directory / "sidecar-0.log"
         log.unlink(missing_ok=True)
         sidecar = Sidecar(self.directory, {
-            **database.environment(), "CLUSTER_ID": "bench", "LOG_SUMMARY_MS": "20",
+            **database.environment(), "CLUSTER_ID": "bench", "HTTP_LISTEN": "127.0.0.1:0",
             "EVENT_SOURCE": f"unix-listen:{self.socket}", **settings}).start()
         sidecar.wait_for_record("started" if "MYSQL_HOST" in settings else "connected")
         return sidecar
 
     @staticmethod
-    def _last_summary(sidecar):
-        with open(sidecar.log, "rb") as log:
-            log.seek(max(0, os.fstat(log.fileno()).st_size - 8192))
-            found = [one for one in log.read().splitlines() if one.endswith(b"}")
-                     and b'"msg":"summary"' in one]
-        return json.loads(found[-1]) if found else None
+    def _ship(sidecar, connection, data, received):
+        """Seconds until the last commit, and how many rows were written until then. It asks by HTTP,
+        since an acknowledgement comes up to 200 ms after the commit; each answer is work, too."""
+        with closing(Web(sidecar).connect()) as web:
+            begin = time.monotonic()
+            connection.sendall(data)
+            while True:
+                status = json.loads(ask(web, "/status").text)
+                seconds = time.monotonic() - begin
+                if status["ledger"]["received"] >= received and status["pending"]["rows"] == 0:
+                    written = [table["written"] for table in status["ledger"]["rows"].values()]
+                    return seconds, sum(written)
+                time.sleep(0.02)
 
-    def _wait_for(self, sidecar, received, pending=0):
-        def holds():
-            last = self._last_summary(sidecar)
-            return last and last["received"] >= received and last["pending"] == pending and last
-
-        return until(holds, lambda: f"{received} events are taken:\n{sidecar.log_tail()}",
-                     SETTLE_SECONDS)
-
-    def _ship(self, sidecar, connection, data, received):
-        """Seconds until the last commit, and the account then."""
-        begin = time.monotonic()
-        connection.sendall(data)
-        last = self._wait_for(sidecar, received)
-        return time.monotonic() - begin, last
-
-    def catch_up(self, lines):
+    def catch_up(self, data):
         database = new_database(self.server)
         sidecar = self._start(database)
+        count = data.count(b"\n")
         with producer.connect(self.socket) as connection:
             before = sidecar.cpu_seconds()
-            seconds, last = self._ship(sidecar, connection, b"".join(lines), len(lines))
+            seconds, written = self._ship(sidecar, connection, data, count)
             cpu = sidecar.cpu_seconds() - before
         sidecar.stop()
         database.drop()
-        return {"events/s": len(lines) / seconds, "rows/s": last["written"] / seconds,
-                "CPU us/event": cpu / len(lines) * 1e6, "peak MiB": sidecar.peak_kib / 1024}
+        return {"events/s": count / seconds, "rows/s": written / seconds,
+                "CPU us/event": cpu / count * 1e6, "peak MiB": sidecar.peak_kib / 1024}
 
     def distinct(self, size, count):
         """Rows/s of count new pods in a table of that size, and of an update of each."""
@@ -157,7 +150,7 @@ class Shipper:
     def latency(self, rate, seconds):
         """From the write on the socket to when another connection sees the row."""
         database = new_database(self.server)
-        sidecar = self._start(database, LOG_SUMMARY_MS="1000")
+        sidecar = self._start(database)
         count = int(rate * seconds)
         each = max(1, rate // Watcher.PER_SECOND)  # of them is watched
         lines = [pod_lines([n], "2", Watcher.JOB if n % each == 0 else "job-1")
@@ -198,10 +191,10 @@ class Shipper:
         """With count objects that the database does not take."""
         database = new_database(self.server)
         sidecar = self._start(database, MYSQL_HOST=str(self.directory / "nobody"),
-                              OUTBOX_MAX_ROWS=str(count + 1))
+                              OUTBOX_MAX_ROWS=str(count + 1), LOG_SUMMARY_MS="100")
         with producer.connect(self.socket) as connection:
             connection.sendall(pod_lines(range(count), "1"))
-            self._wait_for(sidecar, count, count)
+            sidecar.wait_until_received(count)
             mib = status_kib(sidecar.pid, "VmRSS") / 1024
         sidecar.kill()
         database.drop()
@@ -259,7 +252,7 @@ class PlainWriter:
         self.server = server
         self.directory = Path(directory)
 
-    def catch_up(self, lines):
+    def catch_up(self, data):
         database = new_database(self.server)
         path = self.directory / "plain.sock"
         path.unlink(missing_ok=True)
@@ -271,7 +264,7 @@ class PlainWriter:
                 settings["MYSQL_PASSWORD"], settings["MYSQL_DB_NAME"]])
             connection = listener.accept()
             begin = time.monotonic()
-            connection.sendall(b"".join(lines))
+            connection.sendall(data)
             connection.close()
             peak, pid = 0, 0
             while pid == 0:
@@ -283,7 +276,8 @@ class PlainWriter:
         process.returncode = 0
         database.drop()
         cpu = usage.ru_utime + usage.ru_stime
-        return {"events/s": len(lines) / seconds, "CPU us/event": cpu / len(lines) * 1e6,
+        count = data.count(b"\n")
+        return {"events/s": count / seconds, "CPU us/event": cpu / count * 1e6,
                 "peak MiB": peak / 1024}
 
 
@@ -435,3 +429,11 @@ def stripped_kib(directory):
     copy = Path(directory) / "stripped"
     subprocess.run(["strip", "-o", str(copy), command()[-1]], check=True)
     return copy.stat().st_size / 1024
+
+
+def image_mib(directory):
+    """What `make image` would put into it: the program and the libraries that it needs."""
+    root = Path(directory) / "root"
+    subprocess.run([BENCH.parents[1] / ".ci/image/collect", Path(directory) / "stripped", root],
+                   check=True, stdout=subprocess.DEVNULL)
+    return sum(path.lstat().st_size for path in root.rglob("*")) / 2**20
