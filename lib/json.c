@@ -103,16 +103,22 @@ enum json_result json_read(struct json *json, struct text text, const json_value
 
 /* ---- looking at a document ------------------------------------------------------------------- */
 
+/* What json_parse makes has no flags beside its type. */
+static bool is_of(const json_value *value, int type)
+{
+    return value != NULL && value->type == type;
+}
+
 const json_value *json_member(const json_value *value, const char *key)
 {
     const cJSON *found = NULL;
-    if (!json_is_object(value))
+    if (!is_of(value, cJSON_Object))
         return NULL;
     for (const cJSON *member = value->child; member != NULL; member = member->next) {
         if (member->string[0] == key[0] && strcmp(member->string, key) == 0)
             found = member;
     }
-    return cJSON_IsNull(found) ? NULL : found;
+    return is_of(found, cJSON_NULL) ? NULL : found;
 }
 
 const json_value *json_path(const json_value *value, ...)
@@ -128,32 +134,32 @@ const json_value *json_path(const json_value *value, ...)
 
 bool json_is_object(const json_value *value)
 {
-    return cJSON_IsObject(value);
+    return is_of(value, cJSON_Object);
 }
 
 bool json_is_array(const json_value *value)
 {
-    return cJSON_IsArray(value);
+    return is_of(value, cJSON_Array);
 }
 
 bool json_is_string(const json_value *value)
 {
-    return cJSON_IsString(value);
+    return is_of(value, cJSON_String);
 }
 
 bool json_is_number(const json_value *value)
 {
-    return cJSON_IsRaw(value);
+    return is_of(value, cJSON_Raw);
 }
 
 bool json_is_true(const json_value *value)
 {
-    return cJSON_IsTrue(value);
+    return is_of(value, cJSON_True);
 }
 
 bool json_is_null(const json_value *value)
 {
-    return cJSON_IsNull(value);
+    return is_of(value, cJSON_NULL);
 }
 
 const json_value *json_first(const json_value *value)
@@ -178,7 +184,7 @@ static struct text text_of(const json_value *value)
 
 bool json_text(const json_value *value, struct text *text)
 {
-    if (!json_is_string(value))
+    if (!is_of(value, cJSON_String))
         return false;
     *text = text_of(value);
     return true;
