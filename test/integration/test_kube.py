@@ -110,6 +110,13 @@ def test_lists_then_watches(api, watching, database):
     assert finish(sidecar)["invalid"] == 0
 
 
+def test_libcurl_is_asked_for_where_it_is_missing(new_sidecar, path, directory):
+    (directory / "libcurl.so.4").write_bytes(b"no library")
+    sidecar = new_sidecar(EVENT_SOURCE=f"kube+unix:{path}", LD_LIBRARY_PATH=directory).start()
+    assert sidecar.wait() == 1
+    assert "install libcurl" in sidecar.log_tail()
+
+
 def test_pages_make_whole_rows(old_api, watching, database):
     """In a list of pods the items do not say what they are; in one of jobs the list says last what it
     is itself."""
