@@ -24,8 +24,8 @@
  * prepared. More than 128 rows at once gain nothing, and a prepared statement takes 2 KiB for each.
  *
  * Not by COM_STMT_BULK_EXECUTE, which would need one statement only: MariaDB (10.11.19) loses rows by
- * it. Behind a row that changes nothing it gives the next new one an `id` that is taken already, and
- * then takes the two for duplicates. */
+ * it, without an error, where two connections write to a table with an AUTO_INCREMENT key. A row is
+ * taken for the duplicate of another one, whose version is newer, and is not written. */
 #define STATEMENT_SIZES    8
 #define STATEMENT_MAX_ROWS ((size_t)1 << (STATEMENT_SIZES - 1))
 
