@@ -103,22 +103,16 @@ enum json_result json_read(struct json *json, struct text text, const json_value
 
 /* ---- looking at a document ------------------------------------------------------------------- */
 
-/* What json_parse makes has no flags beside its type. */
-static bool is_of(const json_value *value, int type)
-{
-    return value != NULL && value->type == type;
-}
-
 const json_value *json_member(const json_value *value, const char *key)
 {
     const cJSON *found = NULL;
-    if (!is_of(value, cJSON_Object))
+    if (!json_is_object(value))
         return NULL;
     for (const cJSON *member = value->child; member != NULL; member = member->next) {
         if (member->string[0] == key[0] && strcmp(member->string, key) == 0)
             found = member;
     }
-    return is_of(found, cJSON_NULL) ? NULL : found;
+    return json_is_null(found) ? NULL : found;
 }
 
 const json_value *json_path(const json_value *value, ...)
@@ -130,6 +124,12 @@ const json_value *json_path(const json_value *value, ...)
         value = json_member(value, key);
     va_end(keys);
     return value;
+}
+
+/* What json_parse makes has no flags beside its type. */
+static bool is_of(const json_value *value, int type)
+{
+    return value != NULL && value->type == type;
 }
 
 bool json_is_object(const json_value *value)
@@ -184,7 +184,7 @@ static struct text text_of(const json_value *value)
 
 bool json_text(const json_value *value, struct text *text)
 {
-    if (!is_of(value, cJSON_String))
+    if (!json_is_string(value))
         return false;
     *text = text_of(value);
     return true;

@@ -7,7 +7,7 @@
  * Failure modes:
  *   one of several statements fails  ROLLBACK, always: some errors undo only the statement. If that
  *                                    fails too the connection is closed
- *   COMMIT is lost                   nobody knows; the same rows again are harmless, by the guard
+ *   a commit's answer is lost        nobody knows; the same rows again are harmless, by the guard
  *   statements are stale             the connection is closed, the next one prepares anew
  *   a row is larger than a packet    refused before it is sent
  */
@@ -328,7 +328,7 @@ static enum error_code execute_all(struct db *db, struct writer *writer, struct 
     return ERROR_NONE;
 }
 
-/* A single statement is a transaction by itself, and one round trip instead of three. */
+/* Then it is a transaction by itself, and one round trip instead of three. */
 static bool is_one_statement(const struct db *db, const struct writer *writer,
                              struct row *const *rows, size_t count)
 {

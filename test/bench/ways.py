@@ -21,6 +21,7 @@ from harness.sidecar import Sidecar, command  # noqa: E402
 from harness.stream import line  # noqa: E402
 from harness.web import Web, ask  # noqa: E402
 
+SETTLE_SECONDS = 600
 CREATED = "2026-01-01 00:00:00"
 
 
@@ -119,6 +120,7 @@ class Shipper:
                 if status["ledger"]["received"] >= received and status["pending"]["rows"] == 0:
                     written = [table["written"] for table in status["ledger"]["rows"].values()]
                     return seconds, sum(written)
+                assert seconds < SETTLE_SECONDS, sidecar.log_tail()
                 time.sleep(0.02)
 
     def catch_up(self, data):

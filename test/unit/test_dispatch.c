@@ -231,17 +231,21 @@ static void test_a_full_batch_does_not_wait_for_more(void **state)
 static void test_what_came_during_a_write_waits_for_company(void **state)
 {
     struct world *world = *state;
-    make_dispatch(world, 20);
+    make_dispatch(world, 3600000);
     fake_store_hold(&world->fake);
     put_many(world, MAX_ROWS);
-    put(world, "late", "1");
+    put(world, "late-0", "1");
     fake_store_release(&world->fake);
     wait_for(world, &world->progressed, 1);
     assert_int_equal(outbox_counts(world->outbox).pending, 1); /* it lingers */
-    put(world, "later", "1");
+    for (unsigned i = 1; i < MAX_ROWS; i++) {
+        char uid[16];
+        snprintf(uid, sizeof(uid), "late-%u", i);
+        put(world, uid, "1");
+    }
     wait_for(world, &world->progressed, 2);
     assert_int_equal(world->fake.writes, 2);
-    assert_all_written(world, MAX_ROWS + 2);
+    assert_all_written(world, (size_t)2 * MAX_ROWS);
 }
 
 static void test_a_full_batch_that_came_during_a_write_goes_at_once(void **state)
