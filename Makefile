@@ -3,15 +3,16 @@
 # One run of make builds one variant in $(BUILD)/$(VARIANT)/; variants lie side by side, and two
 # runs with different BUILD do not disturb each other. What to compile is found by wildcard:
 #
-#   lib/*.c                      lib.a       pure: no loop, no database, no clock
-#   sidecar/*.c but main.c       sidecar.a   the process, so that tests can link its parts
+#   lib/ROOM/*.c                 lib.a       pure: no loop, no database, no clock
+#   sidecar/ROOM/*.c             sidecar.a   the process, so that tests can link its parts
 #   sidecar/main.c               kubedl-shipper
-#   test/{unit,property}/test_*.c            one cmocka program each
+#   test/unit/{lib,sidecar}/ROOM/test_*.c    one cmocka program each
+#   test/property/test_*.c                   the same, with random inputs
 #   test/fault/test_*.c                      the same, with malloc, calloc and realloc wrapped
 #   test/fuzz/fuzz_*.c                       libFuzzer targets; elsewhere they replay their corpus
 #   test/integration/check/*_check.c         cmocka programs that need a database; pytest runs them
 #   test/bench/*.c               programs that measure
-#   other .c files in these directories      helpers that any of these may use
+#   test/support/*.c, and other .c files in these directories: what any of them may use
 
 VERSION_BASE := 0.1.0
 VERSION ?= $(VERSION_BASE)$(addprefix +g,$(shell GIT_OPTIONAL_LOCKS=0 git describe --always \
@@ -64,11 +65,11 @@ say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 objects = $(patsubst %.c,$(OUT)/%.o,$(1))
 programs = $(patsubst %.c,$(OUT)/%,$(1))
 
-LIB_OBJECTS := $(call objects,$(wildcard lib/*.c))
-SIDECAR_OBJECTS := $(call objects,$(filter-out sidecar/main.c,$(wildcard sidecar/*.c)))
+LIB_OBJECTS := $(call objects,$(wildcard lib/*/*.c))
+SIDECAR_OBJECTS := $(call objects,$(wildcard sidecar/*/*.c))
 MAIN_OBJECT := $(OUT)/sidecar/main.o
 
-PLAIN_TESTS := $(call programs,$(wildcard test/unit/test_*.c test/property/test_*.c))
+PLAIN_TESTS := $(call programs,$(wildcard test/unit/*/*/test_*.c test/property/test_*.c))
 FAULT_TESTS := $(call programs,$(wildcard test/fault/test_*.c))
 FUZZ_TARGETS := $(call programs,$(wildcard test/fuzz/fuzz_*.c))
 TESTS := $(PLAIN_TESTS) $(FAULT_TESTS) $(FUZZ_TARGETS)
@@ -76,7 +77,7 @@ CHECKS := $(call programs,$(wildcard test/integration/check/*_check.c))
 
 MEASURES := $(call programs,$(wildcard test/bench/*.c))
 
-TEST_OBJECTS := $(call objects,$(wildcard test/*/*.c test/integration/check/*.c))
+TEST_OBJECTS := $(call objects,$(wildcard test/*/*.c test/unit/*/*/*.c test/integration/check/*.c))
 REPLAY_OBJECT := $(OUT)/test/fuzz/replay.o
 HELPER_OBJECTS := $(filter-out $(TESTS:%=%.o) $(CHECKS:%=%.o) $(MEASURES:%=%.o) \
 	$(REPLAY_OBJECT),$(TEST_OBJECTS))
@@ -297,7 +298,7 @@ bench-baseline: $(MEASURES) | deps-test deps-check ## write test/bench/baseline
 # ---- source checks -----------------------------------------------------------------------------
 
 # Each gate is a script in test/lint; test/lint/test_gates.py shows that each can fail.
-QUICK_GATES := words includes functions layers globals manifests
+QUICK_GATES := words rooms includes functions layers globals manifests
 GATES := format $(QUICK_GATES) headers tidy
 
 export LINT_LIB = $(OUT)/lib.a

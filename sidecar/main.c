@@ -1,13 +1,13 @@
 /* main: the command line. Everything else comes from the environment. */
-#include "lib/buffer.h"
-#include "lib/config.h"
-#include "lib/kind.h"
-#include "lib/metrics.h"
-#include "sidecar/commands.h"
-#include "sidecar/db.h"
-#include "sidecar/http.h"
-#include "sidecar/run.h"
-#include "sidecar/source.h"
+#include "lib/account/metrics.h"
+#include "lib/base/buffer.h"
+#include "lib/kube/kind.h"
+#include "lib/settings/config.h"
+#include "sidecar/commands/commands.h"
+#include "sidecar/http/http.h"
+#include "sidecar/run/run.h"
+#include "sidecar/source/source.h"
+#include "sidecar/store/db.h"
 
 #include <stdio.h>
 #include <stdlib.h>

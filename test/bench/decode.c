@@ -4,10 +4,10 @@
  *   decode FILE ROUNDS STAGE   the same for one stage, for callgrind: --toggle-collect='stage_*'
  *
  * FILE is a recorded stream. What a stage needs is made ready before its time begins. */
-#include "lib/frame.h"
-#include "lib/json.h"
-#include "lib/outbox.h"
-#include "lib/watch.h"
+#include "lib/json/json.h"
+#include "lib/kube/watch.h"
+#include "lib/outbox/outbox.h"
+#include "lib/stream/frame.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>

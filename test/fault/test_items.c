@@ -1,6 +1,6 @@
 /* items without memory: what it is read into is asked for again, and a document that finds no memory to
  * be made an event of is skipped and counted; the next one is whole. */
-#include "lib/items.h"
+#include "lib/stream/items.h"
 #include "test/fault/refusal.h"
 
 #include <setjmp.h>

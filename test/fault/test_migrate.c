@@ -1,6 +1,6 @@
 /* migrate without memory: it says so, gives its lock back, and leaves the rest to the next run. Every
  * allocation of our own is refused once. */
-#include "sidecar/migrate.h"
+#include "sidecar/store/migrate.h"
 #include "test/fault/refusal.h"
 
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* frame and source without memory: what comes is delivered later, and nothing is lost but the head
  * of a line that was too long anyway. */
-#include "lib/frame.h"
+#include "lib/stream/frame.h"
 #include "test/fault/refusal.h"
-#include "test/unit/source_world.h"
+#include "test/support/source_world.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* watch without memory: the event is lost and says so, and the next one is whole. Every allocation
  * of our own is refused once. */
-#include "lib/watch.h"
+#include "lib/kube/watch.h"
 #include "test/fault/refusal.h"
 
 #include <setjmp.h>

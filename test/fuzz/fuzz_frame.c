@@ -1,6 +1,6 @@
 /* fuzz_frame: the first byte is the bound, the second the size of a read, the rest is the stream.
  * What comes out must be the same as with reads of one byte, and within the bound. */
-#include "lib/frame.h"
+#include "lib/stream/frame.h"
 
 #include <stdlib.h>
 

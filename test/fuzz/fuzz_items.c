@@ -1,6 +1,6 @@
 /* fuzz_items: the first byte is the bound, the second the size of a read, the rest is the stream. What
  * comes out must be the same as with reads of one byte, and within the bound. */
-#include "lib/items.h"
+#include "lib/stream/items.h"
 
 #include <stdlib.h>
 

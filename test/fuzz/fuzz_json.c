@@ -1,7 +1,7 @@
 /* fuzz_json: json_read() must say what the model says, read the same out of a text, and stay within
  * its bounds; what it read can be written and read again. */
-#include "lib/json_parse.h"
-#include "test/unit/json_model.h"
+#include "lib/json/json_parse.h"
+#include "test/support/json_model.h"
 
 #include <cjson/cJSON.h>
 #include <stdint.h>

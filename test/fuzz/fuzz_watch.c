@@ -1,8 +1,8 @@
 /* fuzz_watch: the input is one line. Whatever it is, it has one fate; a row that comes of it can be
  * stored, and the same line makes the same row again. */
-#include "lib/object.h"
-#include "lib/utf8.h"
-#include "lib/watch.h"
+#include "lib/base/utf8.h"
+#include "lib/kube/object.h"
+#include "lib/kube/watch.h"
 
 #include <stdlib.h>
 

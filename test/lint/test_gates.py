@@ -11,64 +11,69 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ["Makefile", ".ci", ".clang-format", ".clang-tidy", "lib/error.c", "lib/error.h", "test/lint"]
-GATES = ["words", "includes", "functions", "layers", "globals", "manifests", "format", "headers",
+COPIED = ["Makefile", ".ci", ".clang-format", ".clang-tidy", "lib/base/error.c", "lib/base/error.h", "test/lint"]
+GATES = ["words", "rooms", "includes", "functions", "layers", "globals", "manifests", "format", "headers",
          "tidy"]
 
 # gate, file, what is in it, and what the gate has to say
 VIOLATIONS = [
-    ("words", "lib/x.c", "/* TO" "DO: later */\n", "finish it"),
+    ("words", "lib/base/x.c", "/* TO" "DO: later */\n", "finish it"),
     ("words", "test/x.py", "# FIX" "ME\n", "finish it"),
     ("words", "test/x.sh", "# See /wo" "rk/main.\n", "only one machine"),
     ("words", "manifests/x.yaml", "# ../sha" "red\n", "only one machine"),
-    ("words", "sidecar/x.c", "    ass" "ert(row != 0);\n", "gone with NDEBUG"),
-    ("words", "lib/x.h", "/* see absent" ".md */\n", "no such document"),
-    ("includes", "sidecar/x.c", "#include <mysql.h>\n", "belongs to sidecar/db.c"),
-    ("includes", "sidecar/x.h", "#include <mariadb/mysql.h>\n", "belongs to sidecar/db.c"),
-    ("includes", "sidecar/x.c", "#include <cjson/cJSON.h>\n", "belongs to lib/json.c"),
-    ("includes", "lib/x.h", "#include <cJSON.h>\n", "belongs to lib/json.c"),
-    ("includes", "lib/x.h", "#include <uthash.h>\n", "inside of modules"),
-    ("includes", "sidecar/x.c", "#include <utlist.h>\n", "inside of modules"),
-    ("includes", "lib/x.c", "#include <uthash.h>\n", "HASH_NONFATAL_OOM"),
-    ("includes", "sidecar/x.c", "#include <sqlite3.h>\n", "belongs to sidecar/spool_file.c"),
-    ("includes", "sidecar/x.c", "#include <curl/curl.h>\n", "belongs to sidecar/curl_library.h"),
-    ("includes", "sidecar/x.h", "#include <microhttpd.h>\n", "belongs to sidecar/http.c"),
-    ("includes", "lib/x.c", '#include "sidecar/db.h"\n', "lib is below"),
-    ("includes", "sidecar/x.c", '#include "test/unit/fake.h"\n', "sidecar is below"),
-    ("includes", "lib/x.c", "#include <uv.h>\n", "as arguments"),
-    ("includes", "lib/x.c", "#  include <time.h>\n", "as arguments"),
-    ("includes", "lib/x.c", "#include <unistd.h>\n", "as arguments"),
-    ("functions", "lib/x.c", "void f(void)\n{\n" + "    f();\n" * 81 + "}\n", "81 lines"),
-    ("layers", "lib/x.c", "#include <stdlib.h>\nconst char *x(void);\n"
+    ("words", "sidecar/base/x.c", "    ass" "ert(row != 0);\n", "gone with NDEBUG"),
+    ("words", "lib/base/x.h", "/* see absent" ".md */\n", "no such document"),
+    ("rooms", "lib/x.c", "int x(void);\n", "lies in one of the rooms"),
+    ("rooms", "sidecar/absent/x.h", "int x(void);\n", "lies in one of the rooms"),
+    ("rooms", "lib/base/x.c", '#include "lib/rows/row.h"\n', "no such arrow"),
+    ("rooms", "sidecar/spool/x.c", '#  include "sidecar/kube/x.h"\n', "no such arrow"),
+    ("includes", "sidecar/base/x.c", "#include <mysql.h>\n", "belongs to sidecar/store/db.c"),
+    ("includes", "sidecar/base/x.h", "#include <mariadb/mysql.h>\n", "belongs to sidecar/store/db.c"),
+    ("includes", "sidecar/base/x.c", "#include <cjson/cJSON.h>\n", "belongs to lib/json/json.c"),
+    ("includes", "lib/base/x.h", "#include <cJSON.h>\n", "belongs to lib/json/json.c"),
+    ("includes", "lib/base/x.h", "#include <uthash.h>\n", "inside of modules"),
+    ("includes", "sidecar/base/x.c", "#include <utlist.h>\n", "inside of modules"),
+    ("includes", "lib/base/x.c", "#include <uthash.h>\n", "HASH_NONFATAL_OOM"),
+    ("includes", "sidecar/base/x.c", "#include <sqlite3.h>\n", "belongs to sidecar/spool/spool_file.c"),
+    ("includes", "sidecar/base/x.c", "#include <curl/curl.h>\n", "belongs to sidecar/kube/curl_library.h"),
+    ("includes", "sidecar/base/x.h", "#include <microhttpd.h>\n", "belongs to sidecar/http/http.c"),
+    ("includes", "lib/base/x.c", '#include "sidecar/store/db.h"\n', "lib is below"),
+    ("includes", "sidecar/base/x.c", '#include "test/support/fake.h"\n', "sidecar is below"),
+    ("includes", "lib/base/x.c", "#include <uv.h>\n", "as arguments"),
+    ("includes", "lib/base/x.c", "#  include <time.h>\n", "as arguments"),
+    ("includes", "lib/base/x.c", "#include <unistd.h>\n", "as arguments"),
+    ("functions", "lib/base/x.c", "void f(void)\n{\n" + "    f();\n" * 81 + "}\n", "81 lines"),
+    ("layers", "lib/base/x.c", "#include <stdlib.h>\nconst char *x(void);\n"
      'const char *x(void)\n{\n    return getenv("X");\n}\n', "getenv"),
-    ("layers", "lib/x.c", "#include <stdio.h>\nvoid x(void);\n"
+    ("layers", "lib/base/x.c", "#include <stdio.h>\nvoid x(void);\n"
      'void x(void)\n{\n    fputs("x", stderr);\n}\n', "stderr"),
-    ("layers", "lib/x.c", "#include <time.h>\nlong x(void);\n"
+    ("layers", "lib/base/x.c", "#include <time.h>\nlong x(void);\n"
      "long x(void)\n{\n    return time(NULL);\n}\n", "time"),
-    ("globals", "lib/x.c", "int x_count;\n", "x_count"),
-    ("globals", "sidecar/x.c", "int x(void);\nint x(void)\n{\n    static int calls = 1;\n"
+    ("globals", "lib/base/x.c", "int x_count;\n", "x_count"),
+    ("globals", "sidecar/base/x.c", "int x(void);\nint x(void)\n{\n    static int calls = 1;\n"
      "    return calls++;\n}\n", "calls"),
-    ("globals", "lib/x.c", "_Thread_local int x_count;\n", "x_count"),
-    ("globals", "lib/x.c", 'const char *x_names[] = {"a", "b"};\n', "x_names"),
+    ("globals", "lib/base/x.c", "_Thread_local int x_count;\n", "x_count"),
+    ("globals", "lib/base/x.c", 'const char *x_names[] = {"a", "b"};\n', "x_names"),
     ("manifests", "manifests/x.yaml", "env:\n  - name: NO_SUCH\n", "no such setting"),
     ("manifests", "manifests/x.yaml", "image: kubedl-shipper:0.0.9\n", "this version is"),
-    ("format", "lib/x.c", "int  x(void);\n", "make format"),
-    ("headers", "lib/x.h", "size_t x(void);\n", "does not compile alone"),
-    ("headers", "lib/x.h", "struct x {\n    int a;\n};\n", "does not compile alone"),
-    ("tidy", "lib/x.c", "#include <stdlib.h>\nint *x(void);\nint *x(void)\n{\n"
+    ("format", "lib/base/x.c", "int  x(void);\n", "make format"),
+    ("headers", "lib/base/x.h", "size_t x(void);\n", "does not compile alone"),
+    ("headers", "lib/base/x.h", "struct x {\n    int a;\n};\n", "does not compile alone"),
+    ("tidy", "lib/base/x.c", "#include <stdlib.h>\nint *x(void);\nint *x(void)\n{\n"
      "    int *p = malloc(sizeof(int));\n    free(p);\n    return p;\n}\n", "after it is freed"),
-    ("tidy", "sidecar/x.c", "#define X_TWICE(x) x * 2\n", "macro-parentheses"),
+    ("tidy", "sidecar/base/x.c", "#define X_TWICE(x) x * 2\n", "macro-parentheses"),
 ]
 
 # What looks like a violation and is none.
 ALLOWED = [
-    ("words", "lib/x.c", '_Static_assert(1, "");\n/* https://example.org/absent' '.md, XXXXXX */\n'),
-    ("includes", "sidecar/db.c", "#include <mysql.h>\n"),
-    ("includes", "lib/json.c", "#include <cjson/cJSON.h>\n"),
-    ("includes", "lib/x.c", "#define HASH_NONFATAL_OOM 1\n#include <uthash.h>\n"),
-    ("includes", "lib/x.c", "#include <utlist.h>\n"),
-    ("functions", "lib/x.c", "void f(void)\n{\n" + "    f();\n" * 80 + "}\n"),
-    ("globals", "lib/x.c", 'const char *const x_names[] = {"a", "b"};\n'),
+    ("words", "lib/base/x.c", '_Static_assert(1, "");\n/* https://example.org/absent' '.md, XXXXXX */\n'),
+    ("rooms", "sidecar/pipeline/x.c", '#include "lib/rows/row.h"\n#include "sidecar/pipeline/y.h"\n'),
+    ("includes", "sidecar/store/db.c", "#include <mysql.h>\n"),
+    ("includes", "lib/json/json.c", "#include <cjson/cJSON.h>\n"),
+    ("includes", "lib/base/x.c", "#define HASH_NONFATAL_OOM 1\n#include <uthash.h>\n"),
+    ("includes", "lib/base/x.c", "#include <utlist.h>\n"),
+    ("functions", "lib/base/x.c", "void f(void)\n{\n" + "    f();\n" * 80 + "}\n"),
+    ("globals", "lib/base/x.c", 'const char *const x_names[] = {"a", "b"};\n'),
 ]
 
 

@@ -1,7 +1,7 @@
 /* frame: any split of the bytes gives the same lines, and they are those of a plain model that sees
  * the whole stream at once. SEED=n replays a run. */
-#include "lib/frame.h"
-#include "test/unit/chance.h"
+#include "lib/stream/frame.h"
+#include "test/support/chance.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* items: any split of the bytes gives the same documents; so does any layout of them over lines; what
  * is whole in a damaged recording comes out. SEED=n replays a run. */
-#include "lib/items.h"
+#include "lib/stream/items.h"
 
-#include "test/unit/chance.h"
+#include "test/support/chance.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

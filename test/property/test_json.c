@@ -1,9 +1,9 @@
 /* json: for any text, json_read() says what a second, plain reader says, and reads the same out of
  * it; what json_append_string() writes is read back. SEED=n replays a run. */
-#include "test/unit/json_model.h"
+#include "test/support/json_model.h"
 
-#include "lib/json_parse.h"
-#include "lib/utf8.h"
+#include "lib/base/utf8.h"
+#include "lib/json/json_parse.h"
 
 #include <cjson/cJSON.h>
 #include <setjmp.h>

@@ -1,9 +1,9 @@
 /* log: whatever the bytes, a record is one line, and as JSON it says what was to be said. SEED=n
  * replays a run. */
-#include "lib/json.h"
-#include "lib/log.h"
-#include "lib/utf8.h"
-#include "test/unit/chance.h"
+#include "lib/base/log.h"
+#include "lib/base/utf8.h"
+#include "lib/json/json.h"
+#include "test/support/chance.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

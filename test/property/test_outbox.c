@@ -2,8 +2,8 @@
  * all events, event by event, and the accounts add up after every step.
  *
  * Replayable: SEED=n. */
-#include "lib/outbox.h"
-#include "test/unit/rows.h"
+#include "lib/outbox/outbox.h"
+#include "test/support/rows.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* quantity: the laws of sums and order, and that what is printed reads as the same value. SEED=n
  * replays a run. */
-#include "lib/quantity.h"
-#include "test/unit/chance.h"
+#include "lib/kube/quantity.h"
+#include "test/support/chance.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* timestamp: the calendar against the C library, and a round trip of random times.
  * SEED=n replays a run. */
-#include "lib/timestamp.h"
-#include "test/unit/chance.h"
+#include "lib/base/timestamp.h"
+#include "test/support/chance.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* wide: the laws of arithmetic for random numbers of any length. SEED=n replays a run. */
-#include "lib/wide.h"
-#include "test/unit/chance.h"
+#include "lib/base/wide.h"
+#include "test/support/chance.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

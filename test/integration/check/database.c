@@ -1,7 +1,7 @@
 /* database: see database.h. */
 #include "test/integration/check/database.h"
 
-#include "lib/buffer.h"
+#include "lib/base/buffer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "lib/sql.h"
+#include "lib/sql/sql.h"
 
 static const char *setting(const char *name)
 {

@@ -4,8 +4,8 @@
 #ifndef TEST_INTEGRATION_CHECK_DATABASE_H
 #define TEST_INTEGRATION_CHECK_DATABASE_H
 
-#include "lib/row.h"
-#include "sidecar/db.h"
+#include "lib/rows/row.h"
+#include "sidecar/store/db.h"
 
 #include <stdint.h>
 

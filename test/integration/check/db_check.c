@@ -1,6 +1,6 @@
 /* db against a real server: what is written is what is there, and each kind of trouble is told as
  * what it is. */
-#include "sidecar/db.h"
+#include "sidecar/store/db.h"
 
 #include "test/integration/check/database.h"
 

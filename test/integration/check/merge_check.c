@@ -1,13 +1,13 @@
 /* The merge rules are said twice, in C (row_merge) and in SQL (sql_upsert, sql_update): random rows
  * must end the same in memory and in the database. */
-#include "lib/row.h"
+#include "lib/rows/row.h"
 
-#include "lib/sql.h"
-#include "lib/timestamp.h"
-#include "sidecar/db.h"
+#include "lib/base/timestamp.h"
+#include "lib/sql/sql.h"
+#include "sidecar/store/db.h"
 #include "test/integration/check/database.h"
-#include "test/unit/chance.h"
-#include "test/unit/thing.h"
+#include "test/support/chance.h"
+#include "test/support/thing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

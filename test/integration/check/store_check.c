@@ -1,6 +1,6 @@
 /* store_mysql against a real server: every row of a request gets the fate that it is said to have,
  * and a lane gets over what it can get over by itself. */
-#include "sidecar/store_mysql.h"
+#include "sidecar/store/store_mysql.h"
 
 #include "test/integration/check/database.h"
 

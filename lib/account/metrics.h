@@ -1,0 +1,209 @@
+/* metrics: what is counted and measured, and its text for Prometheus.
+ *
+ * One table makes struct metrics, the exposition and README's list. To add a metric: a line in METRICS,
+ * and the place that counts it. Counting is adding to a field: no look-up, no lock, one thread.
+ *
+ * Counters that the ledger keeps, and gauges, are filled in before each exposition (sidecar/status);
+ * all others are counted where they happen. */
+#ifndef LIB_METRICS_H
+#define LIB_METRICS_H
+
+#include "lib/account/ledger.h"
+#include "lib/base/buffer.h"
+#include "lib/base/histogram.h"
+#include "lib/kube/watch.h"
+#include "lib/rows/table.h"
+#include "lib/sql/dberror.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define METRICS_PREFIX "kubedl_shipper_"
+
+/* Kinds by their scope (lib/snapshot); the last one stands for all that have none. */
+#define METRICS_MAX_KINDS  32
+#define METRICS_KIND_OTHER (METRICS_MAX_KINDS - 1)
+
+/* what became of the mark of a snapshot */
+#define METRICS_SWEEPS(X)                                                                          \
+    X(DONE, "done")                                                                                \
+    X(REFUSED, "refused")       /* the brake */                                                    \
+    X(FAILED, "failed")         /* the database could not be asked: tried again */                 \
+    X(INCOMPLETE, "incomplete") /* something of the snapshot could not be read */                  \
+    X(INVALID, "invalid")       /* a mark without a resourceVersion */                             \
+    X(NO_CLUSTER, "no_cluster") /* CLUSTER_ID is not set */
+
+#define METRICS_PAUSES(X) X(OUTBOX, "outbox") X(SPOOL, "spool")
+
+#define METRICS_ENUM(name, text) METRICS_SWEEP_##name,
+enum metrics_sweep { METRICS_SWEEPS(METRICS_ENUM) METRICS_SWEEP_COUNT };
+#undef METRICS_ENUM
+#define METRICS_ENUM(name, text) METRICS_PAUSE_##name,
+enum metrics_pause { METRICS_PAUSES(METRICS_ENUM) METRICS_PAUSE_COUNT };
+#undef METRICS_ENUM
+
+/* The columns of an info metric. */
+enum metrics_database {
+    METRICS_DATABASE_VERSION,
+    METRICS_DATABASE_TLS,
+    METRICS_DATABASE_CIPHER,
+    METRICS_DATABASE_COUNT
+};
+
+/* clang-format off */
+/* type, field, its shape, name, labels, what it is */
+#define METRICS(X)                                                                                 \
+    X(SPARSE, events, [WATCH_TYPE_COUNT][METRICS_MAX_KINDS][WATCH_FATE_COUNT],                     \
+      METRICS_PREFIX "events_total", (LABEL_TYPE, LABEL_KIND, LABEL_API_GROUP, LABEL_FATE),        \
+      "Documents of this process by event type, kind and what they were; those that there were")   \
+    X(COUNTER, documents, [WATCH_FATE_COUNT],                                                      \
+      METRICS_PREFIX "documents_total", (LABEL_FATE),                                              \
+      "Documents by what they were, since the spool was made")                                     \
+    X(COUNTER, rows, [TABLE_COUNT][LEDGER_ROW_ACCOUNT_COUNT],                                      \
+      METRICS_PREFIX "rows_total", (LABEL_TABLE, LABEL_ACCOUNT),                                   \
+      "Rows by what became of them, since the spool was made")                                     \
+    X(COUNTER, batches, ,                                                                          \
+      METRICS_PREFIX "batches_total", (LABEL_NONE),                                                \
+      "Transactions that were committed, since the spool was made")                                \
+    X(COUNTER, batch_failures, ,                                                                   \
+      METRICS_PREFIX "batch_failures_total", (LABEL_NONE),                                         \
+      "Batches that came back from the database, since the spool was made")                        \
+    X(HISTOGRAM, batch_rows, metrics_row_bounds,                                                   \
+      METRICS_PREFIX "batch_rows", (LABEL_NONE),                                                   \
+      "Rows of a batch that was committed")                                                        \
+    X(HISTOGRAM, commit_us, metrics_commit_bounds,                                                 \
+      METRICS_PREFIX "commit_seconds", (LABEL_NONE),                                               \
+      "Time that a batch took to be committed, with all that had to be tried again")               \
+    X(HISTOGRAM, lag_us, metrics_lag_bounds,                                                       \
+      METRICS_PREFIX "event_to_commit_seconds", (LABEL_NONE),                                      \
+      "Time from the arrival of a row's event, of the oldest where some were merged, to its commit") \
+    X(GAUGE, oldest_unwritten, ,                                                                   \
+      METRICS_PREFIX "oldest_unwritten_seconds", (LABEL_NONE),                                     \
+      "Age of the oldest row that is not written; 0 if there is none")                             \
+    X(GAUGE, pending_rows, [TABLE_COUNT],                                                          \
+      METRICS_PREFIX "pending_rows", (LABEL_TABLE),                                                \
+      "Rows that are not written yet")                                                             \
+    X(GAUGE, pending_limit_rows, ,                                                                 \
+      METRICS_PREFIX "pending_limit_rows", (LABEL_NONE),                                           \
+      "Rows that may wait before the source is paused (`OUTBOX_MAX_ROWS`)")                        \
+    X(GAUGE, pending_bytes, ,                                                                      \
+      METRICS_PREFIX "pending_bytes", (LABEL_NONE),                                                \
+      "Memory of the rows that are not written yet")                                               \
+    X(GAUGE, pending_limit_bytes, ,                                                                \
+      METRICS_PREFIX "pending_limit_bytes", (LABEL_NONE),                                          \
+      "Memory that they may take before the source is paused (`OUTBOX_MAX_BYTES`)")                \
+    X(COUNTER, cut_columns, ,                                                                      \
+      METRICS_PREFIX "cut_columns_total", (LABEL_NONE),                                            \
+      "Texts that were longer than their column and were cut, since the spool was made")           \
+    X(COUNTER, bad_quantities, ,                                                                   \
+      METRICS_PREFIX "bad_quantities_total", (LABEL_NONE),                                         \
+      "Resource quantities that do not parse and were left out, since the spool was made")         \
+    X(COUNTER, bad_fields, ,                                                                       \
+      METRICS_PREFIX "bad_fields_total", (LABEL_NONE),                                             \
+      "Fields of a wrong type that were left out, since the spool was made")                       \
+    X(COUNTER, cut_lines, ,                                                                        \
+      METRICS_PREFIX "cut_lines_total", (LABEL_NONE),                                              \
+      "Unfinished last lines of connections, since the spool was made")                            \
+    X(GAUGE, ledger_balanced, ,                                                                    \
+      METRICS_PREFIX "ledger_balanced", (LABEL_NONE),                                              \
+      "1 if every document and row is accounted for; 0 is a bug")                                  \
+    X(GAUGE, leads, ,                                                                              \
+      METRICS_PREFIX "leads", (LABEL_NONE),                                                        \
+      "1 if this sidecar takes events in; 0 while it stands by for another one that does")         \
+    X(GAUGE, source_up, ,                                                                          \
+      METRICS_PREFIX "source_up", (LABEL_NONE),                                                    \
+      "1 while at least one stream of events is connected")                                        \
+    X(GAUGE, source_paused, ,                                                                      \
+      METRICS_PREFIX "source_paused", (LABEL_NONE),                                                \
+      "1 while no events are taken in because the outbox or the spool is full")                    \
+    X(COUNTER, source_connections, ,                                                               \
+      METRICS_PREFIX "source_connections_total", (LABEL_NONE),                                     \
+      "Streams of events that were opened")                                                        \
+    X(COUNTER, source_pauses, [METRICS_PAUSE_COUNT],                                               \
+      METRICS_PREFIX "source_pauses_total", (LABEL_REASON),                                        \
+      "Times that the source was paused, by what was full")                                        \
+    X(GAUGE, database_up, ,                                                                        \
+      METRICS_PREFIX "database_up", (LABEL_NONE),                                                  \
+      "1 if the last answer of the database to each connection was good")                          \
+    X(INFO, database, [METRICS_DATABASE_COUNT],                                                    \
+      METRICS_PREFIX "database_info", (LABEL_VERSION, LABEL_TLS_VERSION, LABEL_TLS_CIPHER),        \
+      "The server that is connected; without TLS the last two are empty")                          \
+    X(COUNTER, database_connects, ,                                                                \
+      METRICS_PREFIX "database_connects_total", (LABEL_NONE),                                      \
+      "Connections to the database that were made")                                                \
+    X(COUNTER, reconnects, [DBERROR_CLASS_COUNT],                                                  \
+      METRICS_PREFIX "reconnects_total", (LABEL_CAUSE),                                            \
+      "Of these: in place of one that was lost or given up, by the class of error")                \
+    X(COUNTER, database_errors, [DBERROR_CLASS_COUNT],                                             \
+      METRICS_PREFIX "database_errors_total", (LABEL_CLASS),                                       \
+      "Errors that the database or its client library reported, also those that were got over")    \
+    X(GAUGE, spool_up, ,                                                                           \
+      METRICS_PREFIX "spool_up", (LABEL_NONE),                                                     \
+      "1 if the spool is open and could be written when it last had to")                           \
+    X(GAUGE, spool_bytes, ,                                                                        \
+      METRICS_PREFIX "spool_bytes", (LABEL_NONE),                                                  \
+      "Bytes in use in the spool")                                                                 \
+    X(GAUGE, spool_limit_bytes, ,                                                                  \
+      METRICS_PREFIX "spool_limit_bytes", (LABEL_NONE),                                            \
+      "Bytes that it may use before the source is paused (`SPOOL_MAX_BYTES`)")                     \
+    X(GAUGE, spool_free_bytes, ,                                                                   \
+      METRICS_PREFIX "spool_free_bytes", (LABEL_NONE),                                             \
+      "Bytes that are free on its disk")                                                           \
+    X(GAUGE, outage_left, ,                                                                        \
+      METRICS_PREFIX "spool_outage_seconds_left", (LABEL_NONE),                                    \
+      "Time until the source is paused if the spool and the outbox go on growing as they do; +Inf " \
+      "if they do not")                                                                            \
+    X(GAUGE, dead_letters, ,                                                                       \
+      METRICS_PREFIX "dead_letters", (LABEL_NONE),                                                 \
+      "Refused rows that lie in the spool")                                                        \
+    X(COUNTER, sweeps, [METRICS_SWEEP_COUNT],                                                      \
+      METRICS_PREFIX "sweeps_total", (LABEL_RESULT),                                               \
+      "Marks of snapshots by what became of them")                                                 \
+    X(INFO, build, [1],                                                                            \
+      METRICS_PREFIX "build_info", (LABEL_VERSION),                                                \
+      "The program that runs")                                                                     \
+    X(REAL_COUNTER, cpu_seconds, ,                                                                 \
+      "process_cpu_seconds_total", (LABEL_NONE),                                                   \
+      "Processor time that was used")                                                              \
+    X(GAUGE, resident_bytes, ,                                                                     \
+      "process_resident_memory_bytes", (LABEL_NONE),                                               \
+      "Memory in use")                                                                             \
+    X(GAUGE, open_fds, ,                                                                           \
+      "process_open_fds", (LABEL_NONE),                                                            \
+      "Open file descriptors")                                                                     \
+    X(GAUGE, max_fds, ,                                                                            \
+      "process_max_fds", (LABEL_NONE),                                                             \
+      "File descriptors that may be open")                                                         \
+    X(GAUGE, start_time, ,                                                                         \
+      "process_start_time_seconds", (LABEL_NONE),                                                  \
+      "When the process started, in seconds since 1970")
+/* clang-format on */
+
+/* A gauge or counter of reals that is NAN, and an info metric whose first text is NULL, are not known
+ * and are left out. */
+#define METRICS_FIELD(type, field, shape, name, labels, help) METRICS_FIELD_##type(field, shape)
+#define METRICS_FIELD_COUNTER(field, shape)                   uint64_t field shape;
+#define METRICS_FIELD_SPARSE(field, shape)                    uint64_t field shape;
+#define METRICS_FIELD_REAL_COUNTER(field, shape)              double field shape;
+#define METRICS_FIELD_GAUGE(field, shape)                     double field shape;
+#define METRICS_FIELD_INFO(field, shape)                      const char *field shape;
+#define METRICS_FIELD_HISTOGRAM(field, bounds)                struct histogram field;
+struct metrics {
+    METRICS(METRICS_FIELD)
+};
+
+/* Counters are 0, gauges and infos not known. */
+void metrics_init(struct metrics *metrics);
+
+const char *metrics_pause_name(enum metrics_pause pause);
+
+/* For events[type][here][fate]. api_version, kind: as a watch_result has them. */
+size_t metrics_kind(const char *api_version, const char *kind);
+
+/* All of them in Prometheus' text format 0.0.4. */
+void metrics_expose(struct buffer *out, const struct metrics *metrics);
+
+/* For README.md: a Markdown table. */
+void metrics_markdown(struct buffer *out);
+
+#endif

@@ -1,0 +1,125 @@
+/* kube_answer: reads Status, APIResourceList, Namespace and the frame of watch events. */
+#include "lib/apiserver/kube_answer.h"
+
+#include "lib/json/head.h"
+#include "lib/rows/row.h"
+
+#include <stdio.h>
+
+#define INITIAL_EVENTS_END_ANNOTATION "k8s.io/initial-events-end"
+
+/* On one line, cut where it is too long, never inside a character. */
+static void copy_line(char *to, size_t size, struct text from)
+{
+    size_t length = from.length < size ? from.length : size - 1;
+    while (length < from.length && length > 0 && ((unsigned char)from.data[length] & 0xC0) == 0x80)
+        length--;
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)from.data[i];
+        to[i] = c < ' ' || c == 0x7F ? ' ' : from.data[i];
+    }
+    to[length] = '\0';
+}
+
+static void copy_member(const json_value *object, const char *key, char *to, size_t size)
+{
+    struct text value = TEXT("");
+    (void)json_text(json_member(object, key), &value);
+    copy_line(to, size, value);
+}
+
+static void take_status(const json_value *object, struct kube_status *status)
+{
+    (void)json_integer(json_member(object, "code"), &status->code);
+    copy_member(object, "reason", status->reason, sizeof(status->reason));
+    copy_member(object, "message", status->message, sizeof(status->message));
+}
+
+/* NULL if it is no JSON, or no object of that kind. */
+static const json_value *read_object(struct json *json, struct text text)
+{
+    const json_value *root = NULL;
+    return json_read(json, text, &root, NULL) == JSON_OK && json_is_object(root) ? root : NULL;
+}
+
+static bool has_kind(const json_value *root, const char *kind)
+{
+    struct text value;
+    return json_text(json_member(root, "kind"), &value) && text_is(value, kind);
+}
+
+void kube_status_read(struct json *json, struct text text, struct kube_status *status)
+{
+    *status = (struct kube_status){0};
+    const json_value *root = read_object(json, text);
+    if (root != NULL && has_kind(root, "Status"))
+        take_status(root, status);
+    else
+        copy_line(status->message, sizeof(status->message), text);
+}
+
+bool kube_discovery_has(struct json *json, struct text body, const char *resource_name)
+{
+    const json_value *resources = json_member(read_object(json, body), "resources");
+    const json_value *resource = json_is_array(resources) ? json_first(resources) : NULL;
+    for (; resource != NULL; resource = json_next(resource)) {
+        struct text name;
+        if (json_text(json_member(resource, "name"), &name) && text_is(name, resource_name))
+            return true;
+    }
+    return false;
+}
+
+bool kube_uid_read(struct json *json, struct text body, char uid[KUBE_UID_SIZE])
+{
+    struct text value;
+    if (!json_text(json_path(read_object(json, body), "metadata", "uid", NULL), &value) ||
+        value.length == 0 || value.length >= KUBE_UID_SIZE)
+        return false;
+    copy_line(uid, KUBE_UID_SIZE, value);
+    return true;
+}
+
+static void copy_version(char version[KUBE_VERSION_SIZE], struct text value)
+{
+    bool is_known = value.length < KUBE_VERSION_SIZE && version_is_valid(value);
+    copy_line(version, KUBE_VERSION_SIZE, is_known ? value : TEXT(""));
+}
+
+static void read_special(struct json *json, struct text line, struct kube_event *event)
+{
+    const json_value *object = json_member(read_object(json, line), "object");
+    struct text value;
+    if (event->type == KUBE_ERROR) {
+        take_status(object, &event->status);
+        return;
+    }
+    event->ends_snapshot =
+        json_text(json_path(object, "metadata", "annotations", INITIAL_EVENTS_END_ANNOTATION, NULL),
+                  &value) &&
+        text_is(value, "true");
+}
+
+void kube_event_read(struct json *json, struct text line, struct kube_event *event)
+{
+    struct head head;
+    head_scan(line, &head);
+    *event = (struct kube_event){.type = KUBE_OBJECT};
+    copy_version(event->version, head.version);
+    if (text_is(head.type, "BOOKMARK"))
+        event->type = KUBE_BOOKMARK;
+    else if (text_is(head.type, "ERROR"))
+        event->type = KUBE_ERROR;
+    if (event->type != KUBE_OBJECT)
+        read_special(json, line, event);
+}
+
+void kube_mark_append(struct buffer *out, const struct kube_resource *resource, const char *version)
+{
+    bool is_core = resource->group[0] == '\0';
+    buffer_appendf(out,
+                   "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"%s\",\"apiVersion\":\"%s%s%s\","
+                   "\"metadata\":{\"resourceVersion\":\"%s\",\"annotations\":{"
+                   "\"" INITIAL_EVENTS_END_ANNOTATION "\":\"true\"}}}}",
+                   resource->kind, resource->group, is_core ? "" : "/", resource->version, version);
+}

@@ -1,0 +1,97 @@
+/* kube_path: resources from the table of kinds, paths and queries as Kubernetes' API has them. */
+#include "lib/apiserver/kube_path.h"
+
+#include "lib/kube/kind.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+
+bool kube_resource_at(size_t number, struct kube_resource *resource)
+{
+    if (number == 0) {
+        *resource = (struct kube_resource){"Pod", "", "v1", NULL, "pods"};
+        return true;
+    }
+    const struct kind *kind = kind_at(number - 1);
+    if (kind == NULL)
+        return false;
+    *resource = (struct kube_resource){kind->kind, kind->group, kind->version, kind->other_version,
+                                       kind->resource};
+    return true;
+}
+
+/* As a value of a query: all but RFC 3986's unreserved characters are escaped. */
+static void append_escaped(struct buffer *out, const char *value)
+{
+    for (; *value != '\0'; value++) {
+        unsigned char c = (unsigned char)*value;
+        if (c < 0x80 && (isalnum(c) || strchr("-._~", c) != NULL))
+            buffer_append_char(out, (char)c);
+        else
+            buffer_appendf(out, "%%%02X", c);
+    }
+}
+
+void kube_path_cluster(struct buffer *out)
+{
+    buffer_append_string(out, "/api/v1/namespaces/kube-system");
+}
+
+void kube_path_discovery(struct buffer *out, const struct kube_resource *resource)
+{
+    if (resource->group[0] == '\0')
+        buffer_appendf(out, "/api/%s", resource->version);
+    else
+        buffer_appendf(out, "/apis/%s/%s", resource->group, resource->version);
+}
+
+/* Up to where further parameters follow, each with a & in front. */
+static void append_objects(struct buffer *out, const struct kube_resource *resource,
+                           const struct kube_selection *selection, const char *first_parameter)
+{
+    kube_path_discovery(out, resource);
+    if (selection->namespace[0] != '\0') {
+        buffer_append_string(out, "/namespaces/");
+        append_escaped(out, selection->namespace);
+    }
+    buffer_appendf(out, "/%s?%s", resource->name, first_parameter);
+    if (selection->label_selector[0] != '\0') {
+        buffer_append_string(out, "&labelSelector=");
+        append_escaped(out, selection->label_selector);
+    }
+}
+
+void kube_path_list(struct buffer *out, const struct kube_resource *resource,
+                    const struct kube_selection *selection, unsigned limit, const char *next_page)
+{
+    append_objects(out, resource, selection, "pretty=false");
+    if (limit > 0)
+        buffer_appendf(out, "&limit=%u", limit);
+    if (next_page[0] != '\0') {
+        buffer_append_string(out, "&continue=");
+        append_escaped(out, next_page);
+    }
+}
+
+static void append_watch(struct buffer *out, const struct kube_resource *resource,
+                         const struct kube_selection *selection, uint32_t timeout_s)
+{
+    append_objects(out, resource, selection, "watch=true");
+    buffer_appendf(out, "&allowWatchBookmarks=true&timeoutSeconds=%" PRIu32, timeout_s);
+}
+
+void kube_path_snapshot(struct buffer *out, const struct kube_resource *resource,
+                        const struct kube_selection *selection, uint32_t timeout_s)
+{
+    append_watch(out, resource, selection, timeout_s);
+    buffer_append_string(out, "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
+}
+
+void kube_path_watch(struct buffer *out, const struct kube_resource *resource,
+                     const struct kube_selection *selection, const char *version,
+                     uint32_t timeout_s)
+{
+    append_watch(out, resource, selection, timeout_s);
+    buffer_append_string(out, "&resourceVersion=");
+    append_escaped(out, version);
+}

@@ -1,0 +1,390 @@
+/* reflector: the rules by which answers are judged, and the moves that follow. */
+#include "lib/apiserver/reflector.h"
+
+#include "lib/rows/row.h"
+
+#include <string.h>
+
+#define RETRY_FIRST_MS   500
+#define RETRY_CEILING_MS 30000
+
+/* A watch that lasts shorter is not begun anew at once. */
+#define SHORT_WATCH_MS 1000
+
+/* The server is to end a watch after this, and at random up to twice this, so that not all watches of
+ * all clients end at the same time. */
+#define WATCH_TIMEOUT_S 300
+
+/* No server is believed that wants to be left alone for longer. */
+#define RETRY_AFTER_MAX_S 300
+
+#define OF(request) (1U << REFLECTOR_##request)
+#define OBJECTS     (OF(SNAPSHOT) | OF(LIST) | OF(WATCH))
+#define ANY         (OF(IDENTIFY) | OF(DISCOVER) | OBJECTS | OF(CONFIRM))
+
+struct rule {
+    unsigned requests;
+    int from, to; /* status */
+    enum reflector_outcome outcome;
+};
+
+/* What is not 200. The first that fits; if none does: TROUBLE. */
+static const struct rule rules[] = {
+    {ANY, 401, 401, REFLECTOR_UNAUTHORIZED},
+    {OF(IDENTIFY), 403, 404, REFLECTOR_ANONYMOUS},
+    {OF(DISCOVER), 403, 403, REFLECTOR_PROCEED}, /* the list itself may be allowed */
+    {OF(CONFIRM), 403, 403, REFLECTOR_GONE},     /* it cannot be known */
+    {ANY, 403, 403, REFLECTOR_FORBIDDEN},
+    {ANY, 404, 404, REFLECTOR_ABSENT},
+    {OBJECTS, 410, 410, REFLECTOR_GONE},
+    {OF(SNAPSHOT), 400, 400, REFLECTOR_NO_SNAPSHOTS}, /* for the parameters that ask for it */
+    {OF(SNAPSHOT), 422, 422, REFLECTOR_NO_SNAPSHOTS},
+    {OF(WATCH), 400, 400, REFLECTOR_GONE}, /* the version is none for this server */
+    {OF(WATCH), 422, 422, REFLECTOR_GONE},
+    {ANY, 429, 429, REFLECTOR_BUSY},
+    {ANY, 503, 503, REFLECTOR_BUSY},
+};
+
+void reflector_init(struct reflector *reflector, const struct kube_resource *resource,
+                    uint32_t discovery_ms)
+{
+    *reflector = (struct reflector){
+        .resource = *resource,
+        .request = resource->group[0] != '\0' ? REFLECTOR_DISCOVER : REFLECTOR_SNAPSHOT,
+        .discovery_ms = discovery_ms,
+        .backoff = {.first_ms = RETRY_FIRST_MS, .ceiling_ms = RETRY_CEILING_MS},
+    };
+}
+
+void reflector_init_identify(struct reflector *reflector)
+{
+    const struct kube_resource resource = {"Namespace", "", "v1", NULL, "namespaces"};
+    reflector_init(reflector, &resource, 0);
+    reflector->request = REFLECTOR_IDENTIFY;
+}
+
+static void set_version(struct reflector *reflector, const char *version)
+{
+    size_t length = strnlen(version, KUBE_VERSION_SIZE - 1);
+    memmove(reflector->version, version, length);
+    reflector->version[length] = '\0';
+}
+
+void reflector_resume(struct reflector *reflector, const char *version)
+{
+    set_version(reflector, version);
+    if (reflector->resource.other_version == NULL)
+        reflector->request = REFLECTOR_WATCH;
+}
+
+/* half to the whole of `most` */
+static uint32_t jittered(uint32_t most, uint32_t random)
+{
+    uint32_t half = most / 2;
+    return half + (uint32_t)((uint64_t)(most - half) * random >> 32);
+}
+
+/* A list says the newest version, whatever is in it: of one object, and any that is found first. */
+static void append_confirmation(struct buffer *out, const struct kube_resource *resource,
+                                const struct kube_selection *selection)
+{
+    const struct kube_selection any = {selection->namespace, ""};
+    kube_path_list(out, resource, &any, 1, "");
+}
+
+void reflector_path(const struct reflector *reflector, const struct kube_selection *selection,
+                    uint32_t random, struct buffer *out)
+{
+    const struct kube_resource *resource = &reflector->resource;
+    uint32_t timeout_s = jittered(2 * WATCH_TIMEOUT_S, random);
+    switch (reflector->request) {
+    case REFLECTOR_IDENTIFY:
+        kube_path_cluster(out);
+        break;
+    case REFLECTOR_DISCOVER:
+        kube_path_discovery(out, resource);
+        break;
+    case REFLECTOR_SNAPSHOT:
+        kube_path_snapshot(out, resource, selection, timeout_s);
+        break;
+    case REFLECTOR_LIST:
+        kube_path_list(out, resource, selection, reflector->unpaged ? 0 : KUBE_PAGE_OBJECTS,
+                       reflector->next_page);
+        break;
+    case REFLECTOR_WATCH:
+        kube_path_watch(out, resource, selection, reflector->version, timeout_s);
+        break;
+    case REFLECTOR_CONFIRM:
+        append_confirmation(out, resource, selection);
+        break;
+    }
+}
+
+void reflector_marked(struct reflector *reflector, const char *version)
+{
+    set_version(reflector, version);
+    reflector->request = REFLECTOR_WATCH;
+    backoff_reset(&reflector->backoff);
+}
+
+/* Of what a SNAPSHOT shows before its mark the versions are in no order. */
+void reflector_saw(struct reflector *reflector, const char *version)
+{
+    if (reflector->request == REFLECTOR_WATCH && version[0] != '\0')
+        set_version(reflector, version);
+}
+
+/* ---- judging ---------------------------------------------------------------------------------- */
+
+static enum reflector_outcome judge_status(enum reflector_request request, int status)
+{
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        const struct rule *rule = &rules[i];
+        if ((rule->requests & 1U << request) != 0 && rule->from <= status && status <= rule->to)
+            return rule->outcome;
+    }
+    return REFLECTOR_TROUBLE;
+}
+
+static enum reflector_outcome judge_watch(const struct reflector_answer *answer)
+{
+    if (answer->silent)
+        return REFLECTOR_SILENT;
+    if (answer->error_code == 410)
+        return REFLECTOR_GONE;
+    if (answer->error_code == 429)
+        return REFLECTOR_BUSY;
+    if (answer->error_code != 0)
+        return REFLECTOR_TROUBLE;
+    return answer->whole ? REFLECTOR_PROCEED : REFLECTOR_BROKEN;
+}
+
+static enum reflector_outcome judge_list(const struct reflector_answer *answer)
+{
+    const struct kube_list *list = answer->list;
+    if (!answer->whole || !list->whole)
+        return REFLECTOR_BROKEN;
+    if (list->damaged || list->version[0] == '\0')
+        return REFLECTOR_TROUBLE;
+    return list->next_page[0] != '\0' ? REFLECTOR_PROCEED : REFLECTOR_LISTED;
+}
+
+static enum reflector_outcome judge_confirmation(const struct reflector *reflector,
+                                                 const struct reflector_answer *answer)
+{
+    enum reflector_outcome outcome = judge_list(answer);
+    if (outcome != REFLECTOR_PROCEED && outcome != REFLECTOR_LISTED)
+        return outcome;
+    bool reached =
+        version_compare(text_from(answer->list->version), text_from(reflector->version)) >= 0;
+    return reached ? REFLECTOR_PROCEED : REFLECTOR_GONE;
+}
+
+/* The body of a 200. */
+static enum reflector_outcome judge_body(const struct reflector *reflector,
+                                         const struct reflector_answer *answer)
+{
+    switch (reflector->request) {
+    case REFLECTOR_IDENTIFY:
+        return answer->found ? REFLECTOR_IDENTIFIED : REFLECTOR_TROUBLE;
+    case REFLECTOR_DISCOVER:
+        if (!answer->whole)
+            return REFLECTOR_BROKEN;
+        return answer->found ? REFLECTOR_PROCEED : REFLECTOR_ABSENT;
+    case REFLECTOR_SNAPSHOT:
+        return REFLECTOR_BROKEN; /* its mark makes it a WATCH */
+    case REFLECTOR_LIST:
+        return judge_list(answer);
+    case REFLECTOR_CONFIRM:
+        return judge_confirmation(reflector, answer);
+    case REFLECTOR_WATCH:
+        break;
+    }
+    return judge_watch(answer);
+}
+
+static enum reflector_outcome judge(const struct reflector *reflector,
+                                    const struct reflector_answer *answer)
+{
+    if (answer->status == 0)
+        return REFLECTOR_BROKEN;
+    if (answer->status != 200)
+        return judge_status(reflector->request, answer->status);
+    return answer->is_json ? judge_body(reflector, answer) : REFLECTOR_TROUBLE;
+}
+
+/* ---- moving ----------------------------------------------------------------------------------- */
+
+static void begin_listing(struct reflector *reflector)
+{
+    bool lists = reflector->no_snapshots || reflector->list_once;
+    reflector->request = lists ? REFLECTOR_LIST : REFLECTOR_SNAPSHOT;
+    reflector->list_once = false;
+    reflector->next_page[0] = '\0';
+    reflector->version[0] = '\0';
+}
+
+static void move_on_in_list(struct reflector *reflector, const struct kube_list *list)
+{
+    if (reflector->version[0] == '\0')
+        set_version(reflector, list->version); /* all pages show the state as of the first one */
+    memcpy(reflector->next_page, list->next_page, sizeof(reflector->next_page));
+    backoff_reset(&reflector->backoff);
+}
+
+static uint32_t back_off(struct reflector *reflector, uint32_t random)
+{
+    return backoff_next_ms(&reflector->backoff, random);
+}
+
+/* It is installed: what is known from an earlier process is gone on with. */
+static void begin(struct reflector *reflector, const struct reflector_answer *answer,
+                  struct reflector_step *step)
+{
+    if (answer->found) /* not only forbidden to know */
+        reflector->tried_other = false;
+    if (reflector->version[0] != '\0') {
+        reflector->request = REFLECTOR_WATCH;
+    } else {
+        begin_listing(reflector);
+        step->ends_chain = true;
+    }
+}
+
+static void proceed(struct reflector *reflector, const struct reflector_answer *answer,
+                    uint32_t random, struct reflector_step *step)
+{
+    if (reflector->request == REFLECTOR_DISCOVER) {
+        begin(reflector, answer, step);
+    } else if (reflector->request == REFLECTOR_LIST) {
+        move_on_in_list(reflector, answer->list);
+    } else if (reflector->request == REFLECTOR_CONFIRM) {
+        reflector->request = REFLECTOR_WATCH;
+        backoff_reset(&reflector->backoff);
+    } else if (answer->elapsed_ms < SHORT_WATCH_MS) {
+        step->delay_ms = back_off(reflector, random);
+    } else {
+        backoff_reset(&reflector->backoff);
+    }
+}
+
+static void end_list(struct reflector *reflector, const struct kube_list *list)
+{
+    move_on_in_list(reflector, list);
+    reflector->unpaged = false;
+    reflector->request = REFLECTOR_WATCH;
+}
+
+static void list_anew(struct reflector *reflector, uint32_t random, struct reflector_step *step)
+{
+    reflector->unpaged = reflector->request == REFLECTOR_LIST;
+    reflector->list_once |= reflector->unpaged;
+    step->ends_chain = true;
+    step->delay_ms = back_off(reflector, random);
+    begin_listing(reflector);
+}
+
+static void give_up_snapshots(struct reflector *reflector, struct reflector_step *step)
+{
+    reflector->no_snapshots = true;
+    step->ends_chain = true;
+    begin_listing(reflector);
+}
+
+/* True if the resource has another version, which was not asked for just before. */
+static bool turn_to_other_version(struct reflector *reflector)
+{
+    struct kube_resource *resource = &reflector->resource;
+    const char *other = resource->other_version;
+    if (other == NULL)
+        return false;
+    resource->other_version = resource->version;
+    resource->version = other;
+    reflector->tried_other = !reflector->tried_other;
+    return reflector->tried_other;
+}
+
+static void miss(struct reflector *reflector, uint32_t random, struct reflector_step *step)
+{
+    bool elsewhere = turn_to_other_version(reflector);
+    if (!elsewhere || reflector->request != REFLECTOR_DISCOVER)
+        begin_listing(reflector);
+    if (reflector->resource.group[0] != '\0')
+        reflector->request = REFLECTOR_DISCOVER;
+    step->ends_chain = true;
+    step->delay_ms =
+        elsewhere ? back_off(reflector, random) : jittered(reflector->discovery_ms, random);
+    if (elsewhere)
+        step->outcome = REFLECTOR_ELSEWHERE;
+}
+
+static void wait_as_told(struct reflector *reflector, int64_t retry_after_s, uint32_t random,
+                         struct reflector_step *step)
+{
+    uint32_t own_ms = back_off(reflector, random);
+    int64_t told_s = retry_after_s < RETRY_AFTER_MAX_S ? retry_after_s : RETRY_AFTER_MAX_S;
+    step->delay_ms = own_ms + (told_s > 0 ? (uint32_t)told_s * 1000 : 0);
+}
+
+/* If something had come, the server has reached the version. */
+static void ask_after_silence(struct reflector *reflector, const struct reflector_answer *answer)
+{
+    if (answer->documents == 0)
+        reflector->request = REFLECTOR_CONFIRM;
+    backoff_reset(&reflector->backoff);
+}
+
+/* The same again, but for a snapshot: it cannot be gone on with. */
+static void try_again(struct reflector *reflector, const struct reflector_answer *answer,
+                      uint32_t random, struct reflector_step *step)
+{
+    if (reflector->request == REFLECTOR_WATCH && answer->elapsed_ms >= SHORT_WATCH_MS &&
+        answer->status == 200)
+        backoff_reset(&reflector->backoff);
+    if (reflector->request == REFLECTOR_SNAPSHOT && answer->status == 200) {
+        reflector->list_once = true;
+        step->ends_chain = true;
+        begin_listing(reflector);
+    }
+    step->delay_ms = back_off(reflector, random);
+}
+
+struct reflector_step reflector_answered(struct reflector *reflector,
+                                         const struct reflector_answer *answer, uint32_t random)
+{
+    struct reflector_step step = {.outcome = judge(reflector, answer)};
+    switch (step.outcome) {
+    case REFLECTOR_PROCEED:
+        proceed(reflector, answer, random, &step);
+        break;
+    case REFLECTOR_LISTED:
+        end_list(reflector, answer->list);
+        break;
+    case REFLECTOR_IDENTIFIED:
+    case REFLECTOR_ANONYMOUS:
+    case REFLECTOR_ELSEWHERE: /* comes of REFLECTOR_ABSENT */
+        break;
+    case REFLECTOR_ABSENT:
+        miss(reflector, random, &step);
+        break;
+    case REFLECTOR_SILENT:
+        ask_after_silence(reflector, answer);
+        break;
+    case REFLECTOR_GONE:
+        list_anew(reflector, random, &step);
+        break;
+    case REFLECTOR_NO_SNAPSHOTS:
+        give_up_snapshots(reflector, &step);
+        break;
+    case REFLECTOR_BUSY:
+        wait_as_told(reflector, answer->retry_after_s, random, &step);
+        break;
+    case REFLECTOR_FORBIDDEN:
+    case REFLECTOR_UNAUTHORIZED:
+    case REFLECTOR_BROKEN:
+    case REFLECTOR_TROUBLE:
+        try_again(reflector, answer, random, &step);
+        break;
+    }
+    return step;
+}

@@ -1,0 +1,74 @@
+/* log: one record of the log as a line of logfmt or JSON, and a rate limit for each kind of record.
+ * Pure: the time is an argument, the line goes to a buffer. sidecar/logger writes it. */
+#ifndef LIB_LOG_H
+#define LIB_LOG_H
+
+#include "lib/base/buffer.h"
+#include "lib/base/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
+
+/* Their names, by number; end in NULL. */
+extern const char *const log_level_names[];
+extern const char *const log_format_names[];
+
+/* Longer texts are cut. The statements that are logged for a DBA are whole. */
+#define LOG_TEXT_MAX 4096
+
+struct log_field {
+    const char *key; /* snake_case; not escaped */
+    bool is_text;
+    struct text text; /* any bytes: escaped, invalid UTF-8 replaced, cut at LOG_TEXT_MAX */
+    int64_t integer;
+};
+
+static inline struct log_field log_text(const char *key, struct text text)
+{
+    return (struct log_field){.key = key, .is_text = true, .text = text};
+}
+
+static inline struct log_field log_string(const char *key, const char *string)
+{
+    return log_text(key, text_from(string));
+}
+
+static inline struct log_field log_int(const char *key, int64_t integer)
+{
+    return (struct log_field){.key = key, .integer = integer};
+}
+
+/* Appends one line, newline included: time, level, msg, then the fields.
+ *   logfmt: time=2026-11-23T08:17:31.123456Z level=info msg="connected" host=db
+ *   JSON:   {"time":"...","level":"info","msg":"connected","host":"db"} */
+void log_format_record(struct buffer *out, enum log_format format, int64_t now_us,
+                       enum log_level level, const char *message, const struct log_field *fields,
+                       size_t field_count);
+
+/* A token bucket for each message text (a "site"): LOG_BURST records at once, then one every
+ * LOG_INTERVAL_US. Messages are string literals, so that a site is its pointer's text. */
+#define LOG_SITES       64
+#define LOG_BURST       10
+#define LOG_INTERVAL_US 10000000
+
+struct log_site {
+    const char *message;
+    int64_t refilled_us;
+    uint32_t tokens;
+    uint32_t suppressed; /* since the last record that was let through */
+};
+
+struct log_limiter {
+    struct log_site sites[LOG_SITES];
+};
+
+/* True if the record may go out; *suppressed is then how many of its site did not since. Once all
+ * sites are taken, further messages share the last one. */
+bool log_limiter_admit(struct log_limiter *limiter, const char *message, int64_t now_us,
+                       uint32_t *suppressed);
+
+#endif

@@ -1,0 +1,198 @@
+/* job: the columns of job_info, one by one (see job_convert at the end). */
+#include "lib/kube/job.h"
+
+#include "lib/kube/tenancy.h"
+
+#define TENSORBOARD_ANNOTATION "kubedl.io/tensorboard-config"
+
+const char *const job_paths[] = {
+    "metadata creationTimestamp",
+    "metadata annotations " TENANCY_ANNOTATION,
+    "metadata annotations " TENSORBOARD_ANNOTATION,
+    "status conditions type",
+    "status conditions status",
+    "status conditions reason",
+    "status completionTime",
+    NULL,
+};
+
+const char *const replica_paths[] = {"replicas", NULL};
+
+enum error_code job_converter_init(struct job_converter *converter, struct text region,
+                                   struct text cluster_id, struct error *err)
+{
+    converter->region = region;
+    converter->cluster_id = cluster_id;
+    converter->annotation = json_new();
+    buffer_init(&converter->json, RESOURCES_BUFFER_LIMIT);
+    return converter->annotation != NULL
+               ? ERROR_NONE
+               : error_set(err, ERROR_NOMEM, "no memory for a reader of annotations");
+}
+
+void job_converter_fini(struct job_converter *converter)
+{
+    json_free(converter->annotation);
+    buffer_fini(&converter->json);
+}
+
+/* {"Worker":{"resources":{...},"replicas":3},...} of the replica specs; a null spec is an empty
+ * one (difference 10: KubeDL panics). */
+static void append_replicas(struct job_converter *converter, struct object *object,
+                            const json_value *replica_specs)
+{
+    struct buffer *out = &converter->json;
+    struct members *specs = &converter->replica_specs;
+    members_reset(specs);
+    members_add(specs, replica_specs, 0);
+    members_sort(specs);
+    object->bad_fields += (uint32_t)specs->left_out;
+
+    buffer_append_char(out, '{');
+    for (size_t i = 0; i < specs->count && !resources_are_enough(out); i++) {
+        const json_value *spec = specs->items[i].value;
+        const json_value *template = object_child(object, spec, "template");
+        if (i > 0)
+            buffer_append_char(out, ',');
+        resources_append_key(out, specs->items[i].key);
+        buffer_append(out, TEXT(":{\"resources\":"));
+        resources_append(&converter->resources, object, object_child(object, template, "spec"),
+                         out);
+        buffer_appendf(out, ",\"replicas\":%lld}",
+                       (long long)object_integer(object, spec, "replicas"));
+    }
+    buffer_append_char(out, '}');
+}
+
+static enum error_code build_resources(struct job_converter *converter, struct object *object,
+                                       const struct kind *kind, struct error *err)
+{
+    const json_value *spec = object_child(object, object->root, "spec");
+    buffer_reset(&converter->json);
+    append_replicas(converter, object, object_child(object, spec, kind->replica_specs));
+    return converter->json.failed ? error_set(err, ERROR_NOMEM, "no memory for a job's resources")
+                                  : ERROR_NONE;
+}
+
+static enum error_code find_tenancy(struct job_converter *converter, struct object *object,
+                                    const json_value *annotations, struct tenancy *tenancy,
+                                    struct error *err)
+{
+    struct text annotation;
+    *tenancy = (struct tenancy){TEXT(""), TEXT(""), TEXT("")};
+    if (!object_find_text(object, annotations, TENANCY_ANNOTATION, &annotation))
+        return ERROR_NONE;
+    enum error_code code = tenancy_read(converter->annotation, annotation, tenancy);
+    if (code == ERROR_NOMEM)
+        return error_set(err, code, "no memory for a tenancy annotation");
+    if (code != ERROR_NONE)
+        object_refuse(object, TENANCY_ANNOTATION);
+    return ERROR_NONE;
+}
+
+struct progress {
+    struct text status;  /* the type of the last condition that counts */
+    struct cell running; /* the first transition to Running; a NULL cell if there is none */
+};
+
+/* KubeDL's conditions count whatever their own status says. Where jobs can be suspended, one that is
+ * False is over: what has been resumed is not Suspended any more. */
+static bool is_over(struct object *object, const json_value *condition, const struct kind *kind)
+{
+    return kind->convention->suspends && text_is(object_text(object, condition, "status"), "False");
+}
+
+/* False where the transition is that of a suspension (reason "TFJobSuspended"), not of a start. */
+static bool is_start(struct object *object, const json_value *condition, const struct kind *kind)
+{
+    return !is_over(object, condition, kind) ||
+           !text_ends_in(object_text(object, condition, "reason"), TEXT("Suspended"));
+}
+
+/* The console has no word for a suspended job: it waits to be let in, as one that is queued does. */
+static struct text console_word(struct text type, const struct kind *kind)
+{
+    return kind->convention->suspends && text_is(type, "Suspended") ? TEXT("Queuing") : type;
+}
+
+static struct progress find_progress(struct object *object, const struct kind *kind,
+                                     const json_value *status)
+{
+    struct progress progress = {.status = TEXT("Created"), .running = cell_null()};
+    bool has_run = false;
+    const json_value *conditions = object_list(object, status, "conditions");
+    for (const json_value *c = json_first(conditions); c != NULL; c = json_next(c)) {
+        struct text type = object_text(object, c, "type");
+        if (!has_run && text_is(type, "Running") && is_start(object, c, kind)) {
+            progress.running = object_time(object, c, "lastTransitionTime");
+            has_run = true;
+        }
+        if (!is_over(object, c, kind))
+            progress.status = console_word(type, kind);
+    }
+    return progress;
+}
+
+static bool is_final(struct text status)
+{
+    return table_status_is_final(status.data, status.length);
+}
+
+/* A job that ended by itself keeps the time that it states. One that is gone has an end (differences
+ * 2 and 3: KubeDL takes the time when it noticed, or none). */
+static struct cell finish_time(struct object *object, const json_value *status,
+                               const struct progress *progress)
+{
+    struct cell completion = object_time(object, status, "completionTime");
+    if (!object->gone || (is_final(progress->status) && completion.type != CELL_NULL))
+        return completion;
+    return object_stopped(object, status, completion);
+}
+
+static struct cell created_time(struct object *object)
+{
+    struct cell created = object_time(object, object->metadata, "creationTimestamp");
+    return created.type != CELL_NULL ? created : cell_time(object->received_us);
+}
+
+enum error_code job_convert(struct job_converter *converter, struct object *object,
+                            const struct kind *kind, struct row **row, struct error *err)
+{
+    const json_value *status = object_child(object, object->root, "status");
+    const json_value *annotations = object_child(object, object->metadata, "annotations");
+    struct text tensorboard;
+    struct tenancy tenancy;
+    enum error_code code = find_tenancy(converter, object, annotations, &tenancy, err);
+    if (code == ERROR_NONE)
+        code = build_resources(converter, object, kind, err);
+    if (code != ERROR_NONE)
+        return code;
+
+    struct progress progress = find_progress(object, kind, status);
+    bool stopped = object->gone && !is_final(progress.status);
+    struct text region = converter->region.length > 0 ? converter->region : tenancy.region;
+    bool has_tensorboard =
+        object_find_text(object, annotations, TENSORBOARD_ANNOTATION, &tensorboard);
+    const struct cell cells[JOB_COLUMN_COUNT] = {
+        [JOB_NAME] = cell_text(object->name),
+        [JOB_NAMESPACE] = cell_text(object->namespace),
+        [JOB_UID] = cell_text(object->uid),
+        [JOB_VERSION] = cell_text(object->version),
+        [JOB_STATUS] = cell_text(stopped ? TEXT(STATUS_STOPPED) : progress.status),
+        [JOB_KIND] = cell_text(text_from(kind->kind)),
+        [JOB_RESOURCES] = cell_text(buffer_text(&converter->json)),
+        [JOB_REGION] = object_text_or_null(region),
+        [JOB_TENANT] = cell_text(tenancy.tenant),
+        [JOB_OWNER] = cell_text(tenancy.owner),
+        [JOB_DELETED] = cell_int(object->gone ? 1 : 0),
+        [JOB_IN_ETCD] = cell_int(object->gone ? 0 : 1),
+        [JOB_REMARK] = has_tensorboard ? cell_text(TEXT("EnableTensorBoard")) : cell_null(),
+        [JOB_CREATED] = created_time(object),
+        [JOB_MODIFIED] = cell_time(object->received_us),
+        [JOB_RUNNING] = progress.running,
+        [JOB_FINISHED] = finish_time(object, status, &progress),
+        [JOB_CLUSTER] = object_text_or_null(converter->cluster_id),
+        [JOB_GROUP] = cell_text(text_from(kind->group)),
+    };
+    return row_new(&table_job, ROW_UPSERT, cells, object->received_us, row, err);
+}

@@ -1,0 +1,297 @@
+/* pod: whose a pod is, and the columns of replica_info, one by one (see pod_convert at the end). */
+#include "lib/kube/pod.h"
+
+/* Two texts of the length of the column, the second one only there to show that it was cut. */
+#define REMARK_LIMIT (3 * (size_t)TEXT_MAX_BYTES)
+
+const char *const pod_paths[] = {
+    "metadata creationTimestamp",
+    "metadata ownerReferences controller",
+    "metadata ownerReferences apiVersion",
+    "metadata ownerReferences kind",
+    "metadata ownerReferences uid",
+    "spec containers name",
+    "spec containers image",
+    "status phase",
+    "status reason",
+    "status message",
+    "status hostIP",
+    "status podIP",
+    "status containerStatuses name",
+    "status containerStatuses state running startedAt",
+    "status containerStatuses state terminated startedAt",
+    "status containerStatuses state terminated finishedAt",
+    "status containerStatuses state terminated exitCode",
+    "status containerStatuses state terminated reason",
+    "status containerStatuses state terminated message",
+    NULL,
+};
+
+static const json_value *find_controller(struct object *object)
+{
+    const json_value *owners = object_list(object, object->metadata, "ownerReferences");
+    for (const json_value *owner = json_first(owners); owner != NULL; owner = json_next(owner)) {
+        if (json_is_true(json_member(owner, "controller")))
+            return owner;
+    }
+    return NULL;
+}
+
+/* KubeDL looks at the name of the kind only. So do we where the API group is none that we know. */
+static const struct kind *find_kind(struct object *object, const json_value *controller)
+{
+    struct text api_version = object_text(object, controller, "apiVersion");
+    struct text name = object_text(object, controller, "kind");
+    const struct kind *kind = kind_find_api(api_version, name);
+    return kind != NULL ? kind : kind_find(name);
+}
+
+/* True if the pod has both labels; *owner gets what there is. */
+static bool find_labels(struct object *object, const struct convention *convention,
+                        struct pod_owner *owner)
+{
+    const json_value *labels = object_child(object, object->metadata, "labels");
+    struct text job, replica_type;
+    bool has_job = object_find_text(object, labels, convention->job_label, &job);
+    bool has_type =
+        object_find_text(object, labels, convention->replica_type_label, &replica_type) ||
+        (convention->role_label != NULL &&
+         object_find_text(object, labels, convention->role_label, &replica_type));
+    if (has_type) {
+        owner->replica_type = replica_type;
+        owner->has_replica_type = true;
+    }
+    return has_job && has_type;
+}
+
+/* The same for a pod that nothing controls: the labels are any operator's. */
+static bool find_any_labels(struct object *object, struct pod_owner *owner)
+{
+    for (size_t i = 0; conventions[i] != NULL; i++) {
+        if (find_labels(object, conventions[i], owner))
+            return true;
+    }
+    return false;
+}
+
+/* Of a pod that a job of ours controls, or nothing. */
+static enum pod_claim judge_claim(const struct pod_owner *owner, bool is_controlled,
+                                  bool has_labels)
+{
+    if (!has_labels)
+        return POD_UNKNOWN;
+    if (!is_controlled)
+        return POD_ORPHAN;
+    return owner->job_uid.length > 0 ? POD_OURS : POD_UNKNOWN;
+}
+
+void pod_find_owner(struct object *object, struct pod_owner *owner)
+{
+    const json_value *controller = find_controller(object);
+    *owner = (struct pod_owner){.job_uid = TEXT(""), .replica_type = TEXT("")};
+    owner->kind = find_kind(object, controller);
+    if (controller != NULL && owner->kind == NULL) {
+        owner->claim = POD_FOREIGN;
+        return;
+    }
+    bool has_labels = owner->kind != NULL ? find_labels(object, owner->kind->convention, owner)
+                                          : find_any_labels(object, owner);
+    struct text uid = object_text(object, controller, "uid");
+    if (object_is_uid(uid))
+        owner->job_uid = uid;
+    owner->claim = judge_claim(owner, controller != NULL, has_labels);
+}
+
+void pod_converter_init(struct pod_converter *converter, struct text region, struct text cluster_id)
+{
+    converter->region = region;
+    converter->cluster_id = cluster_id;
+    buffer_init(&converter->json, RESOURCES_BUFFER_LIMIT);
+    buffer_init(&converter->remark, REMARK_LIMIT);
+}
+
+void pod_converter_fini(struct pod_converter *converter)
+{
+    buffer_fini(&converter->json);
+    buffer_fini(&converter->remark);
+}
+
+/* The container, or container status, that stands for the pod: the first one, unless a later one
+ * has the name that its operator gives to the container that does the work. */
+static const json_value *find_main(struct object *object, const json_value *list,
+                                   const struct kind *kind)
+{
+    const json_value *first = json_first(list);
+    if (first == NULL || kind == NULL)
+        return first;
+    for (const json_value *c = json_next(first); c != NULL; c = json_next(c)) {
+        if (text_is(object_text(object, c, "name"), kind->default_container))
+            return c;
+    }
+    return first;
+}
+
+struct pod_state {
+    const json_value *status;     /* of the pod; NULL if there is none */
+    const json_value *containers; /* status.containerStatuses; NULL if there are none */
+    const json_value *running;    /* of the main container's state; at most one is not NULL */
+    const json_value *terminated;
+    struct text phase;
+};
+
+/* A pod whose containers have no status yet, or never got one (evicted), has its phase all the same
+ * (difference 7: KubeDL says Unknown). */
+static struct pod_state find_state(struct object *object, const struct pod_owner *owner)
+{
+    struct pod_state state = {.status = object_child(object, object->root, "status")};
+    state.containers = object_list(object, state.status, "containerStatuses");
+    state.phase = object_text(object, state.status, "phase");
+    const json_value *container = find_main(object, state.containers, owner->kind);
+    if (state.phase.length == 0 && container == NULL)
+        state.phase = TEXT("Unknown");
+    const json_value *of_container = object_child(object, container, "state");
+    state.running = object_child(object, of_container, "running");
+    state.terminated = object_child(object, of_container, "terminated");
+    return state;
+}
+
+static bool is_final(struct text phase)
+{
+    return table_status_is_final(phase.data, phase.length);
+}
+
+static struct cell first_known(struct cell a, struct cell b)
+{
+    return a.type != CELL_NULL ? a : b;
+}
+
+static struct cell start_time(struct object *object, const struct pod_state *state,
+                              struct cell creation)
+{
+    struct cell started = cell_null();
+    if (text_is(state->phase, "Running"))
+        started = first_known(object_time(object, state->running, "startedAt"), creation);
+    else if (is_final(state->phase))
+        started = first_known(object_time(object, state->terminated, "startedAt"), creation);
+    return started;
+}
+
+static struct cell last_finish(struct object *object, const json_value *containers)
+{
+    struct cell last = cell_null();
+    for (const json_value *c = json_first(containers); c != NULL; c = json_next(c)) {
+        const json_value *state = object_child(object, c, "state");
+        const json_value *terminated = object_child(object, state, "terminated");
+        last = object_later(last, object_time(object, terminated, "finishedAt"));
+    }
+    return last;
+}
+
+/* A pod that ended by itself has the main container's time. Where that is missing, or the pod was
+ * stopped, it is the newest time that the pod states (difference 3: KubeDL takes the time when it
+ * noticed). */
+static struct cell finish_time(struct object *object, const struct pod_state *state)
+{
+    bool ended = is_final(state->phase);
+    if (!ended && !object->gone)
+        return cell_null();
+    struct cell finished = object_time(object, state->terminated, "finishedAt");
+    if (ended && finished.type != CELL_NULL)
+        return finished;
+    return object_stopped(object, state->status, last_finish(object, state->containers));
+}
+
+static void append_line(struct buffer *out, const char *name, struct text value)
+{
+    if (value.length > TEXT_MAX_BYTES + 1)
+        value.length = TEXT_MAX_BYTES + 1;
+    buffer_append_string(out, name);
+    buffer_append(out, value);
+}
+
+/* Why it failed, in three lines, as KubeDL writes them: from the main container; where that has not
+ * terminated (difference 7), from the pod, which knows no exit code. */
+static struct cell build_remark(struct pod_converter *converter, struct object *object,
+                                const struct pod_state *state)
+{
+    struct buffer *out = &converter->remark;
+    buffer_reset(out);
+    if (!text_is(state->phase, "Failed"))
+        return cell_null();
+
+    const json_value *from = state->terminated != NULL ? state->terminated : state->status;
+    append_line(out, "Reason: ", object_text(object, from, "reason"));
+    buffer_append_string(out, "\nExitCode: ");
+    if (state->terminated != NULL)
+        buffer_appendf(out, "%lld", (long long)object_integer(object, from, "exitCode"));
+    append_line(out, "\nMessage: ", object_text(object, from, "message"));
+    return cell_text(buffer_text(out));
+}
+
+/* Without its owner it is not known which of several containers stands for the pod. */
+static struct cell find_image(struct object *object, const struct pod_owner *owner,
+                              const json_value *spec)
+{
+    const json_value *containers = object_list(object, spec, "containers");
+    const json_value *first = json_first(containers);
+    if (owner->kind == NULL && (first == NULL || json_next(first) != NULL))
+        return cell_null();
+    return cell_text(object_text(object, find_main(object, containers, owner->kind), "image"));
+}
+
+static struct text build_resources(struct pod_converter *converter, struct object *object,
+                                   const json_value *spec, bool is_update)
+{
+    buffer_reset(&converter->json);
+    if (spec != NULL || !is_update)
+        resources_append(&converter->resources, object, spec, &converter->json);
+    return buffer_text(&converter->json);
+}
+
+/* An update says nothing where it knows nothing. */
+static struct cell text_if_known(struct text text, bool is_update)
+{
+    return is_update ? object_text_or_null(text) : cell_text(text);
+}
+
+enum error_code pod_convert(struct pod_converter *converter, struct object *object,
+                            const struct pod_owner *owner, struct row **row, struct error *err)
+{
+    const json_value *spec = object_child(object, object->root, "spec");
+    bool is_update = owner->claim != POD_OURS;
+    struct pod_state state = find_state(object, owner);
+    struct cell remark = build_remark(converter, object, &state);
+    struct text resources = build_resources(converter, object, spec, is_update);
+    if (converter->json.failed || converter->remark.failed)
+        return error_set(err, ERROR_NOMEM, "no memory for a pod's resources or remark");
+
+    bool stopped = object->gone && !is_final(state.phase);
+    struct cell creation = object_time(object, object->metadata, "creationTimestamp");
+    struct cell created =
+        is_update ? creation : first_known(creation, cell_time(object->received_us));
+    struct cell started = start_time(object, &state, creation);
+    const struct cell cells[POD_COLUMN_COUNT] = {
+        [POD_NAME] = text_if_known(object->name, is_update),
+        [POD_NAMESPACE] = text_if_known(object->namespace, is_update),
+        [POD_UID] = cell_text(object->uid),
+        [POD_VERSION] = cell_text(object->version),
+        [POD_STATUS] = cell_text(stopped ? TEXT(STATUS_STOPPED) : state.phase),
+        [POD_IMAGE] = find_image(object, owner, spec),
+        [POD_JOB_UID] = object_text_or_null(owner->job_uid),
+        [POD_REPLICA_TYPE] = owner->has_replica_type ? cell_text(owner->replica_type) : cell_null(),
+        [POD_RESOURCES] = text_if_known(resources, is_update),
+        [POD_HOST_IP] = object_text_or_null(object_text(object, state.status, "hostIP")),
+        [POD_POD_IP] = object_text_or_null(object_text(object, state.status, "podIP")),
+        [POD_REGION] = object_text_or_null(converter->region),
+        [POD_DELETED] = cell_int(object->gone ? 1 : 0),
+        [POD_IN_ETCD] = cell_int(object->gone ? 0 : 1),
+        [POD_REMARK] = remark,
+        [POD_CREATED] = created,
+        [POD_MODIFIED] = cell_time(object->received_us),
+        [POD_STARTED] = object->gone ? first_known(started, created) : started,
+        [POD_FINISHED] = finish_time(object, &state),
+        [POD_CLUSTER] = object_text_or_null(converter->cluster_id),
+    };
+    return row_new(&table_pod, is_update ? ROW_UPDATE : ROW_UPSERT, cells, object->received_us, row,
+                   err);
+}

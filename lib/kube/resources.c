@@ -1,0 +1,150 @@
+/* resources: adding up quantities by name, over all containers (see resources.h). */
+#include "lib/kube/resources.h"
+
+#include "lib/kube/quantity.h"
+
+/* Groups from here on are init containers. */
+#define FIRST_INIT_GROUP UINT32_C(0x80000000)
+
+const char *const resources_paths[] = {
+    "containers resources limits",
+    "containers resources requests",
+    "initContainers resources limits",
+    "initContainers resources requests",
+    NULL,
+};
+
+bool resources_are_enough(const struct buffer *out)
+{
+    return out->failed || out->length > TEXT_MAX_BYTES;
+}
+
+void resources_append_key(struct buffer *out, struct text key)
+{
+    if (key.length > TEXT_MAX_BYTES + 1)
+        key.length = TEXT_MAX_BYTES + 1;
+    json_append_string(out, key);
+}
+
+static void collect(struct resources *resources, struct object *object,
+                    const json_value *containers, uint32_t group)
+{
+    for (const json_value *c = json_first(containers); c != NULL; c = json_next(c), group++) {
+        const json_value *wanted = object_child(object, c, "resources");
+        members_add(&resources->limits, object_child(object, wanted, "limits"), group);
+        members_add(&resources->requests, object_child(object, wanted, "requests"), group);
+    }
+}
+
+/* A raw number counts as its text, null as zero. */
+static enum error_code read_quantity(const json_value *value, struct quantity *quantity)
+{
+    struct text text;
+    *quantity = (struct quantity){0};
+    if (json_is_null(value))
+        return ERROR_NONE;
+    if (!json_text(value, &text) && !json_number_text(value, &text))
+        return ERROR_INPUT;
+    return quantity_parse(text, quantity);
+}
+
+/* The total over items[0..count), all of one name. One bad quantity makes the whole unknown. */
+static bool add_up(struct object *object, const struct member *items, size_t count,
+                   struct quantity_total *total)
+{
+    uint32_t bad = 0;
+    *total = (struct quantity_total){0};
+    for (size_t i = 0; i < count; i++) {
+        struct quantity quantity;
+        enum error_code code = read_quantity(items[i].value, &quantity);
+        if (code == ERROR_NONE && items[i].group >= FIRST_INIT_GROUP)
+            quantity_total_add_init(total, &quantity);
+        else if (code == ERROR_NONE)
+            code = quantity_total_add(total, &quantity);
+        if (code != ERROR_NONE)
+            bad++;
+    }
+    object->bad_quantities += bad;
+    return bad == 0;
+}
+
+/* Without all of its members a list cannot be added up. */
+static void drop_if_incomplete(struct members *members, struct object *object)
+{
+    if (members->left_out == 0)
+        return;
+    object->bad_quantities += (uint32_t)(members->count + members->left_out);
+    members_reset(members);
+}
+
+static size_t run_length(const struct members *members, size_t start)
+{
+    size_t end = start + 1;
+    while (end < members->count && text_equal(members->items[end].key, members->items[start].key))
+        end++;
+    return end - start;
+}
+
+/* The text of what a single member says, if that needs no arithmetic; else an empty one. */
+static struct text single_text(const struct member *items, size_t count)
+{
+    struct text text = TEXT("");
+    return count == 1 && json_text(items->value, &text) ? quantity_verbatim(text) : TEXT("");
+}
+
+/* The text of the total over items[0..count), all of one name; in total_text, perhaps. Empty: unknown. */
+static struct text total_of(struct object *object, const struct member *items, size_t count,
+                            char total_text[QUANTITY_TEXT_SIZE])
+{
+    struct text text = single_text(items, count);
+    struct quantity_total total;
+    if (text.length > 0 || !add_up(object, items, count, &total))
+        return text;
+    return (struct text){total_text, quantity_format(quantity_total_get(&total), total_text)};
+}
+
+static void append_quantity(struct buffer *out, struct text name, struct text total)
+{
+    resources_append_key(out, name);
+    buffer_append(out, TEXT(":\""));
+    buffer_append(out, total);
+    buffer_append_char(out, '"');
+}
+
+/* Appends the opening, `"name":{`, and the rest of the object, or nothing if nothing is in it. */
+static bool append_list(struct members *members, struct object *object, const char *opening,
+                        struct buffer *out)
+{
+    bool open = false;
+    size_t run;
+    drop_if_incomplete(members, object);
+    members_sort(members);
+    for (size_t i = 0; i < members->count && !resources_are_enough(out); i += run) {
+        char total_text[QUANTITY_TEXT_SIZE];
+        run = run_length(members, i);
+        struct text total = total_of(object, &members->items[i], run, total_text);
+        if (total.length == 0)
+            continue;
+        buffer_append_string(out, open ? "," : opening);
+        append_quantity(out, members->items[i].key, total);
+        open = true;
+    }
+    if (open)
+        buffer_append_char(out, '}');
+    return open;
+}
+
+void resources_append(struct resources *resources, struct object *object,
+                      const json_value *pod_spec, struct buffer *out)
+{
+    members_reset(&resources->limits);
+    members_reset(&resources->requests);
+    collect(resources, object, object_list(object, pod_spec, "containers"), 0);
+    collect(resources, object, object_list(object, pod_spec, "initContainers"), FIRST_INIT_GROUP);
+
+    buffer_append_char(out, '{');
+    bool limited = append_list(&resources->limits, object, "\"limits\":{", out);
+    (void)append_list(&resources->requests, object, limited ? ",\"requests\":{" : "\"requests\":{",
+                      out);
+    buffer_append_char(out, '}');
+}

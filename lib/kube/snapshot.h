@@ -1,0 +1,65 @@
+/* snapshot: which objects a producer has shown since it began to show all there are.
+ *
+ * A stream may begin with the full state: ADDED for each object, then a BOOKMARK that says so
+ * (Kubernetes' WatchList protocol). What the database holds as alive and the snapshot did not show has
+ * vanished while nobody watched.
+ *
+ * A window is open for each connection and kind from the beginning of the connection, or from an ERROR
+ * event on it (which does not say which kind it is about), to the mark of that kind. Only objects that
+ * were shown since the window opened count as present; without a mark nothing is known to have
+ * vanished. Memory is bounded by the number of objects that exist. */
+#ifndef LIB_SNAPSHOT_H
+#define LIB_SNAPSHOT_H
+
+#include "lib/base/error.h"
+#include "lib/base/text.h"
+#include "lib/kube/kind.h"
+#include "lib/rows/table.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct snapshot;
+
+/* What is swept together: the pods, or the jobs of one kind. */
+struct scope {
+    const struct table *table;
+    const struct kind *kind; /* NULL for pods: their table has one kind */
+};
+
+#define SCOPE_NONE SIZE_MAX
+
+/* Scopes are numbered from 0 to scope_count() - 1. */
+size_t scope_count(void);
+struct scope scope_at(size_t scope);
+
+/* SCOPE_NONE if objects of that kind are not recorded. */
+size_t scope_find(const char *api_version, const char *kind);
+
+enum error_code snapshot_new(struct snapshot **snapshot, struct error *err) MUST_CHECK;
+void snapshot_free(struct snapshot *snapshot);
+
+void snapshot_opened(struct snapshot *snapshot, uint64_t connection);
+void snapshot_closed(struct snapshot *snapshot, uint64_t connection);
+
+/* An ERROR event: windows open for all kinds that have none open. */
+void snapshot_error(struct snapshot *snapshot, uint64_t connection);
+
+/* Something on it could not be read: its windows close, since what they would show is not whole. */
+void snapshot_lost(struct snapshot *snapshot, uint64_t connection);
+
+/* The object exists, or exists no more. Where there is no memory to remember that it exists, no sweep
+ * of its scope is made until the process starts anew. */
+void snapshot_seen(struct snapshot *snapshot, size_t scope, struct text uid);
+void snapshot_gone(struct snapshot *snapshot, size_t scope, struct text uid);
+
+/* The mark of the scope. False if no window was open; else the window is closed and *since is what
+ * snapshot_is_present() needs to know. */
+bool snapshot_mark(struct snapshot *snapshot, uint64_t connection, size_t scope, uint64_t *since);
+
+/* True if the object was shown since then. */
+bool snapshot_is_present(const struct snapshot *snapshot, size_t scope, struct text uid,
+                         uint64_t since);
+
+#endif

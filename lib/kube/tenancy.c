@@ -1,0 +1,53 @@
+/* tenancy: reading the annotation (see tenancy.h). */
+#include "lib/kube/tenancy.h"
+
+#include <strings.h>
+
+static bool is_key(struct text key, const char *name)
+{
+    return key.length == strlen(name) && strncasecmp(key.data, name, key.length) == 0;
+}
+
+static const struct tenancy nobody = {TEXT(""), TEXT(""), TEXT("")};
+
+static struct text *field_of(struct tenancy *tenancy, struct text key, struct text *idc)
+{
+    if (is_key(key, "tenant"))
+        return &tenancy->tenant;
+    if (is_key(key, "user"))
+        return &tenancy->owner;
+    if (is_key(key, "region"))
+        return &tenancy->region;
+    return is_key(key, "idc") ? idc : NULL;
+}
+
+static enum error_code read_members(const json_value *root, struct tenancy *tenancy)
+{
+    struct text idc; /* not recorded, but it has to be a string */
+    for (const json_value *value = json_first(root); value != NULL; value = json_next(value)) {
+        struct text *field = field_of(tenancy, json_key(value), &idc);
+        if (field != NULL && !json_is_null(value) && !json_text(value, field))
+            return ERROR_INPUT;
+    }
+    return ERROR_NONE;
+}
+
+enum error_code tenancy_read(struct json *reader, struct text annotation, struct tenancy *tenancy)
+{
+    const json_value *root = NULL;
+    *tenancy = nobody;
+    enum json_result result = json_read(reader, annotation, &root, NULL);
+    if (result == JSON_NO_MEMORY)
+        return ERROR_NOMEM;
+    if (result != JSON_OK)
+        return ERROR_INPUT;
+    if (json_is_null(root))
+        return ERROR_NONE;
+    if (!json_is_object(root))
+        return ERROR_INPUT;
+
+    enum error_code code = read_members(root, tenancy);
+    if (code != ERROR_NONE)
+        *tenancy = nobody;
+    return code;
+}

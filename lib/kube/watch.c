@@ -1,0 +1,368 @@
+/* watch: sorts the documents of a stream by their fate, and hands jobs and pods to their
+ * converters.
+ *
+ *   {"type":"ADDED","object":{"kind":"TFJob",...}}   job     -> row
+ *   {"type":"DELETED","object":{"kind":"Pod",...}}   pod     -> row, if it is a job's
+ *   anything else                                    counted under what it is
+ */
+#include "lib/kube/watch.h"
+
+#include "lib/json/head.h"
+#include "lib/json/json.h"
+#include "lib/kube/job.h"
+#include "lib/kube/kind.h"
+#include "lib/kube/object.h"
+#include "lib/kube/pod.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define INITIAL_EVENTS_END_ANNOTATION "k8s.io/initial-events-end"
+
+/* What is read here of an event and, as of one that has no event around it, of its object. */
+static const char *const event_paths[] = {"type", NULL};
+static const char *const any_object_paths[] = {
+    "kind",   "apiVersion", "metadata annotations " INITIAL_EVENTS_END_ANNOTATION,
+    "reason", "code",       "message",
+    NULL,
+};
+
+/* Only that it is there, and what its type is. */
+static const char *const no_paths[] = {NULL};
+
+struct watch {
+    struct json *json;
+    struct job_converter job;
+    struct pod_converter pod;
+};
+
+#define NAME(fate, name, ...)         [WATCH_##fate] = name,
+#define CLASS(fate, name, class, ...) [WATCH_##fate] = WATCH_CLASS_##class,
+#define TYPE_NAME(type, name, ...)    [WATCH_TYPE_##type] = name,
+#define TYPE_TEXT(type, name, text)   [WATCH_TYPE_##type] = (text),
+
+const char *watch_fate_name(enum watch_fate fate)
+{
+    static const char *const names[] = {WATCH_FATES(NAME)};
+    return names[fate];
+}
+
+enum watch_class watch_fate_class(enum watch_fate fate)
+{
+    static const enum watch_class classes[] = {WATCH_FATES(CLASS)};
+    return classes[fate];
+}
+
+const char *watch_type_name(enum watch_type type)
+{
+    static const char *const names[] = {WATCH_TYPES(TYPE_NAME)};
+    return names[type];
+}
+
+static enum watch_type find_type(struct text text)
+{
+    static const char *const texts[] = {WATCH_TYPES(TYPE_TEXT)};
+    for (unsigned type = 0; type < WATCH_TYPE_COUNT; type++) {
+        if (texts[type] != NULL && text_is(text, texts[type]))
+            return (enum watch_type)type;
+    }
+    return WATCH_TYPE_OTHER;
+}
+
+static bool keep_labels(struct json *json, const struct convention *convention)
+{
+    const char *const paths[] = {convention->job_label, convention->replica_type_label,
+                                 convention->role_label, NULL};
+    return json_keep(json, "object metadata labels", paths);
+}
+
+static bool keep_replicas(struct json *json, const struct kind *kind)
+{
+    char base[128];
+    (void)snprintf(base, sizeof(base), "object spec %s *", kind->replica_specs);
+    if (!json_keep(json, base, replica_paths))
+        return false;
+    (void)snprintf(base, sizeof(base), "object spec %s * template spec", kind->replica_specs);
+    return json_keep(json, base, resources_paths);
+}
+
+bool watch_keep(struct json *json)
+{
+    bool kept = json_keep(json, "", event_paths) && json_keep(json, "items", no_paths) &&
+                json_keep(json, "", any_object_paths) && json_keep(json, "", object_paths) &&
+                json_keep(json, "object", any_object_paths) &&
+                json_keep(json, "object", object_paths) && json_keep(json, "object", job_paths) &&
+                json_keep(json, "object", pod_paths) &&
+                json_keep(json, "object spec", resources_paths);
+    for (size_t i = 0; kept && conventions[i] != NULL; i++)
+        kept = keep_labels(json, conventions[i]);
+    for (size_t i = 0; kept && kind_at(i) != NULL; i++)
+        kept = keep_replicas(json, kind_at(i));
+    return kept;
+}
+
+enum error_code watch_new(const struct watch_settings *settings, struct watch **result,
+                          struct error *err)
+{
+    struct watch *watch = calloc(1, sizeof(*watch));
+    if (watch == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory for a decoder");
+    pod_converter_init(&watch->pod, settings->region, settings->cluster_id);
+    enum error_code code =
+        job_converter_init(&watch->job, settings->region, settings->cluster_id, err);
+    watch->json = json_new();
+    if (code == ERROR_NONE && (watch->json == NULL || !watch_keep(watch->json)))
+        code = error_set(err, ERROR_NOMEM, "no memory for a reader of JSON");
+    if (code != ERROR_NONE) {
+        watch_free(watch);
+        return code;
+    }
+    *result = watch;
+    return ERROR_NONE;
+}
+
+void watch_free(struct watch *watch)
+{
+    if (watch == NULL)
+        return;
+    job_converter_fini(&watch->job);
+    pod_converter_fini(&watch->pod);
+    json_free(watch->json);
+    free(watch);
+}
+
+void watch_set_cluster(struct watch *watch, struct text cluster_id)
+{
+    watch->job.cluster_id = cluster_id;
+    watch->pod.cluster_id = cluster_id;
+}
+
+/* Copies what fits without cutting a character; a NUL, which would end it, becomes a question mark. */
+static void copy_text(char *to, size_t size, struct text from)
+{
+    size_t length = from.length < size ? from.length : size - 1;
+    while (length < from.length && length > 0 && ((unsigned char)from.data[length] & 0xC0) == 0x80)
+        length--;
+    memcpy(to, from.data, length);
+    for (char *nul; (nul = memchr(to, '\0', length)) != NULL;)
+        *nul = '?';
+    to[length] = '\0';
+}
+
+static enum watch_fate refuse(struct watch_result *result, enum watch_fate fate, const char *reason)
+{
+    copy_text(result->reason, sizeof(result->reason), text_from(reason));
+    return fate;
+}
+
+/* The same, with the text that is to blame. */
+static enum watch_fate refuse_text(struct watch_result *result, enum watch_fate fate,
+                                   const char *reason, struct text text)
+{
+    size_t used = (size_t)snprintf(result->reason, sizeof(result->reason), "%s: ", reason);
+    copy_text(result->reason + used, sizeof(result->reason) - used, text);
+    return fate;
+}
+
+/* What the server said: "410 Expired: too old resource version: 600 (3601)". */
+static enum watch_fate report_status(struct object *status, struct watch_result *result,
+                                     enum watch_fate fate)
+{
+    char why[64];
+    char said[96];
+    copy_text(why, sizeof(why), object_text(status, status->root, "reason"));
+    (void)snprintf(said, sizeof(said), "%lld %s",
+                   (long long)object_integer(status, status->root, "code"), why);
+    return refuse_text(result, fate, said, object_text(status, status->root, "message"));
+}
+
+static bool is_printed_table(struct text kind)
+{
+    return text_is(kind, "Table") || text_is(kind, "PartialObjectMetadata") ||
+           text_is(kind, "PartialObjectMetadataList");
+}
+
+/* What a row cannot be without. */
+static enum watch_fate check_identity(const struct object *object, struct watch_result *result)
+{
+    if (!object_is_uid(object->uid))
+        return refuse_text(result, WATCH_BAD_UID, "metadata.uid", object->uid);
+    if (!version_is_valid(object->version))
+        return refuse_text(result, WATCH_BAD_VERSION, "metadata.resourceVersion", object->version);
+    return WATCH_ROW;
+}
+
+/* A converter fails for want of memory only. */
+static enum watch_fate fate_of(enum error_code code, const struct error *err,
+                               struct watch_result *result)
+{
+    return code == ERROR_NONE ? WATCH_ROW : refuse(result, WATCH_NO_MEMORY, err->text);
+}
+
+static enum watch_fate decode_job(struct watch *watch, struct object *object,
+                                  const struct kind *kind, struct watch_result *result)
+{
+    struct error err;
+    enum watch_fate fate = check_identity(object, result);
+    if (fate != WATCH_ROW)
+        return fate;
+    return fate_of(job_convert(&watch->job, object, kind, &result->row, &err), &err, result);
+}
+
+/* A live pod that is not ours, or no longer, has nothing to tell. When it is gone it may have a row
+ * from when it was ours, which is then closed. */
+static enum watch_fate decode_pod(struct watch *watch, struct object *object,
+                                  struct watch_result *result)
+{
+    struct pod_owner owner;
+    pod_find_owner(object, &owner);
+    if (owner.claim == POD_FOREIGN)
+        return WATCH_FOREIGN_POD;
+    if (owner.claim != POD_OURS && !object->gone)
+        return owner.claim == POD_ORPHAN ? WATCH_ORPHAN_POD : WATCH_FOREIGN_POD;
+
+    struct error err;
+    enum watch_fate fate = check_identity(object, result);
+    if (fate != WATCH_ROW)
+        return fate;
+    return fate_of(pod_convert(&watch->pod, object, &owner, &result->row, &err), &err, result);
+}
+
+static enum watch_fate decode_object(struct watch *watch, struct object *object, struct text kind,
+                                     struct watch_result *result)
+{
+    struct text api_version = text_from(result->api_version);
+    if (kind.length == 0)
+        return refuse(result, WATCH_NOT_EVENT, "its object has no kind");
+    if (text_is(kind, "Pod") && text_is(api_version, "v1"))
+        return decode_pod(watch, object, result);
+    const struct kind *job_kind = kind_find_api(api_version, kind);
+    if (job_kind != NULL)
+        return decode_job(watch, object, job_kind, result);
+    return is_printed_table(kind) ? WATCH_TABLE : WATCH_OTHER_KIND;
+}
+
+/* A mark counts only for what is recorded: other API groups have kinds of the same names. */
+static enum watch_fate decode_bookmark(struct object *object, struct text kind,
+                                       struct watch_result *result)
+{
+    const json_value *annotations = object_child(object, object->metadata, "annotations");
+    struct text api_version = text_from(result->api_version);
+    bool is_recorded = (text_is(kind, "Pod") && text_is(api_version, "v1")) ||
+                       kind_find_api(api_version, kind) != NULL;
+    result->initial_events_end =
+        is_recorded &&
+        text_is(object_text(object, annotations, INITIAL_EVENTS_END_ANNOTATION), "true");
+    return WATCH_BOOKMARK;
+}
+
+/* A document without an event around it. */
+static enum watch_fate decode_bare(struct object *object, struct text kind,
+                                   struct watch_result *result)
+{
+    if (text_is(kind, "Status"))
+        return report_status(object, result, WATCH_STATUS);
+    if (is_printed_table(kind))
+        return WATCH_TABLE;
+    if (text_ends_in(kind, TEXT("List")) && json_is_array(json_member(object->root, "items")))
+        return WATCH_LIST;
+    if (kind.length > 0 && object->metadata != NULL)
+        return WATCH_BARE_OBJECT;
+    return refuse(result, WATCH_NOT_EVENT, "it has no type and object");
+}
+
+static struct text describe(struct object *object, struct watch_result *result)
+{
+    struct text kind = object_text(object, object->root, "kind");
+    copy_text(result->api_version, sizeof(result->api_version),
+              object_text(object, object->root, "apiVersion"));
+    copy_text(result->kind, sizeof(result->kind), kind);
+    copy_text(result->namespace, sizeof(result->namespace), object->namespace);
+    copy_text(result->name, sizeof(result->name), object->name);
+    copy_text(result->uid, sizeof(result->uid), object->uid);
+    copy_text(result->version, sizeof(result->version), object->version);
+    return kind;
+}
+
+static enum watch_fate decode_event(struct watch *watch, struct text type, struct object *object,
+                                    struct text kind, struct watch_result *result)
+{
+    switch (result->type) {
+    case WATCH_TYPE_ADDED:
+    case WATCH_TYPE_MODIFIED:
+    case WATCH_TYPE_DELETED:
+        return decode_object(watch, object, kind, result);
+    case WATCH_TYPE_BOOKMARK:
+        return decode_bookmark(object, kind, result);
+    case WATCH_TYPE_ERROR:
+        return report_status(object, result, WATCH_ERROR_EVENT);
+    case WATCH_TYPE_OTHER:
+    case WATCH_TYPE_COUNT:
+        break;
+    }
+    return refuse_text(result, WATCH_BAD_TYPE, "type", type);
+}
+
+static enum watch_fate decode_document(struct watch *watch, const json_value *root,
+                                       int64_t received_us, struct watch_result *result)
+{
+    const json_value *inner = json_member(root, "object");
+    const json_value *type_value = json_member(root, "type");
+    bool is_event = json_is_object(inner);
+    struct text type = TEXT("");
+    if (!json_is_object(root))
+        return refuse(result, WATCH_NOT_EVENT, "it is no JSON object");
+    if (is_event && type_value == NULL)
+        return refuse(result, WATCH_NOT_EVENT, "it has no type");
+    if (is_event && !json_text(type_value, &type))
+        return refuse(result, WATCH_BAD_TYPE, "its type is no string");
+
+    struct object object;
+    result->type = find_type(type);
+    object_init(&object, is_event ? inner : root, result->type == WATCH_TYPE_DELETED, received_us);
+    struct text kind = describe(&object, result);
+    enum watch_fate fate = is_event ? decode_event(watch, type, &object, kind, result)
+                                    : decode_bare(&object, kind, result);
+    if (fate == WATCH_ROW) {
+        result->bad_fields = object.bad_fields;
+        if (object.first_bad_field != NULL)
+            copy_text(result->reason, sizeof(result->reason), text_from(object.first_bad_field));
+        result->bad_quantities = object.bad_quantities;
+    }
+    return fate;
+}
+
+void watch_decode(struct watch *watch, struct text line, int64_t received_us,
+                  struct watch_result *result)
+{
+    const json_value *root = NULL;
+    struct error err;
+    *result = (struct watch_result){0};
+    switch (json_read(watch->json, line, &root, &err)) {
+    case JSON_OK:
+        result->fate = decode_document(watch, root, received_us, result);
+        break;
+    case JSON_MALFORMED:
+        result->fate = refuse(result, WATCH_NOT_JSON, err.text);
+        break;
+    case JSON_TOO_DEEP:
+        result->fate = refuse(result, WATCH_TOO_DEEP, err.text);
+        break;
+    case JSON_NO_MEMORY:
+        result->fate = refuse(result, WATCH_NO_MEMORY, err.text);
+        break;
+    }
+}
+
+void watch_decode_head(struct watch *watch, struct text head, struct watch_result *result)
+{
+    (void)watch;
+    struct head found;
+    head_scan(head, &found);
+    *result = (struct watch_result){.fate = WATCH_TOO_LONG};
+    copy_text(result->api_version, sizeof(result->api_version), found.api_version);
+    copy_text(result->kind, sizeof(result->kind), found.kind);
+    copy_text(result->namespace, sizeof(result->namespace), found.namespace);
+    copy_text(result->name, sizeof(result->name), found.name);
+    copy_text(result->uid, sizeof(result->uid), found.uid);
+}

@@ -1,0 +1,75 @@
+/* durability: a ring of hold counters, one for each epoch that is not safe yet. */
+#include "lib/outbox/durability.h"
+
+#include "lib/base/invariant.h"
+
+#include <stdlib.h>
+
+/* One epoch for each tick: some minutes of an outage without a spool, after which acknowledgements get
+ * coarser, not wrong. */
+#define RING_SIZE 4096U
+
+struct durability {
+    uint64_t first; /* the oldest epoch that is not safe, or the present one */
+    uint64_t present;
+    uint64_t holds[RING_SIZE]; /* of epoch e at e % RING_SIZE, for first <= e <= present */
+};
+
+enum error_code durability_new(struct durability **durability, struct error *err)
+{
+    *durability = calloc(1, sizeof(**durability));
+    if (*durability == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory to keep track of what is safe");
+    (*durability)->first = 1;
+    (*durability)->present = 1;
+    return ERROR_NONE;
+}
+
+void durability_free(struct durability *durability)
+{
+    free(durability);
+}
+
+uint64_t durability_epoch(const struct durability *durability)
+{
+    return durability->present;
+}
+
+static uint64_t *holds_of(struct durability *durability, uint64_t epoch)
+{
+    invariant(epoch >= durability->first && epoch <= durability->present);
+    return &durability->holds[epoch % RING_SIZE];
+}
+
+static void move_on(struct durability *durability)
+{
+    while (durability->first < durability->present && *holds_of(durability, durability->first) == 0)
+        durability->first++;
+}
+
+void durability_advance(struct durability *durability)
+{
+    if (durability->present - durability->first + 1 == RING_SIZE)
+        return;
+    durability->present++;
+    *holds_of(durability, durability->present) = 0;
+    move_on(durability);
+}
+
+void durability_hold(struct durability *durability, uint64_t epoch)
+{
+    ++*holds_of(durability, epoch);
+}
+
+void durability_release(struct durability *durability, uint64_t epoch)
+{
+    uint64_t *holds = holds_of(durability, epoch);
+    invariant(*holds > 0);
+    --*holds;
+    move_on(durability);
+}
+
+uint64_t durability_safe(const struct durability *durability)
+{
+    return durability->first - 1;
+}

@@ -1,0 +1,516 @@
+/* outbox: see outbox.h for the states; this file is the only one that moves an entry. */
+#include "lib/outbox/outbox.h"
+
+#include "lib/base/invariant.h"
+#include "lib/outbox/outbox_entry.h"
+
+#include <stdlib.h>
+
+static struct shelf *shelf_of(struct outbox *outbox, const struct table *table)
+{
+    return &outbox->shelves[table_number(table)];
+}
+
+static struct outbox_counts *counts_of(struct outbox *outbox, const struct table *table)
+{
+    return &shelf_of(outbox, table)->counts;
+}
+
+/* The row that is to be written next. */
+static struct row *first_waiting(const struct entry *entry)
+{
+    return entry->waiting[ROW_UPSERT] != NULL ? entry->waiting[ROW_UPSERT]
+                                              : entry->waiting[ROW_UPDATE];
+}
+
+static struct queue *queue_of(struct outbox *outbox, const struct entry *entry)
+{
+    struct shelf *shelf = shelf_of(outbox, entry->table);
+    return &shelf->queues[entry->lane * MODE_COUNT + first_waiting(entry)->mode];
+}
+
+static void enqueue(struct outbox *outbox, struct entry *entry)
+{
+    entry->queue = queue_of(outbox, entry);
+    entry->queue->count++;
+    DL_APPEND(entry->queue->head, entry);
+}
+
+static void enqueue_first(struct outbox *outbox, struct entry *entry)
+{
+    entry->queue = queue_of(outbox, entry);
+    entry->queue->count++;
+    DL_PREPEND(entry->queue->head, entry);
+}
+
+static void dequeue(struct entry *entry)
+{
+    DL_DELETE(entry->queue->head, entry);
+    entry->queue->count--;
+    entry->queue = NULL;
+}
+
+enum error_code outbox_new(const struct outbox_limits *limits, struct outbox **result,
+                           struct error *err)
+{
+    struct outbox *outbox = calloc(1, sizeof(*outbox));
+    if (outbox == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory for the outbox");
+    outbox->limits = *limits;
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        struct shelf *shelf = &outbox->shelves[i];
+        shelf->queues = calloc((size_t)limits->lanes * MODE_COUNT, sizeof(struct queue));
+        if (shelf->queues == NULL) {
+            outbox_free(outbox);
+            return error_set(err, ERROR_NOMEM, "no memory for the outbox");
+        }
+    }
+    *result = outbox;
+    return ERROR_NONE;
+}
+
+void outbox_free(struct outbox *outbox)
+{
+    if (outbox == NULL)
+        return;
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        struct shelf *shelf = &outbox->shelves[i];
+        struct entry *entry, *next;
+        HASH_ITER(hh, shelf->by_uid, entry, next)
+        {
+            HASH_DEL(shelf->by_uid, entry);
+            row_free(entry->flying);
+            row_free(entry->waiting[ROW_UPSERT]);
+            row_free(entry->waiting[ROW_UPDATE]);
+            free(entry);
+        }
+        free(shelf->queues);
+    }
+    free(outbox);
+}
+
+/* FNV-1a. */
+static unsigned lane_of(const struct outbox *outbox, struct text uid)
+{
+    uint32_t hash = 2166136261U;
+    for (size_t i = 0; i < uid.length; i++)
+        hash = (hash ^ (unsigned char)uid.data[i]) * 16777619U;
+    return hash % outbox->limits.lanes;
+}
+
+static struct entry *add_entry(struct outbox *outbox, struct shelf *shelf, const struct row *row)
+{
+    struct text uid = row_uid(row);
+    struct entry *entry = calloc(1, sizeof(*entry) + uid.length);
+    if (entry == NULL)
+        return NULL;
+    entry->table = row->table;
+    entry->keyed = true;
+    entry->lane = lane_of(outbox, uid);
+    entry->uid_length = uid.length;
+    memcpy(entry->uid, uid.data, uid.length);
+    HASH_ADD(hh, shelf->by_uid, uid[0], entry->uid_length, entry);
+    if (!entry->keyed) {
+        free(entry);
+        return NULL;
+    }
+    return entry;
+}
+
+void outbox_remove_entry(struct outbox *outbox, struct entry *entry)
+{
+    HASH_DEL(shelf_of(outbox, entry->table)->by_uid, entry);
+    free(entry);
+}
+
+void outbox_hold(struct outbox *outbox, uint64_t epoch)
+{
+    if (outbox->limits.durability != NULL)
+        durability_hold(outbox->limits.durability, epoch);
+}
+
+void outbox_release(struct outbox *outbox, uint64_t epoch)
+{
+    if (epoch != 0)
+        durability_release(outbox->limits.durability, epoch);
+}
+
+/* Of two rows that become one the older hold is kept: the merged row is unsafe since then. */
+static uint64_t join_holds(struct outbox *outbox, uint64_t a, uint64_t b)
+{
+    if (a == 0 || b == 0)
+        return a + b;
+    outbox_release(outbox, a < b ? b : a);
+    return a < b ? a : b;
+}
+
+/* *slot becomes the merge of *slot and row, which came later or lay above it; just row where *slot is
+ * empty. Takes row over on success. */
+static enum error_code merge_into(struct outbox *outbox, struct row **slot, struct row *row,
+                                  struct error *err)
+{
+    struct outbox_counts *counts = counts_of(outbox, row->table);
+    if (*slot == NULL) {
+        *slot = row;
+        counts->pending++;
+        counts->bytes += row->bytes;
+        return ERROR_NONE;
+    }
+    struct row *merged;
+    enum error_code code = row_merge(*slot, row, &merged, err);
+    if (code != ERROR_NONE)
+        return code;
+    counts->bytes += merged->bytes;
+    counts->bytes -= (*slot)->bytes;
+    counts->superseded++;
+    merged->epoch = join_holds(outbox, (*slot)->epoch, row->epoch);
+    row_free(*slot);
+    row_free(row);
+    *slot = merged;
+    return ERROR_NONE;
+}
+
+/* Empties *slot; its row is then nobody's but the caller's. */
+static struct row *lift(struct outbox *outbox, struct row **slot)
+{
+    struct row *row = *slot;
+    if (row != NULL) {
+        counts_of(outbox, row->table)->pending--;
+        counts_of(outbox, row->table)->bytes -= row->bytes;
+        *slot = NULL;
+    }
+    return row;
+}
+
+static bool is_newer(const struct row *row, const struct row *than)
+{
+    return version_compare(row_version(row), row_version(than)) > 0;
+}
+
+/* An upsert that is newer than the update that waits: what the update says goes below it. */
+static enum error_code sink_update(struct outbox *outbox, struct entry *entry, struct error *err)
+{
+    struct row *update = lift(outbox, &entry->waiting[ROW_UPDATE]);
+    enum error_code code = merge_into(outbox, &entry->waiting[ROW_UPSERT], update, err);
+    if (code == ERROR_NONE)
+        return ERROR_NONE;
+    enum error_code restored = merge_into(outbox, &entry->waiting[ROW_UPDATE], update, NULL);
+    invariant(restored == ERROR_NONE); /* the slot is empty: nothing to allocate */
+    return code;
+}
+
+static enum error_code wait_upsert(struct outbox *outbox, struct entry *entry, struct row *row,
+                                   struct error *err)
+{
+    struct row *update = entry->waiting[ROW_UPDATE];
+    if (update != NULL && is_newer(row, update)) {
+        enum error_code code = sink_update(outbox, entry, err);
+        if (code != ERROR_NONE)
+            return code;
+    }
+    return merge_into(outbox, &entry->waiting[ROW_UPSERT], row, err);
+}
+
+static enum error_code wait_update(struct outbox *outbox, struct entry *entry, struct row *row,
+                                   struct error *err)
+{
+    bool on_upsert = entry->waiting[ROW_UPSERT] != NULL && entry->waiting[ROW_UPDATE] == NULL;
+    return merge_into(outbox, &entry->waiting[on_upsert ? ROW_UPSERT : ROW_UPDATE], row, err);
+}
+
+static enum error_code wait_row(struct outbox *outbox, struct entry *entry, struct row *row,
+                                struct error *err)
+{
+    if (row->mode == ROW_UPSERT)
+        return wait_upsert(outbox, entry, row, err);
+    return wait_update(outbox, entry, row, err);
+}
+
+/* An entry keeps its place when a newer row replaces the waiting one, unless the mode of what is to
+ * be written next is another now. */
+static void find_queue(struct outbox *outbox, struct entry *entry)
+{
+    if (entry->flying != NULL || entry->queue == queue_of(outbox, entry))
+        return;
+    if (entry->queue != NULL)
+        dequeue(entry);
+    enqueue(outbox, entry);
+}
+
+static struct entry *find_or_add(struct outbox *outbox, const struct row *row)
+{
+    struct shelf *shelf = shelf_of(outbox, row->table);
+    struct text uid = row_uid(row);
+    struct entry *entry;
+    HASH_FIND(hh, shelf->by_uid, uid.data, uid.length, entry);
+    return entry != NULL ? entry : add_entry(outbox, shelf, row);
+}
+
+static enum error_code put(struct outbox *outbox, struct entry *entry, struct row *row,
+                           struct error *err)
+{
+    enum error_code code = wait_row(outbox, entry, row, err);
+    find_queue(outbox, entry);
+    if (code == ERROR_NONE)
+        counts_of(outbox, entry->table)->put++;
+    return code;
+}
+
+enum error_code outbox_put(struct outbox *outbox, struct row *row, struct error *err)
+{
+    struct entry *entry = find_or_add(outbox, row);
+    if (entry == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory for another row in the outbox");
+
+    int64_t received_us = row->received_us;
+    uint64_t epoch = 0;
+    if (outbox->limits.durability != NULL)
+        epoch = durability_epoch(outbox->limits.durability);
+    row->epoch = epoch;
+    outbox_hold(outbox, epoch);
+    enum error_code code = put(outbox, entry, row, err);
+    if (code != ERROR_NONE) {
+        row->epoch = 0;
+        outbox_release(outbox, epoch);
+        return code;
+    }
+    outbox_mark_dirty(outbox, entry, received_us);
+    return ERROR_NONE;
+}
+
+enum error_code outbox_restore(struct outbox *outbox, struct row *row, struct error *err)
+{
+    struct entry *entry = find_or_add(outbox, row);
+    if (entry == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory for a row of the spool");
+    entry->on_disk = true;
+    row->epoch = 0;
+    return put(outbox, entry, row, err);
+}
+
+struct outbox_counts outbox_counts(const struct outbox *outbox)
+{
+    struct outbox_counts sum = {0};
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        const struct outbox_counts *counts = &outbox->shelves[i].counts;
+        sum.pending += counts->pending;
+        sum.in_flight += counts->in_flight;
+        sum.bytes += counts->bytes;
+        sum.put += counts->put;
+        sum.superseded += counts->superseded;
+        sum.done += counts->done;
+    }
+    return sum;
+}
+
+struct outbox_counts outbox_table_counts(const struct outbox *outbox, const struct table *table)
+{
+    return outbox->shelves[table_number(table)].counts;
+}
+
+bool outbox_is_full(const struct outbox *outbox)
+{
+    struct outbox_counts counts = outbox_counts(outbox);
+    return counts.pending + counts.in_flight >= outbox->limits.max_rows ||
+           counts.bytes >= outbox->limits.max_bytes;
+}
+
+static int64_t older(int64_t oldest_us, const struct row *row)
+{
+    return row != NULL && row->received_us < oldest_us ? row->received_us : oldest_us;
+}
+
+static int64_t entry_oldest_us(const struct entry *entry)
+{
+    int64_t oldest_us = older(INT64_MAX, entry->flying);
+    oldest_us = older(oldest_us, entry->waiting[ROW_UPSERT]);
+    return older(oldest_us, entry->waiting[ROW_UPDATE]);
+}
+
+bool outbox_holds_from(const struct outbox *outbox, int64_t until_us)
+{
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        for (const struct entry *entry = outbox->shelves[i].by_uid; entry != NULL;
+             entry = entry->hh.next) {
+            if (entry_oldest_us(entry) <= until_us)
+                return true;
+        }
+    }
+    return false;
+}
+
+int64_t outbox_oldest_us(const struct outbox *outbox)
+{
+    int64_t oldest_us = INT64_MAX;
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        for (const struct entry *entry = outbox->shelves[i].by_uid; entry != NULL;
+             entry = entry->hh.next) {
+            int64_t entry_us = entry_oldest_us(entry);
+            oldest_us = entry_us < oldest_us ? entry_us : oldest_us;
+        }
+    }
+    return oldest_us;
+}
+
+size_t outbox_pending(const struct outbox *outbox, unsigned lane)
+{
+    size_t pending = 0;
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        for (unsigned mode = 0; mode < MODE_COUNT; mode++)
+            pending += outbox->shelves[i].queues[lane * MODE_COUNT + mode].count;
+    }
+    return pending;
+}
+
+enum error_code batch_init(struct batch *batch, size_t capacity, struct error *err)
+{
+    *batch = (struct batch){.capacity = capacity};
+    batch->rows = calloc(capacity, sizeof(*batch->rows));
+    batch->entries = calloc(capacity, sizeof(*batch->entries));
+    if (batch->rows == NULL || batch->entries == NULL) {
+        batch_fini(batch);
+        return error_set(err, ERROR_NOMEM, "no memory for a batch of %zu rows", capacity);
+    }
+    return ERROR_NONE;
+}
+
+void batch_fini(struct batch *batch)
+{
+    free(batch->rows);
+    free(batch->entries);
+    *batch = (struct batch){0};
+}
+
+static int64_t head_received_us(const struct queue *queue)
+{
+    return first_waiting(queue->head)->received_us;
+}
+
+static struct queue *longest_waiting(const struct outbox *outbox, unsigned lane)
+{
+    struct queue *found = NULL;
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        for (unsigned mode = 0; mode < MODE_COUNT; mode++) {
+            struct queue *queue = &outbox->shelves[i].queues[lane * MODE_COUNT + mode];
+            if (queue->head == NULL)
+                continue;
+            if (found == NULL || head_received_us(queue) < head_received_us(found))
+                found = queue;
+        }
+    }
+    return found;
+}
+
+static int compare_uid(const void *a, const void *b)
+{
+    const struct entry *left = *(void *const *)a;
+    const struct entry *right = *(void *const *)b;
+    size_t shorter = left->uid_length < right->uid_length ? left->uid_length : right->uid_length;
+    int order = memcmp(left->uid, right->uid, shorter);
+    if (order != 0 || left->uid_length == right->uid_length)
+        return order;
+    return left->uid_length < right->uid_length ? -1 : 1;
+}
+
+/* The row that is next of the entry, from waiting to in flight. */
+static void lift_off(struct outbox *outbox, struct entry *entry)
+{
+    struct row **slot =
+        &entry->waiting[entry->waiting[ROW_UPSERT] != NULL ? ROW_UPSERT : ROW_UPDATE];
+    dequeue(entry);
+    entry->flying = *slot;
+    *slot = NULL;
+    counts_of(outbox, entry->table)->pending--;
+    counts_of(outbox, entry->table)->in_flight++;
+}
+
+/* The row in flight comes down; it is then nobody's but the caller's. */
+static struct row *land(struct outbox *outbox, struct batch *batch, size_t i)
+{
+    struct entry *entry = batch->entries[i];
+    struct row *row = entry->flying;
+    entry->flying = NULL;
+    batch->entries[i] = NULL;
+    batch->rows[i] = NULL;
+    counts_of(outbox, entry->table)->in_flight--;
+    counts_of(outbox, entry->table)->bytes -= row->bytes;
+    return row;
+}
+
+bool outbox_take(struct outbox *outbox, unsigned lane, size_t max_rows, size_t max_bytes,
+                 struct batch *batch)
+{
+    batch->count = 0;
+    batch->bytes = 0;
+    batch->lane = lane;
+    struct queue *queue = longest_waiting(outbox, lane);
+    if (queue == NULL)
+        return false;
+
+    batch->table = queue->head->table;
+    batch->mode = first_waiting(queue->head)->mode;
+    if (max_rows > batch->capacity)
+        max_rows = batch->capacity;
+    while (queue->head != NULL && batch->count < max_rows) {
+        struct entry *entry = queue->head;
+        size_t bytes = first_waiting(entry)->bytes;
+        if (batch->count > 0 && batch->bytes + bytes > max_bytes)
+            break;
+        lift_off(outbox, entry);
+        batch->entries[batch->count++] = entry;
+        batch->bytes += bytes;
+    }
+
+    /* One lock order for all writers: it is what keeps deadlocks away. */
+    qsort(batch->entries, batch->count, sizeof(*batch->entries), compare_uid);
+    for (size_t i = 0; i < batch->count; i++)
+        batch->rows[i] = ((struct entry *)batch->entries[i])->flying;
+    return true;
+}
+
+static void discard(struct outbox *outbox, struct row *row)
+{
+    outbox_release(outbox, row->epoch);
+    row_free(row);
+}
+
+void outbox_done(struct outbox *outbox, struct batch *batch, size_t i)
+{
+    struct entry *entry = batch->entries[i];
+    discard(outbox, land(outbox, batch, i));
+    counts_of(outbox, entry->table)->done++;
+    if (entry_is_empty(entry))
+        outbox_bury(outbox, entry);
+    else
+        enqueue(outbox, entry);
+}
+
+/* Puts row below what came while it was in flight. */
+static void wait_again(struct outbox *outbox, struct entry *entry, struct row *row)
+{
+    const struct row *upsert = entry->waiting[ROW_UPSERT];
+    bool below_upsert = row->mode == ROW_UPSERT || (upsert != NULL && is_newer(upsert, row));
+    struct row **slot = &entry->waiting[below_upsert ? ROW_UPSERT : ROW_UPDATE];
+    struct row *above = lift(outbox, slot);
+    enum error_code code = merge_into(outbox, slot, row, NULL); /* empty: cannot fail */
+    if (above != NULL)
+        code = merge_into(outbox, slot, above, NULL);
+    if (code == ERROR_NONE)
+        return;
+    discard(outbox, lift(outbox, slot));
+    counts_of(outbox, entry->table)->superseded++;
+    code = merge_into(outbox, slot, above, NULL);
+    invariant(code == ERROR_NONE); /* the slot is empty: nothing to allocate */
+}
+
+void outbox_return(struct outbox *outbox, struct batch *batch)
+{
+    for (size_t i = batch->count; i-- > 0;) {
+        struct entry *entry = batch->entries[i];
+        if (entry == NULL)
+            continue;
+        wait_again(outbox, entry, land(outbox, batch, i));
+        enqueue_first(outbox, entry);
+    }
+    batch->count = 0;
+}

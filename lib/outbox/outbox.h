@@ -1,0 +1,135 @@
+/* outbox: the newest known state of each object that is not yet in the database.
+ *
+ * Keyed by (table, uid). A newer version of an object replaces the waiting one, so that memory is
+ * bounded by the number of live objects, not by the length of an outage.
+ *
+ * An entry is in one of three states, and only this module moves it:
+ *
+ *     put ──▶ PENDING ──take──▶ IN FLIGHT ──done──▶ (gone)
+ *                ▲                  │
+ *                └───── return ─────┘
+ *
+ * While a row of an object is in flight, others of the same object wait behind it: order within one
+ * object is kept. What waits is one row, or two: an upsert, and an update that is newer than it (an
+ * update makes no row, so an upsert that comes late still has to go before it). */
+#ifndef LIB_OUTBOX_H
+#define LIB_OUTBOX_H
+
+#include "lib/base/error.h"
+#include "lib/rows/row.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct durability;
+struct outbox;
+
+struct outbox_limits {
+    size_t max_rows;  /* outbox_is_full() from here on */
+    size_t max_bytes; /* the same, in bytes of rows */
+    unsigned lanes;   /* writers: an object always goes to the same one (by a hash of its uid) */
+    struct durability *durability; /* told what is not safe yet; not owned; NULL: nobody asks */
+    bool spooled;                  /* there is a spool: what it has not is kept track of */
+};
+
+struct outbox_counts {
+    size_t pending;      /* rows that wait */
+    size_t in_flight;    /* rows that were taken */
+    size_t bytes;        /* of all rows held */
+    uint64_t put;        /* rows ever put or restored */
+    uint64_t superseded; /* of these: merged into another one */
+    uint64_t done; /* of these: left by outbox_done; put = superseded + done + the rows held */
+};
+
+/* Rows of one table and mode, sorted by uid, without duplicates: what one transaction writes. */
+struct batch {
+    const struct table *table;
+    enum row_mode mode;
+    unsigned lane;
+    size_t count;
+    size_t bytes;
+    struct row **rows; /* borrowed: the outbox owns the rows until done or return */
+    void **entries;    /* the outbox's own */
+    size_t capacity;
+};
+
+enum error_code outbox_new(const struct outbox_limits *limits, struct outbox **outbox,
+                           struct error *err) MUST_CHECK;
+void outbox_free(struct outbox *outbox); /* frees the rows that are still in it */
+
+/* Takes over row, on success only. */
+enum error_code outbox_put(struct outbox *outbox, struct row *row, struct error *err) MUST_CHECK;
+
+/* The same for a row that comes from the spool: it is durable already. */
+enum error_code outbox_restore(struct outbox *outbox, struct row *row,
+                               struct error *err) MUST_CHECK;
+
+/* A soft bound: outbox_put still takes rows, the caller is to pause its source. */
+bool outbox_is_full(const struct outbox *outbox);
+
+struct outbox_counts outbox_counts(const struct outbox *outbox);
+struct outbox_counts outbox_table_counts(const struct outbox *outbox, const struct table *table);
+
+/* received_us of the oldest row; INT64_MAX if there is none. Looks at every row: for a summary now
+ * and then, not for each event. */
+int64_t outbox_oldest_us(const struct outbox *outbox);
+
+/* True if a row is held that was received until then. Looks at rows in the order in which their objects
+ * came: the first one mostly tells. */
+bool outbox_holds_from(const struct outbox *outbox, int64_t until_us);
+
+/* How many rows of the lane can be taken now. */
+size_t outbox_pending(const struct outbox *outbox, unsigned lane);
+
+/* batch->rows and entries are allocated once, for capacity rows. */
+enum error_code batch_init(struct batch *batch, size_t capacity, struct error *err) MUST_CHECK;
+void batch_fini(struct batch *batch);
+
+/* Fills batch with pending rows of the lane: of the table and mode that has waited longest, at
+ * most max_rows (<= capacity) and max_bytes (but at least one row). False if there is nothing. */
+bool outbox_take(struct outbox *outbox, unsigned lane, size_t max_rows, size_t max_bytes,
+                 struct batch *batch);
+
+/* Row i of the batch is done with: it is in the database, or it was accounted for elsewhere. Its
+ * slot in the batch becomes NULL. */
+void outbox_done(struct outbox *outbox, struct batch *batch, size_t i);
+
+/* What is left in the batch goes back to the front, under what came meanwhile. Allocates nothing
+ * unless two rows have to be merged; where that finds no memory the older one gives way. */
+void outbox_return(struct outbox *outbox, struct batch *batch);
+
+#define OUTBOX_RECORD_ROWS 3
+
+/* What the spool is to hold of one object: its rows, in the order in which they are to be written; or
+ * none: it is to be forgotten. */
+struct outbox_record {
+    const struct table *table;
+    struct text uid;
+    const struct row *rows[OUTBOX_RECORD_ROWS];
+    size_t row_count;
+};
+
+/* Calls record() for objects of which the spool does not know the present state, if that is so since
+ * before_us or earlier (microseconds since 1970; 0: only what is to be forgotten): at most max of
+ * them, the longest first. Returns how many. record() must not call the outbox. */
+size_t outbox_capture(struct outbox *outbox, int64_t before_us, size_t max,
+                      void (*record)(void *context, const struct outbox_record *record),
+                      void *context);
+
+/* The answer to all captures since the last one: they are on disk, or nothing of them is. */
+void outbox_captured(struct outbox *outbox, bool stored);
+
+/* Since when there is a row that the spool does not have; INT64_MAX if there is none. */
+int64_t outbox_unspooled_since_us(const struct outbox *outbox);
+
+/* True if the spool is still to forget something. */
+bool outbox_has_forgotten(const struct outbox *outbox);
+
+/* The epoch that is held because the object of a row in the outbox is not safe; 0 if it is. */
+uint64_t outbox_unsafe_epoch(const struct outbox *outbox, const struct row *row);
+
+/* All that is held is to be written to the spool anew: it has been lost. */
+void outbox_recapture(struct outbox *outbox);
+
+#endif

@@ -1,0 +1,82 @@
+/* outbox_entry: what outbox.c and outbox_spool.c share, and nobody else includes.
+ *
+ * outbox.c moves rows between waiting and in flight; outbox_spool.c knows which entries differ from
+ * what the spool has of them. */
+#ifndef LIB_OUTBOX_ENTRY_H
+#define LIB_OUTBOX_ENTRY_H
+
+#include "lib/outbox/durability.h"
+#include "lib/outbox/outbox.h"
+
+#define HASH_NONFATAL_OOM          1
+#define uthash_nonfatal_oom(entry) ((entry)->keyed = false)
+#include <uthash.h>
+#include <utlist.h>
+
+#define MODE_COUNT 2
+
+struct queue;
+
+struct entry {
+    struct row *flying;              /* in a batch; NULL if none is */
+    struct row *waiting[MODE_COUNT]; /* by mode: written in this order */
+    const struct table *table;
+    unsigned lane;
+    bool keyed;                /* false: the map found no memory for it */
+    struct queue *queue;       /* where it waits; NULL while a row of it is in flight */
+    struct entry *prev, *next; /* in that queue */
+
+    bool dirty;             /* in the dirty list: the spool has not what is here */
+    bool forgotten;         /* in the forgotten list: the spool has what is not here any more */
+    bool captured;          /* in the captured list: the spool is being told */
+    bool captured_rows;     /* it was told rows, not to forget */
+    bool dirty_again;       /* changed since it was captured */
+    bool on_disk;           /* the spool has a record of it */
+    int64_t dirty_since_us; /* received_us of the row that made it so */
+    uint64_t unsafe_epoch;  /* held for what was captured and is not known to be safe; 0: none */
+    struct entry *spool_prev, *spool_next; /* in one of the three lists */
+
+    UT_hash_handle hh;
+    size_t uid_length;
+    char uid[];
+};
+
+/* Entries of one lane, table and mode that wait, the one that has waited longest first. */
+struct queue {
+    struct entry *head;
+    size_t count;
+};
+
+/* What belongs to one table. */
+struct shelf {
+    struct entry *by_uid; /* uthash */
+    struct queue *queues; /* [lanes][MODE_COUNT] */
+    struct outbox_counts counts;
+};
+
+struct outbox {
+    struct outbox_limits limits;
+    struct entry *dirty; /* in the order in which they became so */
+    struct entry *forgotten;
+    struct entry *captured;
+    struct shelf shelves[TABLE_COUNT]; /* in the order of tables[] */
+};
+
+/* outbox.c */
+void outbox_remove_entry(struct outbox *outbox, struct entry *entry);
+void outbox_hold(struct outbox *outbox, uint64_t epoch);
+void outbox_release(struct outbox *outbox, uint64_t epoch); /* 0: nothing */
+
+static inline bool entry_is_empty(const struct entry *entry)
+{
+    return entry->flying == NULL && entry->waiting[ROW_UPSERT] == NULL &&
+           entry->waiting[ROW_UPDATE] == NULL;
+}
+
+/* outbox_spool.c */
+void outbox_mark_dirty(struct outbox *outbox, struct entry *entry, int64_t since_us);
+
+/* The entry has no rows any more: removes it, at once or when the spool has forgotten it. */
+void outbox_bury(struct outbox *outbox, struct entry *entry);
+
+#endif

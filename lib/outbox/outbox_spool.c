@@ -1,0 +1,182 @@
+/* outbox_spool: which objects of the outbox the spool does not know as they are.
+ *
+ *     changed ──▶ DIRTY ──capture──▶ CAPTURED ──stored──▶ (known)
+ *                   ▲                    │
+ *                   └── failed, or ◀─────┘
+ *                       changed again
+ *
+ * An object that has left the outbox stays as an empty entry until the spool has forgotten it. */
+#include "lib/outbox/outbox_entry.h"
+
+/* A row that is so much younger than what is due has a date in the future. */
+#define CLOCK_STEP_US 10000000
+
+/* Takes the entry out of the list that it waits in, if any. */
+static void unlist(struct outbox *outbox, struct entry *entry)
+{
+    if (entry->dirty)
+        DL_DELETE2(outbox->dirty, entry, spool_prev, spool_next);
+    if (entry->forgotten)
+        DL_DELETE2(outbox->forgotten, entry, spool_prev, spool_next);
+    entry->dirty = false;
+    entry->forgotten = false;
+}
+
+void outbox_mark_dirty(struct outbox *outbox, struct entry *entry, int64_t since_us)
+{
+    if (!outbox->limits.spooled || entry->dirty)
+        return;
+    if (entry->captured) {
+        if (!entry->dirty_again)
+            entry->dirty_since_us = since_us;
+        entry->dirty_again = true;
+        return;
+    }
+    unlist(outbox, entry);
+    entry->dirty = true;
+    entry->dirty_since_us = since_us;
+    DL_APPEND2(outbox->dirty, entry, spool_prev, spool_next);
+}
+
+void outbox_bury(struct outbox *outbox, struct entry *entry)
+{
+    outbox_release(outbox, entry->unsafe_epoch);
+    entry->unsafe_epoch = 0;
+    if (entry->captured)
+        return; /* settle() sees that it is empty */
+    unlist(outbox, entry);
+    if (!entry->on_disk) {
+        outbox_remove_entry(outbox, entry);
+        return;
+    }
+    entry->forgotten = true;
+    DL_APPEND2(outbox->forgotten, entry, spool_prev, spool_next);
+}
+
+/* The rows' holds become one hold of the entry: rows that come later are not in this capture. */
+static void take_over_holds(struct outbox *outbox, struct entry *entry, struct row *row)
+{
+    if (row == NULL || row->epoch == 0)
+        return;
+    uint64_t kept = entry->unsafe_epoch;
+    if (kept == 0 || row->epoch < kept) {
+        outbox_release(outbox, kept);
+        entry->unsafe_epoch = row->epoch;
+    } else {
+        outbox_release(outbox, row->epoch);
+    }
+    row->epoch = 0;
+}
+
+static struct outbox_record record_of(const struct entry *entry)
+{
+    struct outbox_record record = {.table = entry->table, .uid = {entry->uid, entry->uid_length}};
+    const struct row *rows[] = {entry->flying, entry->waiting[ROW_UPSERT],
+                                entry->waiting[ROW_UPDATE]};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i] != NULL)
+            record.rows[record.row_count++] = rows[i];
+    }
+    return record;
+}
+
+static void capture(struct outbox *outbox, struct entry *entry)
+{
+    unlist(outbox, entry);
+    DL_APPEND2(outbox->captured, entry, spool_prev, spool_next);
+    entry->captured = true;
+    entry->captured_rows = !entry_is_empty(entry);
+    take_over_holds(outbox, entry, entry->flying);
+    take_over_holds(outbox, entry, entry->waiting[ROW_UPSERT]);
+    take_over_holds(outbox, entry, entry->waiting[ROW_UPDATE]);
+}
+
+/* What is to be forgotten comes first: it makes room, also where there is none for anything else. */
+static struct entry *next_due(const struct outbox *outbox, int64_t before_us)
+{
+    if (outbox->forgotten != NULL)
+        return outbox->forgotten;
+    if (outbox->dirty == NULL)
+        return NULL;
+    int64_t since_us = outbox->dirty->dirty_since_us;
+    bool clock_went_back =
+        before_us > 0 && since_us > before_us && since_us - before_us > CLOCK_STEP_US;
+    return since_us <= before_us || clock_went_back ? outbox->dirty : NULL;
+}
+
+size_t outbox_capture(struct outbox *outbox, int64_t before_us, size_t max,
+                      void (*emit)(void *context, const struct outbox_record *record),
+                      void *context)
+{
+    size_t count = 0;
+    struct entry *entry;
+    while (count < max && (entry = next_due(outbox, before_us)) != NULL) {
+        capture(outbox, entry);
+        struct outbox_record record = record_of(entry);
+        emit(context, &record);
+        count++;
+    }
+    return count;
+}
+
+static void settle(struct outbox *outbox, struct entry *entry, bool stored)
+{
+    DL_DELETE2(outbox->captured, entry, spool_prev, spool_next);
+    bool again = entry->dirty_again || !stored;
+    entry->captured = false;
+    entry->dirty_again = false;
+    if (stored) {
+        entry->on_disk = entry->captured_rows;
+        outbox_release(outbox, entry->unsafe_epoch);
+        entry->unsafe_epoch = 0;
+    }
+    if (entry_is_empty(entry))
+        outbox_bury(outbox, entry);
+    else if (again)
+        outbox_mark_dirty(outbox, entry, entry->dirty_since_us);
+}
+
+int64_t outbox_unspooled_since_us(const struct outbox *outbox)
+{
+    return outbox->dirty != NULL ? outbox->dirty->dirty_since_us : INT64_MAX;
+}
+
+bool outbox_has_forgotten(const struct outbox *outbox)
+{
+    return outbox->forgotten != NULL;
+}
+
+void outbox_captured(struct outbox *outbox, bool stored)
+{
+    struct entry *entry, *next;
+    DL_FOREACH_SAFE2(outbox->captured, entry, next, spool_next)
+    {
+        settle(outbox, entry, stored);
+    }
+}
+
+uint64_t outbox_unsafe_epoch(const struct outbox *outbox, const struct row *row)
+{
+    struct text uid = row_uid(row);
+    const struct entry *entry;
+    HASH_FIND(hh, outbox->shelves[table_number(row->table)].by_uid, uid.data, uid.length, entry);
+    uint64_t captured = entry != NULL ? entry->unsafe_epoch : 0;
+    if (captured == 0 || row->epoch == 0)
+        return captured + row->epoch;
+    return captured < row->epoch ? captured : row->epoch;
+}
+
+void outbox_recapture(struct outbox *outbox)
+{
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        struct entry *entry, *next;
+        HASH_ITER(hh, outbox->shelves[i].by_uid, entry, next)
+        {
+            entry->on_disk = false;
+            if (!entry_is_empty(entry))
+                outbox_mark_dirty(outbox, entry, 0);
+            else if (!entry->captured)
+                outbox_bury(outbox, entry);
+        }
+    }
+}

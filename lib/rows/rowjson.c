@@ -1,0 +1,131 @@
+/* rowjson: rows to JSON and back. */
+#include "lib/rows/rowjson.h"
+
+#include "lib/base/timestamp.h"
+
+#include <inttypes.h>
+
+static void append_time(struct buffer *out, int64_t microseconds)
+{
+    char text[TIMESTAMP_TEXT_SIZE];
+    size_t length = timestamp_format(microseconds, text);
+    json_append_string(out, (struct text){text, length});
+}
+
+static void append_cell(struct buffer *out, const struct cell *cell)
+{
+    switch (cell->type) {
+    case CELL_NULL:
+        buffer_append_string(out, "null");
+        return;
+    case CELL_INT:
+        buffer_appendf(out, "%" PRId64, cell->integer);
+        return;
+    case CELL_TIME:
+        append_time(out, cell->integer);
+        return;
+    case CELL_TEXT:
+        json_append_string(out, cell_as_text(cell));
+        return;
+    }
+}
+
+void rowjson_append(struct buffer *out, const struct row *row)
+{
+    buffer_append_string(out, "{\"table\":");
+    json_append_string(out, text_from(row->table->name));
+    buffer_append_string(out, row->mode == ROW_UPDATE ? ",\"mode\":\"update\",\"received\":"
+                                                      : ",\"mode\":\"upsert\",\"received\":");
+    append_time(out, row->received_us);
+    buffer_append_string(out, ",\"cells\":{");
+    bool first = true;
+    for (size_t i = 0; i < row->table->column_count; i++) {
+        if (row->cells[i].type == CELL_NULL)
+            continue;
+        if (!first)
+            buffer_append_char(out, ',');
+        first = false;
+        json_append_string(out, text_from(row->table->columns[i].name));
+        buffer_append_char(out, ':');
+        append_cell(out, &row->cells[i]);
+    }
+    buffer_append_string(out, "}}");
+}
+
+static const struct table *find_table(struct text name)
+{
+    for (size_t i = 0; tables[i] != NULL; i++) {
+        if (text_is(name, tables[i]->name))
+            return tables[i];
+    }
+    return NULL;
+}
+
+static bool read_time(const json_value *value, int64_t *microseconds)
+{
+    struct text text;
+    return json_text(value, &text) && timestamp_parse(text, microseconds) == ERROR_NONE;
+}
+
+_Static_assert(JSON_MAX_TEXT <= UINT32_MAX, "the length of any text fits a cell");
+
+static bool read_text(const json_value *value, struct cell *cell)
+{
+    struct text text = TEXT("");
+    bool is_text = json_text(value, &text);
+    *cell = cell_text(text);
+    return is_text;
+}
+
+/* False if value is not of the column's type. */
+static bool read_cell(const json_value *value, enum column_type type, struct cell *cell)
+{
+    switch (type) {
+    case COLUMN_INT:
+        cell->type = CELL_INT;
+        return json_integer(value, &cell->integer);
+    case COLUMN_TIME:
+        cell->type = CELL_TIME;
+        return read_time(value, &cell->integer);
+    case COLUMN_TEXT:
+    case COLUMN_KEY:
+        return read_text(value, cell);
+    }
+    return false;
+}
+
+static enum error_code read_cells(const json_value *object, const struct table *table,
+                                  struct cell *cells, struct error *err)
+{
+    for (size_t i = 0; i < table->column_count; i++) {
+        const json_value *value = json_member(object, table->columns[i].name);
+        cells[i] = cell_null();
+        if (value != NULL && !read_cell(value, table->columns[i].type, &cells[i]))
+            return error_set(err, ERROR_INPUT, "%s.%s: a value of another type", table->name,
+                             table->columns[i].name);
+    }
+    return ERROR_NONE;
+}
+
+enum error_code rowjson_read(const json_value *value, struct row **row, struct error *err)
+{
+    struct text name, mode;
+    int64_t received_us;
+    if (!json_text(json_member(value, "table"), &name) ||
+        !json_text(json_member(value, "mode"), &mode) ||
+        !read_time(json_member(value, "received"), &received_us))
+        return error_set(err, ERROR_INPUT, "not a row: no table, mode or received");
+    const struct table *table = find_table(name);
+    if (table == NULL)
+        return error_set(err, ERROR_INPUT, "a row of a table that is not known: %.*s",
+                         (int)(name.length < 64 ? name.length : 64), name.data);
+    if (!text_is(mode, "upsert") && !text_is(mode, "update"))
+        return error_set(err, ERROR_INPUT, "a row of a mode that is not known");
+
+    struct cell cells[TABLE_MAX_COLUMNS];
+    enum error_code code = read_cells(json_member(value, "cells"), table, cells, err);
+    if (code != ERROR_NONE)
+        return code;
+    return row_new(table, text_is(mode, "update") ? ROW_UPDATE : ROW_UPSERT, cells, received_us,
+                   row, err);
+}

@@ -1,0 +1,95 @@
+/* columns: cells are kept until all are there, since the widest one makes its column. */
+#include "lib/show/columns.h"
+
+#include "lib/base/invariant.h"
+#include "lib/base/printable.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#define GAP 3
+
+#define FIRST_CAPACITY 256
+
+struct columns_cell {
+    size_t start; /* in columns->text */
+    size_t length;
+    size_t width;
+};
+
+void columns_init(struct columns *columns, size_t column_count, size_t limit)
+{
+    invariant(column_count > 0 && column_count <= COLUMNS_MAX);
+    *columns = (struct columns){.column_count = column_count};
+    buffer_init(&columns->text, limit);
+}
+
+void columns_fini(struct columns *columns)
+{
+    buffer_fini(&columns->text);
+    free(columns->cells);
+    columns->cells = NULL;
+    columns->cell_count = 0;
+    columns->capacity = 0;
+}
+
+static struct columns_cell *new_cell(struct columns *columns)
+{
+    if (columns->cell_count == columns->capacity) {
+        size_t capacity = columns->capacity == 0 ? FIRST_CAPACITY : 2 * columns->capacity;
+        struct columns_cell *cells = realloc(columns->cells, capacity * sizeof(*cells));
+        if (cells == NULL)
+            return NULL;
+        columns->cells = cells;
+        columns->capacity = capacity;
+    }
+    return &columns->cells[columns->cell_count];
+}
+
+void columns_add_cut(struct columns *columns, struct text text, size_t max_width)
+{
+    struct columns_cell *cell = columns->failed ? NULL : new_cell(columns);
+    if (cell == NULL) {
+        columns->failed = true;
+        return;
+    }
+    cell->start = columns->text.length;
+    cell->width =
+        printable_append_cut(&columns->text, text.length > 0 ? text : TEXT("<none>"), max_width);
+    cell->length = columns->text.length - cell->start;
+    columns->failed = columns->text.failed;
+
+    size_t *width = &columns->widths[columns->cell_count++ % columns->column_count];
+    if (cell->width > *width)
+        *width = cell->width;
+}
+
+void columns_add(struct columns *columns, struct text text)
+{
+    columns_add_cut(columns, text, SIZE_MAX);
+}
+
+void columns_add_string(struct columns *columns, const char *string)
+{
+    columns_add(columns, text_from(string));
+}
+
+static void append_row(const struct columns *columns, const struct columns_cell *row,
+                       struct buffer *out)
+{
+    struct text all = buffer_text(&columns->text);
+    for (size_t i = 0; i < columns->column_count; i++) {
+        buffer_append(out, (struct text){all.data + row[i].start, row[i].length});
+        if (i + 1 < columns->column_count)
+            buffer_appendf(out, "%*s", (int)(columns->widths[i] - row[i].width) + GAP, "");
+    }
+    buffer_append_char(out, '\n');
+}
+
+void columns_append(const struct columns *columns, struct buffer *out)
+{
+    for (size_t i = 0; i + columns->column_count <= columns->cell_count; i += columns->column_count)
+        append_row(columns, &columns->cells[i], out);
+    if (columns->failed)
+        out->failed = true;
+}

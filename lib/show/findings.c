@@ -1,0 +1,183 @@
+/* findings: see findings.h. */
+#include "lib/show/findings.h"
+
+#include "lib/base/printable.h"
+#include "lib/json/json.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DETAIL_LIMIT ((size_t)1 << 16)
+
+#define STATUS_COLUMNS 6
+#define NAME_COLUMNS   11
+
+void findings_init(struct findings *findings)
+{
+    *findings = (struct findings){0};
+}
+
+void findings_fini(struct findings *findings)
+{
+    for (size_t i = 0; i < findings->count; i++) {
+        free(findings->list[i].detail);
+        free(findings->list[i].advice);
+    }
+    free(findings->list);
+    findings_init(findings);
+}
+
+static struct finding *new_finding(struct findings *findings)
+{
+    if (findings->count == findings->capacity) {
+        size_t capacity = findings->capacity == 0 ? 32 : 2 * findings->capacity;
+        struct finding *list = realloc(findings->list, capacity * sizeof(*list));
+        if (list == NULL)
+            return NULL;
+        findings->list = list;
+        findings->capacity = capacity;
+    }
+    return &findings->list[findings->count];
+}
+
+/* NULL: no memory. */
+PRINTF_LIKE(1, 0)
+static char *format_detail(const char *format, va_list args)
+{
+    struct buffer text;
+    buffer_init(&text, DETAIL_LIMIT);
+    buffer_vappendf(&text, format, args);
+    const char *whole = buffer_cstring(&text);
+    char *copy = whole != NULL ? strdup(whole) : NULL;
+    buffer_fini(&text);
+    return copy;
+}
+
+void findings_add(struct findings *findings, enum finding_status status, const char *name,
+                  const char *advice, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *detail = format_detail(format, args);
+    va_end(args);
+    char *copy = strdup(advice);
+    struct finding *finding = new_finding(findings);
+    if (finding == NULL || detail == NULL || copy == NULL) {
+        free(detail);
+        free(copy);
+        findings->failed = true;
+        return;
+    }
+    *finding = (struct finding){status, name, detail, copy};
+    findings->count++;
+}
+
+void findings_soften(struct findings *findings, size_t from, size_t to)
+{
+    for (size_t i = from; i < to && i < findings->count; i++) {
+        if (findings->list[i].status == FINDING_FAIL)
+            findings->list[i].status = FINDING_WARN;
+    }
+}
+
+enum finding_status findings_worst(const struct findings *findings, size_t from)
+{
+    enum finding_status worst = FINDING_OK;
+    for (size_t i = from; i < findings->count; i++) {
+        if (findings->list[i].status > worst)
+            worst = findings->list[i].status;
+    }
+    return worst;
+}
+
+/* Takes the first line off *lines. */
+static struct text take_line(struct text *lines)
+{
+    const char *end = memchr(lines->data, '\n', lines->length);
+    size_t length = end != NULL ? (size_t)(end - lines->data) : lines->length;
+    struct text line = {lines->data, length};
+    size_t used = end != NULL ? length + 1 : length;
+    *lines = (struct text){lines->data + used, lines->length - used};
+    return line;
+}
+
+/* ---- as text --------------------------------------------------------------------------------- */
+
+static void append_column(struct buffer *out, const char *text, size_t columns)
+{
+    buffer_append_string(out, text);
+    for (size_t width = strlen(text); width < columns; width++)
+        buffer_append_char(out, ' ');
+}
+
+void findings_text(struct buffer *out, const struct findings *findings)
+{
+    /* What has to be put right is to be seen. */
+    static const char *const words[] = {
+        [FINDING_OK] = "ok",
+        [FINDING_SKIP] = "skip",
+        [FINDING_WARN] = "warn",
+        [FINDING_FAIL] = "FAIL",
+    };
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct finding *finding = &findings->list[i];
+        append_column(out, words[finding->status], STATUS_COLUMNS);
+        append_column(out, finding->name, NAME_COLUMNS);
+        buffer_append_char(out, ' ');
+        printable_append(out, text_from(finding->detail));
+        buffer_append_char(out, '\n');
+        for (struct text advice = text_from(finding->advice); advice.length > 0;) {
+            append_column(out, "", STATUS_COLUMNS);
+            printable_append(out, take_line(&advice));
+            buffer_append_char(out, '\n');
+        }
+    }
+}
+
+/* ---- as JSON --------------------------------------------------------------------------------- */
+
+static const char *const json_words[] = {
+    [FINDING_OK] = "ok",
+    [FINDING_SKIP] = "skip",
+    [FINDING_WARN] = "warn",
+    [FINDING_FAIL] = "fail",
+};
+
+static void append_member(struct buffer *out, const char *name, const char *value)
+{
+    buffer_appendf(out, "\"%s\":", name);
+    json_append_string(out, text_from(value));
+}
+
+static void append_advice(struct buffer *out, struct text advice)
+{
+    if (advice.length == 0)
+        return;
+    buffer_append_string(out, ",\"advice\":[");
+    for (bool first = true; advice.length > 0; first = false) {
+        if (!first)
+            buffer_append_char(out, ',');
+        json_append_string(out, take_line(&advice));
+    }
+    buffer_append_char(out, ']');
+}
+
+void findings_json(struct buffer *out, const struct findings *findings)
+{
+    buffer_append_char(out, '{');
+    append_member(out, "status", json_words[findings_worst(findings, 0)]);
+    buffer_append_string(out, ",\"checks\":[");
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct finding *finding = &findings->list[i];
+        buffer_append_string(out, i > 0 ? ",{" : "{");
+        append_member(out, "status", json_words[finding->status]);
+        buffer_append_char(out, ',');
+        append_member(out, "name", finding->name);
+        buffer_append_char(out, ',');
+        append_member(out, "detail", finding->detail);
+        append_advice(out, text_from(finding->advice));
+        buffer_append_char(out, '}');
+    }
+    buffer_append_string(out, "]}\n");
+}

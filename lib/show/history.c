@@ -1,0 +1,320 @@
+/* history: the cells of a row (see history.h). */
+#include "lib/show/history.h"
+
+#include "lib/base/duration.h"
+#include "lib/base/printable.h"
+#include "lib/base/timestamp.h"
+#include "lib/kube/quantity.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* Cells. A message has no end, and what a controller calls its replicas can be long as well. */
+#define MESSAGE_WIDTH  60
+#define REPLICAS_WIDTH 40
+
+#define JSON_LIMIT ((size_t)1 << 20)
+
+bool history_time(struct text value, int64_t *microseconds)
+{
+    char text[32];
+    const size_t date = strlen("2026-01-02");
+    const size_t whole = strlen("2026-01-02 03:04:05");
+    if (value.data == NULL || value.length < whole || value.length > whole + strlen(".123456"))
+        return false;
+    int length = snprintf(text, sizeof(text), "%.*sT%.*sZ", (int)date, value.data,
+                          (int)(value.length - date - 1), value.data + date + 1);
+    return timestamp_parse((struct text){text, (size_t)length}, microseconds) == ERROR_NONE;
+}
+
+static struct text text_or_none(struct text value)
+{
+    return value.data != NULL ? value : TEXT("");
+}
+
+static bool is_true(struct text value)
+{
+    return value.data != NULL && !text_is(value, "0");
+}
+
+static void add_time_since(const struct history *history, struct text since,
+                           struct columns *columns)
+{
+    char text[DURATION_TEXT_SIZE];
+    int64_t since_us;
+    if (!history_time(since, &since_us)) {
+        columns_add_string(columns, "<unknown>");
+        return;
+    }
+    duration_format(history->now_us - since_us, text);
+    columns_add_string(columns, text);
+}
+
+/* From start to end, or up to now while it goes on. */
+static void add_duration(const struct history *history, struct text start, struct text end,
+                         bool goes_on, struct columns *columns)
+{
+    char text[DURATION_TEXT_SIZE] = "";
+    int64_t start_us;
+    int64_t end_us = history->now_us;
+    if (history_time(start, &start_us) && (history_time(end, &end_us) || goes_on))
+        duration_format(end_us - start_us, text);
+    columns_add_string(columns, text);
+}
+
+static bool is_in_cluster(const struct history *history, const struct text *values)
+{
+    return is_true(values[history->table->in_etcd]) && !is_true(values[history->table->deleted]);
+}
+
+/* ---- jobs ------------------------------------------------------------------------------------- */
+
+static const char *const job_head[] = {"NAMESPACE", "NAME",     "KIND", "STATUS",    "REPLICAS",
+                                       "GPUS",      "DURATION", "AGE",  "IN CLUSTER"};
+
+/* "nvidia.com/gpu", "amd.com/gpu". */
+static bool is_gpu(struct text name)
+{
+    static const struct text end = TEXT("/gpu");
+    return name.length > end.length &&
+           text_equal((struct text){name.data + name.length - end.length, end.length}, end);
+}
+
+/* Of one replica: a GPU's limit is its request too, where only one of them is said. */
+static void add_gpus_of(const json_value *resources, struct quantity *sum)
+{
+    static const char *const lists[] = {"limits", "requests"};
+    bool found = false;
+    for (size_t i = 0; i < 2 && !found; i++) {
+        const json_value *list = json_member(resources, lists[i]);
+        for (const json_value *one = json_first(list); one != NULL; one = json_next(one)) {
+            struct text text;
+            struct quantity quantity;
+            if (is_gpu(json_key(one)) && json_text(one, &text) &&
+                quantity_parse(text, &quantity) == ERROR_NONE)
+                found = quantity_add(sum, &quantity) == ERROR_NONE;
+        }
+    }
+}
+
+struct replicas {
+    struct buffer text; /* "PS:1,Worker:3" */
+    struct quantity gpus;
+};
+
+static void add_replicas(const json_value *type, struct replicas *replicas)
+{
+    int64_t count = 0;
+    struct quantity gpus = {0};
+    (void)json_integer(json_member(type, "replicas"), &count);
+    buffer_appendf(&replicas->text, "%s", replicas->text.length > 0 ? "," : "");
+    buffer_append(&replicas->text, json_key(type));
+    buffer_appendf(&replicas->text, ":%" PRId64, count);
+
+    add_gpus_of(json_member(type, "resources"), &gpus);
+    if (count > 0 && count <= UINT32_MAX && wide_multiply_add(&gpus.nano, (uint32_t)count, 0))
+        (void)!quantity_add(&replicas->gpus, &gpus);
+}
+
+static void add_resources(const struct history *history, struct text value, struct columns *columns)
+{
+    struct replicas replicas = {0};
+    const json_value *root;
+    char gpus[QUANTITY_TEXT_SIZE] = "<unknown>";
+    if (value.data == NULL || json_read(history->json, value, &root, NULL) != JSON_OK) {
+        columns_add_string(columns, gpus);
+        columns_add_string(columns, gpus);
+        return;
+    }
+    buffer_init(&replicas.text, JSON_LIMIT);
+    for (const json_value *type = json_first(root); type != NULL; type = json_next(type))
+        add_replicas(type, &replicas);
+    columns_add_cut(columns, buffer_text(&replicas.text), REPLICAS_WIDTH);
+    (void)quantity_format(&replicas.gpus, gpus);
+    columns_add_string(columns, gpus);
+    if (replicas.text.failed)
+        columns->failed = true;
+    buffer_fini(&replicas.text);
+}
+
+static void add_job(const struct history *history, const struct text *values,
+                    struct columns *columns)
+{
+    bool in_cluster = is_in_cluster(history, values);
+    columns_add(columns, text_or_none(values[JOB_NAMESPACE]));
+    columns_add(columns, text_or_none(values[JOB_NAME]));
+    columns_add(columns, text_or_none(values[JOB_KIND]));
+    columns_add(columns, text_or_none(values[JOB_STATUS]));
+    add_resources(history, values[JOB_RESOURCES], columns);
+    add_duration(history, values[JOB_RUNNING], values[JOB_FINISHED], in_cluster, columns);
+    add_time_since(history, values[JOB_CREATED], columns);
+    columns_add_string(columns, in_cluster ? "yes" : "no");
+}
+
+/* ---- pods ------------------------------------------------------------------------------------- */
+
+static const char *const pod_head[] = {"NAME",     "TYPE", "STATUS", "EXIT CODE", "REASON",
+                                       "DURATION", "AGE",  "HOST",   "MESSAGE"};
+
+/* What the remark of a failed pod says: "Reason: R\nExitCode: N\nMessage: M". */
+struct remark {
+    struct text reason;
+    struct text exit_code;
+    struct text message;
+};
+
+/* Takes the first line off *rest, without `label`; the whole line if it does not begin with it. */
+static struct text take_line(struct text *rest, const char *label)
+{
+    const char *end = rest->length > 0 ? memchr(rest->data, '\n', rest->length) : NULL;
+    struct text line = {rest->data, end != NULL ? (size_t)(end - rest->data) : rest->length};
+    size_t taken = end != NULL ? line.length + 1 : line.length;
+    *rest = (struct text){rest->data + taken, rest->length - taken};
+    size_t skip = strlen(label);
+    if (line.length >= skip && memcmp(line.data, label, skip) == 0)
+        line = (struct text){line.data + skip, line.length - skip};
+    return line;
+}
+
+static bool is_blank(struct text line)
+{
+    for (size_t i = 0; i < line.length; i++) {
+        if (line.data[i] != ' ' && line.data[i] != '\t' && line.data[i] != '\r')
+            return false;
+    }
+    return true;
+}
+
+/* Of a traceback the last line is the one that tells. */
+static struct text last_line(struct text message)
+{
+    struct text last = TEXT("");
+    while (message.length > 0) {
+        struct text line = take_line(&message, "");
+        if (!is_blank(line))
+            last = line;
+    }
+    return last;
+}
+
+static struct remark read_remark(struct text value)
+{
+    struct remark remark = {TEXT(""), TEXT(""), TEXT("")};
+    if (value.data == NULL)
+        return remark;
+    remark.reason = take_line(&value, "Reason: ");
+    remark.exit_code = take_line(&value, "ExitCode: ");
+    static const struct text label = TEXT("Message: ");
+    if (value.length >= label.length && memcmp(value.data, label.data, label.length) == 0)
+        value = (struct text){value.data + label.length, value.length - label.length};
+    remark.message = last_line(value);
+    return remark;
+}
+
+static void add_pod(const struct history *history, const struct text *values,
+                    struct columns *columns)
+{
+    struct remark remark = read_remark(values[POD_REMARK]);
+    columns_add(columns, text_or_none(values[POD_NAME]));
+    columns_add(columns, text_or_none(values[POD_REPLICA_TYPE]));
+    columns_add(columns, text_or_none(values[POD_STATUS]));
+    columns_add(columns, remark.exit_code);
+    columns_add_cut(columns, remark.reason, MESSAGE_WIDTH);
+    add_duration(history, values[POD_STARTED], values[POD_FINISHED], is_in_cluster(history, values),
+                 columns);
+    add_time_since(history, values[POD_CREATED], columns);
+    columns_add(columns, text_or_none(values[POD_HOST_IP]));
+    columns_add_cut(columns, remark.message, MESSAGE_WIDTH);
+}
+
+/* ---- tables and JSON -------------------------------------------------------------------------- */
+
+struct view {
+    const struct table *table;
+    const char *const *head;
+    size_t column_count;
+    void (*add)(const struct history *history, const struct text *values, struct columns *columns);
+};
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct view views[] = {
+    {&table_job, job_head, COUNT_OF(job_head), add_job},
+    {&table_pod, pod_head, COUNT_OF(pod_head), add_pod},
+};
+
+static const struct view *view_of(const struct history *history)
+{
+    return history->table == &table_job ? &views[0] : &views[1];
+}
+
+void history_begin(const struct history *history, struct columns *columns)
+{
+    const struct view *view = view_of(history);
+    columns_init(columns, view->column_count, HISTORY_LIMIT);
+    for (size_t i = 0; i < view->column_count; i++)
+        columns_add_string(columns, view->head[i]);
+}
+
+void history_add(const struct history *history, const struct text *values, struct columns *columns)
+{
+    view_of(history)->add(history, values, columns);
+}
+
+static bool is_integer(struct text value)
+{
+    size_t sign = value.length > 1 && value.data[0] == '-' ? 1 : 0;
+    for (size_t i = sign; i < value.length; i++) {
+        if (value.data[i] < '0' || value.data[i] > '9')
+            return false;
+    }
+    return value.length > sign && (value.length == sign + 1 || value.data[sign] != '0');
+}
+
+static void append_time(struct text value, struct buffer *out)
+{
+    char text[TIMESTAMP_TEXT_SIZE];
+    int64_t microseconds;
+    if (!history_time(value, &microseconds)) {
+        buffer_append_string(out, "null");
+        return;
+    }
+    timestamp_format(microseconds, text);
+    buffer_appendf(out, "\"%s\"", text);
+}
+
+static bool is_json_object(const struct history *history, struct text value)
+{
+    const json_value *root;
+    return json_read(history->json, value, &root, NULL) == JSON_OK && json_is_object(root);
+}
+
+static void append_value(const struct history *history, const struct column *column,
+                         struct text value, struct buffer *out)
+{
+    if (value.data == NULL)
+        buffer_append_string(out, "null");
+    else if (column->type == COLUMN_TIME)
+        append_time(value, out);
+    else if ((column->type == COLUMN_INT && is_integer(value)) ||
+             (strcmp(column->name, "resources") == 0 && is_json_object(history, value)))
+        buffer_append(out, value);
+    else
+        json_append_string(out, value);
+}
+
+void history_append_json(const struct history *history, const struct text *values,
+                         struct buffer *out)
+{
+    struct buffer row;
+    buffer_init(&row, HISTORY_LIMIT);
+    for (size_t i = 0; i < history->table->column_count; i++) {
+        buffer_appendf(&row, "%c\"%s\":", i == 0 ? '{' : ',', history->table->columns[i].name);
+        append_value(history, &history->table->columns[i], values[i], &row);
+    }
+    buffer_append_char(&row, '}');
+    printable_append_json(out, buffer_text(&row));
+    if (row.failed)
+        out->failed = true;
+    buffer_fini(&row);
+}

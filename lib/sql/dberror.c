@@ -1,0 +1,314 @@
+/* dberror: the one table of error numbers, of MariaDB, MySQL, Galera and libmariadb.
+ *
+ * Numbers from 2000 to 2999 and from 5000 are the client library's, all others the server's. */
+#include "lib/sql/dberror.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#define UNREACHABLE 2002
+#define TLS_ERROR   2026
+#define MAX_DIGITS  9
+
+/* Where one number says several things, a part of the message tells which: the first line that fits
+ * counts. */
+struct known {
+    unsigned number;
+    enum dberror_class class; /* in a connection that stands; see while_connecting() */
+    const char *part;         /* of the message; NULL: any */
+    const char *advice;       /* NULL: none */
+};
+
+#define DISK_ADVICE "free or add disk space on the database server"
+#define LIMIT_ADVICE                                                                               \
+    "raise the limit of connections on the database server, or lower DB_CONNECTIONS"
+#define REACH_ADVICE "see that the server runs and that MYSQL_HOST and MYSQL_PORT name it"
+#define LOGIN_ADVICE                                                                               \
+    "check MYSQL_USER and MYSQL_PASSWORD (or their files) against the account on the server; one " \
+    "that must use TLS needs MYSQL_SSL_MODE=required or more, one that must show a certificate "   \
+    "MYSQL_SSL_CERT"
+#define PLUGIN_ADVICE                                                                              \
+    "install the client's authentication plugin (package libmariadb3) or set MARIADB_PLUGIN_DIR "  \
+    "to "                                                                                          \
+    "its folder"
+#define EXPIRED_ADVICE "give the account a new password and put it into MYSQL_PASSWORD"
+#define LOCKED_ADVICE  "unlock the account (ALTER USER ... ACCOUNT UNLOCK)"
+#define GRANT_ADVICE                                                                               \
+    "grant the account SELECT, INSERT and UPDATE on the tables; to create and migrate them also "  \
+    "CREATE, ALTER, INDEX and DELETE"
+#define SCHEMA_ADVICE                                                                              \
+    "the tables are not as this program made them: restart it, with an account that may alter "    \
+    "them"
+#define TLS_ADVICE                                                                                 \
+    "check MYSQL_SSL_CA, MYSQL_SSL_CERT and MYSQL_SSL_KEY, and that the server speaks TLS 1.2 or " \
+    "1.3"
+#define NO_TLS_ADVICE                                                                              \
+    "switch TLS on at the server (ssl_cert and ssl_key in its settings); or set "                  \
+    "MYSQL_SSL_MODE=preferred to go without, if nobody else can listen"
+#define AUTHORITY_ADVICE                                                                           \
+    "MYSQL_SSL_CA must name the file of the authority that has signed the server's certificate"
+#define VALIDITY_ADVICE                                                                            \
+    "renew the server's certificate, or set the clock of the machine that is wrong"
+#define NAME_ADVICE                                                                                \
+    "the server's certificate is for another name than stands in MYSQL_HOST: write one there "     \
+    "that "                                                                                        \
+    "it is for, or have a certificate made for this one; MYSQL_SSL_MODE=verify-ca does not look "  \
+    "at "                                                                                          \
+    "the name"
+#define HUNG_UP_ADVICE                                                                             \
+    "the server's log says why it hung up; it may not trust the certificate in MYSQL_SSL_CERT"
+#define CLIENT_CERTIFICATE_ADVICE                                                                  \
+    "MYSQL_SSL_CERT must name a certificate that the server trusts, and MYSQL_SSL_KEY its key"
+#define WRITER_ADVICE "MYSQL_HOST should list the server that takes writes"
+#define QUORUM_ADVICE                                                                              \
+    "the Galera node has no quorum: list the other nodes in MYSQL_HOST, or heal the cluster"
+#define BUG_ADVICE "report it as a bug, with the versions of this program and of the server"
+
+/* clang-format off */
+static const struct known known[] = {
+    /* The transaction lost against another one, or took too long. */
+    {1213, DBERROR_RETRY, NULL, NULL}, /* deadlock, Galera certification */
+    {1205, DBERROR_RETRY, NULL, NULL}, /* lock wait time-out */
+    {1969, DBERROR_RETRY, NULL, NULL}, /* max_statement_time (MariaDB) */
+    {3024, DBERROR_RETRY, NULL, NULL}, /* max_execution_time (MySQL) */
+    {1317, DBERROR_RETRY, NULL, NULL}, /* interrupted */
+
+    /* The connection is gone, or what was prepared in it. */
+    {2006, DBERROR_RECONNECT, NULL, REACH_ADVICE},
+    {2013, DBERROR_RECONNECT, "sending authentication", HUNG_UP_ADVICE},
+    {2013, DBERROR_RECONNECT, NULL, REACH_ADVICE},
+    {2055, DBERROR_RECONNECT, NULL, REACH_ADVICE},
+    {2014, DBERROR_RECONNECT, NULL, NULL}, /* commands out of sync */
+    {2027, DBERROR_RECONNECT, NULL, NULL}, /* malformed packet */
+    {2056, DBERROR_RECONNECT, NULL, NULL}, /* statement closed with its connection */
+    {4031, DBERROR_RECONNECT, NULL, NULL}, /* idle too long (MySQL) */
+    {1053, DBERROR_RECONNECT, NULL, NULL}, /* server shuts down */
+    {1927, DBERROR_RECONNECT, NULL, NULL}, /* killed */
+    {1152, DBERROR_RECONNECT, NULL, NULL}, /* aborted */
+    {1158, DBERROR_RECONNECT, NULL, NULL}, /* network: read */
+    {1159, DBERROR_RECONNECT, NULL, NULL}, /* network: read time-out */
+    {1160, DBERROR_RECONNECT, NULL, NULL}, /* network: write */
+    {1161, DBERROR_RECONNECT, NULL, NULL}, /* network: write time-out */
+    {1615, DBERROR_RECONNECT, NULL, NULL}, /* statement must be prepared again */
+    {1243, DBERROR_RECONNECT, NULL, NULL}, /* unknown prepared statement */
+
+    /* TLS: a connection that breaks, or one that can never be. */
+    {2026, DBERROR_RECONNECT, "timed out", REACH_ADVICE},
+    {2026, DBERROR_RECONNECT, "eof", REACH_ADVICE},
+    {2026, DBERROR_RECONNECT, "reset by", REACH_ADVICE},
+    {2026, DBERROR_RECONNECT, "Broken pipe", REACH_ADVICE},
+    {2026, DBERROR_OPERATOR, "does not support it", NO_TLS_ADVICE},
+    {2026, DBERROR_OPERATOR, "issuer certificate", AUTHORITY_ADVICE},
+    {2026, DBERROR_OPERATOR, "self-signed", AUTHORITY_ADVICE},
+    {2026, DBERROR_OPERATOR, "has expired", VALIDITY_ADVICE},
+    {2026, DBERROR_OPERATOR, "not yet valid", VALIDITY_ADVICE},
+    {2026, DBERROR_OPERATOR, "server certificate failed", NAME_ADVICE},
+    {2026, DBERROR_OPERATOR, "alert", CLIENT_CERTIFICATE_ADVICE}, /* it is the server that objects */
+    {2026, DBERROR_OPERATOR, NULL, TLS_ADVICE},
+
+    /* Another server may take writes. */
+    {1290, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* read-only */
+    {1836, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* read-only (InnoDB) */
+    {1792, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* read-only transaction */
+    {1047, DBERROR_ELSEWHERE, NULL, QUORUM_ADVICE}, /* wsrep not ready */
+    {3032, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* offline mode (MySQL) */
+    {3100, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* group replication */
+    {3101, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* group replication */
+    {1180, DBERROR_ELSEWHERE, "Primary", QUORUM_ADVICE}, /* COMMIT, no quorum */
+    {1180, DBERROR_RETRY,     NULL,      NULL},          /* COMMIT failed */
+
+    /* The server is away or has no room. */
+    {2001, DBERROR_WAIT, NULL, NULL}, /* no socket */
+    {2002, DBERROR_WAIT, NULL, REACH_ADVICE},
+    {2003, DBERROR_WAIT, NULL, REACH_ADVICE},
+    {2005, DBERROR_WAIT, NULL,
+     "see that the name in MYSQL_HOST is right and that the DNS server knows it"},
+    {2008, DBERROR_WAIT, NULL, "give this process more memory"},
+    {2012, DBERROR_WAIT, NULL, REACH_ADVICE}, /* handshake */
+    {1042, DBERROR_WAIT, NULL, NULL},         /* our address has no name */
+    {1043, DBERROR_WAIT, NULL, REACH_ADVICE}, /* handshake */
+    {1040, DBERROR_WAIT, NULL, LIMIT_ADVICE},
+    {1203, DBERROR_WAIT, NULL, LIMIT_ADVICE}, /* of this user */
+    {1226, DBERROR_WAIT, NULL,
+     "raise the account's limit (ALTER USER ... WITH MAX_...)"},
+    {1129, DBERROR_WAIT, NULL,
+     "unblock this host on the server (FLUSH HOSTS, or raise max_connect_errors)"},
+    {1461, DBERROR_WAIT, NULL, "raise max_prepared_stmt_count on the server"},
+    {1135, DBERROR_WAIT, NULL, NULL}, /* no thread */
+    {1041, DBERROR_WAIT, NULL, NULL}, /* no memory */
+    {1037, DBERROR_WAIT, NULL, NULL}, /* no memory */
+    {1038, DBERROR_WAIT, NULL, NULL}, /* no memory to sort */
+    {1028, DBERROR_WAIT, NULL, NULL}, /* sort aborted */
+    {1114, DBERROR_WAIT, NULL, DISK_ADVICE}, /* table full */
+    {1021, DBERROR_WAIT, NULL, DISK_ADVICE}, /* disk full */
+    {1030, DBERROR_WAIT, NULL, DISK_ADVICE}, /* storage engine */
+    {3,    DBERROR_WAIT, NULL, DISK_ADVICE}, /* writing a file */
+
+    /* A person has to act. */
+    {1045, DBERROR_OPERATOR, "could not be loaded", PLUGIN_ADVICE},
+    {1045, DBERROR_OPERATOR, NULL, LOGIN_ADVICE},
+    {1698, DBERROR_OPERATOR, NULL, LOGIN_ADVICE},
+    {2059, DBERROR_OPERATOR, NULL, PLUGIN_ADVICE},
+    {2061, DBERROR_OPERATOR, NULL, PLUGIN_ADVICE},
+    {5012, DBERROR_OPERATOR, NULL, PLUGIN_ADVICE},
+    {1251, DBERROR_OPERATOR, NULL, /* no such authentication */
+     "give the account an authentication that the client has, such as mysql_native_password, "
+     "ed25519 or caching_sha2_password"},
+    {2049, DBERROR_OPERATOR, NULL, EXPIRED_ADVICE}, /* hash of before 4.1 */
+    {1862, DBERROR_OPERATOR, NULL, EXPIRED_ADVICE},
+    {1820, DBERROR_OPERATOR, NULL, EXPIRED_ADVICE},
+    {4151, DBERROR_OPERATOR, NULL, LOCKED_ADVICE}, /* MariaDB */
+    {3118, DBERROR_OPERATOR, NULL, LOCKED_ADVICE}, /* MySQL */
+    {3955, DBERROR_OPERATOR, NULL, LOCKED_ADVICE}, /* MySQL, failed logins */
+    {3159, DBERROR_OPERATOR, NULL, /* require_secure_transport */
+     "connect through the server's Unix socket (MYSQL_HOST=/path) or allow the account to connect "
+     "without TLS"},
+    {1130, DBERROR_OPERATOR, NULL,
+     "create the account for the host that this process connects from ('user'@'%' for any)"},
+    {1044, DBERROR_OPERATOR, NULL, GRANT_ADVICE},
+    {1142, DBERROR_OPERATOR, NULL, GRANT_ADVICE},
+    {1143, DBERROR_OPERATOR, NULL, GRANT_ADVICE},
+    {1227, DBERROR_OPERATOR, NULL, GRANT_ADVICE},
+    {1049, DBERROR_OPERATOR, NULL,
+     "create the database (CREATE DATABASE ... CHARACTER SET utf8mb4) or correct MYSQL_DB_NAME"},
+    {1146, DBERROR_OPERATOR, NULL, SCHEMA_ADVICE}, /* no such table */
+    {1054, DBERROR_OPERATOR, NULL, SCHEMA_ADVICE}, /* no such column */
+    {1064, DBERROR_OPERATOR, NULL, BUG_ADVICE},    /* syntax */
+    {1390, DBERROR_OPERATOR, NULL, BUG_ADVICE},    /* too many placeholders */
+    {5003, DBERROR_OPERATOR, NULL, BUG_ADVICE},    /* bulk on MySQL */
+
+    /* The batch is too large. */
+    {1153, DBERROR_SPLIT, NULL, "raise max_allowed_packet on the server"},
+    {2020, DBERROR_SPLIT, NULL, "raise max_allowed_packet on the server"},
+
+    /* One row is bad. */
+    {1406, DBERROR_ROW, NULL, NULL}, /* too long */
+    {1366, DBERROR_ROW, NULL, NULL}, /* incorrect value or character */
+    {1264, DBERROR_ROW, NULL, NULL}, /* out of range */
+    {1292, DBERROR_ROW, NULL, NULL}, /* incorrect time or number */
+    {1048, DBERROR_ROW, NULL, NULL}, /* NULL in NOT NULL */
+    {1062, DBERROR_ROW, NULL, NULL}, /* duplicate in another unique key */
+    {1364, DBERROR_ROW, NULL, NULL}, /* no default */
+    {3819, DBERROR_ROW, NULL, NULL}, /* CHECK (MySQL) */
+    {4025, DBERROR_ROW, NULL, NULL}, /* CHECK (MariaDB) */
+    {1265, DBERROR_ROW, NULL, NULL}, /* data truncated */
+    {1300, DBERROR_ROW, NULL, NULL}, /* not of the character set */
+    {1411, DBERROR_ROW, NULL, NULL}, /* incorrect value for a function */
+    {1452, DBERROR_ROW, NULL, NULL}, /* foreign key */
+    {3140, DBERROR_ROW, NULL, NULL}, /* invalid JSON */
+};
+/* clang-format on */
+
+static bool contains(struct text text, const char *part)
+{
+    return text.length > 0 && memmem(text.data, text.length, part, strlen(part)) != NULL;
+}
+
+static const struct known *find(unsigned number, struct text message)
+{
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (known[i].number == number &&
+            (known[i].part == NULL || contains(message, known[i].part)))
+            return &known[i];
+    }
+    return NULL;
+}
+
+/* By the class of the SQLSTATE: connection, transaction, data and constraints. */
+static enum dberror_class classify_unknown(const char *sqlstate)
+{
+    if (sqlstate == NULL)
+        return DBERROR_OPERATOR;
+    if (strncmp(sqlstate, "08", 2) == 0)
+        return DBERROR_RECONNECT;
+    if (strncmp(sqlstate, "40", 2) == 0)
+        return DBERROR_RETRY;
+    if (strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0)
+        return DBERROR_ROW;
+    return DBERROR_OPERATOR;
+}
+
+/* Without a connection there is no transaction, batch or row that could be at fault. */
+static enum dberror_class while_connecting(enum dberror_class class)
+{
+    switch (class) {
+    case DBERROR_RETRY:
+    case DBERROR_RECONNECT:
+    case DBERROR_SPLIT:
+        return DBERROR_WAIT;
+    case DBERROR_ROW:
+        return DBERROR_OPERATOR;
+    case DBERROR_ELSEWHERE:
+    case DBERROR_WAIT:
+    case DBERROR_OPERATOR:
+        break;
+    }
+    return class;
+}
+
+enum dberror_class dberror_classify(unsigned number, const char *sqlstate, struct text message,
+                                    enum dberror_phase phase)
+{
+    /* Once it stands, a connection under TLS reports every loss by this number. */
+    if (number == TLS_ERROR && phase == DBERROR_CONNECTED)
+        return DBERROR_RECONNECT;
+    const struct known *found = find(number, message);
+    enum dberror_class class = found != NULL ? found->class : classify_unknown(sqlstate);
+    return phase == DBERROR_CONNECTING ? while_connecting(class) : class;
+}
+
+const char *dberror_class_name(enum dberror_class class)
+{
+    static const char *const names[] = {
+        [DBERROR_RETRY] = "retry",
+        [DBERROR_RECONNECT] = "reconnect",
+        [DBERROR_ELSEWHERE] = "elsewhere",
+        [DBERROR_WAIT] = "wait",
+        [DBERROR_OPERATOR] = "operator",
+        [DBERROR_SPLIT] = "split",
+        [DBERROR_ROW] = "row",
+    };
+    return names[class];
+}
+
+const char *dberror_advice(unsigned number, struct text message, enum dberror_phase phase)
+{
+    enum dberror_class class = dberror_classify(number, NULL, message, phase);
+    const struct known *found = find(number, message);
+    bool heals_by_itself = class == DBERROR_RETRY || class == DBERROR_RECONNECT;
+    return found != NULL && !heals_by_itself ? found->advice : NULL;
+}
+
+unsigned dberror_number(unsigned number, struct text message)
+{
+    static const char before[] = "cannot be verified: ";
+    const size_t before_length = sizeof(before) - 1;
+    const char *found =
+        message.length > 0 ? memmem(message.data, message.length, before, before_length) : NULL;
+    if (number != UNREACHABLE || found == NULL)
+        return number;
+    size_t at = (size_t)(found - message.data) + before_length;
+    unsigned told = 0;
+    for (size_t digits = 0; digits < MAX_DIGITS && at < message.length && message.data[at] >= '0' &&
+                            message.data[at] <= '9';
+         digits++, at++)
+        told = told * 10 + (unsigned)(message.data[at] - '0');
+    return told != 0 ? told : number;
+}
+
+size_t dberror_row(struct text message)
+{
+    static const char before[] = " at row ";
+    const size_t before_length = sizeof(before) - 1;
+    size_t start = message.length;
+    size_t row = 0;
+    size_t unit = 1;
+    while (start > 0 && message.length - start < MAX_DIGITS && message.data[start - 1] >= '0' &&
+           message.data[start - 1] <= '9') {
+        row += unit * (size_t)(message.data[--start] - '0');
+        unit *= 10;
+    }
+    bool is_said = start >= before_length &&
+                   memcmp(message.data + start - before_length, before, before_length) == 0;
+    return is_said ? row : 0;
+}

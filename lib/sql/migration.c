@@ -1,0 +1,542 @@
+/* migration: from what is there to the steps that are left (see migration.h).
+ *
+ * The steps of a table that KubeDL or a person made, in their order, and why:
+ *
+ *   columns   missing ones, NULL allowed, types, widths, character sets, in one ALTER TABLE, so that
+ *             a large table is written again only once; and an index to find duplicates by
+ *   times     0000-00-00 and 0001-01-01 stand for "unknown", and would never be overwritten in a
+ *             column that keeps what it knows first
+ *   uids      a row without one keeps its data under a made-up one
+ *   nulls     KubeDL's console fails on them
+ *   twice     of the rows with one uid the newest stays
+ *   unique    the key without which an upsert inserts each row again
+ *   indexes   the others
+ *
+ * The record of the version comes last: then the rows are known to be repaired. Its table comes
+ * first: without the right to create it there is no use in repairing rows at each start.
+ */
+#include "lib/sql/migration.h"
+
+#include "lib/sql/sql.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_LIMIT 65536
+
+/* It makes the search for duplicates quick, and goes when the unique key comes. */
+#define HELPER_INDEX "kubedl_shipper_uid"
+
+/* A migration while it is made; .sql and .reason are of the step that is being written. */
+struct plan {
+    struct migration *migration;
+    struct buffer sql;
+    struct buffer reason;
+    size_t changes; /* in that step */
+    size_t where;   /* of that step */
+    bool required;
+    bool failed; /* no memory, or no room */
+};
+
+static void begin_step(struct plan *plan)
+{
+    buffer_reset(&plan->sql);
+    buffer_reset(&plan->reason);
+    plan->changes = 0;
+    plan->where = 0;
+    plan->required = false;
+}
+
+static char *copy_of(struct buffer *buffer)
+{
+    const char *text = buffer_cstring(buffer);
+    char *copy = text != NULL ? malloc(buffer->length + 1) : NULL;
+    if (copy != NULL)
+        memcpy(copy, text, buffer->length + 1);
+    return copy;
+}
+
+static void end_step(struct plan *plan, const char *table, bool sliced)
+{
+    struct migration *migration = plan->migration;
+    if (migration->count == MIGRATION_MAX_STEPS) {
+        plan->failed = true;
+        return;
+    }
+    struct migration_step *step = &migration->steps[migration->count++];
+    *step = (struct migration_step){
+        .table = table, .where = plan->where, .required = plan->required, .sliced = sliced};
+    step->sql = copy_of(&plan->sql);
+    step->reason = copy_of(&plan->reason);
+    if (step->sql == NULL || step->reason == NULL)
+        plan->failed = true;
+}
+
+static void begin_alter(struct plan *plan, const struct table *table)
+{
+    begin_step(plan);
+    buffer_appendf(&plan->sql, "ALTER TABLE `%s` ", table->name);
+}
+
+/* One more change of an ALTER TABLE, and its reason; the caller goes on with the change's text. */
+PRINTF_LIKE(3, 4)
+static void change(struct plan *plan, bool required, const char *reason, ...)
+{
+    if (plan->changes++ > 0) {
+        buffer_append_string(&plan->sql, ", ");
+        buffer_append_string(&plan->reason, ", ");
+    }
+    plan->required |= required;
+    va_list args;
+    va_start(args, reason);
+    buffer_vappendf(&plan->reason, reason, args);
+    va_end(args);
+}
+
+static void end_alter(struct plan *plan, const struct table *table)
+{
+    if (plan->changes > 0)
+        end_step(plan, table->name, false);
+}
+
+static void whole_step(struct plan *plan, const char *table, const char *sql, const char *reason)
+{
+    begin_step(plan);
+    buffer_append_string(&plan->sql, sql);
+    buffer_append_string(&plan->reason, reason);
+    end_step(plan, table, false);
+}
+
+/* ---- columns --------------------------------------------------------------------------------- */
+
+static bool has_right_type(const struct column *described, const struct schema_column *column)
+{
+    switch (described->type) {
+    case COLUMN_TEXT:
+        return column->type == SCHEMA_VARCHAR || column->type == SCHEMA_TEXT;
+    case COLUMN_KEY: /* a text type cannot be indexed as a whole */
+        return column->type == SCHEMA_VARCHAR;
+    case COLUMN_INT:
+        return column->type == SCHEMA_INTEGER;
+    case COLUMN_TIME:
+        return column->type == SCHEMA_DATETIME;
+    }
+    return false;
+}
+
+/* Compares bytes as they will be in utf8mb4. */
+static bool is_wide_enough(const struct column *described, const struct schema_column *column)
+{
+    if (described->type == COLUMN_KEY)
+        return column->size >= described->max_chars;
+    if (described->type != COLUMN_TEXT)
+        return true;
+    uint64_t wanted = described->max_chars > VARCHAR_MAX_CHARS ? described->max_chars
+                                                               : UINT64_C(4) * described->max_chars;
+    return column->type == SCHEMA_VARCHAR ? column->size >= (wanted + 3) / 4
+                                          : column->size >= wanted;
+}
+
+static bool has_right_collation(const struct column *described, const struct schema_column *column)
+{
+    switch (described->type) {
+    case COLUMN_TEXT:
+        return strncmp(column->collation, "utf8mb4_", strlen("utf8mb4_")) == 0;
+    case COLUMN_KEY:
+        return strcmp(column->collation, SQL_KEY_COLLATION) == 0;
+    case COLUMN_INT:
+    case COLUMN_TIME:
+        return true;
+    }
+    return false;
+}
+
+/* What of an existing column stays when its type is written again. */
+static struct sql_keep keep_of(const struct column *described, const struct schema_column *column)
+{
+    struct sql_keep keep = {.nullable = true};
+    if (column->exists && has_right_type(described, column) && is_wide_enough(described, column))
+        keep.type = column->type_text;
+    if (column->exists && column->collation[0] != '\0' && has_right_collation(described, column))
+        keep.collation = column->collation;
+    return keep;
+}
+
+/* NULL: nothing. */
+static const char *fault_of(const struct table *table, size_t i, const struct schema_column *column,
+                            bool *required)
+{
+    const struct column *described = &table->columns[i];
+    *required = true;
+    if (!column->exists)
+        return "is missing";
+    if (!has_right_type(described, column))
+        return "has another type";
+    /* The uid gets its NOT NULL with the unique key; one with a default is never written as NULL. */
+    if (!column->nullable && i != table->uid && described->initial == NULL)
+        return "does not allow NULL";
+    *required = false;
+    if (!is_wide_enough(described, column))
+        return "is too narrow";
+    if (!has_right_collation(described, column))
+        return described->type == COLUMN_KEY ? "is not " SQL_KEY_COLLATION : "is not utf8mb4";
+    if (described->initial != NULL && !column->has_default)
+        return "has no default";
+    return NULL;
+}
+
+static void plan_column(struct plan *plan, const struct schema_table *there, size_t i)
+{
+    const struct table *table = there->table;
+    const struct schema_column *column = &there->columns[i];
+    bool required;
+    const char *fault = fault_of(table, i, column, &required);
+    if (fault == NULL)
+        return;
+    change(plan, required, "%s %s", table->columns[i].name, fault);
+    buffer_appendf(&plan->sql, "%s COLUMN `%s` ", column->exists ? "MODIFY" : "ADD",
+                   table->columns[i].name);
+    struct sql_keep keep = keep_of(&table->columns[i], column);
+    keep.nullable = column->nullable || !column->exists;
+    sql_column_type(&plan->sql, table, i, &keep);
+}
+
+static void plan_columns(struct plan *plan, const struct schema_table *there)
+{
+    const struct table *table = there->table;
+    const char *uid = table->columns[table->uid].name;
+    begin_alter(plan, table);
+    if (there->loses_writes) {
+        change(plan, false, "its engine has no transactions");
+        buffer_append_string(&plan->sql, "ENGINE=InnoDB");
+    }
+    if (!there->id.counts || !there->id.big) {
+        change(plan, !there->id.counts, "id %s",
+               there->id.counts ? "is too small" : "does not count up");
+        buffer_append_string(&plan->sql, "MODIFY COLUMN `id` " SQL_ID_TYPE);
+    }
+    for (size_t i = 0; i < table->column_count; i++)
+        plan_column(plan, there, i);
+    if (!schema_has_index(there, uid)) {
+        change(plan, false, "duplicates are searched by %s", uid);
+        buffer_appendf(&plan->sql, "ADD INDEX " HELPER_INDEX " (`%s`)", uid);
+    }
+    end_alter(plan, table);
+}
+
+/* ---- rows ------------------------------------------------------------------------------------
+ *
+ * The row that is changed is called `old`; migration_slice() adds a condition at the end.
+ */
+
+static bool is_time(const struct table *table, size_t column)
+{
+    return table->columns[column].type == COLUMN_TIME;
+}
+
+/* A comparison that works under every sql_mode, where '0000-00-00' as a literal does not. */
+#define UNKNOWN_TIME "`old`.`%s` < '1000-01-01'"
+
+static void plan_times(struct plan *plan, const struct table *table)
+{
+    begin_step(plan);
+    buffer_appendf(&plan->sql, "UPDATE `%s` AS `old` SET ", table->name);
+    const char *separator = "";
+    for (size_t i = 0; i < table->column_count; i++) {
+        const char *name = table->columns[i].name;
+        if (!is_time(table, i))
+            continue;
+        buffer_appendf(&plan->sql, "%s`old`.`%s` = IF(" UNKNOWN_TIME ", NULL, `old`.`%s`)",
+                       separator, name, name, name);
+        separator = ", ";
+    }
+    plan->where = plan->sql.length;
+    separator = " WHERE (";
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (!is_time(table, i))
+            continue;
+        buffer_appendf(&plan->sql, "%s" UNKNOWN_TIME, separator, table->columns[i].name);
+        separator = " OR ";
+    }
+    buffer_append_char(&plan->sql, ')');
+    buffer_append_string(&plan->reason, "a zero time is an unknown one");
+    end_step(plan, table->name, true);
+}
+
+static void plan_uids(struct plan *plan, const struct table *table, bool required)
+{
+    const char *uid = table->columns[table->uid].name;
+    begin_step(plan);
+    plan->required = required;
+    buffer_appendf(&plan->sql,
+                   "UPDATE `%s` AS `old` SET `old`.`%s` = CONCAT('kubedl-row-', `old`.`id`)",
+                   table->name, uid);
+    plan->where = plan->sql.length;
+    buffer_appendf(&plan->sql, " WHERE (`old`.`%s` IS NULL OR `old`.`%s` = '')", uid, uid);
+    buffer_appendf(&plan->reason, "a row without %s keeps its data under a made-up one", uid);
+    end_step(plan, table->name, true);
+}
+
+/* Columns with a default, and the time of creation, which is guessed. */
+static void plan_nulls(struct plan *plan, const struct table *table)
+{
+    const char *created = table->columns[table->created].name;
+    begin_step(plan);
+    buffer_appendf(&plan->sql, "UPDATE `%s` AS `old` SET ", table->name);
+    for (size_t i = 0; i < table->column_count; i++) {
+        const struct column *column = &table->columns[i];
+        if (column->initial != NULL)
+            buffer_appendf(&plan->sql, "`old`.`%s` = COALESCE(`old`.`%s`, %s), ", column->name,
+                           column->name, column->initial);
+    }
+    buffer_appendf(&plan->sql, "`old`.`%s` = COALESCE(`old`.`%s`, `old`.`%s`, UTC_TIMESTAMP())",
+                   created, created, table->columns[table->modified].name);
+    plan->where = plan->sql.length;
+    buffer_append_string(&plan->sql, " WHERE (");
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (table->columns[i].initial != NULL)
+            buffer_appendf(&plan->sql, "`old`.`%s` IS NULL OR ", table->columns[i].name);
+    }
+    buffer_appendf(&plan->sql, "`old`.`%s` IS NULL)", created);
+    buffer_append_string(&plan->reason, "KubeDL's console fails on NULL here");
+    end_step(plan, table->name, true);
+}
+
+/* By version as everywhere, then by id, so that exactly one stays. */
+static void plan_duplicates(struct plan *plan, const struct table *table)
+{
+    const char *uid = table->columns[table->uid].name;
+    const char *version = table->columns[table->version].name;
+    begin_step(plan);
+    plan->required = true;
+    buffer_appendf(&plan->sql,
+                   "DELETE `old` FROM `%s` AS `old` JOIN `%s` AS `new` ON `new`.`%s` = `old`.`%s`"
+                   " AND (CHAR_LENGTH(COALESCE(`new`.`%s`, '')), COALESCE(`new`.`%s`, ''),"
+                   " `new`.`id`) > (CHAR_LENGTH(COALESCE(`old`.`%s`, '')),"
+                   " COALESCE(`old`.`%s`, ''), `old`.`id`)",
+                   table->name, table->name, uid, uid, version, version, version, version);
+    buffer_appendf(&plan->reason, "of the rows with one %s the newest stays", uid);
+    end_step(plan, table->name, true);
+}
+
+static void plan_rows(struct plan *plan, const struct schema *schema,
+                      const struct schema_table *there)
+{
+    bool unique = schema_uid_is_unique(there);
+    if (unique && schema->version >= MIGRATION_VERSION)
+        return;
+    plan_times(plan, there->table);
+    plan_uids(plan, there->table, !unique);
+    plan_nulls(plan, there->table);
+    if (!unique)
+        plan_duplicates(plan, there->table);
+}
+
+void migration_slice(struct buffer *out, const struct migration_step *step, const char *after,
+                     const char *until)
+{
+    buffer_append_string(out, step->sql);
+    if (after[0] != '\0')
+        buffer_appendf(out, " AND `old`.`id` > %s", after);
+    if (until[0] != '\0')
+        buffer_appendf(out, " AND `old`.`id` <= %s", until);
+}
+
+void migration_slice_end(struct buffer *out, const struct migration_step *step, const char *after)
+{
+    buffer_appendf(out, "SELECT `id` FROM `%s`", step->table);
+    if (after[0] != '\0')
+        buffer_appendf(out, " WHERE `id` > %s", after);
+    buffer_appendf(out, " ORDER BY `id` LIMIT 1 OFFSET %d", MIGRATION_SLICE_ROWS - 1);
+}
+
+/* ---- keys ------------------------------------------------------------------------------------ */
+
+static bool has_index_named(const struct schema_table *there, const char *name)
+{
+    for (size_t i = 0; i < there->index_count; i++) {
+        if (strcmp(there->indexes[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void plan_unique(struct plan *plan, const struct schema_table *there)
+{
+    const struct table *table = there->table;
+    const struct column *uid = &table->columns[table->uid];
+    const struct schema_column *column = &there->columns[table->uid];
+    begin_alter(plan, table);
+    if (!column->exists || column->nullable) {
+        change(plan, false, "%s may be NULL", uid->name);
+        struct sql_keep keep = keep_of(uid, column);
+        keep.nullable = false;
+        buffer_appendf(&plan->sql, "MODIFY COLUMN `%s` ", uid->name);
+        sql_column_type(&plan->sql, table, table->uid, &keep);
+    }
+    if (!schema_uid_is_unique(there)) {
+        change(plan, true, "%s has no unique key", uid->name);
+        buffer_append_string(&plan->sql, "ADD UNIQUE KEY ");
+        sql_unique_name(&plan->sql, table);
+        buffer_appendf(&plan->sql, " (`%s`)", uid->name);
+    }
+    /* plan_columns() adds it where there is no index on the uid at all. */
+    if (has_index_named(there, HELPER_INDEX) || !schema_has_index(there, uid->name)) {
+        change(plan, false, HELPER_INDEX " has done its work");
+        buffer_append_string(&plan->sql, "DROP INDEX " HELPER_INDEX);
+    }
+    end_alter(plan, table);
+}
+
+static void plan_indexes(struct plan *plan, const struct schema_table *there)
+{
+    const struct table *table = there->table;
+    begin_alter(plan, table);
+    for (size_t i = 0; i < table->index_count; i++) {
+        const struct index *index = &table->indexes[i];
+        if (schema_has_index(there, index->columns))
+            continue;
+        change(plan, false, "no index on (%s)", index->columns);
+        buffer_appendf(&plan->sql, "ADD INDEX %s (%s)", index->name, index->columns);
+    }
+    end_alter(plan, table);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+/* What only a person can decide. */
+static enum error_code check(const struct schema_table *there, struct error *err)
+{
+    const char *name = there->table->name;
+    const char *uid = there->table->columns[there->table->uid].name;
+    if (there->is_view)
+        return error_set(err, ERROR_OPERATOR,
+                         "%s is a view, but rows are written to a table: rename the view", name);
+    if (!there->id.exists)
+        return error_set(err, ERROR_OPERATOR,
+                         "table %s has no column id: ALTER TABLE `%s` ADD COLUMN `id` " SQL_ID_TYPE
+                         " UNIQUE FIRST",
+                         name, name);
+    if (there->stranger[0] != '\0')
+        return error_set(err, ERROR_OPERATOR,
+                         "column %s of table %s must be given in every INSERT, but is not known "
+                         "here: give it a default value, or allow NULL",
+                         there->stranger, name);
+    for (size_t i = 0; i < there->index_count; i++) {
+        const struct schema_index *index = &there->indexes[i];
+        if (index->unique && !index->holds_uid)
+            return error_set(err, ERROR_OPERATOR,
+                             "unique key %s of table %s is on other columns than %s, so that a row "
+                             "would be written over that of another object: ALTER TABLE `%s` DROP "
+                             "INDEX `%s`",
+                             index->name, name, uid, name, index->name);
+    }
+    return ERROR_NONE;
+}
+
+static void plan_table(struct plan *plan, const struct schema *schema,
+                       const struct schema_table *there)
+{
+    if (!there->exists) {
+        begin_step(plan);
+        plan->required = true;
+        sql_create_table(&plan->sql, there->table);
+        buffer_append_string(&plan->reason, "there is no such table");
+        end_step(plan, there->table->name, false);
+        return;
+    }
+    plan_columns(plan, there);
+    plan_rows(plan, schema, there);
+    plan_unique(plan, there);
+    plan_indexes(plan, there);
+}
+
+#define STRING(number)  STRING_(number)
+#define STRING_(number) #number
+
+static void plan_all(struct plan *plan, const struct schema *schema)
+{
+    if (!schema->has_record)
+        whole_step(plan, SCHEMA_RECORD_TABLE,
+                   "CREATE TABLE IF NOT EXISTS `" SCHEMA_RECORD_TABLE "` (`version` int NOT NULL, "
+                   "`oldest_writer` int NOT NULL, `applied_at` datetime NOT NULL, "
+                   "PRIMARY KEY (`version`)) ENGINE=InnoDB",
+                   "it says which migrations were done");
+    for (size_t i = 0; i < schema->table_count; i++)
+        plan_table(plan, schema, &schema->tables[i]);
+    if (schema->version < MIGRATION_VERSION)
+        whole_step(plan, SCHEMA_RECORD_TABLE,
+                   "INSERT IGNORE INTO `" SCHEMA_RECORD_TABLE "` (`version`, `oldest_writer`, "
+                   "`applied_at`) VALUES (" STRING(MIGRATION_VERSION) ", " STRING(
+                       MIGRATION_OLDEST_WRITER) ", UTC_TIMESTAMP())",
+                   "the rows are repaired");
+}
+
+static enum error_code make(const struct schema *schema, struct migration *migration,
+                            void (*plan_steps)(struct plan *plan, const struct schema *schema),
+                            struct error *err)
+{
+    struct plan plan = {.migration = migration};
+    buffer_init(&plan.sql, TEXT_LIMIT);
+    buffer_init(&plan.reason, TEXT_LIMIT);
+    plan_steps(&plan, schema);
+    buffer_fini(&plan.sql);
+    buffer_fini(&plan.reason);
+    if (!plan.failed)
+        return ERROR_NONE;
+    migration_fini(migration);
+    return error_set(err, ERROR_NOMEM, "no memory for the steps of a migration");
+}
+
+enum error_code migration_plan(const struct schema *schema, struct migration *migration,
+                               struct error *err)
+{
+    migration->count = 0;
+    if (schema->oldest_writer > MIGRATION_VERSION)
+        return error_set(err, ERROR_OPERATOR,
+                         "the tables were migrated to version %" PRId64
+                         " by a newer kubedl-shipper, and this one would write them wrong: upgrade "
+                         "kubedl-shipper",
+                         schema->version);
+    for (size_t i = 0; i < schema->table_count; i++) {
+        if (schema->tables[i].exists && check(&schema->tables[i], err) != ERROR_NONE)
+            return ERROR_OPERATOR;
+    }
+
+    return make(schema, migration, plan_all, err);
+}
+
+static void plan_all_rows(struct plan *plan, const struct schema *schema)
+{
+    for (size_t i = 0; i < schema->table_count; i++) {
+        plan_times(plan, schema->tables[i].table);
+        plan_uids(plan, schema->tables[i].table, false);
+        plan_nulls(plan, schema->tables[i].table);
+    }
+}
+
+enum error_code migration_plan_rows(const struct schema *schema, struct migration *migration,
+                                    struct error *err)
+{
+    migration->count = 0;
+    return make(schema, migration, plan_all_rows, err);
+}
+
+void migration_fini(struct migration *migration)
+{
+    for (size_t i = 0; i < migration->count; i++) {
+        free(migration->steps[i].sql);
+        free(migration->steps[i].reason);
+    }
+    migration->count = 0;
+}
+
+bool migration_is_required(const struct migration *migration, size_t from)
+{
+    for (size_t i = from; i < migration->count; i++) {
+        if (migration->steps[i].required)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,292 @@
+/* repair: the rules, and the statements that are made from them (see repair.h).
+ *
+ * In the texts, `old` is the row that may be wrong. What stands in brackets needs columns that KubeDL
+ * does not make, and is left out where the tables do not have them yet. @ stands for the condition
+ * that `slice` is within the bounds on the id.
+ */
+#include "lib/sql/repair.h"
+
+#include <string.h>
+
+/* News of an object may be under way while this runs. What is younger than this is left alone. */
+#define A_WHILE_AGO "(UTC_TIMESTAMP() - INTERVAL 1 HOUR)"
+
+/* How long the end of a job is ago before its pods are taken to be over. */
+#define LONG_AGO "(UTC_TIMESTAMP() - INTERVAL 1 DAY)"
+
+/* Zero dates stand for "unknown" in tables that have not been migrated. */
+#define KNOWN(time)     "IF(" time " >= '1000-01-01', " time ", NULL)"
+#define OR_NEVER(time)  "COALESCE(" KNOWN(time) ", TIMESTAMP'1000-01-01 00:00:00')"
+#define NOT_NEVER(time) "NULLIF(" time ", TIMESTAMP'1000-01-01 00:00:00')"
+
+#define GONE(row)  "(COALESCE(" row ".deleted, 0) <> 0 OR COALESCE(" row ".is_in_etcd, 1) = 0)"
+#define ENDED(row) "COALESCE(" row ".status, '') IN ('Succeeded', 'Failed', '" STATUS_STOPPED "')"
+
+/* The newest time at which the row knows its object to have been there. */
+#define LAST_NEWS_OF_JOB(job)                                                                      \
+    "GREATEST(" OR_NEVER(job ".gmt_created") ", " OR_NEVER(job ".gmt_modified") ", " OR_NEVER(     \
+        job ".gmt_job_running") ", " OR_NEVER(job ".gmt_job_finished") ")"
+#define LAST_NEWS_OF_POD(pod)                                                                      \
+    "GREATEST(" OR_NEVER(pod ".gmt_created") ", " OR_NEVER(pod ".gmt_modified") ", " OR_NEVER(     \
+        pod ".gmt_started") ", " OR_NEVER(pod ".gmt_finished") ")"
+
+/* What KubeDL's writer has left NULL is one of KubeDL's groups, which have no kind in common. */
+#define KUBEDL_GROUPS "('training.kubedl.io', 'inference.kubedl.io')"
+#define GROUP(job)                                                                                 \
+    "IF(" job ".api_group IS NULL OR " job ".api_group IN " KUBEDL_GROUPS ", '', " job ".api_"     \
+    "group)"
+
+/* Another job of the same kind and name, made later, in the same cluster as far as the rows can tell. A
+ * job that was heard of after the other one was made is not replaced: it is another cluster's. */
+#define SUCCESSORS_OF_JOB(job)                                                                     \
+    " FROM job_info AS later WHERE later.namespace = " job ".namespace AND later.name = " job      \
+    ".name AND later.kind = " job ".kind AND later.job_id <> " job                                 \
+    ".job_id AND later.gmt_created > " job ".gmt_created AND later.gmt_created < " A_WHILE_AGO     \
+    " AND " LAST_NEWS_OF_JOB(job) " <= later.gmt_created AND later.deploy_region <=> " job         \
+                                  ".deploy_region[ AND later.cluster_id <=> " job                  \
+                                  ".cluster_id AND " GROUP("later") " = " GROUP(job) "]"
+#define JOB_IS_REPLACED(job) "(" IS_OPEN(job) " AND EXISTS (SELECT 1" SUCCESSORS_OF_JOB(job) "))"
+
+#define IS_OPEN(row) "NOT " GONE(row) " AND NOT " ENDED(row)
+
+/* When the job made its next pod of the same name, for all pods of the jobs of the slice's open pods:
+ * each is looked at once, however many a job has. The uid of the job says which cluster it is. */
+#define TURNS                                                                                      \
+    "JOIN (SELECT id, LEAD(gmt_created) OVER (PARTITION BY job_id, namespace, name ORDER BY"       \
+    " gmt_created, id) AS replaced FROM replica_info WHERE job_id IN (SELECT slice.job_id FROM"    \
+    " replica_info AS slice WHERE @ AND " IS_OPEN("slice") ")) AS turn ON turn.id = old.id "
+#define POD_IS_QUIET LAST_NEWS_OF_POD("old") " < " A_WHILE_AGO
+#define POD_IS_OPEN  IS_OPEN("old") " AND " POD_IS_QUIET
+#define POD_IS_REPLACED                                                                            \
+    "COALESCE(turn.replaced > old.gmt_created AND turn.replaced < " A_WHILE_AGO ", 0)"
+
+#define JOB_OF_POD "JOIN job_info AS job ON job.job_id = old.job_id"
+
+#define JOB_IS_OVER                                                                                \
+    "((" GONE("job") " AND " LAST_NEWS_OF_JOB("job") " < " A_WHILE_AGO                             \
+                                                     ") OR " JOB_IS_REPLACED("job") ")"
+#define END_OF_JOB                                                                                 \
+    "COALESCE(" KNOWN("job.gmt_job_finished") ", IF(" JOB_IS_REPLACED(                             \
+        "job") ", (SELECT"                                                                         \
+               " MIN(later.gmt_created)" SUCCESSORS_OF_JOB("job") "), NULL), " NOT_NEVER(          \
+                   LAST_NEWS_OF_JOB("job")) ")"
+
+static const struct repair_rule rules[] = {
+    {
+        .name = "jobs-gone",
+        .table = &table_job,
+        .why = "the row itself says that the job is gone, so it has ended: at the newest time that "
+               "the tables know of it or its pods",
+        .join = "",
+        .where = GONE("old") " AND NOT " ENDED("old"),
+        .end = "COALESCE(" KNOWN("old.gmt_job_finished") ", " NOT_NEVER(
+            "GREATEST(" LAST_NEWS_OF_JOB("old") ", COALESCE((SELECT MAX(" LAST_NEWS_OF_POD(
+                "pod") ") FROM replica_info AS pod WHERE pod.job_id = old.job_id), "
+                       "TIMESTAMP'1000-01-01"
+                       " 00:00:00'))") ")",
+    },
+    {
+        .name = "jobs-replaced",
+        .table = &table_job,
+        .why = "a job of the same kind, namespace and name was made later, and a cluster has only "
+               "one at a time: it ended then at the latest",
+        .join = "",
+        .where = JOB_IS_REPLACED("old"),
+        .end = "(SELECT MIN(later.gmt_created)" SUCCESSORS_OF_JOB("old") ")",
+    },
+    {
+        .name = "pods-gone",
+        .table = &table_pod,
+        .why = "the row itself says that the pod is gone, so it has ended",
+        .join = "",
+        .where = GONE("old") " AND NOT " ENDED("old"),
+        .end = "COALESCE(" KNOWN("old.gmt_finished") ", " NOT_NEVER(LAST_NEWS_OF_POD("old")) ")",
+    },
+    {
+        .name = "pods-replaced",
+        .table = &table_pod,
+        .why = "the same job has made a pod of the same name later, which it cannot while the old "
+               "one is there",
+        .join = TURNS,
+        .where = POD_IS_OPEN " AND " POD_IS_REPLACED,
+        .end = "turn.replaced",
+    },
+    {
+        .name = "pods-of-gone-jobs",
+        .table = &table_pod,
+        .why =
+            "Kubernetes removes the pods of a job that is gone: they ended with it at the latest",
+        .join = TURNS JOB_OF_POD,
+        .where = POD_IS_OPEN " AND NOT " POD_IS_REPLACED " AND " JOB_IS_OVER,
+        .end = END_OF_JOB,
+    },
+    {
+        .name = "pods-of-ended-jobs",
+        .table = &table_pod,
+        .why =
+            "KubeDL removes the pods of a job that has ended, unless its cleanPodPolicy is None; "
+            "this one ended over a day ago, and nothing was heard of the pod since, nor does a "
+            "sidecar with a CLUSTER_ID know it",
+        .join = TURNS JOB_OF_POD,
+        .where = POD_IS_OPEN
+        " AND NOT " POD_IS_REPLACED " AND NOT " GONE("job") " AND " ENDED("job") " AND " KNOWN(
+            "job.gmt_job_finished") " < " LONG_AGO
+                                    " AND " LAST_NEWS_OF_POD(
+                                        "old") " < job.gmt_job_finished + INTERVAL 1 HOUR"
+                                               "[ AND old.cluster_id IS NULL AND " GROUP(
+                                                   "job") " = '']",
+        .end = "job.gmt_job_finished",
+    },
+    {
+        .name = "ended-pods-of-gone-jobs",
+        .table = &table_pod,
+        .why = "Kubernetes removes the pods of a job that is gone; their status is right, but they "
+               "still count as being in the cluster",
+        .join = JOB_OF_POD,
+        .where = "NOT " GONE("old") " AND " ENDED("old") " AND " POD_IS_QUIET " AND " JOB_IS_OVER,
+        .end = "COALESCE(" KNOWN("old.gmt_finished") ", " END_OF_JOB ")",
+    },
+};
+
+#define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))
+
+_Static_assert(RULE_COUNT <= REPAIR_MAX_RULES, "raise REPAIR_MAX_RULES");
+
+const struct repair_rule *repair_rule_at(size_t number)
+{
+    return number < RULE_COUNT ? &rules[number] : NULL;
+}
+
+/* Which rows are asked about, and of which tables. */
+struct scope {
+    bool has_ours;
+    const char *after;
+    const char *until;
+};
+
+static void append_slice(struct buffer *out, const struct scope *scope, const char *alias)
+{
+    buffer_append_string(out, "1 = 1");
+    if (scope->after[0] != '\0')
+        buffer_appendf(out, " AND %s.id > %s", alias, scope->after);
+    if (scope->until[0] != '\0')
+        buffer_appendf(out, " AND %s.id <= %s", alias, scope->until);
+}
+
+static void append_template(struct buffer *out, const char *template, const struct scope *scope)
+{
+    for (; *template != '\0'; template ++) {
+        if (*template == '[' && !scope->has_ours)
+            template += strcspn(template, "]");
+        else if (*template == '@')
+            append_slice(out, scope, "slice");
+        else if (*template != '[' && *template != ']')
+            buffer_append_char(out, *template);
+    }
+}
+
+static const char *start_of(const struct table *table)
+{
+    return table == &table_pod ? table->columns[POD_STARTED].name
+                               : table->columns[JOB_RUNNING].name;
+}
+
+/* Never before the object was there. */
+static void append_end(struct buffer *out, const struct repair_rule *rule,
+                       const struct scope *scope)
+{
+    const struct table *table = rule->table;
+    const char *const earlier[] = {table->columns[table->created].name, start_of(table)};
+    buffer_append_string(out, "GREATEST(COALESCE(");
+    append_template(out, rule->end, scope);
+    buffer_append_string(out, ", UTC_TIMESTAMP())");
+    for (size_t i = 0; i < 2; i++)
+        buffer_appendf(out,
+                       ", COALESCE(IF(old.`%s` >= '1000-01-01', old.`%s`, NULL), "
+                       "TIMESTAMP'1000-01-01 00:00:00')",
+                       earlier[i], earlier[i]);
+    buffer_append_char(out, ')');
+}
+
+void repair_select(struct buffer *out, const struct repair_rule *rule, bool has_ours,
+                   const char *after, const char *until, size_t limit)
+{
+    const struct table *table = rule->table;
+    const struct column *columns = table->columns;
+    const char *status = columns[table->status].name;
+    const struct scope scope = {has_ours, after, until};
+    buffer_appendf(out,
+                   "SELECT id, namespace, name, uid, status, ended, QUOTE(version), QUOTE(status), "
+                   "QUOTE(deleted), QUOTE(in_etcd), QUOTE(ended) FROM (SELECT old.id, "
+                   "old.namespace, old.name, old.`%s` AS uid, old.`%s` AS status, old.`%s` AS "
+                   "version, old.`%s` AS deleted, old.`%s` AS in_etcd, ",
+                   columns[table->uid].name, status, columns[table->version].name,
+                   columns[table->deleted].name, columns[table->in_etcd].name);
+    append_end(out, rule, &scope);
+    buffer_appendf(out, " AS ended FROM `%s` AS old ", table->name);
+    append_template(out, rule->join, &scope);
+    buffer_append_string(out, " WHERE ");
+    append_template(out, rule->where, &scope);
+    buffer_append_string(out, " AND ");
+    append_slice(out, &scope, "old");
+    buffer_append_string(out, ") AS found ORDER BY id");
+    if (limit > 0)
+        buffer_appendf(out, " LIMIT %zu", limit);
+}
+
+static void append_value(struct buffer *out, const struct repair_row *row, enum repair_value value)
+{
+    buffer_append(out, row->values[value]);
+}
+
+/* Its version keeps a row from being changed that a sidecar has written since; the other columns do so
+ * for KubeDL, which stops a job without a new version. */
+static void append_guard(struct buffer *out, const struct table *table,
+                         const struct repair_row *row)
+{
+    const struct {
+        size_t column;
+        enum repair_value value;
+    } guards[] = {
+        {table->version, REPAIR_OLD_VERSION},
+        {table->status, REPAIR_OLD_STATUS},
+        {table->deleted, REPAIR_OLD_DELETED},
+        {table->in_etcd, REPAIR_OLD_IN_ETCD},
+    };
+    buffer_append_string(out, "(`id` = ");
+    append_value(out, row, REPAIR_ID);
+    for (size_t i = 0; i < sizeof(guards) / sizeof(guards[0]); i++) {
+        buffer_appendf(out, " AND `%s` <=> ", table->columns[guards[i].column].name);
+        append_value(out, row, guards[i].value);
+    }
+    buffer_append_char(out, ')');
+}
+
+void repair_update(struct buffer *out, const struct table *table, const struct repair_row *rows,
+                   size_t count)
+{
+    const struct column *columns = table->columns;
+    const char *status = columns[table->status].name;
+    const char *finished = columns[table->finished].name;
+    buffer_appendf(out, "UPDATE `%s` SET `%s` = IF(`%s` >= '1000-01-01', `%s`, CASE `id`",
+                   table->name, finished, finished, finished);
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_string(out, " WHEN ");
+        append_value(out, &rows[i], REPAIR_ID);
+        buffer_append_string(out, " THEN ");
+        append_value(out, &rows[i], REPAIR_NEW_ENDED);
+    }
+    buffer_append_string(out, " END)");
+    if (table == &table_pod)
+        buffer_appendf(out, ", `%s` = IF(`%s` >= '1000-01-01', `%s`, `%s`)", start_of(table),
+                       start_of(table), start_of(table), columns[table->created].name);
+    buffer_appendf(out,
+                   ", `%s` = IF(`%s` IN ('Succeeded', 'Failed'), `%s`, '" STATUS_STOPPED
+                   "'), `%s` = 1, `%s` = 0 WHERE ",
+                   status, status, status, columns[table->deleted].name,
+                   columns[table->in_etcd].name);
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_string(out, i == 0 ? "" : " OR ");
+        append_guard(out, table, &rows[i]);
+    }
+}

@@ -1,0 +1,309 @@
+/* schema: reading what information_schema says (see schema.h). */
+#include "lib/sql/schema.h"
+
+#include "lib/base/invariant.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct schema *schema_new(const struct table *const *described)
+{
+    struct schema *schema = calloc(1, sizeof(*schema));
+    if (schema == NULL)
+        return NULL;
+    for (; *described != NULL; described++) {
+        invariant(schema->table_count < SCHEMA_MAX_TABLES);
+        schema->tables[schema->table_count++].table = *described;
+    }
+    return schema;
+}
+
+void schema_free(struct schema *schema)
+{
+    free(schema);
+}
+
+/* ---- what is asked --------------------------------------------------------------------------- */
+
+enum { TABLE_NAME, TABLE_TYPE, TABLE_ENGINE, TABLE_VALUES };
+#define TABLE_FIELDS "TABLE_NAME, TABLE_TYPE, ENGINE"
+
+enum {
+    COLUMN_TABLE,
+    COLUMN_NAME,
+    COLUMN_DATA_TYPE,
+    COLUMN_FULL_TYPE,
+    COLUMN_NULLABLE,
+    COLUMN_SIZE,
+    COLUMN_COLLATION,
+    COLUMN_DEFAULT,
+    COLUMN_EXTRA,
+    COLUMN_VALUES
+};
+#define COLUMN_FIELDS                                                                              \
+    "TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, CHARACTER_MAXIMUM_LENGTH, "     \
+    "COLLATION_NAME, COLUMN_DEFAULT, EXTRA"
+
+enum {
+    INDEX_TABLE,
+    INDEX_NAME,
+    INDEX_POSITION,
+    INDEX_COLUMN,
+    INDEX_PART,
+    INDEX_DULL,
+    INDEX_VALUES
+};
+#define INDEX_FIELDS "TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX, COLUMN_NAME, SUB_PART, NON_UNIQUE"
+
+enum { RECORD_VERSION, RECORD_OLDEST_WRITER, RECORD_VALUES };
+
+/* Descending and other special indexes count as what their columns are; those that cannot be
+ * searched by their first columns are left out, if they are not unique. */
+static const struct {
+    size_t values;
+    const char *select;
+    const char *rest;
+} questions[SCHEMA_QUESTIONS] = {
+    [SCHEMA_TABLES] = {TABLE_VALUES, "SELECT " TABLE_FIELDS " FROM information_schema.TABLES", ""},
+    [SCHEMA_COLUMNS] = {COLUMN_VALUES, "SELECT " COLUMN_FIELDS " FROM information_schema.COLUMNS",
+                        ""},
+    [SCHEMA_INDEXES] = {INDEX_VALUES, "SELECT " INDEX_FIELDS " FROM information_schema.STATISTICS",
+                        " AND (INDEX_TYPE = 'BTREE' OR NON_UNIQUE = 0)"
+                        " ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX"},
+    [SCHEMA_RECORD] = {RECORD_VALUES,
+                       "SELECT MAX(version), MAX(oldest_writer) FROM " SCHEMA_RECORD_TABLE, ""},
+};
+
+bool schema_ask(const struct schema *schema, enum schema_question question, struct buffer *out)
+{
+    buffer_append_string(out, questions[question].select);
+    if (question == SCHEMA_RECORD)
+        return schema->has_record;
+    buffer_append_string(
+        out, " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('" SCHEMA_RECORD_TABLE "'");
+    for (size_t i = 0; i < schema->table_count; i++)
+        buffer_appendf(out, ", '%s'", schema->tables[i].table->name);
+    buffer_appendf(out, ")%s", questions[question].rest);
+    return true;
+}
+
+/* ---- what is answered ------------------------------------------------------------------------ */
+
+/* Names are ASCII here, and servers do not tell their case apart. */
+static bool is(struct text text, const char *name)
+{
+    return text.data != NULL && text.length == strlen(name) &&
+           strncasecmp(text.data, name, text.length) == 0;
+}
+
+static bool is_one_of(struct text text, const char *const *names)
+{
+    while (*names != NULL && !is(text, *names))
+        names++;
+    return *names != NULL;
+}
+
+static bool contains(struct text text, const char *word)
+{
+    size_t length = strlen(word);
+    for (size_t i = 0; i + length <= text.length; i++) {
+        if (strncasecmp(text.data + i, word, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void copy_name(char name[SCHEMA_NAME_SIZE], struct text text)
+{
+    size_t length = text.length < SCHEMA_NAME_SIZE ? text.length : SCHEMA_NAME_SIZE - 1;
+    if (length > 0)
+        memcpy(name, text.data, length);
+    name[length] = '\0';
+}
+
+/* 0 where it is NULL or no number. */
+static uint64_t number(struct text text)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < text.length && text.data[i] >= '0' && text.data[i] <= '9'; i++) {
+        if (value > (UINT64_MAX - 9) / 10)
+            return UINT64_MAX;
+        value = value * 10 + (uint64_t)(text.data[i] - '0');
+    }
+    return value;
+}
+
+static struct schema_table *find_table(struct schema *schema, struct text name)
+{
+    for (size_t i = 0; i < schema->table_count; i++) {
+        if (is(name, schema->tables[i].table->name))
+            return &schema->tables[i];
+    }
+    return NULL;
+}
+
+static void read_table(struct schema *schema, const struct text *values)
+{
+    static const char *const without_transactions[] = {"MyISAM", "Aria", "MEMORY", "CSV", NULL};
+    if (is(values[TABLE_NAME], SCHEMA_RECORD_TABLE))
+        schema->has_record = true;
+    struct schema_table *table = find_table(schema, values[TABLE_NAME]);
+    if (table == NULL)
+        return;
+    table->exists = true;
+    table->is_view = contains(values[TABLE_TYPE], "VIEW");
+    table->loses_writes = is_one_of(values[TABLE_ENGINE], without_transactions);
+}
+
+static enum schema_type type_of(struct text data_type)
+{
+    static const char *const varchars[] = {"varchar", "char", NULL};
+    static const char *const texts[] = {"tinytext", "text", "mediumtext", "longtext", NULL};
+    static const char *const integers[] = {"tinyint", "smallint", "mediumint",
+                                           "int",     "bigint",   NULL};
+    if (is_one_of(data_type, varchars))
+        return SCHEMA_VARCHAR;
+    if (is_one_of(data_type, texts))
+        return SCHEMA_TEXT;
+    if (is_one_of(data_type, integers))
+        return SCHEMA_INTEGER;
+    return is(data_type, "datetime") ? SCHEMA_DATETIME : SCHEMA_OTHER;
+}
+
+static struct schema_column column_of(const struct text *values)
+{
+    struct schema_column column = {.exists = true};
+    column.type = type_of(values[COLUMN_DATA_TYPE]);
+    column.size = number(values[COLUMN_SIZE]);
+    column.nullable = is(values[COLUMN_NULLABLE], "YES");
+    /* MariaDB says NULL with four letters. */
+    column.has_default = values[COLUMN_DEFAULT].data != NULL && !is(values[COLUMN_DEFAULT], "NULL");
+    column.counts = contains(values[COLUMN_EXTRA], "auto_increment");
+    column.big = is(values[COLUMN_DATA_TYPE], "bigint");
+    copy_name(column.type_text, values[COLUMN_FULL_TYPE]);
+    copy_name(column.collation, values[COLUMN_COLLATION]);
+    return column;
+}
+
+static void read_column(struct schema *schema, const struct text *values)
+{
+    struct schema_table *there = find_table(schema, values[COLUMN_TABLE]);
+    if (there == NULL)
+        return;
+    struct schema_column column = column_of(values);
+    if (is(values[COLUMN_NAME], "id")) {
+        there->id = column;
+        return;
+    }
+    for (size_t i = 0; i < there->table->column_count; i++) {
+        if (is(values[COLUMN_NAME], there->table->columns[i].name)) {
+            there->columns[i] = column;
+            return;
+        }
+    }
+    bool is_generated = contains(values[COLUMN_EXTRA], "GENERATED");
+    if (!column.nullable && !column.has_default && !column.counts && !is_generated)
+        copy_name(there->stranger, values[COLUMN_NAME]);
+}
+
+/* Appends "name," or "name(10),"; an expression has no name. What does not fit is cut off: the first
+ * columns, by which an index is searched, are still right. */
+static void add_index_column(struct schema_index *index, struct text name, struct text part)
+{
+    size_t length = strlen(index->columns);
+    const char *open = part.data != NULL ? "(" : "";
+    const char *close = part.data != NULL ? ")" : "";
+    (void)snprintf(index->columns + length, sizeof(index->columns) - length, "%.*s%s%.*s%s,",
+                   (int)name.length, name.data != NULL ? name.data : "", open, (int)part.length,
+                   part.data != NULL ? part.data : "", close);
+}
+
+static enum error_code read_index(struct schema *schema, const struct text *values,
+                                  struct error *err)
+{
+    struct schema_table *there = find_table(schema, values[INDEX_TABLE]);
+    if (there == NULL)
+        return ERROR_NONE;
+    if (number(values[INDEX_POSITION]) == 1) {
+        if (there->index_count == SCHEMA_MAX_INDEXES)
+            return error_set(err, ERROR_FULL, "table %s has more than %d indexes",
+                             there->table->name, SCHEMA_MAX_INDEXES);
+        struct schema_index *new = &there->indexes[there->index_count++];
+        copy_name(new->name, values[INDEX_NAME]);
+        new->unique = number(values[INDEX_DULL]) == 0;
+    }
+    if (there->index_count == 0)
+        return error_set(err, ERROR_INPUT, "an index of table %s has no first column",
+                         there->table->name);
+
+    struct schema_index *index = &there->indexes[there->index_count - 1];
+    struct text name = values[INDEX_COLUMN];
+    struct text part = values[INDEX_PART];
+    const char *uid = there->table->columns[there->table->uid].name;
+    if (part.data == NULL && (is(name, uid) || is(name, "id")))
+        index->holds_uid = true;
+    add_index_column(index, name, part);
+    return ERROR_NONE;
+}
+
+enum error_code schema_answer(struct schema *schema, enum schema_question question,
+                              const struct text *values, size_t count, struct error *err)
+{
+    if (count != questions[question].values)
+        return error_set(err, ERROR_INPUT, "information_schema answers with %zu values, not %zu",
+                         count, questions[question].values);
+    switch (question) {
+    case SCHEMA_TABLES:
+        read_table(schema, values);
+        return ERROR_NONE;
+    case SCHEMA_COLUMNS:
+        read_column(schema, values);
+        return ERROR_NONE;
+    case SCHEMA_INDEXES:
+        return read_index(schema, values, err);
+    case SCHEMA_RECORD:
+        schema->version = (int64_t)(number(values[RECORD_VERSION]) & INT64_MAX);
+        schema->oldest_writer = (int64_t)(number(values[RECORD_OLDEST_WRITER]) & INT64_MAX);
+        return ERROR_NONE;
+    }
+    return ERROR_NONE;
+}
+
+/* ---- what follows from it -------------------------------------------------------------------- */
+
+/* found: "status,gmt_created,name,"; wanted: "status, gmt_created". */
+static bool begins_with(const char *found, const char *wanted)
+{
+    for (; *wanted != '\0'; wanted++) {
+        if (*wanted == ' ')
+            continue;
+        if (tolower((unsigned char)*found) != tolower((unsigned char)*wanted))
+            return false;
+        found++;
+    }
+    return *found == ',';
+}
+
+bool schema_has_index(const struct schema_table *there, const char *columns)
+{
+    for (size_t i = 0; i < there->index_count; i++) {
+        if (begins_with(there->indexes[i].columns, columns))
+            return true;
+    }
+    return false;
+}
+
+bool schema_uid_is_unique(const struct schema_table *there)
+{
+    const char *uid = there->table->columns[there->table->uid].name;
+    for (size_t i = 0; i < there->index_count; i++) {
+        const struct schema_index *index = &there->indexes[i];
+        if (index->unique && begins_with(index->columns, uid) &&
+            strlen(index->columns) == strlen(uid) + 1)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,176 @@
+/* frame: a byte stream -> documents, one a line (see frame.h). */
+#include "lib/stream/frame.h"
+
+/* Up to this capacity a window is not worth making smaller while it holds part of a line. */
+#define LARGE_WINDOW (4 * FRAME_READ_SIZE)
+
+void frame_init(struct frame *frame, size_t max_line)
+{
+    *frame = (struct frame){.max_line = max_line};
+    /* A line that may still be within the bound, its "\r", and one read behind it. */
+    buffer_init(&frame->window, max_line + 1 + FRAME_READ_SIZE);
+    buffer_init(&frame->head, FRAME_HEAD_SIZE);
+}
+
+void frame_fini(struct frame *frame)
+{
+    buffer_fini(&frame->window);
+    buffer_fini(&frame->head);
+}
+
+static void drop_taken(struct frame *frame)
+{
+    buffer_consume(&frame->window, frame->taken);
+    frame->taken = 0;
+}
+
+char *frame_room(struct frame *frame, size_t *room)
+{
+    drop_taken(frame);
+    char *start = buffer_room(&frame->window, FRAME_READ_SIZE, room);
+    if (start != NULL && *room > FRAME_READ_SIZE)
+        *room = FRAME_READ_SIZE;
+    return start;
+}
+
+void frame_fed(struct frame *frame, size_t bytes)
+{
+    buffer_commit(&frame->window, bytes);
+}
+
+static void release(struct buffer *buffer)
+{
+    size_t limit = buffer->limit;
+    buffer_fini(buffer);
+    buffer_init(buffer, limit);
+}
+
+/* After a long line: its memory goes, what came behind it stays. */
+static void shrink(struct buffer *window)
+{
+    struct buffer smaller;
+    buffer_init(&smaller, window->limit);
+    buffer_append(&smaller, buffer_text(window));
+    if (smaller.failed) {
+        buffer_fini(&smaller);
+        return;
+    }
+    buffer_fini(window);
+    *window = smaller;
+}
+
+static struct text without_return(struct text line)
+{
+    if (line.length > 0 && line.data[line.length - 1] == '\r')
+        line.length--;
+    return line;
+}
+
+static bool is_blank(struct text line)
+{
+    for (size_t i = 0; i < line.length; i++) {
+        char c = line.data[i];
+        if (c != ' ' && c != '\t' && c != '\r')
+            return false;
+    }
+    return true;
+}
+
+/* The same bytes however the line was split: at least max_line of it are in the window when it
+ * turns out to be too long. */
+static struct text head_of(const struct frame *frame, struct text line)
+{
+    size_t length = frame->max_line < FRAME_HEAD_SIZE ? frame->max_line : FRAME_HEAD_SIZE;
+    return (struct text){line.data, line.length < length ? line.length : length};
+}
+
+/* rest: the window, without a newline in it. Without memory for it the head is empty. */
+static void skip(struct frame *frame, struct text rest)
+{
+    if (!frame->skipping) {
+        frame->skipping = true;
+        buffer_reset(&frame->head);
+        buffer_append(&frame->head, head_of(frame, rest));
+    }
+    frame->skipped += rest.length;
+    release(&frame->window);
+}
+
+/* No newline is left in the window. */
+static void wait_for_more(struct frame *frame)
+{
+    struct text rest = buffer_text(&frame->window);
+
+    if (frame->skipping || rest.length > frame->max_line + 1)
+        skip(frame, rest);
+    else if (rest.length == 0)
+        release(&frame->window);
+    else if (frame->window.capacity > LARGE_WINDOW && rest.length < frame->window.capacity / 4)
+        shrink(&frame->window);
+
+    if (!frame->skipping)
+        release(&frame->head);
+    frame->scanned = frame->window.length;
+}
+
+/* raw: a line in the window, or the end of the one that is being skipped. */
+static struct frame_line whole_line(struct frame *frame, struct text raw)
+{
+    if (frame->skipping) {
+        uint64_t length = frame->skipped + raw.length;
+        frame->skipping = false;
+        frame->skipped = 0;
+        return (struct frame_line){FRAME_TOO_LONG, buffer_text(&frame->head), length};
+    }
+    struct text line = without_return(raw);
+    if (line.length > frame->max_line)
+        return (struct frame_line){FRAME_TOO_LONG, head_of(frame, raw), raw.length};
+    if (is_blank(line))
+        return (struct frame_line){.kind = FRAME_NONE};
+    return (struct frame_line){FRAME_LINE, line, raw.length};
+}
+
+/* Takes one line off the window; false if there is no whole one. */
+static bool take_line(struct frame *frame, struct text *raw)
+{
+    drop_taken(frame);
+    struct text window = buffer_text(&frame->window);
+    const char *newline =
+        memchr(window.data + frame->scanned, '\n', window.length - frame->scanned);
+    if (newline == NULL)
+        return false;
+    *raw = (struct text){window.data, (size_t)(newline - window.data)};
+    frame->taken = raw->length + 1;
+    frame->scanned = 0;
+    return true;
+}
+
+struct frame_line frame_next(struct frame *frame)
+{
+    struct text raw;
+
+    while (take_line(frame, &raw)) {
+        struct frame_line line = whole_line(frame, raw);
+        if (line.kind != FRAME_NONE)
+            return line;
+    }
+    wait_for_more(frame);
+    return (struct frame_line){.kind = FRAME_NONE};
+}
+
+struct frame_line frame_end(struct frame *frame)
+{
+    struct text rest = buffer_text(&frame->window);
+    struct frame_line line = {.kind = FRAME_NONE};
+
+    if (frame->skipping)
+        line = (struct frame_line){FRAME_CUT, buffer_text(&frame->head), frame->skipped};
+    else if (!is_blank(rest))
+        line = (struct frame_line){FRAME_CUT, rest, rest.length};
+
+    frame->taken = rest.length;
+    frame->scanned = 0;
+    frame->skipping = false;
+    frame->skipped = 0;
+    return line;
+}

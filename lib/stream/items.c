@@ -1,0 +1,542 @@
+/* items: a byte stream -> documents, however they are laid out over lines (see items.h).
+ *
+ * One pass over the bytes, except behind damage: what a damaged document has swallowed is scanned
+ * again. Only the documents that were open at the damage can be met again, so a document is scanned
+ * again only if it is nested no deeper than a reader would accept. */
+#include "lib/stream/items.h"
+
+#include "lib/json/json.h"
+
+/* What an event has beside its object. */
+#define WRAPPING_SIZE 512
+
+/* More than this is not kept while there is no use for it. */
+#define LARGE_EVENT (4 * FRAME_READ_SIZE)
+
+/* An object that is longer is copied while it comes: all at once takes long, in fresh memory. */
+#define COPIED_AT_ONCE FRAME_READ_SIZE
+
+#define COLUMN_NONE SIZE_MAX
+
+void items_init(struct items *items, size_t max_document)
+{
+    *items = (struct items){.max_document = max_document};
+    /* A document that may still be within the bound, and one read behind it. */
+    buffer_init(&items->window, max_document + 1 + FRAME_READ_SIZE);
+    buffer_init(&items->event, max_document + WRAPPING_SIZE);
+}
+
+void items_fini(struct items *items)
+{
+    buffer_fini(&items->window);
+    buffer_fini(&items->event);
+}
+
+/* The scan goes on with what is then first. */
+static void drop(struct items *items, size_t bytes)
+{
+    buffer_consume(&items->window, bytes);
+    items->offset += bytes;
+    items->at = 0;
+}
+
+static void drop_taken(struct items *items)
+{
+    if (items->taken > 0)
+        drop(items, items->taken);
+    items->taken = 0;
+}
+
+char *items_room(struct items *items, size_t *room)
+{
+    char *start = buffer_room(&items->window, FRAME_READ_SIZE, room);
+    if (start != NULL && *room > FRAME_READ_SIZE)
+        *room = FRAME_READ_SIZE;
+    return start;
+}
+
+void items_fed(struct items *items, size_t bytes)
+{
+    buffer_commit(&items->window, bytes);
+    items->ended = bytes == 0;
+}
+
+/* ---- what is made of a document --------------------------------------------------------------- */
+
+static struct text name_text(const struct items_name *name)
+{
+    return (struct text){name->data, name->length};
+}
+
+static void set_name(struct items_name *name, struct text text)
+{
+    name->length = text.length <= sizeof(name->data) ? text.length : 0;
+    memcpy(name->data, text.data, name->length);
+}
+
+/* False for an event, for a Status, which is an answer and no object, and for what is neither. */
+static bool is_object(const struct items *items, struct text text)
+{
+    const struct items_value *value = &items->value;
+    if (text.data[0] != '{' || value->is_event)
+        return false;
+    return items->list.open ||
+           (value->kind.length > 0 && !text_is(name_text(&value->kind), "Status"));
+}
+
+/* A member that the object has itself comes later, and so wins. */
+static void append_kind(struct buffer *event, const struct items_list *list)
+{
+    if (!list->open || list->kind.length == 0)
+        return;
+    buffer_append_string(event, "\"kind\":\"");
+    buffer_append(event, name_text(&list->kind));
+    buffer_append_string(event, "\",\"apiVersion\":\"");
+    buffer_append(event, name_text(&list->version));
+    buffer_append_string(event, "\",");
+}
+
+/* object: from its bracket on; what is there of it. */
+static void begin_event(struct items *items, struct text object)
+{
+    bool has_members = items->value.string_at > 0;
+    buffer_append_string(&items->event, "{\"type\":\"ADDED\",\"object\":{");
+    if (has_members)
+        append_kind(&items->event, &items->list);
+    buffer_append(&items->event, (struct text){object.data + 1, object.length - 1});
+}
+
+/* object: what is there of it by now. */
+static void go_on_with_event(struct items *items, struct text object)
+{
+    size_t copied = items->value.copied;
+    if (copied == 0) {
+        buffer_reset(&items->event);
+        begin_event(items, object);
+    } else {
+        buffer_append(&items->event, (struct text){object.data + copied, object.length - copied});
+    }
+    items->value.copied = object.length;
+}
+
+/* More of the document is to come. */
+static void copy_ahead(struct items *items)
+{
+    struct text text = {buffer_text(&items->window).data, items->at};
+    bool is_long = text.length > COPIED_AT_ONCE && items->value.string_at > 0;
+    if (items->value.kept && is_long && is_object(items, text))
+        go_on_with_event(items, text);
+}
+
+static struct frame_line too_long(const struct items *items, uint64_t length)
+{
+    return (struct frame_line){FRAME_TOO_LONG, buffer_text(&items->event), length};
+}
+
+static uint64_t value_length(const struct items *items)
+{
+    return items->offset + items->at - items->value.begun;
+}
+
+/* What was scanned is a document. */
+static struct frame_line deliver(struct items *items)
+{
+    struct text text = {buffer_text(&items->window).data, items->at};
+    uint64_t length = value_length(items);
+    items->taken = items->at;
+    items->place = items->list.open ? ITEMS_LIST : ITEMS_OUTSIDE;
+    if (!items->value.kept)
+        return too_long(items, length);
+    if (!is_object(items, text))
+        return (struct frame_line){FRAME_LINE, text, length};
+
+    go_on_with_event(items, text);
+    buffer_append_char(&items->event, '}');
+    if (items->event.failed) {
+        buffer_reset(&items->event);
+        return too_long(items, length);
+    }
+    return (struct frame_line){FRAME_LINE, buffer_text(&items->event), length};
+}
+
+static bool may_scan_again(const struct items_value *value)
+{
+    return value->kept && value->deepest <= JSON_MAX_DEPTH;
+}
+
+/* What was scanned can be no document, whatever follows. It is delivered so that it is counted. */
+static struct frame_line deliver_damaged(struct items *items)
+{
+    struct text text = {buffer_text(&items->window).data, items->at};
+    uint64_t length = value_length(items);
+    items->taken = may_scan_again(&items->value) ? 1 : items->at;
+    items->place = ITEMS_LOST;
+    if (!items->value.kept)
+        return too_long(items, length);
+    return (struct frame_line){FRAME_LINE, text, length};
+}
+
+/* Keeps the head of what has become too long. The same bytes however the stream was split. */
+static void check_length(struct items *items)
+{
+    if (!items->value.kept || items->at <= items->max_document)
+        return;
+    size_t length = items->max_document < FRAME_HEAD_SIZE ? items->max_document : FRAME_HEAD_SIZE;
+    struct text head = {buffer_text(&items->window).data, length};
+    items->value.kept = false;
+    buffer_reset(&items->event);
+    if (is_object(items, head))
+        begin_event(items, head);
+    else
+        buffer_append(&items->event, head);
+}
+
+/* ---- inside a document ------------------------------------------------------------------------ */
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static enum items_member member_named(struct text key)
+{
+    if (text_is(key, "kind"))
+        return ITEMS_KIND;
+    if (text_is(key, "apiVersion"))
+        return ITEMS_API_VERSION;
+    if (text_is(key, "items"))
+        return ITEMS_ITEMS;
+    return text_is(key, "object") ? ITEMS_OBJECT : ITEMS_OTHER;
+}
+
+/* A string at depth 1: a key, or the value of the last one. */
+static void note_string(struct items_value *value, struct text string)
+{
+    if (value->previous != ':')
+        value->member = member_named(string);
+    else if (value->member == ITEMS_KIND)
+        set_name(&value->kind, string);
+    else if (value->member == ITEMS_API_VERSION)
+        set_name(&value->version, string);
+}
+
+/* Up to the end of the string. There is no newline in a string: where one comes, the quote has been
+ * lost, and the brackets behind it are brackets again. */
+static void scan_string(struct items *items, struct text window)
+{
+    struct items_value *value = &items->value;
+    char c = '\0';
+    while (items->at < window.length && value->in_string) {
+        c = window.data[items->at++];
+        value->in_string = (value->escaped || c != '"') && c != '\n';
+        value->escaped = !value->escaped && c == '\\';
+    }
+    if (value->in_string)
+        return;
+    if (value->depth == 1 && value->kept) {
+        size_t length = items->at - 1 - value->string_at;
+        note_string(value, (struct text){window.data + value->string_at, length});
+    }
+    value->previous = '"';
+}
+
+enum step { STEP_ON, STEP_WHOLE, STEP_LIST, STEP_DAMAGED };
+
+/* Behind a comma in an object a key has to come. */
+static bool may_open(const struct items_value *value)
+{
+    return value->previous == ':' || value->previous == '[' ||
+           (value->previous == ',' && (value->objects & 1) == 0);
+}
+
+static enum step open_bracket(struct items *items, char c)
+{
+    struct items_value *value = &items->value;
+    if (!may_open(value))
+        return STEP_DAMAGED;
+    bool is_list =
+        c == '[' && value->depth == 1 && value->member == ITEMS_ITEMS && !items->list.open;
+    value->previous = c;
+    value->objects = value->objects << 1 | (c == '{');
+    value->depth++;
+    if (value->deepest < value->depth)
+        value->deepest = value->depth;
+    return is_list && value->kept ? STEP_LIST : STEP_ON;
+}
+
+/* One byte outside strings; at is behind it. */
+static enum step scan_byte(struct items *items, char c)
+{
+    struct items_value *value = &items->value;
+    if (is_space(c))
+        return STEP_ON;
+    switch (c) {
+    case '"':
+        value->in_string = true;
+        value->string_at = items->at;
+        return STEP_ON;
+    case '{':
+    case '[':
+        return open_bracket(items, c);
+    case '}':
+    case ']':
+        value->previous = c;
+        value->objects >>= 1;
+        return --value->depth == 0 ? STEP_WHOLE : STEP_ON;
+    case ':':
+        value->is_event |= value->member == ITEMS_OBJECT;
+        break;
+    default:
+        break;
+    }
+    value->previous = c;
+    return STEP_ON;
+}
+
+/* Up to a byte that decides something, or to the end of the window. Stops where the value has become
+ * too long: what is known of it then does not depend on how much more is in the window. */
+static enum step scan_brackets(struct items *items)
+{
+    struct text window = buffer_text(&items->window);
+    enum step step = STEP_ON;
+    if (items->value.kept && window.length > items->max_document + 1)
+        window.length = items->max_document + 1;
+    while (items->at < window.length && step == STEP_ON) {
+        if (items->value.in_string)
+            scan_string(items, window);
+        else
+            step = scan_byte(items, window.data[items->at++]);
+    }
+    return step;
+}
+
+/* ---- lists ------------------------------------------------------------------------------------ */
+
+/* "PodList" -> "Pod"; "List" -> "": its items tell themselves. */
+static struct text kind_of_items(struct text kind)
+{
+    struct text end = TEXT("List");
+    if (kind.length < end.length)
+        return TEXT("");
+    kind.length -= end.length;
+    return memcmp(kind.data + kind.length, end.data, end.length) == 0 ? kind : TEXT("");
+}
+
+/* What was scanned is the beginning of a list, up to its items. */
+static void begin_list(struct items *items)
+{
+    items->place = ITEMS_LIST;
+    items->list = (struct items_list){.open = true,
+                                      .begun = items->value.begun,
+                                      .indent = COLUMN_NONE,
+                                      .version = items->value.version};
+    set_name(&items->list.kind, kind_of_items(name_text(&items->value.kind)));
+}
+
+static void begin_array(struct items *items)
+{
+    items->place = ITEMS_LIST;
+    items->list = (struct items_list){
+        .open = true, .is_array = true, .begun = items->offset + items->at, .indent = COLUMN_NONE};
+    items->at++;
+}
+
+static void end_items(struct items *items)
+{
+    items->at++;
+    items->list.open = false;
+    items->place = items->list.is_array ? ITEMS_OUTSIDE : ITEMS_TRAILER;
+    items->value = (struct items_value){.depth = 1, .objects = 1, .previous = ']'};
+}
+
+/* Of the list around its items nothing is missed. What cannot be part of it is the next document. */
+static void scan_trailer(struct items *items)
+{
+    enum step step = scan_brackets(items);
+    if (step == STEP_ON)
+        return;
+    items->place = ITEMS_OUTSIDE;
+    if (step == STEP_DAMAGED)
+        items->at--;
+}
+
+/* ---- between documents ------------------------------------------------------------------------ */
+
+static size_t next_column(size_t column, char c)
+{
+    if (c == '\n')
+        return 0;
+    return is_space(c) && column != COLUMN_NONE ? column + 1 : COLUMN_NONE;
+}
+
+/* c, in this column, looks like the beginning of a document, or of an item of the open list. */
+static bool looks_like_next(const struct items *items, size_t column, char c)
+{
+    if (c != '{' || column == COLUMN_NONE)
+        return false;
+    return column == 0 || (items->list.open && column == items->list.indent);
+}
+
+static bool begins_value(const struct items *items, char c)
+{
+    switch (items->place) {
+    case ITEMS_LOST:
+        return looks_like_next(items, items->column, c);
+    case ITEMS_LIST:
+        return !is_space(c) && c != ',' && c != ']';
+    default: /* a byte order mark is white space, too */
+        return !is_space(c) && c != '\xef' && c != '\xbb' && c != '\xbf';
+    }
+}
+
+static void begin_value(struct items *items, char c)
+{
+    size_t column = items->column;
+    drop(items, items->at);
+    items->column = COLUMN_NONE;
+    if (items->place == ITEMS_LOST && column != items->list.indent)
+        items->list.open = false;
+    if (c == '[' && !items->list.open) {
+        begin_array(items);
+        return;
+    }
+    items->place = c == '{' || c == '[' ? ITEMS_VALUE : ITEMS_WORD;
+    if (items->place == ITEMS_VALUE && column != COLUMN_NONE)
+        items->list.indent = column;
+    items->value = (struct items_value){.begun = items->offset, .kept = true, .previous = '['};
+}
+
+static void look_for_value(struct items *items)
+{
+    struct text window = buffer_text(&items->window);
+    for (; items->at < window.length; items->at++) {
+        char c = window.data[items->at];
+        if (begins_value(items, c)) {
+            begin_value(items, c);
+            return;
+        }
+        if (c == ']' && items->place == ITEMS_LIST) {
+            end_items(items);
+            return;
+        }
+        items->column = next_column(items->column, c);
+    }
+}
+
+/* ---- the scan --------------------------------------------------------------------------------- */
+
+static struct frame_line scan_value(struct items *items)
+{
+    enum step step = scan_brackets(items);
+    check_length(items);
+    switch (step) {
+    case STEP_WHOLE:
+        return deliver(items);
+    case STEP_DAMAGED:
+        return deliver_damaged(items);
+    case STEP_LIST:
+        begin_list(items);
+        break;
+    case STEP_ON:
+        copy_ahead(items);
+        break;
+    }
+    return (struct frame_line){.kind = FRAME_NONE};
+}
+
+static bool ends_word(const struct items *items, char c)
+{
+    return c == '\n' || (items->list.open && (c == ',' || c == ']'));
+}
+
+/* Up to the end of its line; in a list, also up to the next item. In a list with an item on each line
+ * it is the rest of one that has lost a bracket. */
+static struct frame_line scan_word(struct items *items)
+{
+    struct text window = buffer_text(&items->window);
+    while (items->at < window.length && !ends_word(items, window.data[items->at]))
+        items->at++;
+    check_length(items);
+    if (items->at == window.length)
+        return (struct frame_line){.kind = FRAME_NONE};
+    struct frame_line line = deliver(items);
+    if (items->list.open && items->list.indent != COLUMN_NONE)
+        items->place = ITEMS_LOST;
+    return line;
+}
+
+static struct frame_line scan(struct items *items)
+{
+    switch (items->place) {
+    case ITEMS_VALUE:
+        return scan_value(items);
+    case ITEMS_WORD:
+        return scan_word(items);
+    case ITEMS_TRAILER:
+        scan_trailer(items);
+        break;
+    case ITEMS_OUTSIDE:
+    case ITEMS_LIST:
+    case ITEMS_LOST:
+        look_for_value(items);
+        break;
+    }
+    return (struct frame_line){.kind = FRAME_NONE};
+}
+
+static bool in_value(const struct items *items)
+{
+    return items->place == ITEMS_VALUE || items->place == ITEMS_WORD;
+}
+
+/* The stream has ended inside a document: did that begin before the end, and swallow others? */
+static bool has_swallowed(const struct items *items)
+{
+    if (!items->ended || items->place != ITEMS_VALUE || !may_scan_again(&items->value))
+        return false;
+    struct text text = buffer_text(&items->window);
+    size_t column = COLUMN_NONE;
+    for (size_t i = 1; i < text.length; i++) {
+        if (looks_like_next(items, column, text.data[i]))
+            return true;
+        column = next_column(column, text.data[i]);
+    }
+    return false;
+}
+
+/* All of the window is scanned. */
+static void wait_for_more(struct items *items)
+{
+    bool has_head = in_value(items) && !items->value.kept;
+    bool has_begun = in_value(items) && items->value.copied > 0;
+    if (!in_value(items) || has_head)
+        drop(items, items->at);
+    if (items->window.length == 0)
+        buffer_fini(&items->window);
+    if (items->event.capacity > LARGE_EVENT && !has_head && !has_begun)
+        buffer_fini(&items->event);
+}
+
+struct frame_line items_next(struct items *items)
+{
+    struct frame_line line = {.kind = FRAME_NONE};
+    drop_taken(items);
+    while (line.kind == FRAME_NONE && items->at < items->window.length)
+        line = scan(items);
+    if (line.kind == FRAME_NONE && has_swallowed(items))
+        line = deliver_damaged(items);
+    if (line.kind == FRAME_NONE)
+        wait_for_more(items);
+    return line;
+}
+
+struct frame_line items_end(struct items *items)
+{
+    if (in_value(items)) {
+        struct buffer *rest = items->value.kept ? &items->window : &items->event;
+        return (struct frame_line){FRAME_CUT, buffer_text(rest), value_length(items)};
+    }
+    if (items->list.open || items->place == ITEMS_TRAILER)
+        return (struct frame_line){FRAME_CUT, TEXT(""), items->offset - items->list.begun};
+    return (struct frame_line){.kind = FRAME_NONE};
+}

@@ -1,0 +1,81 @@
+/* file_watch: one uv_fs_poll for each file: it is what notices a change behind several links. */
+#include "sidecar/base/file_watch.h"
+
+#include <stdlib.h>
+
+struct one_file {
+    struct file_watch *watch;
+    const char *path;
+    uv_fs_poll_t poll;
+};
+
+struct file_watch {
+    void (*changed)(void *context, const char *path);
+    void *context;
+    size_t open; /* handles */
+    size_t count;
+    struct one_file files[];
+};
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct file_watch *watch = ((struct one_file *)handle->data)->watch;
+    if (--watch->open == 0)
+        free(watch);
+}
+
+/* A file that is gone, or not there yet (status < 0), is nothing to go by. */
+static void on_change(uv_fs_poll_t *poll, int status, const uv_stat_t *before,
+                      const uv_stat_t *after)
+{
+    const struct one_file *file = poll->data;
+    (void)before;
+    (void)after;
+    if (status == 0)
+        file->watch->changed(file->watch->context, file->path);
+}
+
+static int open_file(struct file_watch *watch, uv_loop_t *loop, const char *path,
+                     unsigned interval_ms)
+{
+    struct one_file *file = &watch->files[watch->count++];
+    *file = (struct one_file){.watch = watch, .path = path};
+    uv_fs_poll_init(loop, &file->poll);
+    file->poll.data = file;
+    watch->open++;
+    return uv_fs_poll_start(&file->poll, on_change, path, interval_ms);
+}
+
+enum error_code file_watch_new(uv_loop_t *loop, unsigned interval_ms, const char *const *paths,
+                               size_t count, void (*changed)(void *context, const char *path),
+                               void *context, struct file_watch **result, struct error *err)
+{
+    size_t wanted = 0;
+    for (size_t i = 0; i < count; i++)
+        wanted += paths[i][0] != '\0';
+    *result = NULL;
+    if (wanted == 0)
+        return ERROR_NONE;
+    struct file_watch *watch = calloc(1, sizeof(*watch) + wanted * sizeof(watch->files[0]));
+    if (watch == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory to watch %zu files", wanted);
+    watch->changed = changed;
+    watch->context = context;
+    for (size_t i = 0; i < count; i++) {
+        int status = paths[i][0] != '\0' ? open_file(watch, loop, paths[i], interval_ms) : 0;
+        if (status != 0) {
+            file_watch_close(watch);
+            return error_set(err, ERROR_AGAIN, "watching %s: %s", paths[i], uv_strerror(status));
+        }
+    }
+    *result = watch;
+    return ERROR_NONE;
+}
+
+void file_watch_close(struct file_watch *watch)
+{
+    if (watch == NULL)
+        return;
+    for (size_t i = 0; i < watch->count; i++)
+        uv_close((uv_handle_t *)&watch->files[i].poll, on_closed);
+}

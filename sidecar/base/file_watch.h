@@ -1,0 +1,24 @@
+/* file_watch: tells when one of a few files has changed: secrets and certificates that are renewed
+ * while the process runs. */
+#ifndef SIDECAR_FILE_WATCH_H
+#define SIDECAR_FILE_WATCH_H
+
+#include "lib/base/error.h"
+
+#include <stddef.h>
+#include <uv.h>
+
+struct file_watch;
+
+/* Looks at the files every interval_ms, through all symbolic links; changed() on the loop thread, also
+ * when a file comes, goes or is replaced (as kubelet does it, by a link to a new directory). Paths
+ * that are "" are left out; *watch is NULL where nothing is left. The paths must live as long. */
+enum error_code file_watch_new(uv_loop_t *loop, unsigned interval_ms, const char *const *paths,
+                               size_t count, void (*changed)(void *context, const char *path),
+                               void *context, struct file_watch **watch,
+                               struct error *err) MUST_CHECK;
+
+/* Closes every handle; freed when the loop runs next. changed() is not called any more. */
+void file_watch_close(struct file_watch *watch);
+
+#endif

@@ -1,0 +1,28 @@
+/* logger: writes log records to stderr, one write() each; may be called from any thread. */
+#ifndef SIDECAR_LOGGER_H
+#define SIDECAR_LOGGER_H
+
+#include "lib/base/error.h"
+#include "lib/base/log.h"
+
+struct logger;
+
+/* Of one record; more are left out. */
+#define LOGGER_MAX_FIELDS 32
+
+enum error_code logger_new(int fd, enum log_level level, enum log_format format,
+                           struct logger **logger, struct error *err) MUST_CHECK;
+void logger_free(struct logger *logger);
+
+/* message: a string literal, the same for all records of one site; what varies goes into fields.
+ * Records of level warn and up, and debug, are limited by site (lib/base/log.h); a suppressed count is
+ * added as the field `suppressed`. A write that fails is dropped: logging never stops the work. */
+void logger_write(struct logger *logger, enum log_level level, const char *message,
+                  const struct log_field *fields, size_t field_count);
+
+/* LOG(logger, INFO, "connected", log_string("host", host), log_int("port", port)) */
+#define LOG(logger, level, message, ...)                                                           \
+    logger_write((logger), LOG_LEVEL_##level, (message), (const struct log_field[]){__VA_ARGS__},  \
+                 sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field))
+
+#endif

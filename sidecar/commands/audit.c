@@ -1,0 +1,100 @@
+/* audit: the ledger as a table, and whether it adds up. */
+#include "lib/account/ledger.h"
+#include "sidecar/commands/commands.h"
+#include "sidecar/spool/spool_file.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static bool set_number(void *context, struct text name, int64_t value)
+{
+    ledger_add_number(context, name, (uint64_t)value);
+    return true;
+}
+
+static void print_documents(const struct ledger *ledger)
+{
+    printf("DOCUMENTS  %" PRIu64 " received\n", ledger_received(ledger));
+    for (unsigned fate = 0; fate < WATCH_FATE_COUNT; fate++) {
+        if (ledger->fates[fate] > 0)
+            printf("  %-16s %12" PRIu64 "\n", watch_fate_name(fate), ledger->fates[fate]);
+    }
+}
+
+static bool print_table(const struct ledger *ledger, size_t i)
+{
+    const struct ledger_rows *rows = &ledger->rows[i];
+    bool balances = ledger_rows_balance(rows);
+    printf("\n%s  %s\n", tables[i]->name, balances ? "balances" : "DOES NOT BALANCE");
+#define PRINT(account, help)                                                                       \
+    if (rows->account > 0)                                                                         \
+        printf("  %-16s %12" PRIu64 "   %s\n", #account, rows->account, help);
+    LEDGER_ROW_ACCOUNTS(PRINT)
+#undef PRINT
+    return balances;
+}
+
+static bool print_ledger(const struct ledger *ledger)
+{
+    uint64_t received = 0;
+    bool balances = true;
+    print_documents(ledger);
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        received += ledger->rows[i].received;
+        balances = print_table(ledger, i) && balances;
+    }
+    if (received != ledger->fates[WATCH_ROW]) {
+        printf("\n%" PRIu64 " documents were rows, but the tables received %" PRIu64 "\n",
+               ledger->fates[WATCH_ROW], received);
+        balances = false;
+    }
+    return balances;
+}
+
+static void print_spool(const struct spool_counts *counts, const struct spool_usage *usage)
+{
+    printf("\nSPOOL  %" PRId64 " bytes in use, %" PRId64 " on disk\n", usage->bytes,
+           usage->file_bytes);
+    printf("  %-16s %12" PRId64 "   objects that the database has not taken yet\n", "records",
+           counts->records);
+    printf("  %-16s %12" PRId64 "   kubedl-shipper dead-letters list\n", "dead letters",
+           counts->dead_letters);
+    printf("  %-16s %12" PRId64 "   records that could not be read\n", "quarantined",
+           counts->quarantined);
+}
+
+static enum error_code audit(struct spool_file *file, bool *balances, struct error *err)
+{
+    struct ledger ledger = {0};
+    struct spool_counts counts = {0};
+    struct spool_usage usage = {0};
+    enum error_code code = spool_file_read_numbers(file, set_number, &ledger, err);
+    if (code == ERROR_NONE)
+        code = spool_file_count(file, &counts, err);
+    if (code == ERROR_NONE)
+        code = spool_file_usage(file, &usage, err);
+    if (code != ERROR_NONE)
+        return code;
+    *balances = print_ledger(&ledger);
+    print_spool(&counts, &usage);
+    return ERROR_NONE;
+}
+
+int command_audit(const struct config *config, int count, char **arguments)
+{
+    (void)count;
+    (void)arguments;
+    struct spool_file *file;
+    struct error err;
+    bool balances = false;
+    enum error_code code = spool_file_attach(config->spool_dir, &file, &err);
+    if (code == ERROR_NONE) {
+        code = audit(file, &balances, &err);
+        spool_file_close(file);
+    }
+    if (code != ERROR_NONE) {
+        fprintf(stderr, "kubedl-shipper: %s\n", err.text);
+        return EXIT_FAILED;
+    }
+    return balances ? EXIT_OK : EXIT_FAILED;
+}

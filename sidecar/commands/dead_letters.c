@@ -1,0 +1,265 @@
+/* dead_letters: rows that the database refused, for people: look at them, try them again once the
+ * cause is mended, or drop them. Works beside a running sidecar. */
+#include "lib/base/timestamp.h"
+#include "lib/json/json.h"
+#include "lib/rows/rowjson.h"
+#include "sidecar/commands/commands.h"
+#include "sidecar/spool/spool_file.h"
+#include "sidecar/store/db.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A command over all letters, or over one. */
+struct visit {
+    struct spool_file *file;
+    const struct config *config;
+    int64_t id;    /* 0: all of them */
+    size_t count;  /* letters met */
+    size_t failed; /* of these */
+    struct json *json;
+    struct db *db;
+
+    /* what is to be dropped once the reading is over */
+    int64_t *done;
+    size_t done_count, done_capacity;
+};
+
+static const char *time_of(const struct dead_letter *letter, char text[TIMESTAMP_TEXT_SIZE])
+{
+    timestamp_format(letter->at_us / 1000000 * 1000000, text);
+    return text;
+}
+
+static int width(struct text text)
+{
+    return text.length < 512 ? (int)text.length : 512;
+}
+
+static bool list_letter(void *context, const struct dead_letter *letter)
+{
+    struct visit *visit = context;
+    char at[TIMESTAMP_TEXT_SIZE];
+    if (visit->count++ == 0)
+        printf("%-6s %-20s %-12s %-36s %-10s %s\n", "ID", "TIME", "TABLE", "UID", "VERSION",
+               "REASON");
+    printf("%-6" PRId64 " %-20s %-12.*s %-36.*s %-10.*s %.*s\n", letter->id, time_of(letter, at),
+           width(letter->table), letter->table.data, width(letter->uid), letter->uid.data,
+           width(letter->version), letter->version.data, width(letter->reason),
+           letter->reason.data);
+    return true;
+}
+
+static bool show_letter(void *context, const struct dead_letter *letter)
+{
+    struct visit *visit = context;
+    char at[TIMESTAMP_TEXT_SIZE];
+    if (letter->id != visit->id)
+        return true;
+    visit->count++;
+    printf("id:      %" PRId64 "\ntime:    %s\ntable:   %.*s\nuid:     %.*s\nversion: %.*s\n"
+           "error:   %" PRId64 "\nreason:  %.*s\nrow:     ",
+           letter->id, time_of(letter, at), width(letter->table), letter->table.data,
+           width(letter->uid), letter->uid.data, width(letter->version), letter->version.data,
+           letter->number, width(letter->reason), letter->reason.data);
+    fwrite(letter->body.data, 1, letter->body.length, stdout);
+    putchar('\n');
+    return false;
+}
+
+/* SQLite does not like it if rows vanish under a reader: they are dropped afterwards. */
+static bool mark_done(struct visit *visit, int64_t id)
+{
+    if (visit->done_count == visit->done_capacity) {
+        size_t capacity = visit->done_capacity == 0 ? 64 : visit->done_capacity * 2;
+        int64_t *done = realloc(visit->done, capacity * sizeof(*done));
+        if (done == NULL)
+            return false;
+        visit->done = done;
+        visit->done_capacity = capacity;
+    }
+    visit->done[visit->done_count++] = id;
+    return true;
+}
+
+static bool drop_letter(void *context, const struct dead_letter *letter)
+{
+    struct visit *visit = context;
+    if (visit->id != 0 && letter->id != visit->id)
+        return true;
+    visit->count++;
+    return mark_done(visit, letter->id);
+}
+
+static enum error_code write_body(struct visit *visit, struct text body, struct error *err)
+{
+    const json_value *root;
+    if (json_read(visit->json, body, &root, err) != JSON_OK)
+        return ERROR_INPUT;
+    struct row *row;
+    enum error_code code = rowjson_read(root, &row, err);
+    if (code != ERROR_NONE)
+        return code;
+    struct db_error failure = {0};
+    code = db_write(visit->db, row->table, row->mode, &row, 1, &failure);
+    if (code != ERROR_NONE)
+        *err = failure.error;
+    row_free(row);
+    return code;
+}
+
+static bool retry_letter(void *context, const struct dead_letter *letter)
+{
+    struct visit *visit = context;
+    struct error err = {0};
+    if (visit->id != 0 && letter->id != visit->id)
+        return true;
+    visit->count++;
+    if (write_body(visit, letter->body, &err) == ERROR_NONE) {
+        printf("%" PRId64 " written\n", letter->id);
+        return mark_done(visit, letter->id);
+    }
+    visit->failed++;
+    printf("%" PRId64 " %s\n", letter->id, err.text);
+    return true;
+}
+
+static enum error_code drop_done(struct visit *visit, struct error *err)
+{
+    if (visit->done_count == 0)
+        return ERROR_NONE;
+    enum error_code code = spool_file_begin(visit->file, err);
+    for (size_t i = 0; i < visit->done_count && code == ERROR_NONE; i++)
+        code = spool_file_drop_dead(visit->file, visit->done[i], err);
+    if (code == ERROR_NONE)
+        code = spool_file_commit(visit->file, err);
+    if (code != ERROR_NONE)
+        spool_file_rollback(visit->file);
+    return code;
+}
+
+static enum error_code run_list(struct visit *visit, struct error *err)
+{
+    enum error_code code = spool_file_read_dead(visit->file, list_letter, visit, err);
+    if (code == ERROR_NONE && visit->count == 0)
+        printf("no dead letters\n");
+    return code;
+}
+
+static enum error_code run_show(struct visit *visit, struct error *err)
+{
+    return spool_file_read_dead(visit->file, show_letter, visit, err);
+}
+
+static enum error_code run_drop(struct visit *visit, struct error *err)
+{
+    enum error_code code = spool_file_read_dead(visit->file, drop_letter, visit, err);
+    if (code == ERROR_NONE)
+        code = drop_done(visit, err);
+    if (code == ERROR_NONE)
+        printf("%zu dropped\n", visit->done_count);
+    return code;
+}
+
+static enum error_code connect_any(struct db *db, struct error *err)
+{
+    struct db_error failure = {0};
+    enum error_code code = db_connect_any(db, &failure);
+    if (code != ERROR_NONE)
+        *err = failure.error;
+    return code;
+}
+
+static enum error_code run_retry(struct visit *visit, struct error *err)
+{
+    enum error_code code = db_library_init(err);
+    if (code != ERROR_NONE)
+        return code;
+    visit->json = json_new();
+    visit->db = db_new(visit->config);
+    if (visit->json == NULL || visit->db == NULL)
+        code = error_set(err, ERROR_NOMEM, "no memory");
+    else
+        code = connect_any(visit->db, err);
+    if (code == ERROR_NONE)
+        code = spool_file_read_dead(visit->file, retry_letter, visit, err);
+    if (code == ERROR_NONE)
+        code = drop_done(visit, err);
+    db_free(visit->db);
+    json_free(visit->json);
+    db_library_fini();
+    return code;
+}
+
+struct subcommand {
+    const char *name;
+    enum error_code (*run)(struct visit *visit, struct error *err);
+    bool takes_id;
+    bool takes_all;
+};
+
+static const struct subcommand subcommands[] = {
+    {"list", run_list, false, false},
+    {"show", run_show, true, false},
+    {"retry", run_retry, true, true},
+    {"drop", run_drop, true, true},
+};
+
+/* False if arguments are not what the subcommand takes. */
+static bool read_arguments(const struct subcommand *subcommand, int count, char **arguments,
+                           int64_t *id)
+{
+    *id = 0;
+    if (!subcommand->takes_id)
+        return count == 1;
+    if (count != 2)
+        return false;
+    if (subcommand->takes_all && strcmp(arguments[1], "all") == 0)
+        return true;
+    char *end;
+    *id = strtoll(arguments[1], &end, 10);
+    return *end == '\0' && *id > 0;
+}
+
+static const struct subcommand *find_subcommand(int count, char **arguments, int64_t *id)
+{
+    for (size_t i = 0; count > 0 && i < sizeof(subcommands) / sizeof(subcommands[0]); i++) {
+        const struct subcommand *subcommand = &subcommands[i];
+        if (strcmp(arguments[0], subcommand->name) == 0)
+            return read_arguments(subcommand, count, arguments, id) ? subcommand : NULL;
+    }
+    return NULL;
+}
+
+static int run(const struct subcommand *subcommand, struct visit *visit)
+{
+    struct error err = {0};
+    enum error_code code = spool_file_attach(visit->config->spool_dir, &visit->file, &err);
+    if (code == ERROR_NONE) {
+        code = subcommand->run(visit, &err);
+        spool_file_close(visit->file);
+    }
+    free(visit->done);
+    if (code != ERROR_NONE) {
+        fprintf(stderr, "kubedl-shipper: %s\n", err.text);
+        return EXIT_FAILED;
+    }
+    if (visit->id != 0 && visit->count == 0) {
+        fprintf(stderr, "kubedl-shipper: there is no dead letter %" PRId64 "\n", visit->id);
+        return EXIT_FAILED;
+    }
+    return visit->failed == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+int command_dead_letters(const struct config *config, int count, char **arguments)
+{
+    struct visit visit = {.config = config};
+    const struct subcommand *subcommand = find_subcommand(count, arguments, &visit.id);
+    if (subcommand == NULL) {
+        fprintf(stderr, "kubedl-shipper: usage: dead-letters list | show ID | retry ID|all | drop "
+                        "ID|all\n");
+        return EXIT_USAGE;
+    }
+    return run(subcommand, &visit);
+}

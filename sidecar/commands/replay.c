@@ -1,0 +1,213 @@
+/* replay: ships a recorded stream, or what kubectl get -o json printed, and ends.
+ *
+ * It is the sidecar with another source: the file becomes standard input, and how far it has been read
+ * is where its offset is. On a terminal a line on stderr shows how things stand; at the end a line on
+ * stdout says what became of the documents.
+ *
+ * Failure modes, all with exit status 1:
+ *   the file can't be opened, or is a directory    said before anything is started
+ *   stopped by a signal, or reading fails          the rest of the file is not shipped
+ *   the file ends inside a document or list        what is whole is shipped: it may have been cut off
+ */
+#include "lib/account/ledger.h"
+#include "lib/base/buffer.h"
+#include "sidecar/commands/commands.h"
+#include "sidecar/run/run.h"
+#include "sidecar/source/source.h"
+#include "sidecar/store/db.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LINE_LIMIT    1024
+#define BAR_CELLS     20
+#define FEWEST_CELLS  20 /* of a terminal's line that are drawn on; fewer are not believed */
+#define USUAL_COLUMNS 80
+
+/* The screen's line is cleared from the cursor on. */
+#define CLEAR_LINE "\r\x1b[K"
+
+struct counts {
+    uint64_t documents;
+    uint64_t filtered;
+    uint64_t invalid;
+    uint64_t written;
+    uint64_t superseded;
+    uint64_t dead_lettered;
+    uint64_t waiting;
+    uint64_t cut;
+};
+
+struct replay {
+    bool is_terminal; /* stderr */
+    int64_t size;     /* bytes of the file; 0: not known, it is no regular file */
+    bool begun;
+    struct counts before; /* the ledger may be older than this process */
+    struct counts now;
+};
+
+/* ---- the file --------------------------------------------------------------------------------- */
+
+static enum error_code open_file(const char *path, struct error *err)
+{
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &status) != 0 || (S_ISDIR(status.st_mode) && (errno = EISDIR) != 0) ||
+        dup2(fd, STDIN_FILENO) < 0) {
+        int error = errno;
+        if (fd >= 0)
+            close(fd);
+        return error_set(err, ERROR_OPERATOR, "cannot read %s: %s", path, strerror(error));
+    }
+    if (fd != STDIN_FILENO)
+        close(fd);
+    return ERROR_NONE;
+}
+
+static int64_t size_of_input(void)
+{
+    struct stat status;
+    return fstat(STDIN_FILENO, &status) == 0 && S_ISREG(status.st_mode) ? status.st_size : 0;
+}
+
+/* Of a regular file. */
+static int64_t bytes_read(void)
+{
+    return lseek(STDIN_FILENO, 0, SEEK_CUR);
+}
+
+/* ---- how things stand ------------------------------------------------------------------------- */
+
+static struct counts count(const struct ledger *ledger, const struct outbox *outbox)
+{
+    struct ledger_rows rows = ledger_all_rows(ledger, outbox);
+    return (struct counts){
+        .documents = ledger_received(ledger),
+        .filtered = ledger_of_class(ledger, WATCH_CLASS_FILTERED),
+        .invalid = ledger_of_class(ledger, WATCH_CLASS_INVALID),
+        .written = rows.written,
+        .superseded = rows.superseded,
+        .dead_lettered = rows.dead_lettered,
+        .waiting = rows.held,
+        .cut = ledger->cut_lines,
+    };
+}
+
+static size_t columns_of_terminal(void)
+{
+    struct winsize size;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < FEWEST_CELLS)
+        return USUAL_COLUMNS;
+    return size.ws_col;
+}
+
+static double mebibytes(int64_t bytes)
+{
+    return (double)bytes / (1 << 20);
+}
+
+static void append_bar(struct buffer *out, int64_t done, int64_t size)
+{
+    char bar[BAR_CELLS + 1] = "";
+    double part = done < size ? (double)done / (double)size : 1;
+    memset(bar, '=', (size_t)(part * BAR_CELLS));
+    buffer_appendf(out, "%3.0f%% [%-*s] %.1f/%.1f MiB, ", part * 100, BAR_CELLS, bar,
+                   mebibytes(done), mebibytes(size));
+}
+
+/* Without a newline, and not to the last column, so that it is drawn over itself. The cursor is left
+ * at its beginning: a record of the log is then written over it, not behind it. */
+static void draw(const struct replay *replay)
+{
+    struct buffer line;
+    buffer_init(&line, LINE_LIMIT);
+    if (replay->size > 0)
+        append_bar(&line, bytes_read(), replay->size);
+    buffer_appendf(&line, "%" PRIu64 " documents, %" PRIu64 " rows written",
+                   replay->now.documents - replay->before.documents,
+                   replay->now.written - replay->before.written);
+    const char *text = buffer_cstring(&line);
+    if (text != NULL)
+        fprintf(stderr, CLEAR_LINE "%.*s\r", (int)columns_of_terminal() - 1, text);
+    buffer_fini(&line);
+}
+
+static void on_progress(void *context, const struct ledger *ledger, const struct outbox *outbox)
+{
+    struct replay *replay = context;
+    replay->now = count(ledger, outbox);
+    if (!replay->begun)
+        replay->before = replay->now;
+    replay->begun = true;
+    if (replay->is_terminal)
+        draw(replay);
+}
+
+static void print_result(const struct replay *replay)
+{
+    const struct counts *now = &replay->now;
+    const struct counts *before = &replay->before;
+    printf("%" PRIu64 " documents, %" PRIu64 " of them not recorded, %" PRIu64
+           " invalid; rows: %" PRIu64 " written, %" PRIu64 " superseded by newer ones, %" PRIu64
+           " dead-lettered, %" PRIu64 " waiting\n",
+           now->documents - before->documents, now->filtered - before->filtered,
+           now->invalid - before->invalid, now->written - before->written,
+           now->superseded - before->superseded, now->dead_lettered - before->dead_lettered,
+           now->waiting);
+}
+
+/* ---- the command ------------------------------------------------------------------------------ */
+
+/* Nothing of the file is left, and nothing of it was cut off. */
+static bool is_whole(const struct replay *replay)
+{
+    return replay->now.cut == replay->before.cut &&
+           (replay->size == 0 || bytes_read() >= replay->size);
+}
+
+static int run_replay(const struct config *config, const char *version)
+{
+    struct replay replay = {.is_terminal = isatty(STDERR_FILENO) == 1, .size = size_of_input()};
+    struct config changed = *config;
+    const struct run_options options = {
+        .version = version, .to_the_end = true, .progress = on_progress, .context = &replay};
+    (void)snprintf(changed.event_source, sizeof(changed.event_source), "%s", SOURCE_REPLAY);
+    changed.http_listen[0] = '\0'; /* the port is the sidecar's, beside which this may run */
+    int status = run_sidecar(&changed, &options);
+    explicit_bzero(&changed, sizeof(changed));
+    if (!replay.begun)
+        return status;
+    if (replay.is_terminal)
+        fputs(CLEAR_LINE, stderr);
+    print_result(&replay);
+    return is_whole(&replay) ? status : EXIT_FAILED;
+}
+
+int command_replay(const struct config *config, int argument_count, char **arguments,
+                   const char *version)
+{
+    struct error err;
+    if (argument_count != 1) {
+        fputs("kubedl-shipper: replay takes one file, or - for standard input\n", stderr);
+        return EXIT_USAGE;
+    }
+    enum error_code code = ERROR_NONE;
+    if (strcmp(arguments[0], "-") != 0)
+        code = open_file(arguments[0], &err);
+    if (code == ERROR_NONE)
+        code = db_library_init(&err);
+    if (code != ERROR_NONE) {
+        fprintf(stderr, "kubedl-shipper: %s\n", err.text);
+        return EXIT_FAILED;
+    }
+    int status = run_replay(config, version);
+    db_library_fini();
+    return status;
+}

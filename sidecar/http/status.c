@@ -1,0 +1,271 @@
+/* status: facts from all parts, and the answers that are made of them. */
+#include "sidecar/http/status.h"
+
+#include "lib/account/growth.h"
+#include "sidecar/base/clock.h"
+#include "sidecar/base/process.h"
+#include "sidecar/http/status_facts.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* To find the oldest row all are looked at: not for every request of a client that makes many. */
+#define OLDEST_INTERVAL_US 1000000
+
+struct status {
+    struct status_parts parts;
+    int64_t started_us;        /* since 1970 */
+    int64_t started_steady_us; /* for the uptime */
+    struct growth rows, bytes, spool_bytes;
+    int64_t oldest_us; /* as of oldest_steady_us; INT64_MAX: none */
+    int64_t oldest_steady_us;
+};
+
+enum error_code status_new(const struct status_parts *parts, struct status **result,
+                           struct error *err)
+{
+    struct status *status = calloc(1, sizeof(*status));
+    if (status == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory for the status");
+    status->parts = *parts;
+    status->started_us = clock_now_us();
+    status->started_steady_us = clock_steady_us();
+    status->oldest_us = INT64_MAX;
+    *result = status;
+    return ERROR_NONE;
+}
+
+void status_free(struct status *status)
+{
+    free(status);
+}
+
+/* ---- facts -------------------------------------------------------------------------------------*/
+
+static int64_t rows_of(const struct outbox_counts *counts)
+{
+    return (int64_t)(counts->pending + counts->in_flight);
+}
+
+/* What the spool may grow to: its bound, or what its disk has. */
+static int64_t spool_bound(const struct config *config, const struct spool_usage *usage)
+{
+    int64_t disk = usage->bytes + usage->free_bytes;
+    return config->spool_max_bytes < disk ? config->spool_max_bytes : disk;
+}
+
+void status_tick(struct status *status)
+{
+    const struct status_parts *parts = &status->parts;
+    struct outbox_counts counts = outbox_counts(parts->outbox);
+    int64_t now_us = clock_steady_us();
+    growth_sample(&status->rows, now_us, rows_of(&counts));
+    growth_sample(&status->bytes, now_us, (int64_t)counts.bytes);
+    if (parts->spool != NULL)
+        growth_sample(&status->spool_bytes, now_us, spool_usage(parts->spool).bytes);
+}
+
+static double smaller(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+/* Until the first of the bounds at which the source is paused. */
+static double seconds_left(const struct status *status, const struct status_facts *facts)
+{
+    const struct config *config = status->parts.config;
+    int64_t now_us = clock_steady_us();
+    double left = growth_seconds_left(&status->rows, now_us, rows_of(&facts->counts),
+                                      config->outbox_max_rows);
+    left = smaller(left, growth_seconds_left(&status->bytes, now_us, (int64_t)facts->counts.bytes,
+                                             config->outbox_max_bytes));
+    if (status->parts.spool == NULL)
+        return left;
+    return smaller(left, growth_seconds_left(&status->spool_bytes, now_us, facts->spool.bytes,
+                                             spool_bound(config, &facts->spool)));
+}
+
+static double oldest_seconds(struct status *status, const struct outbox_counts *counts)
+{
+    int64_t now_us = clock_steady_us();
+    if (rows_of(counts) == 0)
+        return 0;
+    if (status->oldest_us == INT64_MAX || now_us - status->oldest_steady_us > OLDEST_INTERVAL_US) {
+        status->oldest_us = outbox_oldest_us(status->parts.outbox);
+        status->oldest_steady_us = now_us;
+    }
+    int64_t age_us = clock_now_us() - status->oldest_us;
+    return age_us > 0 ? (double)age_us / 1e6 : 0; /* the time of day may have been set back */
+}
+
+static void gather(struct status *status, struct status_facts *facts)
+{
+    const struct status_parts *parts = &status->parts;
+    *facts = (struct status_facts){
+        .parts = parts,
+        .unready = parts->unready(parts->context),
+        .started_us = status->started_us,
+        .uptime_us = clock_steady_us() - status->started_steady_us,
+        .counts = outbox_counts(parts->outbox),
+        .balanced = ledger_balances(parts->ledger, parts->outbox),
+        .source_paused = intake_is_paused(parts->intake),
+        .streams = intake_streams(parts->intake),
+        .database_up = dispatch_is_up(parts->dispatch),
+    };
+    for (size_t i = 0; i < TABLE_COUNT; i++)
+        facts->rows[i] = ledger_rows(parts->ledger, parts->outbox, i);
+    facts->oldest_seconds = oldest_seconds(status, &facts->counts);
+    parts->store->describe(parts->store, &facts->store);
+    if (parts->spool != NULL) {
+        facts->spool_up = spool_is_up(parts->spool);
+        facts->spool = spool_usage(parts->spool);
+    }
+    facts->outage_seconds = seconds_left(status, facts);
+}
+
+/* ---- /metrics ----------------------------------------------------------------------------------*/
+
+static void fill_ledger(struct metrics *metrics, const struct status_facts *facts)
+{
+    const struct ledger *ledger = facts->parts->ledger;
+    for (unsigned fate = 0; fate < WATCH_FATE_COUNT; fate++)
+        metrics->documents[fate] = ledger->fates[fate];
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        for (size_t n = 0; n < LEDGER_ROW_ACCOUNT_COUNT; n++)
+            metrics->rows[i][n] = ledger_row_account(&facts->rows[i], n);
+        metrics->pending_rows[i] = (double)facts->rows[i].held;
+    }
+    metrics->batches = ledger->batches;
+    metrics->batch_failures = ledger->failures;
+    metrics->cut_columns = ledger->cut_columns;
+    metrics->bad_quantities = ledger->bad_quantities;
+    metrics->bad_fields = ledger->bad_fields;
+    metrics->cut_lines = ledger->cut_lines;
+    metrics->ledger_balanced = facts->balanced;
+}
+
+static void fill_database(struct metrics *metrics, const struct status_facts *facts)
+{
+    bool known = facts->store.connected;
+    metrics->database_up = facts->database_up;
+    metrics->database[METRICS_DATABASE_VERSION] = known ? facts->store.version : NULL;
+    metrics->database[METRICS_DATABASE_TLS] = facts->store.tls_version;
+    metrics->database[METRICS_DATABASE_CIPHER] = facts->store.tls_cipher;
+}
+
+static void fill_spool(struct metrics *metrics, const struct status_facts *facts)
+{
+    metrics->outage_left = facts->outage_seconds;
+    if (facts->parts->spool == NULL)
+        return;
+    metrics->spool_up = facts->spool_up;
+    metrics->spool_bytes = (double)facts->spool.bytes;
+    metrics->spool_limit_bytes = (double)facts->parts->config->spool_max_bytes;
+    metrics->spool_free_bytes = (double)facts->spool.free_bytes;
+    metrics->dead_letters = (double)facts->spool.dead_letters;
+}
+
+static void fill_process(struct metrics *metrics, const struct status_facts *facts)
+{
+    struct process_usage usage = process_usage();
+    metrics->build[0] = facts->parts->version;
+    metrics->cpu_seconds = usage.cpu_seconds;
+    metrics->resident_bytes = usage.resident_bytes;
+    metrics->open_fds = usage.open_fds;
+    metrics->max_fds = usage.max_fds;
+    metrics->start_time = (double)facts->started_us / 1e6;
+}
+
+static unsigned answer_metrics(void *context, bool verbose, struct buffer *body)
+{
+    struct status *status = context;
+    struct metrics *metrics = status->parts.metrics;
+    struct status_facts facts;
+    (void)verbose;
+    gather(status, &facts);
+    metrics->oldest_unwritten = facts.oldest_seconds;
+    metrics->pending_limit_rows = (double)status->parts.config->outbox_max_rows;
+    metrics->pending_bytes = (double)facts.counts.bytes;
+    metrics->pending_limit_bytes = (double)status->parts.config->outbox_max_bytes;
+    metrics->leads = *status->parts.leads;
+    metrics->source_up = facts.streams > 0;
+    metrics->source_paused = facts.source_paused;
+    fill_ledger(metrics, &facts);
+    fill_database(metrics, &facts);
+    fill_spool(metrics, &facts);
+    fill_process(metrics, &facts);
+    metrics_expose(body, metrics);
+    return 200;
+}
+
+/* ---- the others --------------------------------------------------------------------------------*/
+
+static unsigned answer_livez(void *context, bool verbose, struct buffer *body)
+{
+    (void)context;
+    (void)verbose;
+    buffer_append_string(body, "ok\n");
+    return 200;
+}
+
+static const char *source_state(const struct status_facts *facts)
+{
+    if (facts->unready != NULL)
+        return facts->unready;
+    return *facts->parts->leads ? "open" : "another sidecar leads, this one stands by";
+}
+
+/* What it does not depend on is in parentheses. */
+static void append_details(struct buffer *body, const struct status_facts *facts)
+{
+    const struct config *config = facts->parts->config;
+    buffer_append_string(body, "settings: valid\n");
+    buffer_appendf(body, "source: %s: %s, %zu connected\n", config->event_source,
+                   source_state(facts), facts->streams);
+    buffer_appendf(body, "(taking events in: %s)\n",
+                   facts->source_paused ? "paused, the outbox or the spool is full" : "yes");
+    buffer_appendf(body, "(database: %s%s%s)\n", facts->database_up ? "up" : "down",
+                   facts->store.last_error[0] != '\0' ? "; last error: " : "",
+                   facts->store.last_error);
+    buffer_appendf(body, "(waiting for it: %" PRId64 " rows, the oldest for %.1f s)\n",
+                   rows_of(&facts->counts), facts->oldest_seconds);
+    if (facts->parts->spool == NULL)
+        buffer_append_string(body, "(spool: none)\n");
+    else
+        buffer_appendf(body,
+                       "(spool: %s, %" PRId64 " of %" PRId64 " bytes, %" PRId64 " dead letters)\n",
+                       facts->spool_up ? "up" : "down", facts->spool.bytes, config->spool_max_bytes,
+                       facts->spool.dead_letters);
+}
+
+static unsigned answer_readyz(void *context, bool verbose, struct buffer *body)
+{
+    struct status *status = context;
+    const char *unready = status->parts.unready(status->parts.context);
+    if (verbose) {
+        struct status_facts facts;
+        gather(status, &facts);
+        append_details(body, &facts);
+    }
+    if (unready == NULL)
+        buffer_append_string(body, "ready\n");
+    else
+        buffer_appendf(body, "not ready: %s\n", unready);
+    return unready == NULL ? 200 : 503;
+}
+
+static unsigned answer_status(void *context, bool verbose, struct buffer *body)
+{
+    struct status_facts facts;
+    (void)verbose;
+    gather(context, &facts);
+    status_append_json(body, &facts);
+    return 200;
+}
+
+const struct http_route status_routes[STATUS_ROUTES] = {
+    {"/livez", "text/plain; charset=utf-8", answer_livez},
+    {"/readyz", "text/plain; charset=utf-8", answer_readyz},
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", answer_metrics},
+    {"/status", "application/json", answer_status},
+};

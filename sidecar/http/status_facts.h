@@ -1,0 +1,36 @@
+/* status_facts: what the answers are made of, measured once for each. */
+#ifndef SIDECAR_STATUS_FACTS_H
+#define SIDECAR_STATUS_FACTS_H
+
+#include "lib/account/ledger.h"
+#include "lib/base/buffer.h"
+#include "lib/outbox/outbox.h"
+#include "sidecar/http/status.h"
+#include "sidecar/spool/spool_file.h"
+#include "sidecar/store/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct status_facts {
+    const struct status_parts *parts;
+    const char *unready; /* NULL: it is ready */
+    int64_t started_us;  /* microseconds since 1970 */
+    int64_t uptime_us;
+    struct outbox_counts counts;
+    struct ledger_rows rows[TABLE_COUNT];
+    bool balanced;
+    double oldest_seconds; /* 0: nothing waits */
+    double outage_seconds; /* until the source is paused; INFINITY: nothing grows */
+    bool source_paused;
+    size_t streams;
+    bool database_up;
+    struct store_description store;
+    bool spool_up; /* the two: if there is a spool */
+    struct spool_usage spool;
+};
+
+/* The answer of /status. */
+void status_append_json(struct buffer *out, const struct status_facts *facts);
+
+#endif

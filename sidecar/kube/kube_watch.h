@@ -1,0 +1,112 @@
+/* kube_watch: one resource of the API server, listed and watched, as a connection of a source.
+ *
+ * A connection begins with all objects, or where an earlier process has stopped, and lasts over as many
+ * requests as follow without a gap. lib/reflector decides which these are. */
+#ifndef SIDECAR_KUBE_WATCH_H
+#define SIDECAR_KUBE_WATCH_H
+
+#include "lib/apiserver/kube_answer.h"
+#include "lib/apiserver/kube_list.h"
+#include "lib/apiserver/reflector.h"
+#include "lib/base/buffer.h"
+#include "lib/json/json.h"
+#include "lib/stream/frame.h"
+#include "lib/stream/items.h"
+#include "sidecar/kube/http_client.h"
+#include "sidecar/source/source.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uv.h>
+
+struct kube_watch;
+
+/* What all of them share; the source's. */
+struct kube_session {
+    uv_loop_t *loop;
+    struct http_client *client;
+    const char *server; /* where it is, for logs */
+    struct json *json;
+    struct kube_selection selection;
+    uint32_t silence_ms; /* after which a server that says nothing is lost */
+    uint32_t discovery_ms;
+    size_t max_document;
+    struct source_events events;
+    struct logger *logger;
+    uint64_t opened; /* connections so far */
+    bool paused;
+    bool stopped; /* by finish() or close() of the source: nothing new is begun */
+
+    /* The watch has something to deliver: kube_watch_serve() is to be called, later. */
+    void (*ready)(struct kube_watch *watch);
+
+    /* The answer to the only request of a watch that identifies: the cluster's id, "" if that is refused. */
+    void (*identified)(struct kube_watch *watch, const char *id);
+};
+
+enum kube_input {
+    KUBE_INPUT_NONE,  /* there is no answer yet */
+    KUBE_INPUT_LINES, /* of a watch */
+    KUBE_INPUT_ITEMS, /* of a list */
+    KUBE_INPUT_WHOLE, /* any other body */
+};
+
+/* Up to a document of the connection, and up to a version, all is taken. */
+struct kube_position {
+    uint64_t documents; /* 0: there is none */
+    char version[KUBE_VERSION_SIZE];
+};
+
+struct kube_watch {
+    struct kube_session *session;
+    struct reflector reflector;
+    struct http_request *request; /* NULL: none is under way */
+    uv_timer_t timer;             /* to the next request, or to the end of patience with this one */
+    TAILQ_ENTRY(kube_watch) entry;
+    bool is_ready; /* in the source's list; kept by the source */
+
+    enum kube_input kind;
+    union {
+        struct frame lines;
+        struct items items;
+        struct buffer whole;
+    } input;
+    struct kube_list list;
+    struct reflector_answer answer; /* what is known of it so far */
+    uint64_t begun_ms, active_ms;   /* by the loop's clock: the request, and its last bytes */
+
+    uint64_t connection;         /* 0: none */
+    uint64_t documents;          /* of it */
+    uint64_t objects;            /* that the snapshot has shown so far */
+    struct kube_position unsafe; /* the oldest that is not safe yet */
+    struct kube_position newest; /* behind it */
+    bool said_absent;
+};
+
+TAILQ_HEAD(kube_watch_list, kube_watch);
+
+/* resource: NULL for one that identifies the cluster. */
+void kube_watch_init(struct kube_watch *watch, struct kube_session *session,
+                     const struct kube_resource *resource);
+
+/* version: up to which all is safe; "": none is known. */
+void kube_watch_begin(struct kube_watch *watch, const char *version);
+
+/* Delivers; takes from *work what that was. False when there is nothing more for now. */
+bool kube_watch_serve(struct kube_watch *watch, unsigned *work);
+
+/* True, and *position, if what is safe of the connection reaches a further position. */
+bool kube_watch_acknowledge(struct kube_watch *watch, uint64_t documents,
+                            struct kube_position *position);
+
+/* Ends the request; begins none. */
+void kube_watch_stop(struct kube_watch *watch);
+
+/* Says that the connection has ended, if there is one. */
+void kube_watch_close_connection(struct kube_watch *watch);
+
+/* After kube_watch_stop(): when its timer is closed by the source. */
+void kube_watch_fini(struct kube_watch *watch);
+
+#endif

@@ -1,0 +1,395 @@
+/* source_kube: kube: and kube+unix:PATH, lists and watches the API server itself.
+ *
+ * Happy path: the cluster is identified; each resource is then listed and watched by a kube_watch of its
+ * own, or watched from where an earlier process has stopped; what is acknowledged is noted in the spool,
+ * as the version from which the next process goes on.
+ *
+ * All events come from one place, on_turn(), which does a bounded piece of work, or from a timer of a
+ * kube_watch. While the source is paused nothing is read: the server feels it.
+ *
+ * Failure modes:
+ *   the API server is away             each request is tried again (kube_watch)
+ *   the cluster's id may not be read   it goes on without
+ *   the note is of another cluster,    it is not used: all objects are listed
+ *   namespace or selector
+ *   finished by its user               requests are given up: the server keeps what has not been read
+ *   closed in any state                requests are freed, all handles closed; the last one frees the
+ *                                      source
+ */
+#include "lib/base/invariant.h"
+#include "lib/settings/config.h"
+#include "sidecar/kube/kube_watch.h"
+#include "sidecar/source/source_kinds.h"
+#include "sidecar/spool/spool.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_RESOURCES 64
+#define TURN_WORK     128 /* documents and reads in one round of the loop: some milliseconds of work */
+
+struct source_kube {
+    struct source source; /* first: the memory that is freed */
+    struct kube_session session;
+    const struct config *config;
+    struct spool *spool; /* NULL: there is none */
+    char socket_path[CONFIG_TEXT_SIZE];
+    struct kube_watch identity;
+    struct kube_watch watches[MAX_RESOURCES];
+    size_t count;
+    struct kube_watch_list ready;
+    uv_idle_t turn; /* active while something is to be delivered, or said */
+    uint64_t scope; /* what a note has to be of */
+    bool finishing;
+    bool finished;
+    unsigned pending_closes;
+    void (*closed)(void *context);
+    void *closed_context;
+};
+
+/* ---- turns ------------------------------------------------------------------------------------ */
+
+static struct source_kube *of_session(struct kube_session *session)
+{
+    return (struct source_kube *)((char *)session - offsetof(struct source_kube, session));
+}
+
+static void on_turn(uv_idle_t *handle);
+
+static void schedule_turn(struct source_kube *self)
+{
+    bool works = !self->session.stopped && !TAILQ_EMPTY(&self->ready);
+    bool ends = self->finishing && !self->finished;
+    if (!self->session.paused && (works || ends))
+        uv_idle_start(&self->turn, on_turn);
+    else
+        uv_idle_stop(&self->turn);
+}
+
+static void on_ready(struct kube_watch *watch)
+{
+    struct source_kube *self = of_session(watch->session);
+    if (watch->is_ready || self->session.stopped)
+        return;
+    watch->is_ready = true;
+    TAILQ_INSERT_TAIL(&self->ready, watch, entry);
+    schedule_turn(self);
+}
+
+static void serve(struct source_kube *self, unsigned *work)
+{
+    struct kube_watch *watch = TAILQ_FIRST(&self->ready);
+    TAILQ_REMOVE(&self->ready, watch, entry);
+    watch->is_ready = false;
+    if (kube_watch_serve(watch, work))
+        on_ready(watch); /* behind the others */
+}
+
+/* The connections end, one after another, until a callback pauses or closes the source. */
+static void end_connections(struct source_kube *self)
+{
+    for (size_t i = 0; i < self->count && !self->session.paused && self->closed == NULL; i++)
+        kube_watch_close_connection(&self->watches[i]);
+    if (self->session.paused || self->closed != NULL)
+        return;
+    self->finished = true;
+    schedule_turn(self);
+    self->session.events.finished(self->session.events.context);
+}
+
+static void on_turn(uv_idle_t *handle)
+{
+    struct source_kube *self = handle->data;
+    struct kube_session *session = &self->session;
+    unsigned work = TURN_WORK;
+    if (self->finishing) {
+        end_connections(self);
+        return;
+    }
+    while (work > 0 && !session->paused && !session->stopped && !TAILQ_EMPTY(&self->ready))
+        serve(self, &work);
+    if (session->stopped)
+        return;
+    schedule_turn(self);
+    session->events.drained(session->events.context);
+}
+
+static void pause_source(struct source *source)
+{
+    struct source_kube *self = (struct source_kube *)source;
+    self->session.paused = true;
+    schedule_turn(self);
+}
+
+static void resume_source(struct source *source)
+{
+    struct source_kube *self = (struct source_kube *)source;
+    self->session.paused = false;
+    schedule_turn(self);
+}
+
+/* ---- notes ------------------------------------------------------------------------------------ */
+
+/* FNV-1a, with the end of each text. */
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    do
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    while (*text++ != '\0');
+    return hash;
+}
+
+/* A version means something only for the same objects of the same cluster. */
+static void set_scope(struct source_kube *self, const char *cluster_id)
+{
+    uint64_t hash = hash_text(UINT64_C(0xcbf29ce484222325), cluster_id);
+    hash = hash_text(hash, self->config->kube_namespace);
+    self->scope = hash_text(hash, self->config->kube_label_selector);
+}
+
+static void name_note(const struct kube_watch *watch, char name[SPOOL_NOTE_SIZE])
+{
+    const struct kube_resource *resource = &watch->reflector.resource;
+    (void)snprintf(name, SPOOL_NOTE_SIZE, "watched/%s%s%s", resource->name,
+                   resource->group[0] != '\0' ? "." : "", resource->group);
+}
+
+/* "VERSION SCOPE" */
+static void read_note(const struct source_kube *self, const struct kube_watch *watch,
+                      char version[KUBE_VERSION_SIZE])
+{
+    char name[SPOOL_NOTE_SIZE];
+    char scope[20];
+    version[0] = '\0';
+    if (self->spool == NULL)
+        return;
+    name_note(watch, name);
+    const char *note = spool_note(self->spool, name);
+    const char *blank = strchr(note, ' ');
+    (void)snprintf(scope, sizeof(scope), "%016" PRIx64, self->scope);
+    if (blank == NULL || blank - note >= KUBE_VERSION_SIZE || strcmp(blank + 1, scope) != 0)
+        return;
+    memcpy(version, note, (size_t)(blank - note));
+    version[blank - note] = '\0';
+}
+
+static void write_note(struct source_kube *self, const struct kube_watch *watch,
+                       const char *version)
+{
+    char name[SPOOL_NOTE_SIZE];
+    char note[SPOOL_NOTE_SIZE];
+    if (self->spool == NULL)
+        return;
+    name_note(watch, name);
+    (void)snprintf(note, sizeof(note), "%s %016" PRIx64, version, self->scope);
+    spool_set_note(self->spool, name, note);
+}
+
+static void acknowledge(struct source *source, uint64_t connection, uint64_t documents)
+{
+    struct source_kube *self = (struct source_kube *)source;
+    struct kube_position position;
+    for (size_t i = 0; i < self->count; i++) {
+        struct kube_watch *watch = &self->watches[i];
+        if (watch->connection != connection)
+            continue;
+        if (kube_watch_acknowledge(watch, documents, &position))
+            write_note(self, watch, position.version);
+        return;
+    }
+}
+
+/* ---- beginning and end ------------------------------------------------------------------------ */
+
+/* id: "" if it may not be read. */
+static void on_identified(struct kube_watch *identity, const char *id)
+{
+    struct source_kube *self = of_session(identity->session);
+    const struct source_events *events = &self->session.events;
+    set_scope(self, id[0] != '\0' ? id : self->config->cluster_id);
+    for (size_t i = 0; i < self->count; i++) {
+        char version[KUBE_VERSION_SIZE];
+        read_note(self, &self->watches[i], version);
+        kube_watch_begin(&self->watches[i], version);
+    }
+    if (id[0] != '\0' && events->cluster != NULL)
+        events->cluster(events->context, id);
+}
+
+static enum error_code start(struct source *source, struct error *err)
+{
+    struct source_kube *self = (struct source_kube *)source;
+    char ca_file[CONFIG_TEXT_SIZE + 8];
+    char token_file[CONFIG_TEXT_SIZE + 8];
+    (void)snprintf(ca_file, sizeof(ca_file), "%s/ca.crt", self->config->kube_service_account);
+    (void)snprintf(token_file, sizeof(token_file), "%s/token", self->config->kube_service_account);
+    bool is_unix = self->socket_path[0] != '\0';
+    const struct http_server server = {
+        .socket_path = self->socket_path,
+        .host = self->config->kubernetes_service_host,
+        .port = self->config->kubernetes_service_port,
+        .ca_file = is_unix ? "" : ca_file,
+        .token_file = is_unix ? "" : token_file,
+    };
+    enum error_code code = http_client_new(self->session.loop, &server, self->session.logger,
+                                           &self->session.client, err);
+    if (code == ERROR_NONE)
+        kube_watch_begin(&self->identity, "");
+    return code;
+}
+
+static void stop_watches(struct source_kube *self)
+{
+    self->session.stopped = true;
+    kube_watch_stop(&self->identity);
+    for (size_t i = 0; i < self->count; i++)
+        kube_watch_stop(&self->watches[i]);
+}
+
+static void finish(struct source *source)
+{
+    struct source_kube *self = (struct source_kube *)source;
+    stop_watches(self);
+    self->finishing = true;
+    schedule_turn(self);
+}
+
+static void free_when_closed(struct source_kube *self)
+{
+    if (--self->pending_closes > 0)
+        return;
+    void (*closed)(void *context) = self->closed;
+    void *context = self->closed_context;
+    kube_watch_fini(&self->identity);
+    for (size_t i = 0; i < self->count; i++)
+        kube_watch_fini(&self->watches[i]);
+    json_free(self->session.json);
+    free(self);
+    closed(context);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    free_when_closed(handle->data);
+}
+
+static void on_client_closed(void *context)
+{
+    free_when_closed(context);
+}
+
+static void close_handle(struct source_kube *self, uv_handle_t *handle)
+{
+    handle->data = self;
+    self->pending_closes++;
+    uv_close(handle, on_handle_closed);
+}
+
+static void close_source(struct source *source, void (*closed)(void *context), void *context)
+{
+    struct source_kube *self = (struct source_kube *)source;
+    stop_watches(self);
+    self->closed = closed;
+    self->closed_context = context;
+    close_handle(self, (uv_handle_t *)&self->turn);
+    close_handle(self, (uv_handle_t *)&self->identity.timer);
+    for (size_t i = 0; i < self->count; i++)
+        close_handle(self, (uv_handle_t *)&self->watches[i].timer);
+    if (self->session.client == NULL)
+        return;
+    self->pending_closes++;
+    http_client_close(self->session.client, on_client_closed, self);
+}
+
+/* ---- making ----------------------------------------------------------------------------------- */
+
+static struct kube_session new_session(uv_loop_t *loop, const struct source_settings *settings,
+                                       struct json *json)
+{
+    const struct config *config = settings->config;
+    return (struct kube_session){
+        .loop = loop,
+        .server = config->event_source,
+        .json = json,
+        .selection = {config->kube_namespace, config->kube_label_selector},
+        .silence_ms = (uint32_t)config->kube_silence_ms,
+        .discovery_ms = (uint32_t)config->kube_discovery_ms,
+        .max_document = settings->max_document,
+        .events = settings->events,
+        .logger = settings->logger,
+        .ready = on_ready,
+        .identified = on_identified,
+    };
+}
+
+static void init_watches(struct source_kube *self)
+{
+    struct kube_resource resource;
+    kube_watch_init(&self->identity, &self->session, NULL);
+    for (self->count = 0; kube_resource_at(self->count, &resource); self->count++) {
+        invariant(self->count < MAX_RESOURCES);
+        kube_watch_init(&self->watches[self->count], &self->session, &resource);
+    }
+}
+
+static enum error_code make(uv_loop_t *loop, const struct source_settings *settings,
+                            const char *socket_path, struct source **source, struct error *err)
+{
+    struct source_kube *self = calloc(1, sizeof(*self));
+    struct json *json = json_new();
+    if (self == NULL || json == NULL) {
+        free(self);
+        json_free(json);
+        return error_set(err, ERROR_NOMEM, "no memory for the source of events");
+    }
+    self->source = (struct source){.start = start,
+                                   .pause = pause_source,
+                                   .resume = resume_source,
+                                   .acknowledge = acknowledge,
+                                   .finish = finish,
+                                   .close = close_source};
+    self->session = new_session(loop, settings, json);
+    self->config = settings->config;
+    self->spool = settings->spool;
+    (void)snprintf(self->socket_path, sizeof(self->socket_path), "%s", socket_path);
+    TAILQ_INIT(&self->ready);
+    init_watches(self);
+    uv_idle_init(loop, &self->turn);
+    self->turn.data = self;
+    *source = &self->source;
+    return ERROR_NONE;
+}
+
+enum error_code source_kube_unix_new(uv_loop_t *loop, const struct source_settings *settings,
+                                     const char *path, struct source **source, struct error *err)
+{
+    return make(loop, settings, path, source, err);
+}
+
+enum error_code source_kube_new(uv_loop_t *loop, const struct source_settings *settings,
+                                const char *path, struct source **source, struct error *err)
+{
+    return make(loop, settings, path, source, err);
+}
+
+enum error_code source_kube_unix_check(const struct config *config, struct error *err)
+{
+    if (config->kube_label_selector[0] != '\0' && config->cluster_id[0] == '\0')
+        return error_set(err, ERROR_OPERATOR,
+                         "with a KUBE_LABEL_SELECTOR a CLUSTER_ID has to be set, one that nothing "
+                         "else uses: what the selector leaves out is taken for deleted");
+    return ERROR_NONE;
+}
+
+enum error_code source_kube_check(const struct config *config, struct error *err)
+{
+    if (config->kubernetes_service_host[0] == '\0' || config->kubernetes_service_port[0] == '\0')
+        return error_set(
+            err, ERROR_OPERATOR,
+            "kube: is for a container in the cluster, where KUBERNETES_SERVICE_HOST and "
+            "KUBERNETES_SERVICE_PORT are set; elsewhere use kube+unix:PATH with a "
+            "kubectl proxy");
+    return source_kube_unix_check(config, err);
+}

@@ -1,0 +1,297 @@
+/* intake: what happens to a document.
+ *
+ * Happy path: a line comes from the source, is decoded to a row, the row goes into the outbox, the
+ * writers are woken at the end of the burst.
+ *
+ * Failure modes:
+ *   not a document of ours, or damaged    counted under its fate; what is damaged is logged
+ *   too long                              counted, logged with what its head tells
+ *   the outbox or the spool is full       the source is paused; resumed at three quarters
+ *   no memory for a row                   counted as no_memory and logged: the event is lost, the
+ *                                         next one of the object makes up for it
+ */
+#include "sidecar/pipeline/intake.h"
+
+#include "lib/kube/watch.h"
+#include "sidecar/base/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct intake {
+    struct intake_settings settings;
+    struct watch *watch;
+    struct source *source; /* not owned; NULL when there is none */
+    char cluster_id
+        [CONFIG_TEXT_SIZE]; /* as the source says; "": CLUSTER_ID is set, or it says none */
+    size_t streams;         /* open ones */
+    bool paused;
+    bool stored; /* rows were put since the writers were told */
+};
+
+enum error_code intake_new(const struct intake_settings *settings, struct intake **result,
+                           struct error *err)
+{
+    struct intake *intake = calloc(1, sizeof(*intake));
+    if (intake == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory for the intake");
+    intake->settings = *settings;
+    struct watch_settings watch_settings = {
+        .region = text_from(settings->config->region),
+        .cluster_id = text_from(settings->config->cluster_id),
+    };
+    enum error_code code = watch_new(&watch_settings, &intake->watch, err);
+    if (code != ERROR_NONE) {
+        free(intake);
+        return code;
+    }
+    *result = intake;
+    return ERROR_NONE;
+}
+
+void intake_free(struct intake *intake)
+{
+    if (intake == NULL)
+        return;
+    watch_free(intake->watch);
+    free(intake);
+}
+
+static void log_document(struct intake *intake, enum log_level level, const char *message,
+                         const struct watch_result *result)
+{
+    const struct log_field fields[] = {
+        log_string("reason", watch_fate_name(result->fate)),
+        log_string("detail", result->reason),
+        log_string("kind", result->kind),
+        log_string("namespace", result->namespace),
+        log_string("name", result->name),
+        log_string("uid", result->uid),
+    };
+    logger_write(intake->settings.logger, level, message, fields,
+                 sizeof(fields) / sizeof(fields[0]));
+}
+
+static void log_fate(struct intake *intake, const struct watch_result *result)
+{
+    if (watch_fate_class(result->fate) == WATCH_CLASS_INVALID)
+        log_document(intake, LOG_LEVEL_WARN, "document refused", result);
+    else if (result->fate == WATCH_ERROR_EVENT || result->fate == WATCH_STATUS)
+        log_document(intake, LOG_LEVEL_WARN, "the API server reported trouble", result);
+    else
+        log_document(intake, LOG_LEVEL_DEBUG, "document not recorded", result);
+}
+
+/* What was left out of a row or shortened is said, since nobody else will notice it. */
+static void note_losses(struct intake *intake, const struct watch_result *result)
+{
+    struct ledger *ledger = intake->settings.ledger;
+    ledger->bad_quantities += result->bad_quantities;
+    ledger->bad_fields += result->bad_fields;
+    if (result->bad_quantities > 0)
+        log_document(intake, LOG_LEVEL_WARN, "resource quantity left out: it does not parse",
+                     result);
+    if (result->bad_fields > 0)
+        log_document(intake, LOG_LEVEL_WARN, "field left out: it has a wrong type", result);
+    if (result->row != NULL && result->row->cut_columns != 0) {
+        ledger->cut_columns += (uint64_t)__builtin_popcount(result->row->cut_columns);
+        log_document(intake, LOG_LEVEL_WARN, "text cut: it is longer than its column", result);
+    }
+}
+
+static void tell_writers(struct intake *intake)
+{
+    if (!intake->stored)
+        return;
+    intake->stored = false;
+    intake->settings.stored(intake->settings.context);
+}
+
+/* Why nothing more can be taken in; METRICS_PAUSE_COUNT if there is room. */
+static enum metrics_pause why_full(const struct intake *intake)
+{
+    if (outbox_is_full(intake->settings.outbox))
+        return METRICS_PAUSE_OUTBOX;
+    if (intake->settings.spool != NULL && spool_is_full(intake->settings.spool))
+        return METRICS_PAUSE_SPOOL;
+    return METRICS_PAUSE_COUNT;
+}
+
+static void pause_if_full(struct intake *intake)
+{
+    if (intake->paused || intake->source == NULL)
+        return;
+    enum metrics_pause full = why_full(intake);
+    if (full == METRICS_PAUSE_COUNT)
+        return;
+    intake->settings.metrics->source_pauses[full]++;
+    struct outbox_counts counts = outbox_counts(intake->settings.outbox);
+    intake->paused = true;
+    intake->source->pause(intake->source);
+    tell_writers(intake);
+    LOG(intake->settings.logger, WARN, "source paused: too many rows wait for the database",
+        log_string("full", metrics_pause_name(full)),
+        log_int("rows", (int64_t)(counts.pending + counts.in_flight)),
+        log_int("bytes", (int64_t)counts.bytes));
+}
+
+/* Takes over row. */
+static bool keep_row(struct intake *intake, struct row *row)
+{
+    size_t table = table_number(row->table);
+    struct error err;
+    if (outbox_put(intake->settings.outbox, row, &err) != ERROR_NONE) {
+        row_free(row);
+        return false;
+    }
+    intake->settings.ledger->rows[table].received++;
+    intake->stored = true;
+    return true;
+}
+
+static void count_document(struct intake *intake, const struct watch_result *result)
+{
+    intake->settings.ledger->fates[result->fate]++;
+    size_t kind = metrics_kind(result->api_version, result->kind);
+    intake->settings.metrics->events[result->type][kind][result->fate]++;
+}
+
+static void on_document(void *context, uint64_t connection, struct text line)
+{
+    struct intake *intake = context;
+    struct watch_result result;
+    int64_t now_us = clock_now_us();
+    watch_decode(intake->watch, line, now_us, &result);
+    note_losses(intake, &result);
+    sweep_document(intake->settings.sweep, connection, &result, now_us);
+    if (result.fate == WATCH_ROW && !keep_row(intake, result.row))
+        result.fate = WATCH_NO_MEMORY;
+    count_document(intake, &result);
+    if (result.fate != WATCH_ROW)
+        log_fate(intake, &result);
+    acks_document(intake->settings.acks, connection);
+    pause_if_full(intake);
+}
+
+static void on_too_long(void *context, uint64_t connection, struct text head, uint64_t length)
+{
+    struct intake *intake = context;
+    struct watch_result result;
+    watch_decode_head(intake->watch, head, &result);
+    sweep_document(intake->settings.sweep, connection, &result, clock_now_us());
+    count_document(intake, &result);
+    acks_document(intake->settings.acks, connection);
+    LOG(intake->settings.logger, WARN, "document skipped: longer than MAX_DOCUMENT_BYTES",
+        log_int("bytes", (int64_t)length), log_string("kind", result.kind),
+        log_string("namespace", result.namespace), log_string("name", result.name),
+        log_string("uid", result.uid));
+}
+
+static void on_drained(void *context)
+{
+    tell_writers(context);
+}
+
+/* What the operator has set is not overruled. */
+static void on_cluster(void *context, const char *id)
+{
+    struct intake *intake = context;
+    if (intake->settings.config->cluster_id[0] != '\0')
+        return;
+    (void)snprintf(intake->cluster_id, sizeof(intake->cluster_id), "%s", id);
+    watch_set_cluster(intake->watch, text_from(intake->cluster_id));
+    sweep_set_cluster(intake->settings.sweep, intake->cluster_id);
+    LOG(intake->settings.logger, INFO, "cluster identified",
+        log_string("cluster_id", intake->cluster_id));
+}
+
+static void on_opened(void *context, uint64_t connection)
+{
+    struct intake *intake = context;
+    intake->streams++;
+    intake->settings.metrics->source_connections++;
+    acks_opened(intake->settings.acks, connection);
+    sweep_opened(intake->settings.sweep, connection);
+    LOG(intake->settings.logger, INFO, "stream opened", log_int("connection", (int64_t)connection));
+}
+
+static void on_closed(void *context, uint64_t connection, uint64_t cut_bytes)
+{
+    struct intake *intake = context;
+    intake->streams--;
+    tell_writers(intake);
+    acks_closed(intake->settings.acks, connection);
+    sweep_closed(intake->settings.sweep, connection);
+    if (cut_bytes > 0) {
+        intake->settings.ledger->cut_lines++;
+        LOG(intake->settings.logger, WARN,
+            "stream closed inside a line: its producer has to send it again",
+            log_int("connection", (int64_t)connection), log_int("bytes", (int64_t)cut_bytes));
+    } else {
+        LOG(intake->settings.logger, INFO, "stream closed",
+            log_int("connection", (int64_t)connection));
+    }
+}
+
+static void on_finished(void *context)
+{
+    struct intake *intake = context;
+    tell_writers(intake);
+    intake->settings.finished(intake->settings.context);
+}
+
+struct source_events intake_events(struct intake *intake)
+{
+    return (struct source_events){
+        .context = intake,
+        .cluster = on_cluster,
+        .opened = on_opened,
+        .document = on_document,
+        .too_long = on_too_long,
+        .drained = on_drained,
+        .closed = on_closed,
+        .finished = on_finished,
+    };
+}
+
+void intake_attach(struct intake *intake, struct source *source)
+{
+    intake->source = source;
+}
+
+/* Some distance between pausing and resuming, so that it does not flutter. */
+static bool has_room(const struct intake *intake)
+{
+    const struct config *config = intake->settings.config;
+    const struct spool *spool = intake->settings.spool;
+    struct outbox_counts counts = outbox_counts(intake->settings.outbox);
+    return why_full(intake) == METRICS_PAUSE_COUNT && (spool == NULL || spool_has_room(spool)) &&
+           counts.pending + counts.in_flight <= (size_t)config->outbox_max_rows / 4 * 3 &&
+           counts.bytes <= (size_t)config->outbox_max_bytes / 4 * 3;
+}
+
+static void resume(struct intake *intake)
+{
+    intake->paused = false;
+    intake->source->resume(intake->source);
+    LOG(intake->settings.logger, INFO, "source resumed");
+}
+
+/* The spool fills up later than the outbox, when perhaps no document comes any more. */
+void intake_progress(struct intake *intake)
+{
+    if (!intake->paused)
+        pause_if_full(intake);
+    else if (intake->source != NULL && has_room(intake))
+        resume(intake);
+}
+
+bool intake_is_paused(const struct intake *intake)
+{
+    return intake->paused;
+}
+
+size_t intake_streams(const struct intake *intake)
+{
+    return intake->streams;
+}

@@ -1,0 +1,56 @@
+/* intake: source -> outbox. Decodes each document, puts its row, counts what became of it, and
+ * pauses the source while the outbox is full. */
+#ifndef SIDECAR_INTAKE_H
+#define SIDECAR_INTAKE_H
+
+#include "lib/account/ledger.h"
+#include "lib/account/metrics.h"
+#include "lib/base/error.h"
+#include "lib/outbox/acks.h"
+#include "lib/outbox/outbox.h"
+#include "lib/settings/config.h"
+#include "sidecar/base/logger.h"
+#include "sidecar/pipeline/sweep.h"
+#include "sidecar/source/source.h"
+#include "sidecar/spool/spool.h"
+
+struct intake;
+
+struct intake_settings {
+    const struct config *config;
+    struct outbox *outbox;
+    struct ledger *ledger;
+    struct metrics *metrics;
+    struct acks *acks;
+    struct spool *spool; /* NULL: there is none */
+    struct sweep *sweep;
+    struct logger *logger;
+
+    /* Called when rows were put: the writers are to look. */
+    void (*stored)(void *context);
+
+    /* The source has ended by itself. */
+    void (*finished)(void *context);
+    void *context;
+};
+
+enum error_code intake_new(const struct intake_settings *settings, struct intake **intake,
+                           struct error *err) MUST_CHECK;
+void intake_free(struct intake *intake);
+
+/* What the source is to call. */
+struct source_events intake_events(struct intake *intake);
+
+/* The source to pause; NULL once it is closed. */
+void intake_attach(struct intake *intake, struct source *source);
+
+/* Rows have left the outbox or gone to the spool: pauses the source if there is no room any more, and
+ * resumes it if there is again. */
+void intake_progress(struct intake *intake);
+
+bool intake_is_paused(const struct intake *intake);
+
+/* How many streams are open. */
+size_t intake_streams(const struct intake *intake);
+
+#endif

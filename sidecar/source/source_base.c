@@ -1,0 +1,494 @@
+/* source_base: what all sources share (see source_base.h).
+ *
+ * Happy path: a connection opens and is ready; its turn comes, opened() is called, a read starts
+ * and it waits; bytes come, it is ready again; its turn comes, the lines are delivered, the next
+ * read starts. A read that says end of stream makes it ready too: closed() is called in its turn.
+ *
+ * All events but finished() come from one place, on_turn(). It does a bounded piece of work and
+ * goes on in the next round of the loop, so that timers, signals and other handles are served in
+ * between. After each callback it looks whether the source was paused or closed by it: the memory
+ * stays until the last handle is closed, which is never in the same round.
+ *
+ * Failure modes:
+ *   the producer dies or half-closes    what it sent is delivered, an unfinished line is counted in
+ *                                       closed(), the connection is closed
+ *   reading fails                       the same, and it is logged
+ *   no memory to read into              nothing is lost: the read is tried again a little later
+ *   the producer does not read          one acknowledgement waits in its connection, no more
+ *   finished by its user                sockets are shut down for reading: what is in them is
+ *                                       delivered, the producers' next write fails
+ *   closed in any state                 connect requests are cancelled by libuv, all handles are
+ *                                       closed, the last close callback frees the source
+ */
+#include "sidecar/source/source_base.h"
+
+#include "sidecar/base/logger.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+/* Documents and reads in one round of the loop: some milliseconds of work. */
+#define TURN_WORK 256
+
+#define STARVED_MS 100
+
+/* A struct source is the base that begins with it, and the base the memory that is freed. */
+_Static_assert(offsetof(struct source_base, source) == 0, "struct source comes first");
+
+static void move(struct source_connection *connection, struct source_connection_list *list)
+{
+    if (connection->list != NULL)
+        TAILQ_REMOVE(connection->list, connection, entry);
+    connection->list = list;
+    if (list != NULL)
+        TAILQ_INSERT_TAIL(list, connection, entry);
+}
+
+static void on_turn(uv_idle_t *handle);
+
+static bool may_deliver(const struct source_base *base)
+{
+    return !base->paused && !base->stopped;
+}
+
+/* Nothing is left but to say so. */
+static bool is_at_end(const struct source_base *base)
+{
+    return base->finishing && !base->finished && base->connections == 0;
+}
+
+/* To be called when that which it looks at has changed. */
+static void schedule_turn(struct source_base *base)
+{
+    if (base->stopped)
+        return;
+    if ((may_deliver(base) && !TAILQ_EMPTY(&base->ready)) || is_at_end(base))
+        uv_idle_start(&base->turn, on_turn);
+    else
+        uv_idle_stop(&base->turn);
+}
+
+/* ---- telling documents apart ------------------------------------------------------------------*/
+
+static void input_init(struct source_connection *connection)
+{
+    struct source_base *base = connection->base;
+    if (base->kind->any_layout)
+        items_init(&connection->input.items, base->max_document);
+    else
+        frame_init(&connection->input.frame, base->max_document);
+}
+
+static void input_fini(struct source_connection *connection)
+{
+    if (connection->base->kind->any_layout)
+        items_fini(&connection->input.items);
+    else
+        frame_fini(&connection->input.frame);
+}
+
+char *source_connection_room(struct source_connection *connection, size_t *room)
+{
+    return connection->base->kind->any_layout ? items_room(&connection->input.items, room)
+                                              : frame_room(&connection->input.frame, room);
+}
+
+/* 0 bytes: there will be no more. */
+static void input_fed(struct source_connection *connection, size_t bytes)
+{
+    if (connection->base->kind->any_layout)
+        items_fed(&connection->input.items, bytes);
+    else
+        frame_fed(&connection->input.frame, bytes);
+}
+
+static struct frame_line input_next(struct source_connection *connection)
+{
+    return connection->base->kind->any_layout ? items_next(&connection->input.items)
+                                              : frame_next(&connection->input.frame);
+}
+
+static struct frame_line input_end(struct source_connection *connection)
+{
+    return connection->base->kind->any_layout ? items_end(&connection->input.items)
+                                              : frame_end(&connection->input.frame);
+}
+
+/* ---- closing ----------------------------------------------------------------------------------*/
+
+static void free_when_closed(struct source_base *base)
+{
+    if (base->pending_closes > 0 || !base->stopped)
+        return;
+    void (*closed)(void *) = base->closed;
+    void *context = base->closed_context;
+    free(base);
+    closed(context);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct source_base *base = handle->data;
+    base->pending_closes--;
+    free_when_closed(base);
+}
+
+void source_base_close_handle(struct source_base *base, uv_handle_t *handle)
+{
+    handle->data = base;
+    base->pending_closes++;
+    uv_close(handle, on_handle_closed);
+}
+
+static void on_connection_closed(uv_handle_t *handle)
+{
+    struct source_connection *connection = handle->data;
+    struct source_base *base = connection->base;
+    input_fini(connection);
+    base->pending_closes--;
+    base->connections--;
+    if (base->stopped)
+        free_when_closed(base);
+    else if (base->finishing)
+        schedule_turn(base);
+    else
+        base->kind->gone(connection);
+}
+
+static void close_connection(struct source_connection *connection)
+{
+    move(connection, NULL);
+    connection->base->pending_closes++;
+    uv_close(&connection->handle.any, on_connection_closed);
+}
+
+static void close_list(struct source_connection_list *list)
+{
+    while (!TAILQ_EMPTY(list))
+        close_connection(TAILQ_FIRST(list));
+}
+
+static void close_source(struct source *source, void (*closed)(void *context), void *context)
+{
+    struct source_base *base = (struct source_base *)source;
+    base->stopped = true;
+    base->closed = closed;
+    base->closed_context = context;
+    base->kind->stop(base);
+    close_list(&base->waiting);
+    close_list(&base->ready);
+    close_list(&base->starved);
+    source_base_close_handle(base, (uv_handle_t *)&base->turn);
+    source_base_close_handle(base, (uv_handle_t *)&base->starvation);
+}
+
+/* ---- reading ----------------------------------------------------------------------------------*/
+
+static void on_starvation(uv_timer_t *handle)
+{
+    struct source_base *base = handle->data;
+    while (!TAILQ_EMPTY(&base->starved))
+        move(TAILQ_FIRST(&base->starved), &base->ready);
+    schedule_turn(base);
+}
+
+static void starve(struct source_connection *connection)
+{
+    struct source_base *base = connection->base;
+    LOG(base->logger, ERROR, "no memory to read the stream: trying again",
+        log_int("connection", (int64_t)connection->id));
+    move(connection, &base->starved);
+    uv_timer_start(&base->starvation, on_starvation, STARVED_MS, 0);
+}
+
+void source_connection_fed(struct source_connection *connection, ssize_t result)
+{
+    if (result == UV_ENOBUFS) {
+        starve(connection);
+        return;
+    }
+    if (result > 0) {
+        connection->received += (uint64_t)result;
+        input_fed(connection, (size_t)result);
+    } else {
+        connection->end = (int)result;
+        input_fed(connection, 0);
+    }
+    move(connection, &connection->base->ready);
+    schedule_turn(connection->base);
+}
+
+static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct source_connection *connection = handle->data;
+    size_t room = 0;
+    (void)suggested;
+    buf->base = source_connection_room(connection, &room);
+    buf->len = room;
+}
+
+static void on_read(uv_stream_t *stream, ssize_t result, const uv_buf_t *buf)
+{
+    (void)buf;
+    if (result == 0) /* EAGAIN: the read goes on */
+        return;
+    uv_read_stop(stream);
+    source_connection_fed(stream->data, result);
+}
+
+void source_connection_read_stream(struct source_connection *connection)
+{
+    int status = uv_read_start(&connection->handle.stream, on_room, on_read);
+    if (status == 0)
+        move(connection, &connection->base->waiting);
+    else
+        source_connection_fed(connection, status);
+}
+
+/* ---- delivering -------------------------------------------------------------------------------*/
+
+static void end_connection(struct source_connection *connection)
+{
+    struct source_base *base = connection->base;
+    uint64_t cut_bytes = input_end(connection).length;
+    if (connection->end != UV_EOF)
+        LOG(base->logger, WARN, "stream broken: it cannot be read further",
+            log_int("connection", (int64_t)connection->id),
+            log_string("error", uv_strerror(connection->end)));
+    close_connection(connection);
+    base->events.closed(base->events.context, connection->id, cut_bytes);
+}
+
+/* All its documents are delivered. */
+static void go_on_reading(struct source_connection *connection)
+{
+    if (connection->end != 0)
+        end_connection(connection);
+    else
+        connection->read(connection);
+}
+
+static void announce(struct source_connection *connection)
+{
+    if (connection->announced)
+        return;
+    connection->announced = true;
+    connection->base->events.opened(connection->base->events.context, connection->id);
+}
+
+/* The first of the ready connections has its turn: up to *work lines and one read. If lines are
+ * left it stays ready. */
+static void serve(struct source_connection *connection, unsigned *work)
+{
+    struct source_base *base = connection->base;
+    const struct source_events *events = &base->events;
+
+    announce(connection);
+    while (*work > 0 && may_deliver(base)) {
+        struct frame_line line = input_next(connection);
+        --*work;
+        if (line.kind == FRAME_LINE) {
+            events->document(events->context, connection->id, line.text);
+        } else if (line.kind == FRAME_TOO_LONG) {
+            events->too_long(events->context, connection->id, line.text, line.length);
+        } else {
+            go_on_reading(connection);
+            return;
+        }
+    }
+    if (may_deliver(base))
+        move(connection, &base->ready); /* behind the others */
+}
+
+static void on_turn(uv_idle_t *handle)
+{
+    struct source_base *base = handle->data;
+    unsigned work = TURN_WORK;
+
+    while (work > 0 && may_deliver(base) && !TAILQ_EMPTY(&base->ready))
+        serve(TAILQ_FIRST(&base->ready), &work);
+    if (base->stopped)
+        return;
+    bool at_end = is_at_end(base);
+    base->finished |= at_end;
+    schedule_turn(base);
+    if (at_end)
+        base->events.finished(base->events.context);
+    else
+        base->events.drained(base->events.context);
+}
+
+/* ---- acknowledging ----------------------------------------------------------------------------*/
+
+static void tell(struct source_connection *connection);
+
+/* An error shows when the connection is read, too: nothing is to be done about it here. */
+static void on_told(uv_write_t *request, int status)
+{
+    struct source_connection *connection = request->data;
+    connection->telling = false;
+    if (status == 0)
+        tell(connection);
+}
+
+/* One line at a time: a producer that does not read costs no memory, and gets the newest number when
+ * it does. */
+static void tell(struct source_connection *connection)
+{
+    if (connection->telling || connection->safe <= connection->told)
+        return;
+    int length = snprintf(connection->ack_line, sizeof(connection->ack_line),
+                          "{\"acked\":%" PRIu64 "}\n", connection->safe);
+    uv_buf_t buf = uv_buf_init(connection->ack_line, (unsigned)length);
+    connection->ack.data = connection;
+    connection->told = connection->safe;
+    connection->telling =
+        uv_write(&connection->ack, &connection->handle.stream, &buf, 1, on_told) == 0;
+}
+
+static struct source_connection *find_connection(struct source_connection_list *list, uint64_t id)
+{
+    struct source_connection *connection;
+    TAILQ_FOREACH(connection, list, entry)
+    {
+        if (connection->id == id)
+            return connection;
+    }
+    return NULL;
+}
+
+static void acknowledge(struct source *source, uint64_t id, uint64_t documents)
+{
+    struct source_base *base = (struct source_base *)source;
+    struct source_connection *connection = find_connection(&base->waiting, id);
+    if (connection == NULL)
+        connection = find_connection(&base->ready, id);
+    if (connection == NULL)
+        connection = find_connection(&base->starved, id);
+    if (connection == NULL)
+        return;
+    connection->safe = documents;
+    tell(connection);
+}
+
+/* ---- finishing --------------------------------------------------------------------------------*/
+
+/* A socket still gives what is in it, and then its end; any other stream ends here. */
+static void end_reading(struct source_connection *connection)
+{
+    uv_os_fd_t fd;
+    if (connection->id == 0) {
+        source_connection_abandon(connection, UV_ECANCELED);
+        return;
+    }
+    if (uv_fileno(&connection->handle.any, &fd) == 0 && shutdown(fd, SHUT_RD) == 0)
+        return;
+    if (connection->end == 0) {
+        uv_read_stop(&connection->handle.stream);
+        source_connection_fed(connection, UV_EOF);
+    }
+}
+
+/* A connection may leave the list, or come to its end, while it is gone through. */
+static void end_list(struct source_connection_list *list)
+{
+    struct source_connection *next = TAILQ_FIRST(list);
+    while (next != NULL) {
+        struct source_connection *connection = next;
+        next = TAILQ_NEXT(connection, entry);
+        end_reading(connection);
+    }
+}
+
+static void finish_source(struct source *source)
+{
+    struct source_base *base = (struct source_base *)source;
+    if (base->kind->finish != NULL)
+        base->kind->finish(base);
+    base->finishing = true;
+    end_list(&base->ready);
+    end_list(&base->waiting);
+    end_list(&base->starved);
+    schedule_turn(base);
+}
+
+/* ---- what the kinds call ----------------------------------------------------------------------*/
+
+static enum error_code start_source(struct source *source, struct error *err)
+{
+    struct source_base *base = (struct source_base *)source;
+    return base->kind->start(base, err);
+}
+
+static void pause_source(struct source *source)
+{
+    struct source_base *base = (struct source_base *)source;
+    base->paused = true;
+    schedule_turn(base);
+}
+
+static void resume_source(struct source *source)
+{
+    struct source_base *base = (struct source_base *)source;
+    base->paused = false;
+    schedule_turn(base);
+}
+
+void source_base_init(struct source_base *base, const struct source_kind *kind, uv_loop_t *loop,
+                      const struct source_settings *settings)
+{
+    *base = (struct source_base){
+        .source = {.start = start_source,
+                   .pause = pause_source,
+                   .resume = resume_source,
+                   .acknowledge = kind->answers ? acknowledge : NULL,
+                   .finish = finish_source,
+                   .close = close_source},
+        .kind = kind,
+        .loop = loop,
+        .max_document = settings->max_document,
+        .events = settings->events,
+        .logger = settings->logger,
+    };
+    TAILQ_INIT(&base->waiting);
+    TAILQ_INIT(&base->ready);
+    TAILQ_INIT(&base->starved);
+    uv_idle_init(loop, &base->turn);
+    uv_timer_init(loop, &base->starvation);
+    base->turn.data = base;
+    base->starvation.data = base;
+}
+
+void source_connection_init(struct source_connection *connection, struct source_base *base,
+                            void (*read)(struct source_connection *connection))
+{
+    base->connections++;
+    connection->base = base;
+    connection->id = 0;
+    connection->list = NULL;
+    connection->received = 0;
+    connection->end = 0;
+    connection->announced = false;
+    connection->safe = 0;
+    connection->told = 0;
+    connection->telling = false;
+    connection->read = read;
+    connection->handle.any.data = connection;
+    input_init(connection);
+    move(connection, &base->waiting);
+}
+
+void source_connection_open(struct source_connection *connection)
+{
+    connection->id = ++connection->base->opened;
+    move(connection, &connection->base->ready);
+    schedule_turn(connection->base);
+}
+
+void source_connection_abandon(struct source_connection *connection, int error)
+{
+    connection->end = error;
+    close_connection(connection);
+}

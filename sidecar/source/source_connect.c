@@ -1,0 +1,141 @@
+/* source_connect: unix:PATH, tails the socket that a producer listens on.
+ *
+ * Happy path: connect, read until the producer ends the stream, connect again after a moment.
+ *
+ * Failure modes:
+ *   nobody listens, no such file, no permission   tried again with back-off for ever; logged once
+ *                                                 an outage, and when its reason changes
+ *   connected, but the stream ends at once        the same: only bytes that come reset the back-off
+ *   closed while connecting                       libuv cancels the request */
+#include "lib/base/backoff.h"
+#include "sidecar/base/logger.h"
+#include "sidecar/source/source_base.h"
+#include "sidecar/source/source_kinds.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define RETRY_FIRST_MS   100
+#define RETRY_CEILING_MS 5000
+
+struct source_connect {
+    struct source_base base;
+    struct source_connection connection; /* one at a time */
+    uv_connect_t request;
+    uv_timer_t retry;
+    struct backoff backoff;
+    int trouble; /* the reason that was logged for the outage that lasts; 0: none does */
+    char path[]; /* ends in NUL */
+};
+
+static const char *advice(int error)
+{
+    switch (error) {
+    case UV_ENOENT:
+        return "the producer has not made the socket yet, or its volume is not mounted here";
+    case UV_ECONNREFUSED:
+        return "nobody listens on it: the producer is not ready, or has ended";
+    case UV_EACCES:
+    case UV_EPERM:
+        return "this user needs write permission on the socket and search permission on its path";
+    case UV_EPROTOTYPE:
+        return "it must be a stream socket";
+    case UV_EAGAIN:
+        return "the producer does not accept connections";
+    default:
+        return "trying again";
+    }
+}
+
+static void log_failure(struct source_connect *self, int error, uint32_t retry_ms)
+{
+    if (error == self->trouble) {
+        LOG(self->base.logger, DEBUG, "still cannot connect to the event socket",
+            log_string("path", self->path), log_int("retry_ms", retry_ms));
+        return;
+    }
+    self->trouble = error;
+    LOG(self->base.logger, WARN, "cannot connect to the event socket: trying until it works",
+        log_string("path", self->path), log_string("error", uv_strerror(error)),
+        log_string("advice", advice(error)), log_int("uid", (int64_t)geteuid()),
+        log_int("retry_ms", retry_ms));
+}
+
+static void on_connected(uv_connect_t *request, int status)
+{
+    struct source_connect *self = request->data;
+    if (status == UV_ECANCELED) /* the source closes */
+        return;
+    if (status != 0) {
+        source_connection_abandon(&self->connection, status);
+        return;
+    }
+    self->trouble = 0;
+    source_connection_open(&self->connection);
+}
+
+static void connect_to_producer(struct source_connect *self)
+{
+    uv_pipe_init(self->base.loop, &self->connection.handle.pipe, 0);
+    source_connection_init(&self->connection, &self->base, source_connection_read_stream);
+    self->request.data = self;
+    uv_pipe_connect(&self->request, &self->connection.handle.pipe, self->path, on_connected);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    connect_to_producer(timer->data);
+}
+
+static enum error_code start(struct source_base *base, struct error *err)
+{
+    (void)err;
+    connect_to_producer((struct source_connect *)base);
+    return ERROR_NONE;
+}
+
+static void gone(struct source_connection *connection)
+{
+    struct source_connect *self = (struct source_connect *)connection->base;
+    uint32_t random = 0;
+
+    if (connection->received > 0)
+        backoff_reset(&self->backoff);
+    (void)uv_random(NULL, NULL, &random, sizeof(random), 0, NULL); /* else: no jitter */
+    uint32_t retry_ms = backoff_next_ms(&self->backoff, random);
+    if (connection->id == 0)
+        log_failure(self, connection->end, retry_ms);
+    uv_timer_start(&self->retry, on_retry, retry_ms, 0);
+}
+
+static void finish(struct source_base *base)
+{
+    struct source_connect *self = (struct source_connect *)base;
+    uv_timer_stop(&self->retry);
+}
+
+static void stop(struct source_base *base)
+{
+    struct source_connect *self = (struct source_connect *)base;
+    source_base_close_handle(base, (uv_handle_t *)&self->retry);
+}
+
+static const struct source_kind kind = {
+    .answers = true, .start = start, .gone = gone, .finish = finish, .stop = stop};
+
+enum error_code source_connect_new(uv_loop_t *loop, const struct source_settings *settings,
+                                   const char *path, struct source **source, struct error *err)
+{
+    size_t path_size = strlen(path) + 1;
+    struct source_connect *self = malloc(sizeof(*self) + path_size);
+    if (self == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory for the source of events");
+    source_base_init(&self->base, &kind, loop, settings);
+    uv_timer_init(loop, &self->retry);
+    self->retry.data = self;
+    self->backoff = (struct backoff){.first_ms = RETRY_FIRST_MS, .ceiling_ms = RETRY_CEILING_MS};
+    self->trouble = 0;
+    memcpy(self->path, path, path_size);
+    *source = &self->base.source;
+    return ERROR_NONE;
+}

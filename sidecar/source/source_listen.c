@@ -1,0 +1,168 @@
+/* source_listen: unix-listen:PATH, producers connect to us.
+ *
+ * Happy path: the socket is made, each producer is accepted and read until it ends its stream; the
+ * socket file is removed at the end.
+ *
+ * Failure modes:
+ *   more than SOURCE_LISTEN_MAX producers     further ones wait in the kernel's backlog until one
+ *                                             goes, what they write waits there too; logged
+ *   accept fails (too many open files)        tried again when a connection goes, and every second
+ *   the socket cannot be made                 the start fails (socket_file says why) */
+#include "sidecar/base/logger.h"
+#include "sidecar/source/socket_file.h"
+#include "sidecar/source/source_base.h"
+#include "sidecar/source/source_kinds.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SOURCE_LISTEN_MAX 64 /* connections at once */
+#define RETRY_MS          1000
+
+/* libuv's own listening is not used: at its bound of open files it accepts and drops what waits,
+ * can loop for ever, and at the end it removes the socket file without looking whose it is. */
+struct source_listen {
+    struct source_base base;
+    struct socket_file file;
+    uv_poll_t listener; /* of file.fd; initialised once that is open */
+    uv_timer_t retry;   /* when it is over, accept is tried again */
+    struct source_connection_list unused;
+    struct source_connection connections[SOURCE_LISTEN_MAX];
+    char path[]; /* ends in NUL */
+};
+
+static void on_connectable(uv_poll_t *listener, int status, int events);
+
+static void listen_again(struct source_listen *self)
+{
+    uv_poll_start(&self->listener, UV_READABLE, on_connectable);
+}
+
+/* A connection, or -errno. */
+static int accept_next(const struct source_listen *self)
+{
+    int fd;
+    do
+        fd = accept4(self->file.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+    return fd >= 0 ? fd : -errno;
+}
+
+static void open_connection(struct source_listen *self, int fd)
+{
+    struct source_connection *connection = TAILQ_FIRST(&self->unused);
+    TAILQ_REMOVE(&self->unused, connection, entry);
+    uv_pipe_init(self->base.loop, &connection->handle.pipe, 0);
+    source_connection_init(connection, &self->base, source_connection_read_stream);
+    int status = uv_pipe_open(&connection->handle.pipe, fd);
+    if (status == 0) {
+        source_connection_open(connection);
+    } else {
+        close(fd);
+        source_connection_abandon(connection, status);
+    }
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    listen_again(timer->data);
+}
+
+/* error: libuv's, which is -errno. */
+static void on_accept_failed(struct source_listen *self, int error)
+{
+    LOG(self->base.logger, WARN, "cannot accept a producer: trying again",
+        log_string("path", self->path), log_string("error", uv_strerror(error)));
+    uv_poll_stop(&self->listener);
+    uv_timer_start(&self->retry, on_retry, RETRY_MS, 0);
+}
+
+static void on_connectable(uv_poll_t *listener, int status, int events)
+{
+    struct source_listen *self = listener->data;
+
+    (void)events;
+    while (status >= 0 && !TAILQ_EMPTY(&self->unused)) {
+        status = accept_next(self);
+        if (status >= 0)
+            open_connection(self, status);
+    }
+    if (status >= 0) {
+        LOG(self->base.logger, WARN, "too many producers: further ones have to wait",
+            log_string("path", self->path), log_int("connections", SOURCE_LISTEN_MAX));
+        uv_poll_stop(listener);
+    } else if (status != -EAGAIN) {
+        on_accept_failed(self, status);
+    }
+}
+
+static enum error_code start(struct source_base *base, struct error *err)
+{
+    struct source_listen *self = (struct source_listen *)base;
+    enum error_code code = socket_file_open(&self->file, self->path, err);
+    if (code != ERROR_NONE)
+        return code;
+    int status = uv_poll_init(base->loop, &self->listener, self->file.fd);
+    if (status != 0) {
+        socket_file_close(&self->file);
+        return error_set(err, ERROR_OPERATOR, "cannot wait for producers on %s: %s", self->path,
+                         uv_strerror(status));
+    }
+    self->listener.data = self;
+    listen_again(self);
+    return ERROR_NONE;
+}
+
+static void gone(struct source_connection *connection)
+{
+    struct source_listen *self = (struct source_listen *)connection->base;
+    TAILQ_INSERT_HEAD(&self->unused, connection, entry);
+    listen_again(self);
+}
+
+static void close_listener(struct source_listen *self)
+{
+    if (self->file.fd >= 0)
+        source_base_close_handle(&self->base, (uv_handle_t *)&self->listener);
+    socket_file_close(&self->file);
+}
+
+/* What waits in the backlog may have been sent something already. */
+static void finish(struct source_base *base)
+{
+    struct source_listen *self = (struct source_listen *)base;
+    on_connectable(&self->listener, 0, UV_READABLE);
+    uv_timer_stop(&self->retry);
+    close_listener(self);
+}
+
+static void stop(struct source_base *base)
+{
+    struct source_listen *self = (struct source_listen *)base;
+    source_base_close_handle(base, (uv_handle_t *)&self->retry);
+    close_listener(self);
+}
+
+static const struct source_kind kind = {
+    .answers = true, .start = start, .gone = gone, .finish = finish, .stop = stop};
+
+enum error_code source_listen_new(uv_loop_t *loop, const struct source_settings *settings,
+                                  const char *path, struct source **source, struct error *err)
+{
+    size_t path_size = strlen(path) + 1;
+    struct source_listen *self = malloc(sizeof(*self) + path_size);
+    if (self == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory for the source of events");
+    source_base_init(&self->base, &kind, loop, settings);
+    self->file.fd = -1;
+    uv_timer_init(loop, &self->retry);
+    self->retry.data = self;
+    TAILQ_INIT(&self->unused);
+    for (size_t i = 0; i < SOURCE_LISTEN_MAX; i++)
+        TAILQ_INSERT_TAIL(&self->unused, &self->connections[i], entry);
+    memcpy(self->path, path, path_size);
+    *source = &self->base.source;
+    return ERROR_NONE;
+}

@@ -1,0 +1,587 @@
+/* spool: the loop's side of the spool file.
+ *
+ * Happy path: it is opened in libuv's thread pool, and what is in it is read back, a chunk in each round
+ * of the loop. At a tick the outbox tells what has waited for longer than a tick and is not on disk, and
+ * what was on disk and is written by now; one transaction in libuv's thread pool stores the one and
+ * deletes the other, with the ledger; the outbox is told that it is safe. When nothing is to be stored
+ * any more the file is shrunk, a slice at a time.
+ *
+ * Failure modes:
+ *   it can't be opened (read-only, ...)    the same as a transaction that fails; what it holds is read
+ *                                          back once it can be opened
+ *   a transaction fails (full disk, ...)   the outbox keeps all as not safe, nothing is acknowledged;
+ *                                          tried again with back-off; the source is paused if rows
+ *                                          have been without a safe place for some seconds
+ *   the file turns out to be damaged       set aside, a new one is begun, all that is in memory is
+ *                                          stored anew
+ *   a record can't be read at start        it is moved to the quarantine table; the rest goes on
+ *   over SPOOL_MAX_BYTES, or the disk is   the source is paused; what is to be forgotten still is
+ *   nearly full
+ */
+#include "sidecar/spool/spool.h"
+
+#include "lib/base/backoff.h"
+#include "lib/base/invariant.h"
+#include "lib/rows/rowjson.h"
+#include "sidecar/base/clock.h"
+#include "sidecar/spool/spool_request.h"
+
+#include <stdlib.h>
+
+#define TICK_US 100000 /* a row that the database takes within this is never stored */
+#define LEDGER_INTERVAL_US                                                                         \
+    5000000 /* the ledger, or a note, alone is worth a transaction this often */
+#define MIN_FREE_BYTES   (16 << 20) /* on the disk: less is left for deleting */
+#define PATIENCE_US      3000000    /* rows without a safe place for so long pause the source */
+#define LOAD_CHUNK       256 /* records read back in one round of the loop: some milliseconds */
+#define LOOK_INTERVAL_US 10000000 /* at the disk, and at dead letters that others drop */
+#define CLOSE_LOOK_US    1000000  /* at a disk that is nearly full */
+
+struct spool {
+    struct spool_settings settings;
+    uv_loop_t *loop;
+    struct spool_file *file;
+    struct json *json;
+    uv_work_t work;
+    bool busy;
+    struct spool_request request;
+    bool for_flush;               /* the request was begun by a flush ... */
+    bool final;                   /* ... and stores all that there is */
+    struct spool_letter *letters; /* wait for the next request */
+    struct spool_letter **letters_end;
+
+    struct spool_usage usage;
+    int64_t looked_us; /* when it was last asked for */
+    struct backoff backoff;
+    int64_t retry_at_us;
+    struct spool_notes notes;
+    bool failing;
+    bool shrinking;
+    int64_t ledger_stored_us;
+    uint64_t ledger_stored; /* documents received when it was */
+
+    bool tried;  /* to open it: the first time is over */
+    bool loaded; /* what was in it at the start has been read back */
+    bool numbers_loaded;
+    int64_t load_after;
+
+    bool flushing;
+    void (*flushed)(void *context, bool stored);
+    void *flush_context;
+    uv_async_t settle; /* to call flushed when there is nothing to do */
+    void (*closed)(void *context);
+    void *closed_context;
+};
+
+/* In the thread pool. */
+static void on_work(uv_work_t *work)
+{
+    struct spool *spool = work->data;
+    spool_request_run(&spool->request, spool->settings.directory, &spool->file);
+}
+
+static void free_letters(struct spool *spool, struct spool_letter *letter)
+{
+    while (letter != NULL) {
+        struct spool_letter *next = letter->next;
+        if (letter->epoch != 0)
+            durability_release(spool->settings.durability, letter->epoch);
+        spool_letter_free(letter);
+        letter = next;
+    }
+}
+
+/* Dead letters that could not be stored go back to the front. */
+static void put_letters_back(struct spool *spool)
+{
+    struct spool_letter *last = spool->request.letters;
+    if (last == NULL)
+        return;
+    while (last->next != NULL)
+        last = last->next;
+    last->next = spool->letters;
+    if (spool->letters == NULL)
+        spool->letters_end = &last->next;
+    spool->letters = spool->request.letters;
+    spool->request.letters = NULL;
+}
+
+static void log_trouble(struct spool *spool, uint32_t delay_ms)
+{
+    const struct spool_request *request = &spool->request;
+    LOG(spool->settings.logger, ERROR, "the spool can't be used: rows are only in memory",
+        log_string("error", request->error.text), log_int("retry_in_ms", delay_ms),
+        log_int("free_bytes", request->usage.free_bytes));
+}
+
+static void note_new_file(struct spool *spool)
+{
+    LOG(spool->settings.logger, ERROR,
+        "the spool was damaged: it is set aside, and a new one is begun",
+        log_string("set_aside", spool->request.quarantined));
+    outbox_recapture(spool->settings.outbox);
+    spool_notes_store_anew(&spool->notes);
+}
+
+static void settle_success(struct spool *spool)
+{
+    struct spool_request *request = &spool->request;
+    if (spool->failing)
+        LOG(spool->settings.logger, INFO, "the spool can be written again");
+    spool->failing = false;
+    backoff_reset(&spool->backoff);
+    free_letters(spool, request->letters);
+    request->letters = NULL;
+    spool->shrinking =
+        request->task == SPOOL_SHRINK ? request->more : spool->shrinking || request->count > 0;
+}
+
+static void settle_failure(struct spool *spool)
+{
+    uint32_t delay_ms = backoff_next_ms(&spool->backoff, clock_random());
+    spool->failing = true;
+    spool->retry_at_us = clock_steady_us() + (int64_t)delay_ms * 1000;
+    put_letters_back(spool);
+    spool_notes_put_back(&spool->notes, &spool->request.notes);
+    log_trouble(spool, delay_ms);
+}
+
+static void end_flush(struct spool *spool, bool stored)
+{
+    spool->flushing = false;
+    spool->flushed(spool->flush_context, stored);
+}
+
+static void begin_request(struct spool *spool, int64_t now_us);
+static enum spool_loading read_back(struct spool *spool);
+
+static bool has_work(const struct spool *spool)
+{
+    return outbox_unspooled_since_us(spool->settings.outbox) != INT64_MAX ||
+           outbox_has_forgotten(spool->settings.outbox) || spool->letters != NULL;
+}
+
+/* What was in it at the start comes first, and without regard to the outbox's bounds: it may be newer
+ * than what is to be stored. */
+static void flush_on(struct spool *spool)
+{
+    if (read_back(spool) == SPOOL_MORE)
+        uv_async_send(&spool->settle); /* the rest in the next round of the loop */
+    else
+        begin_request(spool, INT64_MAX);
+}
+
+static void on_work_done(uv_work_t *work, int status)
+{
+    struct spool *spool = work->data;
+    struct spool_request *request = &spool->request;
+    bool stored = status == 0 && request->error.code == ERROR_NONE;
+    spool->busy = false;
+    spool->tried = true;
+    spool->usage = request->usage;
+    if (request->quarantined[0] != '\0')
+        note_new_file(spool);
+    outbox_captured(spool->settings.outbox, stored);
+    if (stored)
+        settle_success(spool);
+    else
+        settle_failure(spool);
+
+    if (spool->flushing) {
+        bool tried = spool->for_flush; /* else a tick's request was under way */
+        if (!tried || (stored && (!spool->final || has_work(spool))))
+            flush_on(spool);
+        else
+            end_flush(spool, stored);
+        return;
+    }
+    spool->settings.progress(spool->settings.context);
+}
+
+static bool may_grow(const struct spool *spool)
+{
+    return spool->usage.bytes < spool->settings.max_bytes &&
+           spool->usage.free_bytes >= MIN_FREE_BYTES;
+}
+
+/* Takes from the outbox what is due. Where there is no room only what is to be forgotten: the rest
+ * stays in memory, unacknowledged. */
+static void collect(struct spool *spool, int64_t now_us)
+{
+    struct spool_request *request = &spool->request;
+    int64_t before_us = now_us == INT64_MAX ? INT64_MAX - 1 : now_us - TICK_US;
+    if (now_us != INT64_MAX && !may_grow(spool))
+        before_us = 0; /* at the end there is nothing to save the room for */
+    while (!spool_request_is_full(request)) {
+        if (outbox_capture(spool->settings.outbox, before_us, 1, spool_request_add, request) == 0)
+            break;
+    }
+}
+
+/* A note may be the last that changes, when what it is about has been stored. */
+static bool numbers_are_due(const struct spool *spool, int64_t now_us)
+{
+    bool changed = ledger_received(spool->settings.ledger) != spool->ledger_stored ||
+                   spool_notes_have_changed(&spool->notes);
+    return now_us == INT64_MAX ||
+           (changed && clock_steady_us() - spool->ledger_stored_us > LEDGER_INTERVAL_US);
+}
+
+static void take_letters(struct spool *spool)
+{
+    spool->request.letters = spool->letters;
+    spool->letters = NULL;
+    spool->letters_end = &spool->letters;
+}
+
+static void take_numbers(struct spool *spool)
+{
+    if (!spool->numbers_loaded)
+        return; /* what is on disk is not in them yet */
+    spool_request_add_numbers(&spool->request, spool->settings.ledger, spool->settings.outbox);
+    spool_notes_take(&spool->notes, &spool->request.notes);
+    spool->ledger_stored = ledger_received(spool->settings.ledger);
+    spool->ledger_stored_us = clock_steady_us();
+}
+
+static bool look_is_due(const struct spool *spool)
+{
+    int64_t interval_us =
+        spool->usage.free_bytes < MIN_FREE_BYTES ? CLOSE_LOOK_US : LOOK_INTERVAL_US;
+    return clock_steady_us() - spool->looked_us > interval_us;
+}
+
+/* Makes the request; false if there is nothing to do. */
+static bool make_request(struct spool *spool, int64_t now_us)
+{
+    struct spool_request *request = &spool->request;
+    spool->for_flush = now_us == INT64_MAX;
+    spool_request_reset(request, spool->file == NULL ? SPOOL_OPEN : SPOOL_STORE);
+    spool->final = spool->for_flush && spool->file != NULL;
+    if (spool->file == NULL)
+        return true;
+    if (!spool->loaded)
+        return false;
+    collect(spool, now_us);
+    take_letters(spool);
+    if (request->count > 0 || request->letters != NULL || numbers_are_due(spool, now_us))
+        take_numbers(spool);
+    else if (look_is_due(spool))
+        request->task = SPOOL_LOOK;
+    else if (spool->shrinking)
+        request->task = SPOOL_SHRINK;
+    else
+        return false;
+    spool->looked_us = clock_steady_us();
+    return true;
+}
+
+static void begin_request(struct spool *spool, int64_t now_us)
+{
+    if (!make_request(spool, now_us)) {
+        if (spool->flushing)
+            end_flush(spool, false); /* what is there could not be read: nothing is put over it */
+        return;
+    }
+    spool->busy = true;
+    int status = uv_queue_work(spool->loop, &spool->work, on_work, on_work_done);
+    invariant(status == 0); /* it fails only without a function to call */
+}
+
+void spool_tick(struct spool *spool, int64_t now_us)
+{
+    if (spool->busy || spool->flushing ||
+        (spool->failing && clock_steady_us() < spool->retry_at_us))
+        return;
+    begin_request(spool, now_us);
+}
+
+void spool_bury(struct spool *spool, const struct row *row, const struct refusal *refusal,
+                int64_t now_us)
+{
+    struct spool_letter *letter = spool_letter_new(row, refusal, now_us);
+    if (letter == NULL) {
+        LOG(spool->settings.logger, ERROR, "no memory to keep a dead letter",
+            log_text("uid", row_uid(row)));
+        return;
+    }
+    letter->epoch = outbox_unsafe_epoch(spool->settings.outbox, row);
+    if (letter->epoch != 0)
+        durability_hold(spool->settings.durability, letter->epoch);
+    *spool->letters_end = letter;
+    spool->letters_end = &letter->next;
+}
+
+void spool_set_note(struct spool *spool, const char *name, const char *text)
+{
+    if (spool_notes_set(&spool->notes, name, text) != ERROR_NONE)
+        LOG(spool->settings.logger, ERROR, "the spool has no place for a note",
+            log_string("name", name));
+}
+
+const char *spool_note(const struct spool *spool, const char *name)
+{
+    return spool_notes_get(&spool->notes, name);
+}
+
+bool spool_has_room(const struct spool *spool)
+{
+    return !spool_is_full(spool) && spool->usage.bytes <= spool->settings.max_bytes / 4 * 3;
+}
+
+bool spool_is_full(const struct spool *spool)
+{
+    if (spool->usage.bytes >= spool->settings.max_bytes)
+        return true;
+    if (!spool->failing && spool->usage.free_bytes >= MIN_FREE_BYTES)
+        return false;
+    int64_t since_us = outbox_unspooled_since_us(spool->settings.outbox);
+    return since_us != INT64_MAX && clock_now_us() - since_us > PATIENCE_US;
+}
+
+static void on_settle(uv_async_t *async)
+{
+    struct spool *spool = async->data;
+    if (spool->flushing && !spool->busy)
+        flush_on(spool); /* there always is one: the ledger is due in a flush */
+}
+
+void spool_flush(struct spool *spool, void (*done)(void *context, bool stored), void *context)
+{
+    spool->flushing = true;
+    spool->flushed = done;
+    spool->flush_context = context;
+    uv_async_send(&spool->settle);
+}
+
+enum error_code spool_new(uv_loop_t *loop, const struct spool_settings *settings,
+                          struct spool **result, struct error *err)
+{
+    struct spool *spool = calloc(1, sizeof(*spool));
+    if (spool == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory for the spool");
+    spool->settings = *settings;
+    spool->loop = loop;
+    spool->work.data = spool;
+    spool->settle.data = spool;
+    spool->letters_end = &spool->letters;
+    spool->backoff = (struct backoff){.first_ms = 500, .ceiling_ms = 10000};
+    spool_request_init(&spool->request);
+    spool->json = json_new();
+    if (spool->json == NULL) {
+        free(spool);
+        return error_set(err, ERROR_NOMEM, "no memory for the spool");
+    }
+    if (uv_async_init(loop, &spool->settle, on_settle) != 0) {
+        json_free(spool->json);
+        free(spool);
+        return error_set(err, ERROR_AGAIN, "the event loop takes no more handles");
+    }
+    *result = spool;
+    return ERROR_NONE;
+}
+
+static bool restore_number(void *context, struct text name, int64_t value)
+{
+    struct spool *spool = context;
+    ledger_add_number(spool->settings.ledger, name, (uint64_t)value);
+    return true;
+}
+
+static bool restore_note(void *context, struct text name, struct text text)
+{
+    struct spool *spool = context;
+    spool_notes_restore(&spool->notes, name, text);
+    return true;
+}
+
+static enum error_code read_rows(struct spool *spool, struct text body,
+                                 struct row *rows[OUTBOX_RECORD_ROWS], size_t *count,
+                                 struct error *err)
+{
+    const json_value *root;
+    enum json_result result = json_read(spool->json, body, &root, err);
+    if (result != JSON_OK)
+        return result == JSON_NO_MEMORY ? err->code : ERROR_INPUT;
+    if (!json_is_array(root) || json_first(root) == NULL)
+        return error_set(err, ERROR_INPUT, "not a list of rows");
+    enum error_code code = ERROR_NONE;
+    for (const json_value *value = json_first(root); value != NULL && code == ERROR_NONE;
+         value = json_next(value)) {
+        if (*count == OUTBOX_RECORD_ROWS)
+            return error_set(err, ERROR_INPUT, "more than %d rows", OUTBOX_RECORD_ROWS);
+        code = rowjson_read(value, &rows[*count], err);
+        *count += code == ERROR_NONE;
+    }
+    return code;
+}
+
+static enum error_code restore_row(struct spool *spool, struct row *row, struct error *err)
+{
+    size_t table = table_number(row->table);
+    enum error_code code = outbox_restore(spool->settings.outbox, row, err);
+    if (code == ERROR_NONE)
+        ledger_restore(spool->settings.ledger, table);
+    else
+        row_free(row);
+    return code;
+}
+
+/* One record into the outbox, all of its rows or none; ERROR_INPUT if it is no record. */
+static enum error_code restore_record(struct spool *spool, struct text body, struct error *err)
+{
+    struct row *rows[OUTBOX_RECORD_ROWS];
+    size_t count = 0;
+    enum error_code code = read_rows(spool, body, rows, &count, err);
+    for (size_t i = 0; i < count; i++) {
+        if (code == ERROR_NONE)
+            code = restore_row(spool, rows[i], err);
+        else
+            row_free(rows[i]);
+    }
+    return code;
+}
+
+struct loading {
+    struct spool *spool;
+    struct error error;
+    size_t count;
+    int64_t bad;  /* the record that stopped it, since it can't be read; 0: none did */
+    size_t table; /* that it is of; TABLE_COUNT: of none that is known */
+};
+
+static size_t find_table(struct text name)
+{
+    size_t i = 0;
+    while (i < TABLE_COUNT && !text_is(name, tables[i]->name))
+        i++;
+    return i;
+}
+
+static bool load_record(void *context, int64_t id, struct text table, struct text uid,
+                        struct text body)
+{
+    struct loading *loading = context;
+    loading->count++;
+    enum error_code code = restore_record(loading->spool, body, &loading->error);
+    if (code != ERROR_INPUT)
+        return code == ERROR_NONE;
+    loading->bad = id;
+    loading->table = find_table(table);
+    LOG(loading->spool->settings.logger, ERROR,
+        "a record of the spool can't be read: it is set aside in its quarantine",
+        log_text("table", table), log_text("uid", uid), log_string("error", loading->error.text));
+    return false;
+}
+
+/* The next chunk; *count is 0 at the end. */
+static enum error_code load_chunk(struct spool *spool, size_t *count, struct error *err)
+{
+    struct loading loading = {.spool = spool};
+    enum error_code code =
+        spool_file_read(spool->file, &spool->load_after, LOAD_CHUNK, load_record, &loading, err);
+    *count = loading.count;
+    if (code != ERROR_NONE || loading.error.code == ERROR_NONE)
+        return code;
+    if (loading.bad == 0)
+        return error_set(err, loading.error.code, "%s", loading.error.text);
+    code = spool_file_quarantine(spool->file, loading.bad, text_from(loading.error.text), err);
+    if (code == ERROR_NONE && loading.table < TABLE_COUNT)
+        ledger_quarantine(spool->settings.ledger, loading.table);
+    return code;
+}
+
+/* And the notes. */
+static enum error_code load_numbers(struct spool *spool, struct error *err)
+{
+    if (spool->numbers_loaded)
+        return ERROR_NONE;
+    enum error_code code = spool_file_read_notes(spool->file, restore_note, spool, err);
+    if (code == ERROR_NONE)
+        code = spool_file_read_numbers(spool->file, restore_number, spool, err);
+    spool->numbers_loaded = code == ERROR_NONE;
+    return code;
+}
+
+/* The next chunk of what was in it at the start. */
+static enum error_code load_some(struct spool *spool, struct error *err)
+{
+    size_t count = 0;
+    enum error_code code = load_numbers(spool, err);
+    if (code == ERROR_NONE)
+        code = load_chunk(spool, &count, err);
+    if (code == ERROR_NONE && count == 0) {
+        spool->loaded = true;
+        ledger_settle(spool->settings.ledger);
+    }
+    return code;
+}
+
+static enum spool_loading read_back(struct spool *spool)
+{
+    if (spool->loaded)
+        return SPOOL_LOADED;
+    if (spool->busy || spool->file == NULL)
+        return SPOOL_SHUT;
+    struct error *err = &spool->request.error;
+    enum error_code code = load_some(spool, err);
+    if (code == ERROR_NONE)
+        return spool->loaded ? SPOOL_LOADED : SPOOL_MORE;
+    if (code == ERROR_INPUT) {
+        spool_file_close(spool->file);
+        spool->file = NULL; /* opening it again sets it aside */
+    }
+    settle_failure(spool);
+    return SPOOL_SHUT;
+}
+
+enum spool_loading spool_load(struct spool *spool)
+{
+    if (!spool->tried) {
+        if (!spool->busy)
+            begin_request(spool, 0);
+        return SPOOL_OPENING;
+    }
+    if (spool->failing && clock_steady_us() < spool->retry_at_us)
+        return SPOOL_SHUT;
+    if (!spool->loaded && outbox_is_full(spool->settings.outbox))
+        return SPOOL_WAITS;
+    return read_back(spool);
+}
+
+struct spool_usage spool_usage(const struct spool *spool)
+{
+    return spool->usage;
+}
+
+bool spool_is_up(const struct spool *spool)
+{
+    return spool->file != NULL && !spool->failing;
+}
+
+bool spool_has_letters(const struct spool *spool)
+{
+    return spool->letters != NULL || spool->request.letters != NULL;
+}
+
+static void on_settle_closed(uv_handle_t *handle)
+{
+    struct spool *spool = handle->data;
+    void (*closed)(void *context) = spool->closed;
+    void *context = spool->closed_context;
+    free_letters(spool, spool->letters);
+    free_letters(spool, spool->request.letters);
+    spool_request_fini(&spool->request);
+    spool_file_close(spool->file);
+    json_free(spool->json);
+    free(spool);
+    closed(context);
+}
+
+void spool_close(struct spool *spool, void (*closed)(void *context), void *context)
+{
+    invariant(!spool->busy);
+    spool->closed = closed;
+    spool->closed_context = context;
+    uv_close((uv_handle_t *)&spool->settle, on_settle_closed);
+}

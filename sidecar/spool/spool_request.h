@@ -1,0 +1,94 @@
+/* spool_request: one piece of work for the thread pool: what is to be stored and forgotten, and how it
+ * went.
+ *
+ * The loop fills it in, a worker carries it out, the loop reads the answer: it is never both's at the
+ * same time. Rows are turned into JSON when they are added, so that the worker shares nothing with the
+ * outbox. */
+#ifndef SIDECAR_SPOOL_REQUEST_H
+#define SIDECAR_SPOOL_REQUEST_H
+
+#include "lib/account/ledger.h"
+#include "lib/base/buffer.h"
+#include "lib/outbox/outbox.h"
+#include "sidecar/spool/spool_file.h"
+#include "sidecar/spool/spool_notes.h"
+#include "sidecar/store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SPOOL_REQUEST_MAX_ITEMS   2048
+#define SPOOL_REQUEST_MAX_NUMBERS 128
+
+/* A record to be stored, or to be forgotten. */
+struct spool_item {
+    const struct table *table;
+    size_t uid, uid_length;   /* in the request's bytes */
+    size_t body, body_length; /* the same; 0: forget it */
+};
+
+/* A dead letter on its way to the file. */
+struct spool_letter {
+    struct spool_letter *next;
+    uint64_t epoch;            /* held until it is stored; 0: none */
+    struct dead_letter letter; /* its texts point into bytes */
+    struct buffer bytes;
+};
+
+struct spool_number {
+    char name[64];
+    int64_t value;
+};
+
+enum spool_task {
+    SPOOL_STORE,  /* items, letters, numbers and notes, in one transaction */
+    SPOOL_OPEN,   /* the file, and nothing else */
+    SPOOL_SHRINK, /* give a slice of it back to the disk */
+    SPOOL_LOOK,   /* only how much room there is */
+};
+
+struct spool_request {
+    enum spool_task task;
+    struct buffer bytes;
+    struct spool_item items[SPOOL_REQUEST_MAX_ITEMS];
+    size_t count;
+    struct spool_letter *letters;
+    struct spool_number numbers[SPOOL_REQUEST_MAX_NUMBERS];
+    size_t number_count;
+    struct spool_notes notes;
+
+    struct error error; /* ERROR_NONE: it went well */
+    char quarantined
+        [ERROR_TEXT_SIZE];    /* OPEN: what a damaged file is called now; "": it was whole */
+    struct spool_usage usage; /* whenever it can be known */
+    bool more;                /* SHRINK: there is more to give back */
+};
+
+void spool_request_init(struct spool_request *request);
+void spool_request_fini(struct spool_request *request);
+
+/* Empties it, but for the letters: they are the caller's. */
+void spool_request_reset(struct spool_request *request, enum spool_task task);
+
+/* True if it is large enough to be carried out. */
+bool spool_request_is_full(const struct spool_request *request);
+
+/* For outbox_capture(): context is the request. */
+void spool_request_add(void *context, const struct outbox_record *record);
+
+/* The ledger as it is now. */
+void spool_request_add_numbers(struct spool_request *request, const struct ledger *ledger,
+                               const struct outbox *outbox);
+
+/* In the thread pool: touches nothing but *file and the request. *file is NULL after a failed OPEN, and
+ * when the file turned out to be damaged. */
+void spool_request_run(struct spool_request *request, const char *directory,
+                       struct spool_file **file);
+
+/* NULL: no memory. Copies what it needs. */
+struct spool_letter *spool_letter_new(const struct row *row, const struct refusal *refusal,
+                                      int64_t now_us);
+void spool_letter_free(struct spool_letter *letter);
+
+#endif

@@ -1,0 +1,448 @@
+/* db: one connection to MariaDB or MySQL, over libmariadb's blocking API.
+ *
+ * Happy path: connect, set the session up, look at what kind of server it is; then statements as text,
+ * and batches of rows, which db_write.c writes.
+ *
+ * Failure modes:
+ *   host away, black-holed, silent   time-out of connect; DNS has its own
+ *   no TLS where it is required,     refused before the account's name and password are sent
+ *   a wrong certificate
+ *   connection lost, server hangs    time-out of read and write; the connection is closed
+ *   read-only, no quorum             refused after connect: DBERROR_ELSEWHERE
+ *   abort by another thread          the socket is shut down; the call that runs fails
+ */
+#include "sidecar/store/db_private.h"
+
+#include "lib/base/buffer.h"
+#include "sidecar/store/credentials.h"
+#include "sidecar/store/session.h"
+
+#include <errmsg.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+/* No connect takes longer, whatever the time-out of a write is. */
+#define CONNECT_TIMEOUT_MAX_MS 10000
+
+enum error_code db_library_init(struct error *err)
+{
+    if (mysql_library_init(0, NULL, NULL) != 0)
+        return error_set(err, ERROR_NOMEM, "the database client library does not start");
+    return ERROR_NONE;
+}
+
+void db_library_fini(void)
+{
+    mysql_library_end();
+}
+
+void db_thread_init(void)
+{
+    mysql_thread_init();
+}
+
+void db_thread_fini(void)
+{
+    mysql_thread_end();
+}
+
+struct db *db_new(const struct config *config)
+{
+    struct db *db = calloc(1, sizeof(*db));
+    if (db == NULL)
+        return NULL;
+    db->config = config;
+    db->fd = -1;
+    db->writers = db_writers_new();
+    if (db->writers == NULL || uv_mutex_init(&db->lock) != 0) {
+        db_writers_free(db->writers);
+        free(db);
+        return NULL;
+    }
+    return db;
+}
+
+void db_free(struct db *db)
+{
+    if (db == NULL)
+        return;
+    db_close(db);
+    uv_mutex_destroy(&db->lock);
+    db_writers_free(db->writers);
+    free(db);
+}
+
+void db_read_only(struct db *db)
+{
+    db->only_reads = true;
+}
+
+bool db_is_connected(const struct db *db)
+{
+    return db->mysql != NULL;
+}
+
+const struct db_server *db_server(const struct db *db)
+{
+    return &db->server;
+}
+
+/* ---- errors ---------------------------------------------------------------------------------- */
+
+static const enum error_code codes[] = {
+    [DBERROR_RETRY] = ERROR_AGAIN,       [DBERROR_RECONNECT] = ERROR_AGAIN,
+    [DBERROR_ELSEWHERE] = ERROR_AGAIN,   [DBERROR_WAIT] = ERROR_AGAIN,
+    [DBERROR_OPERATOR] = ERROR_OPERATOR, [DBERROR_SPLIT] = ERROR_FULL,
+    [DBERROR_ROW] = ERROR_INPUT,
+};
+
+/* Fills *err from what the client library says. A connection that is of no more use is closed. */
+static enum error_code fail(struct db *db, struct db_error *err, enum dberror_phase phase,
+                            const char *what, unsigned number, const char *sqlstate,
+                            const char *message)
+{
+    struct text text = text_from(message);
+    number = dberror_number(number, text);
+    enum dberror_class class = dberror_classify(number, sqlstate, text, phase);
+    const char *advice = dberror_advice(number, text, phase);
+    *err = (struct db_error){.class = class, .number = number, .row = dberror_row(text)};
+    error_set(&err->error, codes[class], "%s: %s (error %u, SQLSTATE %s)%s%s", what, message,
+              number, sqlstate, advice != NULL ? "; " : "", advice != NULL ? advice : "");
+    if (phase == DBERROR_CONNECTING || class == DBERROR_RECONNECT || class == DBERROR_ELSEWHERE)
+        db_close(db);
+    return err->error.code;
+}
+
+static enum error_code fail_connection(struct db *db, struct db_error *err,
+                                       enum dberror_phase phase, const char *what)
+{
+    return fail(db, err, phase, what, mysql_errno(db->mysql), mysql_sqlstate(db->mysql),
+                mysql_error(db->mysql));
+}
+
+enum error_code db_fail_statement(struct db *db, struct db_error *err, const char *what,
+                                  MYSQL_STMT *stmt)
+{
+    return fail(db, err, DBERROR_CONNECTED, what, mysql_stmt_errno(stmt), mysql_stmt_sqlstate(stmt),
+                mysql_stmt_error(stmt));
+}
+
+enum error_code db_error_set(struct db_error *err, enum dberror_class class, const char *format,
+                             ...)
+{
+    char text[ERROR_TEXT_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    *err = (struct db_error){.class = class};
+    return error_set(&err->error, codes[class], "%s", text);
+}
+
+enum error_code db_no_memory(struct db_error *err, const char *what)
+{
+    db_error_set(err, DBERROR_WAIT, "%s: no memory", what);
+    err->error.code = ERROR_NOMEM;
+    return ERROR_NOMEM;
+}
+
+/* ---- connect and close ----------------------------------------------------------------------- */
+
+/* False: aborted. The socket's number is published under the lock, and withdrawn before it is
+ * closed, so that db_abort() can never hit a number that is somebody else's by then. */
+static bool publish_socket(struct db *db, int fd)
+{
+    uv_mutex_lock(&db->lock);
+    db->fd = fd;
+    bool aborted = db->aborted;
+    uv_mutex_unlock(&db->lock);
+    return !aborted;
+}
+
+void db_abort(struct db *db)
+{
+    uv_mutex_lock(&db->lock);
+    db->aborted = true;
+    if (db->fd >= 0)
+        shutdown(db->fd, SHUT_RDWR);
+    uv_mutex_unlock(&db->lock);
+}
+
+void db_close(struct db *db)
+{
+    if (db->mysql == NULL)
+        return;
+    publish_socket(db, -1);
+    mysql_close(db->mysql); /* first: then closing the statements sends nothing more */
+    db->mysql = NULL;
+    db_writers_forget(db->writers);
+}
+
+static bool is_unix_socket(const struct config_host *host)
+{
+    return host->name[0] == '/';
+}
+
+static unsigned timeout_seconds(int64_t ms)
+{
+    return (unsigned)((ms + 999) / 1000);
+}
+
+/* No option files, no LOCAL INFILE; "localhost" is TCP like any other name. */
+static bool set_options(MYSQL *mysql, const struct config *config, const struct config_host *host)
+{
+    const unsigned timeout = timeout_seconds(config->db_timeout_ms);
+    const unsigned connect_timeout = config->db_timeout_ms < CONNECT_TIMEOUT_MAX_MS
+                                         ? timeout
+                                         : timeout_seconds(CONNECT_TIMEOUT_MAX_MS);
+    const unsigned protocol = is_unix_socket(host) ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+    const unsigned local_infile = 0;
+    int failed = 0;
+    failed |= mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &connect_timeout);
+    failed |= mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &timeout);
+    failed |= mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &timeout);
+    failed |= mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
+    failed |= mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &local_infile);
+    failed |= mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    failed |= mysql_options4(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "kubedl-shipper");
+    return failed == 0;
+}
+
+/* What goes over a local socket leaves the machine for nobody to read: as with MySQL's own client,
+ * TLS has to be asked for there. */
+static enum ssl_mode effective_ssl_mode(const struct config *config, const struct config_host *host)
+{
+    bool needless = is_unix_socket(host) && config->mysql_ssl_mode == SSL_MODE_PREFERRED;
+    return needless ? SSL_MODE_DISABLED : config->mysql_ssl_mode;
+}
+
+/* Up to 3.3, libmariadb checks the chain where it has a CA, and the name where it is told to verify.
+ * From 3.4 on it checks both or nothing: then verify-ca is as strict as verify-identity. */
+static bool verifies_name(enum ssl_mode mode)
+{
+    return mode == SSL_MODE_VERIFY_IDENTITY ||
+           (mode == SSL_MODE_VERIFY_CA && mysql_get_client_version() >= 30400);
+}
+
+/* Up to 3.3, libmariadb goes on without TLS where the server does not offer it (or somebody between
+ * has struck that out), and sends the password, unless it has to verify the name or a fingerprint. An
+ * empty fingerprint makes it refuse, and is compared with nothing. From 3.4 on it would be compared:
+ * then what is left is the look at the connection when it stands. */
+static bool refuse_plain(MYSQL *mysql)
+{
+    return mysql_get_client_version() >= 30400 ||
+           mysql_options(mysql, MARIADB_OPT_TLS_PEER_FP, "") == 0;
+}
+
+static bool set_file(MYSQL *mysql, enum mysql_option option, const char *path)
+{
+    return path[0] == '\0' || mysql_options(mysql, option, path) == 0;
+}
+
+static bool set_tls_options(MYSQL *mysql, const struct config *config, enum ssl_mode mode)
+{
+    const my_bool verify = verifies_name(mode), on = 1;
+    bool good = mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify) == 0;
+    if (mode == SSL_MODE_DISABLED)
+        return good;
+    good &= mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on) == 0;
+    good &= mysql_options(mysql, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3") == 0;
+    good &= set_file(mysql, MYSQL_OPT_SSL_CERT, config->mysql_ssl_cert);
+    good &= set_file(mysql, MYSQL_OPT_SSL_KEY, config->mysql_ssl_key);
+    if (mode >= SSL_MODE_VERIFY_CA)
+        good &= set_file(mysql, MYSQL_OPT_SSL_CA, config->mysql_ssl_ca);
+    if (mode >= SSL_MODE_REQUIRED && !verify)
+        good &= refuse_plain(mysql);
+    return good;
+}
+
+/* The library's copy is of no more use: it never connects by itself again. */
+static void wipe_password(MYSQL *mysql)
+{
+    if (mysql->passwd != NULL)
+        explicit_bzero(mysql->passwd, strlen(mysql->passwd));
+}
+
+static enum error_code log_in(struct db *db, const struct config_host *host,
+                              const struct credentials *credentials, struct db_error *err)
+{
+    const char *name = is_unix_socket(host) ? NULL : host->name;
+    const char *unix_socket = is_unix_socket(host) ? host->name : NULL;
+    bool connected =
+        mysql_real_connect(db->mysql, name, credentials->user, credentials->password,
+                           db->config->mysql_db_name, host->port, unix_socket, 0) != NULL;
+    wipe_password(db->mysql);
+    db->offers_tls = (db->mysql->server_capabilities & CLIENT_SSL) != 0;
+    return connected ? ERROR_NONE : fail_connection(db, err, DBERROR_CONNECTING, "connecting");
+}
+
+/* So that a library that behaves otherwise than is known of it is no danger for long. */
+static enum error_code check_tls(struct db *db, enum ssl_mode mode, struct db_error *err)
+{
+    if (mode < SSL_MODE_REQUIRED || mysql_get_ssl_cipher(db->mysql) != NULL)
+        return ERROR_NONE;
+    return db_error_set(err, DBERROR_OPERATOR, "connecting: the connection came about without TLS");
+}
+
+static enum error_code try_mode(struct db *db, const struct config_host *host,
+                                const struct credentials *credentials, enum ssl_mode mode,
+                                struct db_error *err)
+{
+    db_close(db);
+    db->mysql = mysql_init(NULL);
+    if (db->mysql == NULL || !set_options(db->mysql, db->config, host) ||
+        !set_tls_options(db->mysql, db->config, mode))
+        return db_no_memory(err, "connecting");
+    enum error_code code = log_in(db, host, credentials, err);
+    return code == ERROR_NONE ? check_tls(db, mode, err) : code;
+}
+
+/* With TLS, and without it only where the server offers none. Never half of both: libmariadb would take
+ * a connection that was to be TLS for safe, and send MySQL's caching_sha2 log-in the password as it is.
+ * What a server offers is remembered, since one that is hung up on time and again blocks its client. */
+static enum error_code try_preferred(struct db *db, size_t number,
+                                     const struct credentials *credentials, struct db_error *err)
+{
+    const struct config_host *host = &db->config->hosts[number];
+    enum error_code code;
+    if (db->is_plain[number]) {
+        code = try_mode(db, host, credentials, SSL_MODE_DISABLED, err);
+        if (!db->offers_tls)
+            return code;
+    }
+    code = try_mode(db, host, credentials, SSL_MODE_REQUIRED, err);
+    db->is_plain[number] =
+        code != ERROR_NONE && err->number == CR_SSL_CONNECTION_ERROR && !db->offers_tls;
+    return db->is_plain[number] ? try_mode(db, host, credentials, SSL_MODE_DISABLED, err) : code;
+}
+
+static enum error_code open_connection(struct db *db, size_t number, struct db_error *err)
+{
+    const struct config *config = db->config;
+    const struct config_host *host = &config->hosts[number];
+    const enum ssl_mode mode = effective_ssl_mode(config, host);
+    struct credentials credentials;
+    struct error why;
+    if (credentials_read(config, &credentials, &why) != ERROR_NONE)
+        return db_error_set(err, DBERROR_OPERATOR, "%s", why.text);
+    enum error_code code = mode == SSL_MODE_PREFERRED ? try_preferred(db, number, &credentials, err)
+                                                      : try_mode(db, host, &credentials, mode, err);
+    credentials_wipe(&credentials);
+    if (code != ERROR_NONE)
+        return code;
+    if (!publish_socket(db, (int)mysql_get_socket(db->mysql)))
+        return db_error_set(err, DBERROR_RECONNECT, "connecting: aborted");
+    return ERROR_NONE;
+}
+
+static void describe_tls(struct db *db)
+{
+    struct db_server *server = &db->server;
+    const char *cipher = mysql_get_ssl_cipher(db->mysql);
+    const char *version = NULL;
+    if (cipher == NULL)
+        return;
+    snprintf(server->tls_cipher, sizeof(server->tls_cipher), "%s", cipher);
+    if (mariadb_get_infov(db->mysql, MARIADB_CONNECTION_TLS_VERSION, &version) == 0 &&
+        version != NULL)
+        snprintf(server->tls_version, sizeof(server->tls_version), "%s", version);
+}
+
+enum error_code db_connect(struct db *db, size_t host, struct db_error *err)
+{
+    const struct config_host *target = &db->config->hosts[host];
+    db_close(db);
+    enum error_code code = publish_socket(db, -1) ? open_connection(db, host, err)
+                                                  : db_error_set(err, DBERROR_RECONNECT, "aborted");
+    if (code == ERROR_NONE)
+        code = session_set_up(db, timeout_seconds(db->config->db_timeout_ms), db->only_reads,
+                              &db->server, err);
+    if (code == ERROR_NONE) {
+        describe_tls(db);
+        return ERROR_NONE;
+    }
+    db_close(db);
+    if (is_unix_socket(target))
+        return error_context(&err->error, code, "%s", target->name);
+    return error_context(&err->error, code, "%s port %u", target->name, target->port);
+}
+
+enum error_code db_connect_any(struct db *db, struct db_error *err)
+{
+    enum error_code code = ERROR_NONE;
+    for (size_t host = 0; host < db->config->host_count; host++) {
+        code = db_connect(db, host, err);
+        if (code == ERROR_NONE)
+            break;
+    }
+    return code;
+}
+
+/* ---- statements as text ---------------------------------------------------------------------- */
+
+static void pass_row(MYSQL_ROW cells, const unsigned long *lengths, size_t count, db_row *row,
+                     void *context)
+{
+    struct text values[DB_MAX_VALUES];
+    if (count > DB_MAX_VALUES)
+        count = DB_MAX_VALUES;
+    for (size_t i = 0; i < count; i++)
+        values[i] = (struct text){cells[i], lengths[i]};
+    row(context, values, count);
+}
+
+static enum error_code fail_query(struct db *db, struct text sql, struct db_error *err)
+{
+    char what[128];
+    bool cut = sql.length > 80;
+    snprintf(what, sizeof(what), "%.*s%s", cut ? 80 : (int)sql.length, sql.data, cut ? "..." : "");
+    return fail_connection(db, err, DBERROR_CONNECTED, what);
+}
+
+enum error_code db_query(struct db *db, struct text sql, db_row *row, void *context,
+                         struct db_error *err)
+{
+    if (db->mysql == NULL)
+        return db_error_set(err, DBERROR_RECONNECT, "not connected");
+    if (mysql_real_query(db->mysql, sql.data, sql.length) != 0)
+        return fail_query(db, sql, err);
+    if (mysql_field_count(db->mysql) == 0)
+        return ERROR_NONE;
+
+    MYSQL_RES *result = mysql_use_result(db->mysql);
+    if (result == NULL)
+        return fail_query(db, sql, err);
+    MYSQL_ROW cells;
+    while ((cells = mysql_fetch_row(result)) != NULL) {
+        if (row != NULL)
+            pass_row(cells, mysql_fetch_lengths(result), mysql_num_fields(result), row, context);
+    }
+    enum error_code code = ERROR_NONE;
+    bool failed = mysql_errno(db->mysql) != 0;
+    mysql_free_result(result);
+    if (failed)
+        code = fail_query(db, sql, err);
+    return code;
+}
+
+enum error_code db_exec(struct db *db, struct text sql, struct db_error *err)
+{
+    return db_query(db, sql, NULL, NULL, err);
+}
+
+void db_quote(struct db *db, struct buffer *out, struct text text)
+{
+    size_t room;
+    char *quoted = buffer_room(out, 2 * text.length + 3, &room);
+    if (quoted == NULL || db->mysql == NULL) {
+        out->failed = true;
+        return;
+    }
+    quoted[0] = '\'';
+    size_t length =
+        1 + mysql_real_escape_string(db->mysql, quoted + 1, text.data, (unsigned long)text.length);
+    quoted[length++] = '\'';
+    buffer_commit(out, length);
+}

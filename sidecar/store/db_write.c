@@ -1,0 +1,369 @@
+/* db_write: batches of rows through prepared statements, over a connection that db.c has opened.
+ *
+ * Happy path: one transaction per batch: START TRANSACTION, a few multi-row statements, COMMIT; or a
+ * single statement, which commits itself (autocommit = 1, see session.c). The return code of what commits
+ * is the acknowledgement; the count of affected rows says nothing (an unchanged row counts as 0).
+ *
+ * Failure modes:
+ *   one of several statements fails  ROLLBACK, always: some errors undo only the statement. If that
+ *                                    fails too the connection is closed
+ *   a commit's answer is lost        nobody knows; the same rows again are harmless, by the guard
+ *   statements are stale             the connection is closed, the next one prepares anew
+ *   a row is larger than a packet    refused before it is sent
+ */
+#include "lib/base/buffer.h"
+#include "lib/base/invariant.h"
+#include "lib/base/timestamp.h"
+#include "lib/sql/sql.h"
+#include "sidecar/store/db_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A batch is written by statements of 1, 2, 4, ... 128 rows, largest first: few enough to keep all
+ * prepared. More than 128 rows at once gain nothing, and a prepared statement takes 2 KiB for each.
+ *
+ * Not by COM_STMT_BULK_EXECUTE, which would need one statement only: MariaDB (10.11.19) loses rows by
+ * it, without an error, where two connections write to a table with an AUTO_INCREMENT key. A row is
+ * taken for the duplicate of another one, whose version is newer, and is not written. */
+#define STATEMENT_SIZES    8
+#define STATEMENT_MAX_ROWS ((size_t)1 << (STATEMENT_SIZES - 1))
+
+/* The text of a statement of 128 rows is some 10 KiB. */
+#define STATEMENT_MAX_TEXT ((size_t)1 << 20)
+
+/* DATETIME's range: from the year 1000 up to, not including, the year 10000. */
+#define TIME_MIN_US (INT64_C(-30610224000) * 1000000)
+#define TIME_END_US (INT64_C(253402300800) * 1000000)
+
+#define MAX_PARAMETERS (STATEMENT_MAX_ROWS * TABLE_MAX_COLUMNS)
+
+/* How rows of one table and mode are written. Made when first needed, gone with the connection. */
+struct writer {
+    const struct table *table;
+    enum row_mode mode;
+    MYSQL_STMT *statements[STATEMENT_SIZES]; /* [i]: for 1 << i rows; NULL: not prepared yet */
+    struct writer *next;
+    size_t parameter_count; /* for each row */
+    uint8_t columns[];      /* [parameter_count]: the column that a parameter is bound to */
+};
+
+/* What a parameter's MYSQL_BIND points to. Texts are not copied: it points into the row. */
+struct value {
+    union {
+        long long integer;
+        MYSQL_TIME time;
+    };
+    my_bool is_null;
+};
+
+struct db_writers {
+    struct writer *first;
+    MYSQL_BIND *binds;    /* [MAX_PARAMETERS] */
+    struct value *values; /* [MAX_PARAMETERS] */
+};
+
+/* ---- statements ------------------------------------------------------------------------------ */
+
+struct db_writers *db_writers_new(void)
+{
+    struct db_writers *writers = calloc(1, sizeof(*writers));
+    if (writers == NULL)
+        return NULL;
+    writers->binds = calloc(MAX_PARAMETERS, sizeof(*writers->binds));
+    writers->values = calloc(MAX_PARAMETERS, sizeof(*writers->values));
+    if (writers->binds == NULL || writers->values == NULL) {
+        db_writers_free(writers);
+        return NULL;
+    }
+    return writers;
+}
+
+static void free_writer(struct writer *writer)
+{
+    for (size_t i = 0; i < STATEMENT_SIZES; i++) {
+        if (writer->statements[i] != NULL)
+            mysql_stmt_close(writer->statements[i]);
+    }
+    free(writer);
+}
+
+void db_writers_forget(struct db_writers *writers)
+{
+    while (writers->first != NULL) {
+        struct writer *writer = writers->first;
+        writers->first = writer->next;
+        free_writer(writer);
+    }
+}
+
+void db_writers_free(struct db_writers *writers)
+{
+    if (writers == NULL)
+        return;
+    db_writers_forget(writers);
+    free(writers->binds);
+    free(writers->values);
+    free(writers);
+}
+
+static struct writer *new_writer(const struct table *table, enum row_mode mode)
+{
+    size_t parameters = mode == ROW_UPDATE ? sql_update_params(table) : table->column_count;
+    invariant(parameters <= MAX_PARAMETERS);
+    struct writer *writer = calloc(1, sizeof(*writer) + parameters);
+    if (writer == NULL)
+        return NULL;
+    writer->table = table;
+    writer->mode = mode;
+    writer->parameter_count = parameters;
+    for (size_t i = 0; i < parameters; i++)
+        writer->columns[i] = (uint8_t)(mode == ROW_UPDATE ? sql_update_param(table, i) : i);
+    return writer;
+}
+
+static struct writer *find_writer(struct db_writers *writers, const struct table *table,
+                                  enum row_mode mode)
+{
+    for (struct writer *writer = writers->first; writer != NULL; writer = writer->next) {
+        if (writer->table == table && writer->mode == mode)
+            return writer;
+    }
+    struct writer *writer = new_writer(table, mode);
+    if (writer == NULL)
+        return NULL;
+    writer->next = writers->first;
+    writers->first = writer;
+    return writer;
+}
+
+/* The most that a row can take of a packet. */
+static size_t packet_bytes(const struct writer *writer, const struct row *row)
+{
+    const size_t besides_text = 16; /* type, NULL bit, length; or a whole number or time */
+    size_t bytes = writer->parameter_count * besides_text;
+    for (size_t i = 0; i < writer->parameter_count; i++) {
+        const struct cell *cell = &row->cells[writer->columns[i]];
+        if (cell->type == CELL_TEXT)
+            bytes += cell->length;
+    }
+    return bytes;
+}
+
+/* How many of the rows the next statement takes, as a power of two: the largest that there are rows
+ * for, and that fills at most 80 % of a packet. -1: not even one row fits. */
+static int next_size(const struct db *db, const struct writer *writer, struct row *const *rows,
+                     size_t count)
+{
+    size_t limit = db->server.max_packet / 5 * 4;
+    size_t max = writer->mode == ROW_UPDATE ? 1 : STATEMENT_MAX_ROWS;
+    size_t bytes = 0, fitting = 0;
+    while (fitting < count && fitting < max) {
+        bytes += packet_bytes(writer, rows[fitting]);
+        if (bytes > limit)
+            break;
+        fitting++;
+    }
+    int size = -1;
+    while (fitting >> (size + 1) > 0)
+        size++;
+    return size;
+}
+
+static enum error_code prepare_text(struct db *db, struct text sql, const char *what,
+                                    MYSQL_STMT **result, struct db_error *err)
+{
+    MYSQL_STMT *stmt = mysql_stmt_init(db->mysql);
+    if (stmt == NULL)
+        return db_no_memory(err, what);
+    if (mysql_stmt_prepare(stmt, sql.data, sql.length) != 0) {
+        enum error_code code = db_fail_statement(db, err, what, stmt);
+        mysql_stmt_close(stmt);
+        return code;
+    }
+    *result = stmt;
+    return ERROR_NONE;
+}
+
+static enum error_code prepare(struct db *db, struct writer *writer, int size, struct db_error *err)
+{
+    if (writer->statements[size] != NULL)
+        return ERROR_NONE;
+    char what[128];
+    snprintf(what, sizeof(what), "preparing a write to %s", writer->table->name);
+    struct buffer sql;
+    buffer_init(&sql, STATEMENT_MAX_TEXT);
+    if (writer->mode == ROW_UPDATE)
+        sql_update(&sql, writer->table);
+    else
+        sql_upsert(&sql, writer->table, (size_t)1 << size);
+    enum error_code code =
+        sql.failed ? db_no_memory(err, what)
+                   : prepare_text(db, buffer_text(&sql), what, &writer->statements[size], err);
+    buffer_fini(&sql);
+    return code;
+}
+
+static void bind_text(MYSQL_BIND *bind, struct value *value, const struct cell *cell)
+{
+    bind->buffer_type = MYSQL_TYPE_STRING;
+    value->is_null = cell->type != CELL_TEXT;
+    bind->buffer = value->is_null ? NULL : (char *)cell->data;
+    bind->buffer_length = value->is_null ? 0 : cell->length;
+}
+
+static void bind_integer(MYSQL_BIND *bind, struct value *value, const struct cell *cell)
+{
+    bind->buffer_type = MYSQL_TYPE_LONGLONG;
+    bind->buffer = &value->integer;
+    value->is_null = cell->type != CELL_INT;
+    value->integer = value->is_null ? 0 : cell->integer;
+}
+
+/* A time that DATETIME does not have is not known. */
+static void bind_time(MYSQL_BIND *bind, struct value *value, const struct cell *cell)
+{
+    bind->buffer_type = MYSQL_TYPE_DATETIME;
+    bind->buffer = &value->time;
+    value->is_null =
+        cell->type != CELL_TIME || cell->integer < TIME_MIN_US || cell->integer >= TIME_END_US;
+    if (value->is_null)
+        return;
+    struct civil_time civil;
+    timestamp_to_civil(cell->integer, &civil);
+    value->time = (MYSQL_TIME){
+        .year = (unsigned)civil.year,
+        .month = civil.month,
+        .day = civil.day,
+        .hour = civil.hour,
+        .minute = civil.minute,
+        .second = civil.second, /* whole ones: servers do not agree on how to round */
+        .time_type = MYSQL_TIMESTAMP_DATETIME,
+    };
+}
+
+/* Each column has one type, also where it is NULL. */
+static void bind_cell(MYSQL_BIND *bind, struct value *value, enum column_type type,
+                      const struct cell *cell)
+{
+    bind->is_null = &value->is_null;
+    switch (type) {
+    case COLUMN_TEXT:
+    case COLUMN_KEY:
+        bind_text(bind, value, cell);
+        break;
+    case COLUMN_INT:
+        bind_integer(bind, value, cell);
+        break;
+    case COLUMN_TIME:
+        bind_time(bind, value, cell);
+        break;
+    }
+}
+
+static size_t bind_rows(struct db_writers *writers, const struct writer *writer,
+                        struct row *const *rows, size_t count)
+{
+    size_t next = 0;
+    for (size_t r = 0; r < count; r++) {
+        for (size_t i = 0; i < writer->parameter_count; i++, next++) {
+            size_t column = writer->columns[i];
+            bind_cell(&writers->binds[next], &writers->values[next],
+                      writer->table->columns[column].type, &rows[r]->cells[column]);
+        }
+    }
+    return next;
+}
+
+/* Writes the first 1 << size rows. */
+static enum error_code execute(struct db *db, struct writer *writer, struct row *const *rows,
+                               int size, struct db_error *err)
+{
+    enum error_code code = prepare(db, writer, size, err);
+    if (code != ERROR_NONE)
+        return code;
+    MYSQL_STMT *stmt = writer->statements[size];
+    size_t count = (size_t)1 << size;
+    size_t parameters = bind_rows(db->writers, writer, rows, count);
+    invariant(parameters == mysql_stmt_param_count(stmt));
+    if (mysql_stmt_bind_param(stmt, db->writers->binds) == 0 && mysql_stmt_execute(stmt) == 0)
+        return ERROR_NONE;
+    char what[128];
+    snprintf(what, sizeof(what), "writing %zu rows to %s", count, writer->table->name);
+    return db_fail_statement(db, err, what, stmt);
+}
+
+/* The row of the batch that is at fault, from what is known of one statement of it. */
+static size_t row_at_fault(const struct db_error *err, size_t before, size_t count)
+{
+    if (err->class != DBERROR_ROW)
+        return 0;
+    if (err->row >= 1 && err->row <= count)
+        return before + err->row;
+    return count == 1 ? before + 1 : 0;
+}
+
+static enum error_code execute_all(struct db *db, struct writer *writer, struct row *const *rows,
+                                   size_t count, struct db_error *err)
+{
+    for (size_t done = 0; done < count;) {
+        int size = next_size(db, writer, rows + done, count - done);
+        enum error_code code;
+        if (size < 0) {
+            size = 0;
+            code = db_error_set(err, DBERROR_ROW,
+                                "writing to %s: the row takes %zu bytes, too many for the server's "
+                                "max_allowed_packet of %zu",
+                                writer->table->name, packet_bytes(writer, rows[done]),
+                                db->server.max_packet);
+        } else {
+            code = execute(db, writer, rows + done, size, err);
+        }
+        if (code != ERROR_NONE) {
+            err->row = row_at_fault(err, done, (size_t)1 << size);
+            return code;
+        }
+        done += (size_t)1 << size;
+    }
+    return ERROR_NONE;
+}
+
+/* Then it is a transaction by itself, and one round trip instead of three. */
+static bool is_one_statement(const struct db *db, const struct writer *writer,
+                             struct row *const *rows, size_t count)
+{
+    int size = next_size(db, writer, rows, count);
+    return size >= 0 && (size_t)1 << size == count;
+}
+
+static void roll_back(struct db *db)
+{
+    struct db_error ignored; /* the first error is the one that tells */
+    if (db->mysql != NULL && db_exec(db, TEXT("ROLLBACK"), &ignored) != ERROR_NONE)
+        db_close(db);
+}
+
+static enum error_code execute_together(struct db *db, struct writer *writer,
+                                        struct row *const *rows, size_t count, struct db_error *err)
+{
+    enum error_code code = db_exec(db, TEXT("START TRANSACTION"), err);
+    if (code != ERROR_NONE)
+        return code;
+    code = execute_all(db, writer, rows, count, err);
+    if (code == ERROR_NONE)
+        code = db_exec(db, TEXT("COMMIT"), err);
+    if (code != ERROR_NONE)
+        roll_back(db);
+    return code;
+}
+
+enum error_code db_write(struct db *db, const struct table *table, enum row_mode mode,
+                         struct row *const *rows, size_t count, struct db_error *err)
+{
+    struct writer *writer = find_writer(db->writers, table, mode);
+    if (writer == NULL)
+        return db_no_memory(err, "writing");
+    if (is_one_statement(db, writer, rows, count))
+        return execute_all(db, writer, rows, count, err);
+    return execute_together(db, writer, rows, count, err);
+}

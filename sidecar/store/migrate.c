@@ -1,0 +1,362 @@
+/* migrate: carries out the steps of lib/sql/migration.h over one connection.
+ *
+ * Happy path: a few SELECTs say that all is as it should be. Else: take the lock, look again, do
+ * step after step, look again until nothing is left, give the lock back.
+ *
+ * Failure modes:
+ *   another one is migrating       DBERROR_WAIT, the caller comes back. The lock is the server's: on
+ *                                  a Galera cluster it is of one node, and what keeps two nodes apart
+ *                                  is that every step may be repeated
+ *   a deadlock, a lock wait        the same statement again, a few times
+ *   KubeDL writes a duplicate      between cleaning and unique key: one more round
+ *   an ALTER TABLE takes longer    DBERROR_RECONNECT; the server goes on with it and keeps the lock
+ *   than the connection's time-out until it is done
+ *   killed, connection lost        the lock goes with the connection, the next run goes on
+ *   a step is refused for good     what is left is logged as statements for a DBA. DBERROR_OPERATOR
+ *                                  if rows cannot be written without it, else they are written
+ */
+#include "sidecar/store/migrate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <uv.h>
+
+/* Of cleaning and locking out, against somebody who writes at the same time. */
+#define MAX_RACES 5
+
+/* Of one statement, against other transactions. */
+#define MAX_TRIES 5
+
+#define SQL_LIMIT ((size_t)1 << 17)
+
+/* New tables are made within the second; who finds more going on comes back later. A lock's name has
+ * at most 64 characters. */
+#define LOCK_NAME "CONCAT('kubedl-shipper.schema:', LEFT(DATABASE(), 42))"
+#define LOCK      "SELECT GET_LOCK(" LOCK_NAME ", 1)"
+#define UNLOCK    "DO RELEASE_LOCK(" LOCK_NAME ")"
+
+/* What waits for a table keeps all others waiting behind it. So an ALTER TABLE that does not get its
+ * table soon gives way. */
+#define HURRY                                                                                      \
+    "SET @kubedl_shipper_wait = @@SESSION.lock_wait_timeout,"                                      \
+    " SESSION lock_wait_timeout = CAST(LEAST(@@SESSION.lock_wait_timeout, 5) AS UNSIGNED)"
+#define STOP_HURRY "SET SESSION lock_wait_timeout = @kubedl_shipper_wait"
+
+/* Makes the first statement for a DBA. */
+#define DBA_USE "SELECT CONCAT('USE `', REPLACE(DATABASE(), '`', '``'), '`')"
+
+struct migrator {
+    struct db *db;
+    struct logger *logger;
+};
+
+static enum error_code no_memory(struct db_error *err)
+{
+    return db_error_set(err, DBERROR_WAIT, "no memory to migrate the tables");
+}
+
+/* ---- looking --------------------------------------------------------------------------------- */
+
+struct reading {
+    struct schema *schema;
+    enum schema_question question;
+    enum error_code code;
+    struct error err;
+};
+
+static void on_answer(void *context, const struct text *values, size_t count)
+{
+    struct reading *reading = context;
+    if (reading->code == ERROR_NONE)
+        reading->code =
+            schema_answer(reading->schema, reading->question, values, count, &reading->err);
+}
+
+static enum error_code ask(struct db *db, struct schema *schema, enum schema_question question,
+                           struct db_error *err)
+{
+    struct reading reading = {.schema = schema, .question = question};
+    struct buffer sql;
+    buffer_init(&sql, SQL_LIMIT);
+    bool is_asked = schema_ask(schema, question, &sql);
+    enum error_code code = ERROR_NONE;
+    if (sql.failed)
+        code = no_memory(err);
+    else if (is_asked)
+        code = db_query(db, buffer_text(&sql), on_answer, &reading, err);
+    buffer_fini(&sql);
+    if (code == ERROR_NONE && reading.code != ERROR_NONE)
+        code = db_error_set(err, DBERROR_OPERATOR, "%s", reading.err.text);
+    return code;
+}
+
+enum error_code migrate_look(struct db *db, struct schema *schema, struct db_error *err)
+{
+    enum error_code code = ERROR_NONE;
+    for (unsigned question = 0; code == ERROR_NONE && question < SCHEMA_QUESTIONS; question++)
+        code = ask(db, schema, (enum schema_question)question, err);
+    return code;
+}
+
+/* What is left to do. */
+static enum error_code make_plan(struct db *db, struct migration *migration, struct db_error *err)
+{
+    migration->count = 0;
+    struct schema *schema = schema_new(tables);
+    if (schema == NULL)
+        return no_memory(err);
+    enum error_code code = migrate_look(db, schema, err);
+    struct error why;
+    if (code == ERROR_NONE && migration_plan(schema, migration, &why) != ERROR_NONE)
+        code = why.code == ERROR_NOMEM ? no_memory(err)
+                                       : db_error_set(err, DBERROR_OPERATOR, "%s", why.text);
+    schema_free(schema);
+    return code;
+}
+
+/* ---- one step -------------------------------------------------------------------------------- */
+
+static enum error_code run_statement(struct migrator *migrator, const struct buffer *sql,
+                                     struct db_error *err)
+{
+    if (sql->failed)
+        return no_memory(err);
+    for (unsigned tries = 1;; tries++) {
+        enum error_code code = db_exec(migrator->db, buffer_text(sql), err);
+        if (code == ERROR_NONE || err->class != DBERROR_RETRY || tries == MAX_TRIES)
+            return code;
+    }
+}
+
+#define ID_TEXT_SIZE 32
+
+static void on_slice_end(void *context, const struct text *values, size_t count)
+{
+    char *until = context;
+    if (count == 1 && values[0].data != NULL)
+        snprintf(until, ID_TEXT_SIZE, "%.*s", (int)values[0].length, values[0].data);
+}
+
+/* Slice by slice, so that nobody waits long for a row, and no transaction is too large for a
+ * cluster. */
+static enum error_code run_slices(struct migrator *migrator, const struct migration_step *step,
+                                  struct buffer *sql, struct db_error *err)
+{
+    char after[ID_TEXT_SIZE] = "";
+    for (;;) {
+        char until[ID_TEXT_SIZE] = "";
+        buffer_reset(sql);
+        migration_slice_end(sql, step, after);
+        enum error_code code =
+            sql->failed ? no_memory(err)
+                        : db_query(migrator->db, buffer_text(sql), on_slice_end, until, err);
+        if (code != ERROR_NONE)
+            return code;
+        buffer_reset(sql);
+        migration_slice(sql, step, after, until);
+        code = run_statement(migrator, sql, err);
+        if (code != ERROR_NONE || until[0] == '\0')
+            return code;
+        memcpy(after, until, sizeof(after));
+    }
+}
+
+static enum error_code run_step(struct migrator *migrator, const struct migration_step *step,
+                                struct db_error *err)
+{
+    LOG(migrator->logger, INFO, "migrating", log_string("table", step->table),
+        log_string("reason", step->reason), log_string("statement", step->sql));
+    const uint64_t begun_ns = uv_hrtime();
+    struct buffer sql;
+    buffer_init(&sql, SQL_LIMIT);
+    enum error_code code;
+    if (step->sliced) {
+        code = run_slices(migrator, step, &sql, err);
+    } else {
+        buffer_append_string(&sql, step->sql);
+        code = run_statement(migrator, &sql, err);
+    }
+    buffer_fini(&sql);
+    if (code == ERROR_NONE)
+        LOG(migrator->logger, INFO, "migrated", log_string("table", step->table),
+            log_string("reason", step->reason),
+            log_int("duration_ms", (int64_t)((uv_hrtime() - begun_ns) / 1000000)));
+    return code;
+}
+
+enum error_code migrate_step(struct db *db, struct logger *logger,
+                             const struct migration_step *step, struct db_error *err)
+{
+    struct migrator migrator = {.db = db, .logger = logger};
+    return run_step(&migrator, step, err);
+}
+
+/* ---- all steps ------------------------------------------------------------------------------- */
+
+static void on_use(void *context, const struct text *values, size_t count)
+{
+    struct migrator *migrator = context;
+    if (count == 1 && values[0].data != NULL)
+        LOG(migrator->logger, INFO, "statement for your DBA", log_text("statement", values[0]));
+}
+
+/* All from steps[from] on, with what a session has to be set to before. */
+static void log_rest_for_dba(struct migrator *migrator, const struct migration *migration,
+                             size_t from)
+{
+    struct db_error err;
+    if (db_query(migrator->db, TEXT(DBA_USE), on_use, migrator, &err) != ERROR_NONE)
+        LOG(migrator->logger, WARN, "the database does not tell its name",
+            log_string("error", err.error.text));
+    LOG(migrator->logger, INFO, "statement for your DBA",
+        log_string("statement", MIGRATE_DBA_SESSION));
+    for (size_t i = from; i < migration->count; i++)
+        LOG(migrator->logger, INFO, "statement for your DBA",
+            log_string("table", migration->steps[i].table),
+            log_string("reason", migration->steps[i].reason),
+            log_string("statement", migration->steps[i].sql));
+}
+
+/* steps[from] was refused for good, as *err says. */
+static enum error_code give_up(struct migrator *migrator, const struct migration *migration,
+                               size_t from, struct db_error *err)
+{
+    log_rest_for_dba(migrator, migration, from);
+    if (!migration_is_required(migration, from)) {
+        LOG(migrator->logger, WARN, "the tables are not as they should be, but can be written to",
+            log_string("table", migration->steps[from].table),
+            log_string("reason", migration->steps[from].reason),
+            log_string("error", err->error.text));
+        return ERROR_NONE;
+    }
+    err->error.code = ERROR_OPERATOR;
+    error_context(
+        &err->error, ERROR_OPERATOR,
+        "table %s cannot be migrated; give the account more rights, or have a DBA run the "
+        "statements in the log (level info)",
+        migration->steps[from].table);
+    err->class = DBERROR_OPERATOR;
+    return ERROR_OPERATOR;
+}
+
+static bool is_for_good(const struct db_error *err)
+{
+    return err->class == DBERROR_OPERATOR || err->class == DBERROR_ROW ||
+           err->class == DBERROR_SPLIT;
+}
+
+/* Somebody else has written what a step before this one had cleaned. */
+static bool is_race(const struct db_error *err)
+{
+    static const unsigned duplicate = 1062, null_mysql = 1138, null_mariadb = 1265;
+    return err->number == duplicate || err->number == null_mysql || err->number == null_mariadb;
+}
+
+/* How far a run has come. */
+struct progress {
+    unsigned races; /* rounds that were lost to somebody who writes */
+    bool expected;  /* the next plan should be empty */
+    bool done;
+};
+
+/* Does all steps, up to the first that fails. ERROR_NONE without progress->done: look again. */
+static enum error_code run_steps(struct migrator *migrator, const struct migration *migration,
+                                 struct progress *progress, struct db_error *err)
+{
+    for (size_t i = 0; i < migration->count; i++) {
+        const struct migration_step *step = &migration->steps[i];
+        if (run_step(migrator, step, err) == ERROR_NONE)
+            continue;
+        if (is_race(err) && ++progress->races < MAX_RACES)
+            return ERROR_NONE;
+        if (is_for_good(err)) {
+            progress->done = true;
+            return give_up(migrator, migration, i, err);
+        }
+        if (err->class == DBERROR_RETRY)
+            err->class = DBERROR_WAIT; /* it was tried often enough */
+        return error_context(&err->error, ERROR_AGAIN, "migrating table %s", step->table);
+    }
+    progress->expected = true;
+    return ERROR_NONE;
+}
+
+static enum error_code run_round(struct migrator *migrator, struct progress *progress,
+                                 struct db_error *err)
+{
+    struct migration migration;
+    enum error_code code = make_plan(migrator->db, &migration, err);
+    if (code != ERROR_NONE)
+        return code;
+    if (migration.count == 0) {
+        progress->done = true;
+    } else if (progress->expected) {
+        progress->done = true;
+        db_error_set(err, DBERROR_OPERATOR, "the server took the statements, but did not do them");
+        code = give_up(migrator, &migration, 0, err);
+    } else {
+        code = run_steps(migrator, &migration, progress, err);
+    }
+    migration_fini(&migration);
+    return code;
+}
+
+static enum error_code run_locked(struct migrator *migrator, struct db_error *err)
+{
+    struct progress progress = {0};
+    enum error_code code = db_exec(migrator->db, TEXT(HURRY), err);
+    while (code == ERROR_NONE && !progress.done)
+        code = run_round(migrator, &progress, err);
+    return code;
+}
+
+static void on_lock(void *context, const struct text *values, size_t count)
+{
+    bool *locked = context;
+    *locked = count == 1 && values[0].data != NULL && text_is(values[0], "1");
+}
+
+static enum error_code lock(struct migrator *migrator, struct db_error *err)
+{
+    bool locked = false;
+    enum error_code code = db_query(migrator->db, TEXT(LOCK), on_lock, &locked, err);
+    if (code == ERROR_NONE && !locked)
+        code =
+            db_error_set(err, DBERROR_WAIT,
+                         "the tables of this database are being migrated over another connection");
+    return code;
+}
+
+/* A connection that cannot do this is closed, and the lock is gone with it. */
+static enum error_code unlock(struct migrator *migrator, struct db_error *err)
+{
+    enum error_code code = db_exec(migrator->db, TEXT(STOP_HURRY), err);
+    if (code == ERROR_NONE)
+        code = db_exec(migrator->db, TEXT(UNLOCK), err);
+    if (code != ERROR_NONE)
+        db_close(migrator->db);
+    return code;
+}
+
+enum error_code migrate_run(struct db *db, struct logger *logger, struct db_error *err)
+{
+    struct migrator migrator = {.db = db, .logger = logger};
+    struct migration migration;
+    enum error_code code = make_plan(db, &migration, err);
+    if (code != ERROR_NONE)
+        return code;
+    size_t steps = migration.count;
+    migration_fini(&migration);
+    if (steps == 0)
+        return ERROR_NONE;
+
+    code = lock(&migrator, err);
+    if (code != ERROR_NONE)
+        return code;
+    code = run_locked(&migrator, err);
+    struct db_error further; /* after an error that has been told already */
+    enum error_code unlocked = ERROR_NONE;
+    if (db_is_connected(db))
+        unlocked = unlock(&migrator, code == ERROR_NONE ? err : &further);
+    return code != ERROR_NONE ? code : unlocked;
+}

@@ -1,0 +1,102 @@
+/* store: where rows are kept; the boundary for storage plugins.
+ *
+ * A store has `lanes` writers. Each takes one batch at a time and answers on the loop thread, later
+ * (never from inside submit). It keeps no rows: what it could not write goes back to the outbox,
+ * and the caller decides when to try again. MySQL is the first plugin (store_mysql), the tests'
+ * fake the second. What a third one takes: a file that fills in struct store, and a line in run.c.
+ */
+#ifndef SIDECAR_STORE_H
+#define SIDECAR_STORE_H
+
+#include "lib/base/buffer.h"
+#include "lib/base/error.h"
+#include "lib/kube/kind.h"
+#include "lib/outbox/outbox.h"
+#include "lib/sql/dberror.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What became of a row. */
+enum row_fate {
+    ROW_WAITS,   /* not written: it goes back to the outbox */
+    ROW_WRITTEN, /* committed: durable, or an older version than what is there */
+    ROW_REFUSED, /* can never be written as it is: dead letter, .refusals says why */
+};
+
+struct refusal {
+    size_t row;      /* index in the batch */
+    unsigned number; /* the server's error number, 0 if it has none */
+    char text[ERROR_TEXT_SIZE];
+};
+
+/* A question: the uids of the objects that the store holds as alive. */
+struct store_listing {
+    const struct table *table;
+    const struct kind *kind; /* only those of this kind; NULL: all of the table */
+    const char *cluster;     /* only those of this cluster */
+    const char *namespace;   /* and namespace; "": of all */
+    struct buffer uids;      /* the answer: one a line */
+    size_t count;
+};
+
+/* What a lane met while it served a request, also what it got over. */
+struct store_tally {
+    uint32_t connects; /* connections made */
+    uint32_t
+        reconnects[DBERROR_CLASS_COUNT]; /* of these: in place of another one, by what ended it */
+    uint32_t errors[DBERROR_CLASS_COUNT];
+};
+
+/* One request to a lane and its answer. The caller owns it, and preallocates it. */
+struct store_request {
+    struct batch batch;            /* count 0: just see that the database can be reached, or: */
+    struct store_listing *listing; /* NULL: nothing is asked; else the batch is empty */
+    enum row_fate *fates;          /* [batch.capacity], filled in by the store */
+    struct refusal *refusals;      /* the same */
+    size_t refusal_count;
+    enum dberror_class class; /* where error.code is set: what kind of trouble it is */
+    struct error error;       /* ERROR_NONE: no row waits */
+    uint64_t write_us;        /* how long the lane was busy with it */
+    uint32_t attempts;        /* transactions that were begun */
+    struct store_tally tally;
+    void (*done)(struct store_request *request); /* on the loop thread; the last thing its caller
+                                                    does; the request is free to be used again */
+    void *owner;
+    struct store_request *next; /* the store's, while it has the request */
+};
+
+/* How things stand with the store, for people and machines that look. Texts are "" where they are not
+ * known, or do not apply. Once connected, the facts stay until the next connect replaces them. */
+struct store_description {
+    bool connected; /* one lane is, at least */
+    char host[256]; /* as it is written in the settings, or a Unix socket's path */
+    unsigned port;  /* 0 for a Unix socket */
+    char version[128];
+    char tls_version[32]; /* "TLSv1.3"; "" for a connection without TLS */
+    char tls_cipher[64];
+    char last_error[512];  /* of any lane, with what to do about it; never a secret */
+    int64_t last_error_us; /* when, in microseconds since 1970; 0: there was none */
+};
+
+struct store {
+    const char *name;
+    unsigned lanes;
+    size_t max_batch_rows;
+
+    /* Hands request->batch to lane request->batch.lane, which must be idle. */
+    void (*submit)(struct store *store, struct store_request *request);
+
+    /* For shutdown: ends running writes as soon as can be; their rows wait, and so do those of
+     * every later request. */
+    void (*abort)(struct store *store);
+
+    /* Fills *description. From any thread, until close(); never waits for a database. */
+    void (*describe)(struct store *store, struct store_description *description);
+
+    /* Stops the lanes and frees the store; then calls closed(). All lanes must be idle. */
+    void (*close)(struct store *store, void (*closed)(void *context), void *context);
+};
+
+#endif

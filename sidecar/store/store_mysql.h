@@ -1,0 +1,16 @@
+/* store_mysql: the store for MariaDB and MySQL. */
+#ifndef SIDECAR_STORE_MYSQL_H
+#define SIDECAR_STORE_MYSQL_H
+
+#include "lib/settings/config.h"
+#include "sidecar/base/logger.h"
+#include "sidecar/store/store.h"
+
+#include <uv.h>
+
+/* config->db_connections lanes, each a thread with a connection of its own. Does not connect yet:
+ * a lane connects at its first request. config and logger are borrowed until it is closed. */
+enum error_code store_mysql_new(uv_loop_t *loop, const struct config *config, struct logger *logger,
+                                struct store **store, struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,44 @@
+/* thing: a small table for tests of what is made from descriptions. */
+#include "test/support/thing.h"
+
+/* clang-format off */
+static const struct column columns[] = {
+    [THING_VERSION]  = {"version",  COLUMN_KEY,  8,     MERGE_NEWEST,       NULL},
+    [THING_DELETED]  = {"deleted",  COLUMN_INT,  0,     MERGE_NEWEST,       NULL},
+    [THING_ENDED]    = {"ended",    COLUMN_TIME, 0,     MERGE_FIRST_FINISH, NULL},
+    [THING_UID]      = {"uid",      COLUMN_KEY,  16,    MERGE_NEWEST,       NULL},
+    [THING_STATUS]   = {"status",   COLUMN_TEXT, 32,    MERGE_STATUS,       NULL},
+    [THING_REGION]   = {"region",   COLUMN_TEXT, 64,    MERGE_LAST_KNOWN,   NULL},
+    [THING_BEGUN]    = {"begun",    COLUMN_TIME, 0,     MERGE_FIRST_KNOWN,  NULL},
+    [THING_STOPPED]  = {"stopped",  COLUMN_TIME, 0,     MERGE_FINISH,       NULL},
+    [THING_OWNER]    = {"owner",    COLUMN_TEXT, 16,    MERGE_NEWEST,       "''"},
+    [THING_REMARK]   = {"remark",   COLUMN_TEXT, 65535, MERGE_NEWEST,       NULL},
+    [THING_CREATED]  = {"created",  COLUMN_TIME, 0,     MERGE_NEWEST,       NULL},
+    [THING_MODIFIED] = {"modified", COLUMN_TIME, 0,     MERGE_NEWEST,       NULL},
+};
+/* clang-format on */
+
+static const struct index indexes[] = {
+    {"idx_created", "created"},
+    {"idx_owner_created", "owner, created"},
+};
+
+const struct table table_thing = {
+    .name = "thing",
+    .columns = columns,
+    .column_count = THING_COLUMN_COUNT,
+    .uid = THING_UID,
+    .version = THING_VERSION,
+    .status = THING_STATUS,
+    .kind = TABLE_NO_COLUMN,
+    .group = TABLE_NO_COLUMN,
+    .in_etcd = THING_DELETED,
+    .finished = THING_ENDED,
+    .deleted = THING_DELETED,
+    .region = THING_REGION,
+    .cluster = THING_REGION,
+    .created = THING_CREATED,
+    .modified = THING_MODIFIED,
+    .indexes = indexes,
+    .index_count = sizeof(indexes) / sizeof(indexes[0]),
+};

@@ -1,0 +1,181 @@
+/* snapshot: what counts as vanished, and above all what does not. */
+#include "lib/kube/kind.h"
+#include "lib/kube/snapshot.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+
+static int set_up(void **state)
+{
+    struct snapshot *snapshot;
+    struct error err;
+    assert_int_equal(snapshot_new(&snapshot, &err), ERROR_NONE);
+    snapshot_opened(snapshot, 1);
+    *state = snapshot;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    snapshot_free(*state);
+    return 0;
+}
+
+static bool present(struct snapshot *snapshot, const char *uid, uint64_t since)
+{
+    return snapshot_is_present(snapshot, 0, text_from(uid), since);
+}
+
+static void seen(struct snapshot *snapshot, const char *uid)
+{
+    snapshot_seen(snapshot, 0, text_from(uid));
+}
+
+static void test_scopes_are_the_pods_and_each_kind_of_job(void **state)
+{
+    (void)state;
+    assert_int_equal(scope_find("v1", "Pod"), 0);
+    assert_ptr_equal(scope_at(0).table, &table_pod);
+    assert_null(scope_at(0).kind);
+    size_t kinds = 0;
+    for (; kind_at(kinds) != NULL; kinds++) {
+        char api_version[128];
+        snprintf(api_version, sizeof(api_version), "%s/v9", kind_at(kinds)->group);
+        size_t scope = scope_find(api_version, kind_at(kinds)->kind);
+        assert_ptr_equal(scope_at(scope).table, &table_job);
+        assert_ptr_equal(scope_at(scope).kind, kind_at(kinds));
+    }
+    assert_int_equal(scope_count(), kinds + 1);
+    assert_int_equal(scope_find("v1", "Event"), SCOPE_NONE);
+    assert_int_equal(scope_find("", ""), SCOPE_NONE);
+}
+
+static void test_scopes_of_another_group_are_others(void **state)
+{
+    (void)state;
+    assert_true(scope_find("training.kubedl.io/v1alpha1", "TFJob") !=
+                scope_find("kubeflow.org/v1", "TFJob"));
+    assert_int_equal(scope_find("", "TFJob"), SCOPE_NONE);
+    assert_int_equal(scope_find("kubeflow.org/v1", "Pod"), SCOPE_NONE);
+    assert_int_equal(scope_find("kubeflow.org/v1", "MarsJob"), SCOPE_NONE);
+}
+
+static void test_what_was_shown_since_the_window_opened_is_present(void **state)
+{
+    struct snapshot *snapshot = *state;
+    uint64_t since;
+    seen(snapshot, "a");
+    assert_true(snapshot_mark(snapshot, 1, 0, &since));
+    assert_true(present(snapshot, "a", since));
+    assert_false(present(snapshot, "b", since));
+}
+
+static void test_what_comes_after_the_mark_is_present_too(void **state)
+{
+    struct snapshot *snapshot = *state;
+    uint64_t since;
+    assert_true(snapshot_mark(snapshot, 1, 0, &since));
+    seen(snapshot, "late");
+    assert_true(present(snapshot, "late", since));
+}
+
+static void test_a_second_mark_on_a_connection_sweeps_nothing(void **state)
+{
+    struct snapshot *snapshot = *state;
+    uint64_t since;
+    assert_true(snapshot_mark(snapshot, 1, 0, &since));
+    assert_false(snapshot_mark(snapshot, 1, 0, &since));
+    assert_true(snapshot_mark(snapshot, 1, 1, &since)); /* another kind has its own window */
+}
+
+static void test_a_mark_on_a_connection_that_is_not_open_sweeps_nothing(void **state)
+{
+    struct snapshot *snapshot = *state;
+    uint64_t since;
+    snapshot_closed(snapshot, 1);
+    assert_false(snapshot_mark(snapshot, 1, 0, &since));
+}
+
+static void test_a_new_connection_counts_only_what_it_shows(void **state)
+{
+    struct snapshot *snapshot = *state;
+    uint64_t since;
+    seen(snapshot, "old");
+    snapshot_closed(snapshot, 1);
+    snapshot_opened(snapshot, 2);
+    seen(snapshot, "new");
+    assert_true(snapshot_mark(snapshot, 2, 0, &since));
+    assert_false(present(snapshot, "old", since));
+    assert_true(present(snapshot, "new", since));
+}
+
+static void test_an_error_opens_a_window_only_where_none_is_open(void **state)
+{
+    struct snapshot *snapshot = *state;
+    uint64_t since;
+    assert_true(snapshot_mark(snapshot, 1, 0, &since)); /* the pods are whole, the jobs not yet */
+    seen(snapshot, "before");
+    snapshot_seen(snapshot, 1, text_from("job"));
+    snapshot_error(snapshot, 1);
+    assert_true(snapshot_mark(snapshot, 1, 0, &since));
+    assert_false(present(snapshot, "before", since));
+    assert_true(snapshot_mark(snapshot, 1, 1, &since));
+    assert_true(snapshot_is_present(snapshot, 1, text_from("job"), since));
+}
+
+static void test_a_document_that_was_lost_keeps_the_sweep_away(void **state)
+{
+    struct snapshot *snapshot = *state;
+    uint64_t since;
+    snapshot_lost(snapshot, 1);
+    assert_false(snapshot_mark(snapshot, 1, 0, &since));
+    snapshot_error(snapshot, 1); /* a new list begins */
+    assert_true(snapshot_mark(snapshot, 1, 0, &since));
+}
+
+static void test_what_was_deleted_is_not_present(void **state)
+{
+    struct snapshot *snapshot = *state;
+    uint64_t since;
+    seen(snapshot, "a");
+    snapshot_gone(snapshot, 0, text_from("a"));
+    snapshot_gone(snapshot, 0, text_from("never seen"));
+    assert_true(snapshot_mark(snapshot, 1, 0, &since));
+    assert_false(present(snapshot, "a", since));
+}
+
+static void test_a_mark_does_not_forget_what_another_window_has_seen(void **state)
+{
+    struct snapshot *snapshot = *state;
+    uint64_t since;
+    seen(snapshot, "a");
+    snapshot_opened(snapshot, 2);
+    assert_true(snapshot_mark(snapshot, 2, 0, &since));
+    assert_false(present(snapshot, "a", since));
+    assert_true(snapshot_mark(snapshot, 1, 0, &since));
+    assert_true(present(snapshot, "a", since));
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scopes_are_the_pods_and_each_kind_of_job),
+        cmocka_unit_test(test_scopes_of_another_group_are_others),
+        TEST(test_what_was_shown_since_the_window_opened_is_present),
+        TEST(test_what_comes_after_the_mark_is_present_too),
+        TEST(test_a_second_mark_on_a_connection_sweeps_nothing),
+        TEST(test_a_mark_on_a_connection_that_is_not_open_sweeps_nothing),
+        TEST(test_a_new_connection_counts_only_what_it_shows),
+        TEST(test_an_error_opens_a_window_only_where_none_is_open),
+        TEST(test_a_document_that_was_lost_keeps_the_sweep_away),
+        TEST(test_what_was_deleted_is_not_present),
+        TEST(test_a_mark_does_not_forget_what_another_window_has_seen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}

@@ -1,0 +1,282 @@
+/* sql: the statements, letter by letter for a small table, and what holds for every table. */
+#include "lib/sql/sql.h"
+#include "test/support/thing.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define LIMIT (1U << 20)
+
+/* What the guard is, with the new version as `new`. */
+#define GUARD(new)                                                                                 \
+    "(CHAR_LENGTH(" new ") > CHAR_LENGTH(COALESCE(`version`, ''))"                                 \
+                        " OR (CHAR_LENGTH(" new ") = CHAR_LENGTH(`version`) AND " new " > "        \
+                                                                                      "`version`)" \
+                                                                                      ")"
+#define NEWER "IF(" GUARD("VALUES(`version`)") ", "
+#define LATER "IF(" GUARD("?") ", "
+
+/* Compares, frees, and leaves the buffer ready for the next text. */
+static void assert_sql(struct buffer *out, const char *expected)
+{
+    const char *text = buffer_cstring(out);
+    assert_non_null(text);
+    assert_string_equal(text, expected);
+    buffer_fini(out);
+}
+
+static size_t count_placeholders(const struct buffer *out)
+{
+    struct text text = buffer_text(out);
+    size_t count = 0;
+    for (size_t i = 0; i < text.length; i++)
+        count += text.data[i] == '?';
+    return count;
+}
+
+static void test_column_types(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t column;
+        const char *type;
+    } cases[] = {
+        {THING_UID, "varchar(16) COLLATE ascii_bin NOT NULL"},
+        {THING_VERSION, "varchar(8) COLLATE ascii_bin NULL DEFAULT NULL"},
+        {THING_DELETED, "tinyint NULL DEFAULT NULL"},
+        {THING_ENDED, "datetime NULL DEFAULT NULL"},
+        {THING_OWNER, "varchar(16) COLLATE utf8mb4_general_ci NULL DEFAULT ''"},
+        {THING_REGION, "varchar(64) COLLATE utf8mb4_general_ci NULL DEFAULT NULL"},
+        {THING_REMARK, "text COLLATE utf8mb4_general_ci NULL DEFAULT NULL"},
+    };
+    struct buffer out;
+    buffer_init(&out, LIMIT);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        sql_column_type(&out, &table_thing, cases[i].column, NULL);
+        assert_sql(&out, cases[i].type);
+    }
+}
+
+/* As a varchar the longer one would not fit into any table. */
+static void test_long_column_is_a_text(void **state)
+{
+    (void)state;
+    static const struct column columns[] = {
+        {"uid", COLUMN_KEY, 64, MERGE_NEWEST, NULL},
+        {"a", COLUMN_TEXT, VARCHAR_MAX_CHARS, MERGE_NEWEST, NULL},
+        {"b", COLUMN_TEXT, VARCHAR_MAX_CHARS + 1, MERGE_NEWEST, NULL},
+    };
+    static const struct table table = {.name = "t", .columns = columns, .column_count = 3};
+    struct buffer out;
+    buffer_init(&out, LIMIT);
+    sql_column_type(&out, &table, 1, NULL);
+    assert_sql(&out, "varchar(16383) COLLATE utf8mb4_general_ci NULL DEFAULT NULL");
+    sql_column_type(&out, &table, 2, NULL);
+    assert_sql(&out, "text COLLATE utf8mb4_general_ci NULL DEFAULT NULL");
+}
+
+static void test_column_keeps_what_it_is_told_to(void **state)
+{
+    (void)state;
+    struct buffer out;
+    buffer_init(&out, LIMIT);
+    struct sql_keep wider = {.type = "varchar(512)", .collation = "utf8mb4_bin"};
+    sql_column_type(&out, &table_thing, THING_OWNER, &wider);
+    assert_sql(&out, "varchar(512) COLLATE utf8mb4_bin NULL DEFAULT ''");
+    struct sql_keep nullable = {.nullable = true};
+    sql_column_type(&out, &table_thing, THING_UID, &nullable);
+    assert_sql(&out, "varchar(16) COLLATE ascii_bin NULL DEFAULT NULL");
+}
+
+static void test_create_table(void **state)
+{
+    (void)state;
+    struct buffer out;
+    buffer_init(&out, LIMIT);
+    sql_create_table(&out, &table_thing);
+    assert_sql(&out,
+               "CREATE TABLE IF NOT EXISTS `thing` (`id` bigint unsigned NOT NULL AUTO_INCREMENT"
+               ", `version` varchar(8) COLLATE ascii_bin NULL DEFAULT NULL"
+               ", `deleted` tinyint NULL DEFAULT NULL"
+               ", `ended` datetime NULL DEFAULT NULL"
+               ", `uid` varchar(16) COLLATE ascii_bin NOT NULL"
+               ", `status` varchar(32) COLLATE utf8mb4_general_ci NULL DEFAULT NULL"
+               ", `region` varchar(64) COLLATE utf8mb4_general_ci NULL DEFAULT NULL"
+               ", `begun` datetime NULL DEFAULT NULL"
+               ", `stopped` datetime NULL DEFAULT NULL"
+               ", `owner` varchar(16) COLLATE utf8mb4_general_ci NULL DEFAULT ''"
+               ", `remark` text COLLATE utf8mb4_general_ci NULL DEFAULT NULL"
+               ", `created` datetime NULL DEFAULT NULL"
+               ", `modified` datetime NULL DEFAULT NULL"
+               ", PRIMARY KEY (`id`), UNIQUE KEY uk_uid (`uid`), KEY idx_created (created)"
+               ", KEY idx_owner_created (owner, created))"
+               " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci");
+}
+
+/* One line for each rule; deleted, which `ended` looks at, and version, which all look at, last. */
+static void test_upsert(void **state)
+{
+    (void)state;
+    struct buffer out;
+    buffer_init(&out, LIMIT);
+    sql_upsert(&out, &table_thing, 2);
+    assert_sql(
+        &out,
+        "INSERT INTO `thing` (`version`, `deleted`, `ended`, `uid`, `status`, `region`, `begun`,"
+        " `stopped`, `owner`, `remark`, `created`, `modified`)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?), (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON DUPLICATE KEY UPDATE"
+        " `ended` = " NEWER "IF((COALESCE(`deleted`, 0) <> 0 AND COALESCE(VALUES(`deleted`), 0) = "
+        "0), VALUES(`ended`), COALESCE(`ended`, VALUES(`ended`))), `ended`)"
+        ", `status` = " NEWER "VALUES(`status`), `status`)"
+        ", `region` = " NEWER "COALESCE(VALUES(`region`), `region`), COALESCE(`region`, "
+        "VALUES(`region`)))"
+        ", `begun` = " NEWER "COALESCE(`begun`, VALUES(`begun`)), `begun`)"
+        ", `stopped` = " NEWER "VALUES(`stopped`), `stopped`)"
+        ", `owner` = " NEWER "VALUES(`owner`), `owner`)"
+        ", `remark` = " NEWER "VALUES(`remark`), `remark`)"
+        ", `created` = " NEWER "VALUES(`created`), `created`)"
+        ", `modified` = " NEWER "VALUES(`modified`), `modified`)"
+        ", `deleted` = " NEWER "VALUES(`deleted`), `deleted`)"
+        ", `version` = " NEWER "VALUES(`version`), `version`)");
+}
+
+static void test_update(void **state)
+{
+    (void)state;
+    struct buffer out;
+    buffer_init(&out, LIMIT);
+    sql_update(&out, &table_thing);
+    assert_sql(&out, "UPDATE `thing` SET"
+                     " `ended` = " LATER "COALESCE(`ended`, ?), `ended`)"
+                     ", `status` = " LATER "IF(? = 'Stopped' AND `status` IN ('Succeeded', "
+                     "'Failed'), `status`, COALESCE(?, `status`)), `status`)"
+                     ", `region` = " LATER "COALESCE(?, `region`), COALESCE(`region`, ?))"
+                     ", `begun` = " LATER "COALESCE(`begun`, ?), `begun`)"
+                     ", `stopped` = " LATER "COALESCE(`stopped`, ?), `stopped`)"
+                     ", `owner` = " LATER "COALESCE(?, `owner`), `owner`)"
+                     ", `remark` = " LATER "COALESCE(?, `remark`), `remark`)"
+                     ", `created` = " LATER "COALESCE(?, `created`), `created`)"
+                     ", `modified` = " LATER "COALESCE(?, `modified`), `modified`)"
+                     ", `deleted` = " LATER "COALESCE(?, `deleted`), `deleted`)"
+                     ", `version` = " LATER "COALESCE(?, `version`), `version`)"
+                     " WHERE `uid` = ?");
+}
+
+/* The placeholders of test_update, from left to right. */
+static void test_update_params_are_those_of_the_text(void **state)
+{
+    (void)state;
+#define V THING_VERSION, THING_VERSION, THING_VERSION
+    static const size_t expected[] = {
+        V,
+        THING_ENDED,
+        V,
+        THING_STATUS,
+        THING_STATUS,
+        V,
+        THING_REGION,
+        THING_REGION,
+        V,
+        THING_BEGUN,
+        V,
+        THING_STOPPED,
+        V,
+        THING_OWNER,
+        V,
+        THING_REMARK,
+        V,
+        THING_CREATED,
+        V,
+        THING_MODIFIED,
+        V,
+        THING_DELETED,
+        V,
+        THING_VERSION,
+        THING_UID,
+    };
+#undef V
+    size_t count = sizeof(expected) / sizeof(expected[0]);
+    assert_int_equal(sql_update_params(&table_thing), count);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(sql_update_param(&table_thing, i), expected[i]);
+}
+
+static void test_placeholders_are_counted_right_for_every_table(void **state)
+{
+    (void)state;
+    struct buffer out;
+    buffer_init(&out, LIMIT);
+    for (const struct table *const *table = tables; *table != NULL; table++) {
+        sql_upsert(&out, *table, 256);
+        assert_false(out.failed);
+        assert_int_equal(count_placeholders(&out), 256 * (*table)->column_count);
+        buffer_reset(&out);
+        sql_update(&out, *table);
+        assert_int_equal(count_placeholders(&out), sql_update_params(*table));
+        buffer_reset(&out);
+    }
+    buffer_fini(&out);
+}
+
+/* The update's text names the final statuses, which otherwise only table.c does. */
+static void test_update_spares_exactly_the_final_statuses(void **state)
+{
+    (void)state;
+    static const char *const statuses[] = {"Created", "Queuing",    "Pending",
+                                           "Running", "Restarting", "Succeeded",
+                                           "Failed",  "Unknown",    "Stopped"};
+    struct buffer out;
+    buffer_init(&out, LIMIT);
+    sql_update(&out, &table_job);
+    const char *text = buffer_cstring(&out);
+    assert_non_null(text);
+    const char *list = strstr(text, "`status` IN (");
+    assert_non_null(list);
+    const char *end = strchr(list + strlen("`status` IN ("), ')');
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        char quoted[32] = "'";
+        strcat(strcat(quoted, statuses[i]), "'");
+        const char *found = strstr(list, quoted);
+        bool listed = found != NULL && found < end;
+        assert_int_equal(listed, table_status_is_final(statuses[i], strlen(statuses[i])));
+    }
+    buffer_fini(&out);
+}
+
+static void test_full_buffer_is_noticed(void **state)
+{
+    (void)state;
+    struct buffer out;
+    buffer_init(&out, 100);
+    sql_upsert(&out, &table_job, 1);
+    assert_true(out.failed);
+    buffer_reset(&out);
+    sql_update(&out, &table_job);
+    assert_true(out.failed);
+    buffer_reset(&out);
+    sql_create_table(&out, &table_job);
+    assert_true(out.failed);
+    buffer_fini(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_column_types),
+        cmocka_unit_test(test_long_column_is_a_text),
+        cmocka_unit_test(test_column_keeps_what_it_is_told_to),
+        cmocka_unit_test(test_create_table),
+        cmocka_unit_test(test_upsert),
+        cmocka_unit_test(test_update),
+        cmocka_unit_test(test_update_params_are_those_of_the_text),
+        cmocka_unit_test(test_placeholders_are_counted_right_for_every_table),
+        cmocka_unit_test(test_update_spares_exactly_the_final_statuses),
+        cmocka_unit_test(test_full_buffer_is_noticed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}

@@ -1,0 +1,335 @@
+/* sweep: a large answer is worked through in pieces, and what happens between two of them counts. */
+#include "sidecar/pipeline/sweep.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "test/support/fake_store.h"
+#include "test/support/rows.h"
+
+/* So many that counting takes two pieces, and closing a few hundred of them as well. */
+#define ALIVE         6000
+#define OUTBOX_ROWS   600
+#define PIECE_AT_MOST 500 /* tombstones */
+
+struct world {
+    uv_loop_t loop;
+    uv_timer_t watchdog;
+    struct fake_store fake;
+    struct outbox *outbox;
+    struct ledger ledger;
+    struct metrics metrics;
+    struct logger *logger;
+    struct dispatch *dispatch;
+    struct sweep *sweep;
+    bool drained, stopped, closed;
+};
+
+static void on_refused(void *context, const struct row *row, const struct refusal *refusal)
+{
+    (void)context;
+    (void)row;
+    (void)refusal;
+    fail_msg("a row was refused");
+}
+
+static void on_progress(void *context)
+{
+    (void)context;
+}
+
+static void set(void *context)
+{
+    *(bool *)context = true;
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+    (void)timer;
+    fail_msg("waited in vain");
+}
+
+static void wait_for(struct world *world, const bool *what)
+{
+    while (!*what)
+        uv_run(&world->loop, UV_RUN_ONCE);
+}
+
+static void drain(struct world *world)
+{
+    world->drained = false;
+    dispatch_drain(world->dispatch, set, &world->drained);
+    wait_for(world, &world->drained);
+}
+
+static void make_dispatch(struct world *world)
+{
+    const struct dispatch_settings settings = {
+        .store = &world->fake.store,
+        .outbox = world->outbox,
+        .ledger = &world->ledger,
+        .metrics = &world->metrics,
+        .logger = world->logger,
+        .batch_max_rows = 1000,
+        .batch_max_bytes = SIZE_MAX,
+        .refused = on_refused,
+        .progress = on_progress,
+        .context = world,
+    };
+    assert_int_equal(dispatch_new(&world->loop, &settings, &world->dispatch, NULL), ERROR_NONE);
+}
+
+static int set_up(void **state)
+{
+    static const struct outbox_limits limits = {
+        .max_rows = OUTBOX_ROWS, .max_bytes = 1 << 24, .lanes = 1};
+    struct world *world = test_calloc(1, sizeof(*world));
+    int log = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    assert_true(log >= 0);
+    assert_int_equal(logger_new(log, LOG_LEVEL_DEBUG, LOG_FORMAT_JSON, &world->logger, NULL),
+                     ERROR_NONE);
+    assert_int_equal(uv_loop_init(&world->loop), 0);
+    uv_timer_init(&world->loop, &world->watchdog);
+    uv_timer_start(&world->watchdog, on_watchdog, 60000, 0);
+    metrics_init(&world->metrics);
+    fake_store_init(&world->fake, &world->loop, 1);
+    assert_int_equal(outbox_new(&limits, &world->outbox, NULL), ERROR_NONE);
+    make_dispatch(world);
+    const struct sweep_settings settings = {
+        .cluster_id = "blue",
+        .outbox = world->outbox,
+        .ledger = &world->ledger,
+        .metrics = &world->metrics,
+        .dispatch = world->dispatch,
+        .logger = world->logger,
+    };
+    assert_int_equal(sweep_new(&settings, &world->sweep, NULL), ERROR_NONE);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+    fake_store_release(&world->fake);
+    dispatch_stop(world->dispatch, set, &world->stopped);
+    wait_for(world, &world->stopped);
+    dispatch_close(world->dispatch, set, &world->closed);
+    wait_for(world, &world->closed);
+    world->closed = false;
+    world->fake.store.close(&world->fake.store, set, &world->closed);
+    wait_for(world, &world->closed);
+    uv_close((uv_handle_t *)&world->watchdog, NULL);
+    uv_run(&world->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&world->loop), 0);
+    sweep_free(world->sweep);
+    outbox_free(world->outbox);
+    fake_store_fini(&world->fake);
+    logger_free(world->logger);
+    test_free(world);
+    return 0;
+}
+
+/* ---- what happens ------------------------------------------------------------------------------*/
+
+static void uid_of(unsigned number, char uid[16])
+{
+    snprintf(uid, 16, "pod-%05u", number);
+}
+
+/* Rows of that many pods, all of them alive. */
+static void store_alive(struct world *world, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct cell cells[TABLE_MAX_COLUMNS];
+        char uid[16];
+        uid_of(i, uid);
+        pod_cells(cells, uid, "1");
+        struct row *row = row_of(&table_pod, ROW_UPSERT, cells);
+        assert_int_equal(outbox_put(world->outbox, row, NULL), ERROR_NONE);
+    }
+    drain(world);
+}
+
+static void show(struct world *world, unsigned number)
+{
+    struct watch_result result = {.fate = WATCH_ROW, .api_version = "v1", .kind = "Pod"};
+    uid_of(number, result.uid);
+    sweep_document(world->sweep, 1, &result, 1);
+}
+
+/* The first `count` of them, but only those below the `vanished` ones of each ten. */
+static void show_all_but(struct world *world, unsigned count, unsigned vanished)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (i % 10 >= vanished)
+            show(world, i);
+    }
+}
+
+static void mark(struct world *world, const char *version)
+{
+    struct watch_result result = {
+        .fate = WATCH_BOOKMARK, .initial_events_end = true, .api_version = "v1", .kind = "Pod"};
+    snprintf(result.version, sizeof(result.version), "%s", version);
+    sweep_document(world->sweep, 1, &result, 1);
+}
+
+static void begin_again(struct world *world)
+{
+    const struct watch_result error = {.fate = WATCH_ERROR_EVENT};
+    sweep_document(world->sweep, 1, &error, 1);
+}
+
+/* Until the database has told what is alive, and the first piece is done. */
+static void ask(struct world *world)
+{
+    size_t answered = world->fake.requests;
+    sweep_tick(world->sweep);
+    while (world->fake.requests == answered)
+        uv_run(&world->loop, UV_RUN_ONCE);
+}
+
+static size_t pending(const struct world *world)
+{
+    return outbox_counts(world->outbox).pending + outbox_counts(world->outbox).in_flight;
+}
+
+static size_t closed(const struct world *world)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < world->fake.row_count; i++)
+        count += world->fake.rows[i]->cells[POD_DELETED].integer != 0;
+    return count;
+}
+
+static void finish_sweep(struct world *world)
+{
+    while (!sweep_is_idle(world->sweep)) {
+        sweep_tick(world->sweep);
+        drain(world);
+    }
+}
+
+/* ---- tests -------------------------------------------------------------------------------------*/
+
+static void test_a_large_answer_takes_many_small_pieces(void **state)
+{
+    struct world *world = *state;
+    store_alive(world, ALIVE);
+    sweep_opened(world->sweep, 1);
+    show_all_but(world, ALIVE, 4);
+    mark(world, "9");
+    ask(world);
+    unsigned pieces = 0;
+    while (!sweep_is_idle(world->sweep)) {
+        sweep_tick(world->sweep);
+        assert_in_range(pending(world), 0, PIECE_AT_MOST);
+        drain(world);
+        pieces++;
+    }
+    assert_in_range(pieces, ALIVE * 4 / 10 / PIECE_AT_MOST, ALIVE);
+    assert_int_equal(closed(world), ALIVE * 4 / 10);
+    assert_int_equal(world->ledger.rows[table_number(&table_pod)].swept, ALIVE * 4 / 10);
+}
+
+static void test_tombstones_wait_while_the_outbox_is_full(void **state)
+{
+    struct world *world = *state;
+    store_alive(world, ALIVE);
+    sweep_opened(world->sweep, 1);
+    show_all_but(world, ALIVE, 4);
+    mark(world, "9");
+    ask(world);
+    fake_store_hold(&world->fake);
+    for (unsigned i = 0; i < 50; i++)
+        sweep_tick(world->sweep);
+    assert_in_range(pending(world), OUTBOX_ROWS, OUTBOX_ROWS + PIECE_AT_MOST);
+    assert_false(sweep_is_idle(world->sweep));
+    fake_store_release(&world->fake);
+    finish_sweep(world);
+    assert_int_equal(closed(world), ALIVE * 4 / 10);
+}
+
+static void test_what_is_shown_between_two_pieces_is_not_closed(void **state)
+{
+    struct world *world = *state;
+    store_alive(world, ALIVE);
+    sweep_opened(world->sweep, 1);
+    show_all_but(world, ALIVE, 1);
+    mark(world, "9");
+    ask(world);
+    show(world, ALIVE - 10);
+    finish_sweep(world);
+    assert_int_equal(closed(world), ALIVE / 10 - 1);
+}
+
+/* The brake has looked at the older snapshot only. */
+static void test_a_newer_mark_takes_the_place_of_what_is_being_swept(void **state)
+{
+    struct world *world = *state;
+    store_alive(world, ALIVE);
+    sweep_opened(world->sweep, 1);
+    show_all_but(world, ALIVE, 1);
+    mark(world, "9");
+    ask(world);
+    sweep_tick(world->sweep); /* counted */
+    sweep_tick(world->sweep); /* the first ones are closed */
+    drain(world);
+    size_t before = closed(world);
+    assert_in_range(before, 1, ALIVE / 10 - 1);
+    begin_again(world);
+    mark(world, "10");
+    finish_sweep(world);
+    assert_int_equal(closed(world), before);
+}
+
+static void test_the_brake_holds_before_anything_is_closed(void **state)
+{
+    struct world *world = *state;
+    store_alive(world, ALIVE);
+    sweep_opened(world->sweep, 1);
+    show_all_but(world, ALIVE, 6);
+    mark(world, "9");
+    ask(world);
+    finish_sweep(world);
+    assert_int_equal(closed(world), 0);
+    assert_int_equal(world->ledger.rows[table_number(&table_pod)].swept, 0);
+}
+
+static void test_a_question_that_fails_is_asked_again_but_not_at_the_end(void **state)
+{
+    struct world *world = *state;
+    store_alive(world, 3);
+    sweep_opened(world->sweep, 1);
+    show(world, 0);
+    mark(world, "9");
+    fake_store_fail(&world->fake, world->fake.requests + 1, SIZE_MAX, DBERROR_OPERATOR);
+    ask(world);
+    assert_false(sweep_is_idle(world->sweep));
+    sweep_end(world->sweep);
+    ask(world);
+    assert_true(sweep_is_idle(world->sweep));
+    assert_int_equal(closed(world), 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_large_answer_takes_many_small_pieces),
+        TEST(test_tombstones_wait_while_the_outbox_is_full),
+        TEST(test_what_is_shown_between_two_pieces_is_not_closed),
+        TEST(test_a_newer_mark_takes_the_place_of_what_is_being_swept),
+        TEST(test_the_brake_holds_before_anything_is_closed),
+        TEST(test_a_question_that_fails_is_asked_again_but_not_at_the_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL) != 0;
+}
