@@ -1,11 +1,11 @@
 /* json: strict, typed, case-sensitive reading of JSON. The only user of cJSON.
  *
- * A document becomes a tree of cJSON's. cJSON's own parser is lax (trailing text, duplicate keys,
- * control characters, invalid UTF-8, numbers through a double, strings cut at a NUL) and makes a tree
- * of all there is, so lib/json_parse reads the text: the grammar is RFC 8259's to the letter, nesting
- * is bounded, invalid UTF-8 and lone surrogates become U+FFFD, numbers keep their text, and what nobody
- * reads is checked but not kept. Of duplicate keys the last one wins; a member that is null is as one
- * that is absent. */
+ * A document becomes a tree of cJSON's. cJSON alone would take what is no JSON, cut strings at a NUL, and
+ * make a tree of all there is; so it is given only what lib/json/strain has checked and copied: the
+ * grammar is RFC 8259's to the letter, nesting is bounded, invalid UTF-8, lone surrogates and \u0000 become
+ * U+FFFD, and what nobody reads is checked but not kept. Numbers are doubles: exact for integers up to
+ * JSON_MAX_INTEGER, which is more than Kubernetes has. Of duplicate keys the last one wins; a member that
+ * is null is as one that is absent. */
 #ifndef LIB_JSON_H
 #define LIB_JSON_H
 
@@ -19,9 +19,11 @@
 struct json; /* a reader: the document that was read last, and memory used again */
 typedef struct cJSON json_value; /* opaque here */
 
-#define JSON_MAX_DEPTH  64
-#define JSON_MAX_TEXT   ((size_t)64 << 20) /* bytes of a document */
-#define JSON_MAX_VALUES ((size_t)1 << 19)  /* kept ones; each takes some 100 bytes */
+#define JSON_MAX_DEPTH   64
+#define JSON_MAX_TEXT    ((size_t)64 << 20) /* bytes of a document */
+#define JSON_MAX_VALUES  ((size_t)1 << 19)  /* kept ones; each takes some 100 bytes */
+#define JSON_MAX_INTEGER 9007199254740991.0 /* 2^53 - 1 */
+#define JSON_NUMBER_SIZE 32
 
 /* JSON_NO_MEMORY: there is none, or the document would take more than its share, that is, it is
  * over JSON_MAX_TEXT or JSON_MAX_VALUES. The code in err tells: ERROR_NOMEM or ERROR_INPUT. */
@@ -62,18 +64,19 @@ bool json_is_true(const json_value *value);
 bool json_is_null(const json_value *value); /* false for NULL: that is absent */
 
 /* Elements of an array or members of an object, in the order of the text (duplicate keys and nulls
- * are included); NULL at the end. A NUL in a key is U+FFFD. */
+ * are included); NULL at the end. */
 const json_value *json_first(const json_value *value);
 const json_value *json_next(const json_value *element);
 struct text json_key(const json_value *member);
 
-/* True and *text if value is a string; it may contain NUL. Valid as long as the document. */
+/* True and *text if value is a string, which has no NUL in it. Valid as long as the document. */
 bool json_text(const json_value *value, struct text *text);
 
-/* True and *text if value is a number: the text as it was written. */
-bool json_number_text(const json_value *value, struct text *text);
+/* True and *text if value is a number: the shortest text, written into `number`, that reads back as the
+ * same one. */
+bool json_number_text(const json_value *value, char number[JSON_NUMBER_SIZE], struct text *text);
 
-/* True and *integer if value is a number without fraction and exponent that fits. */
+/* True and *integer if value is a number without a fraction and not beyond JSON_MAX_INTEGER. */
 bool json_integer(const json_value *value, int64_t *integer);
 
 /* Appends text as a JSON string with its quotes, escaped as Go's encoding/json does (what KubeDL's

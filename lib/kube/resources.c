@@ -40,10 +40,11 @@ static void collect(struct resources *resources, struct object *object,
 static enum error_code read_quantity(const json_value *value, struct quantity *quantity)
 {
     struct text text;
+    char number[JSON_NUMBER_SIZE];
     *quantity = (struct quantity){0};
     if (json_is_null(value))
         return ERROR_NONE;
-    if (!json_text(value, &text) && !json_number_text(value, &text))
+    if (!json_text(value, &text) && !json_number_text(value, number, &text))
         return ERROR_INPUT;
     return quantity_parse(text, quantity);
 }

@@ -1,6 +1,6 @@
 /* fuzz_json: json_read() must say what the model says, read the same out of a text, and stay within
  * its bounds; what it read can be written and read again. */
-#include "lib/json/json_parse.h"
+#include "lib/json/strain.h"
 #include "test/support/json_model.h"
 
 #include <cjson/cJSON.h>
@@ -15,17 +15,18 @@ static void require(bool holds)
         abort();
 }
 
-/* With exactly the room that it asks for. */
-static void parse_alone(struct text text)
+/* With exactly the room that it asks for. What is strained cJSON takes, whole. */
+static void strain_alone(struct text text)
 {
-    struct json_parsed parsed;
-    char *strings = malloc(JSON_PARSE_BOUND(text.length));
-    struct pool nodes;
-    pool_init(&nodes, sizeof(cJSON));
-    if (strings != NULL)
-        (void)!json_parse(&mask_whole, SIZE_MAX, text, strings, &nodes, &parsed);
-    pool_fini(&nodes);
-    free(strings);
+    struct strained strained;
+    char *out = malloc(STRAIN_BOUND(text.length));
+    if (out != NULL && strain(&mask_whole, SIZE_MAX, text, out, &strained) == JSON_OK) {
+        const char *end = NULL;
+        cJSON *tree = cJSON_ParseWithLengthOpts(out, strained.length, &end, false);
+        require(tree != NULL && end == out + strained.length);
+        cJSON_Delete(tree);
+    }
+    free(out);
 }
 
 static void write_and_read_again(struct json *json, struct text text)
@@ -73,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct json *json = json_new();
     struct json *masked = json_new();
     if (json != NULL && masked != NULL && json_keep(masked, "", json_model_paths)) {
-        parse_alone(text);
+        strain_alone(text);
         compare_with_model(json, NULL, text);
         compare_with_model(masked, json_model_paths, text);
         write_and_read_again(json, text);

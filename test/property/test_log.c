@@ -87,7 +87,8 @@ static void test_json_gives_the_value_back(void **state)
         format(&out, LOG_FORMAT_JSON, expected);
         assert_int_equal(json_read(json, buffer_text(&out), &root, &err), JSON_OK);
         assert_true(json_text(json_member(root, "value"), &text));
-        if (utf8_is_valid(expected) && expected.length <= 1024)
+        bool has_nul = expected.length > 0 && memchr(expected.data, 0, expected.length) != NULL;
+        if (utf8_is_valid(expected) && !has_nul && expected.length <= 1024)
             assert_true(text_equal(text, expected));
     }
     buffer_fini(&out);

@@ -1,6 +1,7 @@
 /* json_model: recursive descent, one byte at a time (see json_model.h). */
 #include "test/support/json_model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 const char *const json_model_paths[] = {
@@ -153,7 +154,7 @@ static bool model_string(struct model *m, char tag)
                 ok = take_escape(m, &code);
         }
         if (ok)
-            put_code_point(&decoded, code == 0 && tag == 'k' ? 0xfffd : code);
+            put_code_point(&decoded, code == 0 ? 0xfffd : code);
     }
     if (ok) {
         m->at++;
@@ -200,6 +201,20 @@ static enum number_state number_step(enum number_state state, unsigned char c)
     }
 }
 
+#define LONGEST_NUMBER 64 /* with its NUL */
+
+/* With the fewest digits that mean the same number. */
+static void write_double(struct buffer *out, double number)
+{
+    char text[LONGEST_NUMBER];
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(text, sizeof(text), "%.*g", digits, number);
+        if (strtod(text, NULL) == number)
+            break;
+    }
+    buffer_appendf(out, "n%zu:%s", strlen(text), text);
+}
+
 static bool model_number(struct model *m)
 {
     size_t start = m->at;
@@ -212,8 +227,11 @@ static bool model_number(struct model *m)
     }
     if (state != ZERO && state != INTEGER && state != FRACTION && state != EXPONENT)
         return refuse(m, JSON_MALFORMED);
-    buffer_appendf(m->out, "n%zu:", m->at - start);
-    buffer_append(m->out, (struct text){m->in.data + start, m->at - start});
+    if (m->at - start >= LONGEST_NUMBER)
+        return refuse(m, JSON_MALFORMED);
+    char number[LONGEST_NUMBER] = "";
+    memcpy(number, m->in.data + start, m->at - start);
+    write_double(m->out, strtod(number, NULL));
     return true;
 }
 
@@ -343,11 +361,12 @@ static void write_elements(const json_value *value, struct buffer *out)
 void json_transcript(const json_value *value, struct buffer *out)
 {
     struct text text;
+    char number[JSON_NUMBER_SIZE];
     if (json_is_object(value) || json_is_array(value))
         write_elements(value, out);
     else if (json_text(value, &text))
         write_text(out, 's', text);
-    else if (json_number_text(value, &text))
+    else if (json_number_text(value, number, &text))
         write_text(out, 'n', text);
     else
         buffer_append_char(out, json_is_null(value) ? 'z' : json_is_true(value) ? 't' : 'f');

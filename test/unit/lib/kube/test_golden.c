@@ -124,9 +124,10 @@ static void golden_to_text(const json_value *value, enum column_type type, char 
                            size_t *length)
 {
     struct text string = TEXT(TEXT_OF_NULL);
+    char number[JSON_NUMBER_SIZE];
     int64_t microseconds;
     if (!json_is_null(value) && !json_text(value, &string))
-        assert_true(json_number_text(value, &string));
+        assert_true(json_number_text(value, number, &string));
     assert_true(string.length < CELL_TEXT_MAX);
     memcpy(text, string.data, string.length);
     text[string.length] = '\0';

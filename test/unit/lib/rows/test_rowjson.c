@@ -57,7 +57,7 @@ static void test_a_row_comes_back_as_it_was(void **state)
     struct fixture *fixture = *state;
     struct cell cells[TABLE_MAX_COLUMNS];
     job_cells(cells, "u", "12345678901234567890");
-    cells[JOB_NAME] = cell_text((struct text){"nul \0 quote \" \xf0\x9f\x98\x80", 18});
+    cells[JOB_NAME] = cell_text((struct text){"bell \a quote \" \xf0\x9f\x98\x80", 19});
     cells[JOB_REMARK] = cell_text(TEXT(""));
     cells[JOB_CREATED] = cell_time(1795420651123456);
     cells[JOB_FINISHED] = cell_time(-1000001);

@@ -1,27 +1,29 @@
-/* json_parse: one pass over the text, without recursion (see json_parse.h). */
-#include "lib/json/json_parse.h"
+/* strain: one pass over the text, without recursion (see strain.h). */
+#include "lib/json/strain.h"
 
 #include "lib/base/utf8.h"
 #include "lib/json/skip.h"
 
-#include <cjson/cJSON.h>
 #include <stdint.h>
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD in UTF-8 */
 
-/* Reads at `at` and writes strings at `out`, which always has room. The functions below that return a
- * bool return false if the text cannot be accepted; `result` and `what` then say why, `at` where. */
+/* A container that is open. */
+struct level {
+    const struct mask *mask;
+    bool is_object;
+    bool is_empty; /* nothing has been copied into it yet */
+};
+
+/* Reads at `at` and copies to `out`, which always has room. The functions below that return a bool
+ * return false if the text cannot be accepted; `result` and `what` then say why, `at` where. */
 struct pass {
     const char *at;
     const char *end;
     char *out;
 
-    struct pool *nodes;
-    cJSON *root;
-    cJSON *open[JSON_MAX_DEPTH];              /* containers, each in the one before */
-    const struct mask *masks[JSON_MAX_DEPTH]; /* of the same */
-    size_t depth;
-    const char *key;         /* of the value that is next, if it is in an object */
+    struct level levels[JSON_MAX_DEPTH];
+    size_t depth;            /* levels that are open */
     const struct mask *mask; /* of the value that is next */
     size_t values_left;
 
@@ -66,56 +68,13 @@ static void put_replacement(struct pass *pass)
     pass->out += sizeof(REPLACEMENT) - 1;
 }
 
-/* ---- the tree -------------------------------------------------------------------------------- */
-
-/* As cJSON links a list: the first one's prev is the last one. */
-static void append(cJSON *parent, cJSON *item)
+/* Up to `to` as it stands in the text. */
+static void copy_to(struct pass *pass, const char *to)
 {
-    cJSON *first = parent->child;
-    if (first == NULL) {
-        parent->child = item;
-        item->prev = item;
-        return;
-    }
-    first->prev->next = item;
-    item->prev = first->prev;
-    first->prev = item;
-}
-
-/* A value of that type under the key that is next; NULL if it cannot be had. */
-static cJSON *add(struct pass *pass, int type)
-{
-    cJSON *item = pool_take(pass->nodes);
-    if (item == NULL) {
-        (void)fail_as(pass, JSON_NO_MEMORY, NULL);
-        return NULL;
-    }
-    *item = (cJSON){.type = type};
-    if (pass->depth == 0) {
-        pass->root = item;
-        return item;
-    }
-    cJSON *parent = pass->open[pass->depth - 1];
-    if (parent->type == cJSON_Object)
-        item->string = (char *)pass->key;
-    append(parent, item);
-    return item;
-}
-
-/* text: from the pass's memory, ended by a NUL. */
-static bool add_text(struct pass *pass, int type, struct text text)
-{
-    cJSON *item = add(pass, type);
-    if (item == NULL)
-        return false;
-    item->valuestring = (char *)text.data;
-    item->valueint = (int)text.length;
-    return true;
-}
-
-static bool is_object(const struct pass *pass)
-{
-    return pass->open[pass->depth - 1]->type == cJSON_Object;
+    size_t length = (size_t)(to - pass->at);
+    memcpy(pass->out, pass->at, length);
+    pass->out += length;
+    pass->at = to;
 }
 
 /* ---- strings --------------------------------------------------------------------------------- */
@@ -176,14 +135,12 @@ static void copy_plain(struct pass *pass)
 static void copy_utf8(struct pass *pass)
 {
     size_t length = utf8_character((struct text){pass->at, (size_t)(pass->end - pass->at)});
-    if (length == 0) {
-        put_replacement(pass);
-        pass->at++;
+    if (length > 0) {
+        copy_to(pass, pass->at + length);
         return;
     }
-    memcpy(pass->out, pass->at, length);
-    pass->out += length;
-    pass->at += length;
+    put_replacement(pass);
+    pass->at++;
 }
 
 static int hex_digit(char c)
@@ -195,16 +152,16 @@ static int hex_digit(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-#define UNICODE_ESCAPE_LENGTH ((size_t)6) /* \uXXXX */
+#define UNICODE_ESCAPE_LENGTH ((ptrdiff_t)6) /* \uXXXX */
 
-/* The UTF-16 unit of the \uXXXX at text, -1 if that is none. */
-static int unicode_escape(const char *text, size_t available)
+/* The UTF-16 unit of the \uXXXX at `at`, -1 if that is none. */
+static int unicode_escape(const char *at, const char *end)
 {
-    if (available < UNICODE_ESCAPE_LENGTH || text[0] != '\\' || text[1] != 'u')
+    if (end - at < UNICODE_ESCAPE_LENGTH || at[0] != '\\' || at[1] != 'u')
         return -1;
     int unit = 0;
     for (size_t i = 2; i < UNICODE_ESCAPE_LENGTH; i++) {
-        int digit = hex_digit(text[i]);
+        int digit = hex_digit(at[i]);
         if (digit < 0)
             return -1;
         unit = unit * 16 + digit;
@@ -222,68 +179,39 @@ static bool is_surrogate_pair(int high, int low)
     return high >= 0xd800 && high <= 0xdbff && low >= 0xdc00 && low <= 0xdfff;
 }
 
-/* In UTF-8, which is never longer than the escape. */
-static void put_code_point(struct pass *pass, unsigned code)
+static bool copy_unicode_escape(struct pass *pass)
 {
-    if (code < 0x80) {
-        put(pass, (char)code);
-        return;
-    }
-    if (code < 0x800) {
-        put(pass, (char)(0xc0 | code >> 6));
-    } else {
-        if (code < 0x10000) {
-            put(pass, (char)(0xe0 | code >> 12));
-        } else {
-            put(pass, (char)(0xf0 | code >> 18));
-            put(pass, (char)(0x80 | (code >> 12 & 0x3f)));
-        }
-        put(pass, (char)(0x80 | (code >> 6 & 0x3f)));
-    }
-    put(pass, (char)(0x80 | (code & 0x3f)));
-}
-
-static bool read_unicode_escape(struct pass *pass, bool is_key)
-{
-    size_t available = (size_t)(pass->end - pass->at);
-    int unit = unicode_escape(pass->at, available);
+    const char *behind = pass->at + UNICODE_ESCAPE_LENGTH;
+    int unit = unicode_escape(pass->at, pass->end);
     if (unit < 0)
         return fail(pass, "bad \\u escape");
-    pass->at += UNICODE_ESCAPE_LENGTH;
-    int low = is_surrogate(unit) ? unicode_escape(pass->at, available - UNICODE_ESCAPE_LENGTH) : -1;
-    if (is_surrogate_pair(unit, low)) {
-        pass->at += UNICODE_ESCAPE_LENGTH;
-        put_code_point(pass,
-                       0x10000 + ((unsigned)(unit - 0xd800) << 10) + (unsigned)(low - 0xdc00));
-    } else if (is_surrogate(unit) || (unit == 0 && is_key)) {
+    if (is_surrogate(unit) && is_surrogate_pair(unit, unicode_escape(behind, pass->end))) {
+        copy_to(pass, behind + UNICODE_ESCAPE_LENGTH);
+    } else if (is_surrogate(unit) || unit == 0) {
         put_replacement(pass);
+        pass->at = behind;
     } else {
-        put_code_point(pass, (unsigned)unit);
+        copy_to(pass, behind);
     }
     return true;
 }
 
-static bool read_escape(struct pass *pass, bool is_key)
+static bool copy_escape(struct pass *pass)
 {
-    static const char letters[] = "\"\\/bfnrt";
-    static const char meanings[] = "\"\\/\b\f\n\r\t";
     if (pass->end - pass->at < 2)
         return fail(pass, "string without an end");
     if (pass->at[1] == 'u')
-        return read_unicode_escape(pass, is_key);
-    const char *letter = memchr(letters, pass->at[1], sizeof(letters) - 1);
-    if (letter == NULL)
+        return copy_unicode_escape(pass);
+    if (memchr("\"\\/bfnrt", pass->at[1], 8) == NULL)
         return fail(pass, "unknown escape");
-    put(pass, meanings[letter - letters]);
-    pass->at += 2;
+    copy_to(pass, pass->at + 2);
     return true;
 }
 
 /* At the opening quote. */
-static bool read_string(struct pass *pass, bool is_key, struct text *text)
+static bool copy_string(struct pass *pass)
 {
-    const char *start = pass->out;
-    pass->at++;
+    copy_to(pass, pass->at + 1);
     for (;;) {
         copy_plain(pass);
         int c = peek(pass);
@@ -293,73 +221,71 @@ static bool read_string(struct pass *pass, bool is_key, struct text *text)
             copy_utf8(pass);
         else if (c != '\\')
             return fail(pass, "control character in a string");
-        else if (!read_escape(pass, is_key))
+        else if (!copy_escape(pass))
             return false;
     }
-    pass->at++;
-    *text = (struct text){start, (size_t)(pass->out - start)};
-    put(pass, '\0');
+    copy_to(pass, pass->at + 1);
     return true;
-}
-
-static bool read_text(struct pass *pass)
-{
-    struct text text = TEXT("");
-    return read_string(pass, false, &text) && add_text(pass, cJSON_String, text);
 }
 
 /* ---- the other values ------------------------------------------------------------------------ */
 
-static bool skip_digits(struct pass *pass)
+/* Where the digits from `at` on end. */
+static bool find_end_of_digits(struct pass *pass, const char **at)
 {
-    if (!is_digit(peek(pass)))
-        return fail(pass, "bad number");
-    while (is_digit(peek(pass)))
-        pass->at++;
-    return true;
+    const char *begin = *at;
+    while (*at < pass->end && is_digit(**at))
+        (*at)++;
+    if (*at > begin)
+        return true;
+    pass->at = *at;
+    return fail(pass, "bad number");
 }
 
-static bool skip_number(struct pass *pass)
+static bool copy_number(struct pass *pass)
 {
-    if (peek(pass) == '-')
-        pass->at++;
-    if (peek(pass) == '0')
-        pass->at++;
-    else if (!skip_digits(pass))
+    const char *at = pass->at;
+    const char *end = pass->end;
+    if (*at == '-')
+        at++;
+    if (at < end && *at == '0')
+        at++;
+    else if (!find_end_of_digits(pass, &at))
         return false;
-    if (peek(pass) == '.') {
-        pass->at++;
-        if (!skip_digits(pass))
+    if (at < end && *at == '.') {
+        at++;
+        if (!find_end_of_digits(pass, &at))
             return false;
     }
-    if (peek(pass) == 'e' || peek(pass) == 'E') {
-        pass->at++;
-        if (peek(pass) == '+' || peek(pass) == '-')
-            pass->at++;
-        return skip_digits(pass);
+    if (at < end && (*at == 'e' || *at == 'E')) {
+        at++;
+        if (at < end && (*at == '+' || *at == '-'))
+            at++;
+        if (!find_end_of_digits(pass, &at))
+            return false;
     }
+    if (at - pass->at > STRAIN_MAX_NUMBER)
+        return fail(pass, "number too long");
+    copy_to(pass, at);
     return true;
 }
 
-static bool read_number(struct pass *pass)
-{
-    const char *start = pass->at;
-    if (!skip_number(pass))
-        return false;
-    struct text text = {pass->out, (size_t)(pass->at - start)};
-    memcpy(pass->out, start, text.length);
-    pass->out += text.length;
-    put(pass, '\0');
-    return add_text(pass, cJSON_Raw, text);
-}
-
-static bool read_word(struct pass *pass, struct text word, int type)
+static bool copy_word(struct pass *pass, struct text word)
 {
     if ((size_t)(pass->end - pass->at) < word.length ||
         memcmp(pass->at, word.data, word.length) != 0)
         return fail(pass, "expected a value");
-    pass->at += word.length;
-    return add(pass, type) != NULL;
+    copy_to(pass, pass->at + word.length);
+    return true;
+}
+
+/* ---- members --------------------------------------------------------------------------------- */
+
+static void put_comma(struct pass *pass, struct level *level)
+{
+    if (!level->is_empty)
+        put(pass, ',');
+    level->is_empty = false;
 }
 
 /* A key with escapes is not compared with names: its member is read whatever it may be. */
@@ -391,36 +317,14 @@ static const char *skip_rest_of_member(const struct pass *pass, const char *key_
     return skip_value(colon + 1, pass->end, JSON_MAX_DEPTH - pass->depth);
 }
 
-/* One that the mask names is there already; key_end: where it ends in the text then. */
-static bool read_key_of(struct pass *pass, const char *key_end)
-{
-    struct text key = TEXT("");
-    if (pass->mask->length > 0 && !pass->mask->any) {
-        pass->key = pass->mask->key;
-        pass->at = key_end;
-        return true;
-    }
-    if (!read_string(pass, true, &key))
-        return false;
-    pass->key = key.data;
-    return true;
-}
-
-static bool read_colon(struct pass *pass)
-{
-    if (skip_space(pass) != ':')
-        return fail(pass, "expected ':'");
-    pass->at++;
-    return true;
-}
-
 /* From where a key is expected to where its value is; of a member that nobody reads, to its end. */
 static bool read_key(struct pass *pass, bool *value_next)
 {
+    struct level *level = &pass->levels[pass->depth - 1];
+    const char *key_end;
     if (skip_space(pass) != '"')
         return fail(pass, "expected a key");
-    const char *key_end;
-    pass->mask = find_member(pass, pass->masks[pass->depth - 1], &key_end);
+    pass->mask = find_member(pass, level->mask, &key_end);
     *value_next = pass->mask != NULL;
     if (pass->mask == NULL) {
         const char *end = skip_rest_of_member(pass, key_end);
@@ -432,48 +336,51 @@ static bool read_key(struct pass *pass, bool *value_next)
         pass->mask = &mask_whole;
         *value_next = true;
     }
-    return read_key_of(pass, key_end) && read_colon(pass);
+    put_comma(pass, level);
+    if (!copy_string(pass))
+        return false;
+    if (skip_space(pass) != ':')
+        return fail(pass, "expected ':'");
+    copy_to(pass, pass->at + 1);
+    return true;
 }
+
+/* ---- documents ------------------------------------------------------------------------------- */
 
 /* Opens a container; if it is not empty, its first value is next, or was skipped. */
-static bool read_opening(struct pass *pass, int type, char closer, bool *value_next)
+static bool open_container(struct pass *pass, bool is_object, bool *value_next)
 {
-    cJSON *container = add(pass, type);
-    if (container == NULL)
-        return false;
     if (pass->depth == JSON_MAX_DEPTH)
         return fail_as(pass, JSON_TOO_DEEP, "nested too deep");
-    pass->open[pass->depth] = container;
-    pass->masks[pass->depth++] = pass->mask;
-    pass->at++;
-    *value_next = skip_space(pass) != closer;
-    return !*value_next || closer == ']' || read_key(pass, value_next);
+    pass->levels[pass->depth++] = (struct level){pass->mask, is_object, true};
+    copy_to(pass, pass->at + 1);
+    *value_next = skip_space(pass) != (is_object ? '}' : ']');
+    return !*value_next || !is_object || read_key(pass, value_next);
 }
 
-/* Reads a value; of a container that is not empty only as far as to its first value. */
+/* Copies a value; of a container that is not empty only as far as to its first value. */
 static bool read_value(struct pass *pass, bool *value_next)
 {
     int c = skip_space(pass);
     if (pass->values_left-- == 0)
         return fail_as(pass, JSON_NO_MEMORY, "too many values");
+    if (pass->depth > 0 && !pass->levels[pass->depth - 1].is_object)
+        put_comma(pass, &pass->levels[pass->depth - 1]);
     *value_next = false;
     switch (c) {
     case '{':
-        return read_opening(pass, cJSON_Object, '}', value_next);
     case '[':
-        return read_opening(pass, cJSON_Array, ']', value_next);
+        return open_container(pass, c == '{', value_next);
     case '"':
-        return read_text(pass);
+        return copy_string(pass);
     case 't':
-        return read_word(pass, TEXT("true"), cJSON_True);
+        return copy_word(pass, TEXT("true"));
     case 'f':
-        return read_word(pass, TEXT("false"), cJSON_False);
+        return copy_word(pass, TEXT("false"));
     case 'n':
-        return read_word(pass, TEXT("null"), cJSON_NULL);
-    case '-':
-        return read_number(pass);
+        return copy_word(pass, TEXT("null"));
     default:
-        return is_digit(c) ? read_number(pass) : fail(pass, "expected a value");
+        return c == '-' || is_digit(c) ? copy_number(pass) : fail(pass, "expected a value");
     }
 }
 
@@ -482,18 +389,19 @@ static bool read_closings(struct pass *pass, bool *value_next)
 {
     *value_next = false;
     while (!*value_next && pass->depth > 0) {
-        bool in_object = is_object(pass);
+        const struct level *level = &pass->levels[pass->depth - 1];
         int c = skip_space(pass);
-        if (c != ',' && c != (in_object ? '}' : ']'))
-            return fail(pass, in_object ? "expected ',' or '}'" : "expected ',' or ']'");
-        pass->at++;
-        if (c != ',') {
+        if (c == (level->is_object ? '}' : ']')) {
+            copy_to(pass, pass->at + 1);
             pass->depth--;
-        } else if (!in_object) {
-            pass->mask = pass->masks[pass->depth - 1];
+        } else if (c != ',') {
+            return fail(pass, level->is_object ? "expected ',' or '}'" : "expected ',' or ']'");
+        } else {
+            pass->at++;
+            pass->mask = level->mask;
             *value_next = true;
-        } else if (!read_key(pass, value_next)) {
-            return false;
+            if (level->is_object && !read_key(pass, value_next))
+                return false;
         }
     }
     return true;
@@ -512,21 +420,21 @@ static bool read_document(struct pass *pass)
     return pass->at == pass->end || fail(pass, "text after the document");
 }
 
-enum json_result json_parse(const struct mask *mask, size_t max_values, struct text text, char *out,
-                            struct pool *nodes, struct json_parsed *result)
+enum json_result strain(const struct mask *mask, size_t max_values, struct text text, char *out,
+                        struct strained *result)
 {
     /* NULL + 0 is not defined in C. */
     const char *start = text.length > 0 ? text.data : "";
     struct pass pass = {.at = start,
                         .end = start + text.length,
                         .out = out,
-                        .nodes = nodes,
                         .mask = mask,
                         .values_left = max_values};
     if (read_document(&pass)) {
-        *result = (struct json_parsed){.root = pass.root};
+        *result = (struct strained){.length = (size_t)(pass.out - out),
+                                    .values = max_values - pass.values_left};
         return JSON_OK;
     }
-    *result = (struct json_parsed){.offset = (size_t)(pass.at - start), .what = pass.what};
+    *result = (struct strained){.offset = (size_t)(pass.at - start), .what = pass.what};
     return pass.result;
 }
