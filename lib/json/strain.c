@@ -68,7 +68,13 @@ static void put_replacement(struct pass *pass)
     pass->out += sizeof(REPLACEMENT) - 1;
 }
 
-/* Up to `to` as it stands in the text. */
+/* The next byte as it stands in the text. */
+static void copy_byte(struct pass *pass)
+{
+    put(pass, *pass->at++);
+}
+
+/* All up to `to`. */
 static void copy_to(struct pass *pass, const char *to)
 {
     size_t length = (size_t)(to - pass->at);
@@ -211,7 +217,7 @@ static bool copy_escape(struct pass *pass)
 /* At the opening quote. */
 static bool copy_string(struct pass *pass)
 {
-    copy_to(pass, pass->at + 1);
+    copy_byte(pass);
     for (;;) {
         copy_plain(pass);
         int c = peek(pass);
@@ -224,7 +230,7 @@ static bool copy_string(struct pass *pass)
         else if (!copy_escape(pass))
             return false;
     }
-    copy_to(pass, pass->at + 1);
+    copy_byte(pass);
     return true;
 }
 
@@ -337,11 +343,14 @@ static bool read_key(struct pass *pass, bool *value_next)
         *value_next = true;
     }
     put_comma(pass, level);
-    if (!copy_string(pass))
+    if (pass->mask->length > 0 &&
+        !pass->mask->any) /* a name of the mask's: nothing is to be mended */
+        copy_to(pass, key_end);
+    else if (!copy_string(pass))
         return false;
     if (skip_space(pass) != ':')
         return fail(pass, "expected ':'");
-    copy_to(pass, pass->at + 1);
+    copy_byte(pass);
     return true;
 }
 
@@ -353,7 +362,7 @@ static bool open_container(struct pass *pass, bool is_object, bool *value_next)
     if (pass->depth == JSON_MAX_DEPTH)
         return fail_as(pass, JSON_TOO_DEEP, "nested too deep");
     pass->levels[pass->depth++] = (struct level){pass->mask, is_object, true};
-    copy_to(pass, pass->at + 1);
+    copy_byte(pass);
     *value_next = skip_space(pass) != (is_object ? '}' : ']');
     return !*value_next || !is_object || read_key(pass, value_next);
 }
@@ -392,7 +401,7 @@ static bool read_closings(struct pass *pass, bool *value_next)
         const struct level *level = &pass->levels[pass->depth - 1];
         int c = skip_space(pass);
         if (c == (level->is_object ? '}' : ']')) {
-            copy_to(pass, pass->at + 1);
+            copy_byte(pass);
             pass->depth--;
         } else if (c != ',') {
             return fail(pass, level->is_object ? "expected ',' or '}'" : "expected ',' or ']'");
