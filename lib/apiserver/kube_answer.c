@@ -1,12 +1,37 @@
 /* kube_answer: reads Status, APIResourceList, Namespace and the frame of watch events. */
 #include "lib/apiserver/kube_answer.h"
 
-#include "lib/json/head.h"
 #include "lib/rows/row.h"
 
 #include <stdio.h>
 
 #define INITIAL_EVENTS_END_ANNOTATION "k8s.io/initial-events-end"
+
+struct json *kube_answer_reader(void)
+{
+    static const char *const paths[] = {
+        "type",
+        "object metadata resourceVersion",
+        "object metadata annotations " INITIAL_EVENTS_END_ANNOTATION,
+        "object code",
+        "object reason",
+        "object message",
+        "kind",
+        "code",
+        "reason",
+        "message",
+        "resources name",
+        "metadata uid",
+        "metadata resourceVersion",
+        "metadata continue",
+        NULL,
+    };
+    struct json *json = json_new();
+    if (json == NULL || json_keep(json, "", paths))
+        return json;
+    json_free(json);
+    return NULL;
+}
 
 /* On one line, cut where it is too long, never inside a character. */
 static void copy_line(char *to, size_t size, struct text from)
@@ -86,32 +111,26 @@ static void copy_version(char version[KUBE_VERSION_SIZE], struct text value)
     copy_line(version, KUBE_VERSION_SIZE, is_known ? value : TEXT(""));
 }
 
-static void read_special(struct json *json, struct text line, struct kube_event *event)
-{
-    const json_value *object = json_member(read_object(json, line), "object");
-    struct text value;
-    if (event->type == KUBE_ERROR) {
-        take_status(object, &event->status);
-        return;
-    }
-    event->ends_snapshot =
-        json_text(json_path(object, "metadata", "annotations", INITIAL_EVENTS_END_ANNOTATION, NULL),
-                  &value) &&
-        text_is(value, "true");
-}
-
 void kube_event_read(struct json *json, struct text line, struct kube_event *event)
 {
-    struct head head;
-    head_scan(line, &head);
+    const json_value *root = read_object(json, line);
+    const json_value *object = json_member(root, "object");
+    const json_value *metadata = json_member(object, "metadata");
+    struct text type = TEXT(""), version = TEXT(""), annotation = TEXT("");
     *event = (struct kube_event){.type = KUBE_OBJECT};
-    copy_version(event->version, head.version);
-    if (text_is(head.type, "BOOKMARK"))
+    (void)json_text(json_member(root, "type"), &type);
+    if (json_text(json_member(metadata, "resourceVersion"), &version))
+        copy_version(event->version, version);
+    if (text_is(type, "BOOKMARK")) {
         event->type = KUBE_BOOKMARK;
-    else if (text_is(head.type, "ERROR"))
+        event->ends_snapshot =
+            json_text(json_path(metadata, "annotations", INITIAL_EVENTS_END_ANNOTATION, NULL),
+                      &annotation) &&
+            text_is(annotation, "true");
+    } else if (text_is(type, "ERROR")) {
         event->type = KUBE_ERROR;
-    if (event->type != KUBE_OBJECT)
-        read_special(json, line, event);
+        take_status(object, &event->status);
+    }
 }
 
 void kube_mark_append(struct buffer *out, const struct kube_resource *resource, const char *version)

@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A reader of all that the functions below look at. NULL: no memory. */
+struct json *kube_answer_reader(void);
+
 struct kube_status {
     int64_t code;      /* 410; 0: not said */
     char reason[64];   /* "Expired"; "" if the text is no Status */
@@ -40,7 +43,7 @@ struct kube_event {
 void kube_mark_append(struct buffer *out, const struct kube_resource *resource,
                       const char *version);
 
-/* A line of a watch. An object is not parsed, since whoever takes the line does it again. */
+/* A line of a watch. */
 void kube_event_read(struct json *json, struct text line, struct kube_event *event);
 
 #endif

@@ -61,11 +61,12 @@ __attribute__((constructor)) static void set_hooks(void)
 }
 
 /* NULL: no memory, since the text is one that cJSON takes. */
-static const cJSON *parse(struct json *json, size_t values)
+static const cJSON *parse(struct json *json, const struct strained *strained)
 {
-    struct text text = buffer_text(&json->strained);
     size_t room;
-    if (buffer_room(&json->tree, TREE_BOUND(values, text.length), &room) == NULL)
+    buffer_commit(&json->strained, strained->length);
+    struct text text = buffer_text(&json->strained);
+    if (buffer_room(&json->tree, TREE_BOUND(strained->values, text.length), &room) == NULL)
         return NULL;
     parsing_into = &json->tree;
     const cJSON *root = cJSON_ParseWithLengthOpts(text.data, text.length, NULL, false);
@@ -127,31 +128,50 @@ static enum json_result no_memory(struct text text, struct error *err)
     return JSON_NO_MEMORY;
 }
 
+/* Where a text is strained to; NULL: no memory. */
+static char *room_for(struct json *json, struct text text)
+{
+    size_t room;
+    drop_document(json);
+    return buffer_room(&json->strained, STRAIN_BOUND(text.length) + 1, &room);
+}
+
+static const struct mask *mask_of(const struct json *json)
+{
+    return json->mask != NULL ? json->mask : &mask_whole;
+}
+
 enum json_result json_read(struct json *json, struct text text, const json_value **root,
                            struct error *err)
 {
     *root = NULL;
-    drop_document(json);
     if (text.length > JSON_MAX_TEXT) {
+        drop_document(json);
         (void)error_set(err, ERROR_INPUT, "a document of %zu bytes is too long", text.length);
         return JSON_NO_MEMORY;
     }
-    size_t room;
-    char *out = buffer_room(&json->strained, STRAIN_BOUND(text.length) + 1, &room);
+    char *out = room_for(json, text);
     if (out == NULL)
         return no_memory(text, err);
 
-    const struct mask *mask = json->mask != NULL ? json->mask : &mask_whole;
     struct strained strained;
-    enum json_result result = strain(mask, JSON_MAX_VALUES, text, out, &strained);
+    enum json_result result = strain(mask_of(json), JSON_MAX_VALUES, text, out, &strained);
     if (result != JSON_OK) {
         drop_document(json);
         (void)error_set(err, ERROR_INPUT, "offset %zu: %s", strained.offset, strained.what);
         return result;
     }
-    buffer_commit(&json->strained, strained.length);
-    *root = parse(json, strained.values);
+    *root = parse(json, &strained);
     return *root != NULL ? JSON_OK : no_memory(text, err);
+}
+
+const json_value *json_read_beginning(struct json *json, struct text text)
+{
+    struct strained strained;
+    char *out = text.length > JSON_MAX_TEXT ? NULL : room_for(json, text);
+    if (out == NULL || !strain_beginning(mask_of(json), JSON_MAX_VALUES, text, out, &strained))
+        return NULL;
+    return parse(json, &strained);
 }
 
 /* ---- looking at a document ------------------------------------------------------------------- */

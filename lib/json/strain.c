@@ -27,6 +27,10 @@ struct pass {
     const struct mask *mask; /* of the value that is next */
     size_t values_left;
 
+    /* What would be a document if what is open was closed: so far, it is whole. */
+    char *whole_end; /* NULL: nothing yet */
+    size_t whole_depth;
+
     enum json_result result;
     const char *what;
 };
@@ -354,6 +358,12 @@ static bool read_key(struct pass *pass, bool *value_next)
     return true;
 }
 
+static void note_whole(struct pass *pass)
+{
+    pass->whole_end = pass->out;
+    pass->whole_depth = pass->depth;
+}
+
 /* ---- documents ------------------------------------------------------------------------------- */
 
 /* Opens a container; if it is not empty, its first value is next, or was skipped. */
@@ -363,6 +373,7 @@ static bool open_container(struct pass *pass, bool is_object, bool *value_next)
         return fail_as(pass, JSON_TOO_DEEP, "nested too deep");
     pass->levels[pass->depth++] = (struct level){pass->mask, is_object, true};
     copy_byte(pass);
+    note_whole(pass);
     *value_next = skip_space(pass) != (is_object ? '}' : ']');
     return !*value_next || !is_object || read_key(pass, value_next);
 }
@@ -397,12 +408,14 @@ static bool read_value(struct pass *pass, bool *value_next)
 static bool read_closings(struct pass *pass, bool *value_next)
 {
     *value_next = false;
+    note_whole(pass);
     while (!*value_next && pass->depth > 0) {
         const struct level *level = &pass->levels[pass->depth - 1];
         int c = skip_space(pass);
         if (c == (level->is_object ? '}' : ']')) {
             copy_byte(pass);
             pass->depth--;
+            note_whole(pass);
         } else if (c != ',') {
             return fail(pass, level->is_object ? "expected ',' or '}'" : "expected ',' or ']'");
         } else {
@@ -429,21 +442,42 @@ static bool read_document(struct pass *pass)
     return pass->at == pass->end || fail(pass, "text after the document");
 }
 
-enum json_result strain(const struct mask *mask, size_t max_values, struct text text, char *out,
-                        struct strained *result)
+static struct pass begin(const struct mask *mask, size_t max_values, struct text text, char *out)
 {
     /* NULL + 0 is not defined in C. */
     const char *start = text.length > 0 ? text.data : "";
-    struct pass pass = {.at = start,
-                        .end = start + text.length,
-                        .out = out,
-                        .mask = mask,
-                        .values_left = max_values};
+    return (struct pass){.at = start,
+                         .end = start + text.length,
+                         .out = out,
+                         .mask = mask,
+                         .values_left = max_values};
+}
+
+enum json_result strain(const struct mask *mask, size_t max_values, struct text text, char *out,
+                        struct strained *result)
+{
+    struct pass pass = begin(mask, max_values, text, out);
     if (read_document(&pass)) {
         *result = (struct strained){.length = (size_t)(pass.out - out),
                                     .values = max_values - pass.values_left};
         return JSON_OK;
     }
-    *result = (struct strained){.offset = (size_t)(pass.at - start), .what = pass.what};
+    *result =
+        (struct strained){.offset = text.length - (size_t)(pass.end - pass.at), .what = pass.what};
     return pass.result;
+}
+
+bool strain_beginning(const struct mask *mask, size_t max_values, struct text text, char *out,
+                      struct strained *result)
+{
+    struct pass pass = begin(mask, max_values, text, out);
+    (void)read_document(&pass);
+    if (pass.whole_end == NULL)
+        return false;
+    pass.out = pass.whole_end;
+    while (pass.whole_depth > 0)
+        put(&pass, pass.levels[--pass.whole_depth].is_object ? '}' : ']');
+    *result = (struct strained){.length = (size_t)(pass.out - out),
+                                .values = max_values - pass.values_left};
+    return true;
 }

@@ -15,6 +15,7 @@
 #include "lib/json/json.h"
 #include "lib/json/mask.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Room for what is copied of a text: an invalid byte becomes the three of U+FFFD. */
@@ -37,5 +38,10 @@ struct strained {
  * JSON_NO_MEMORY says that more than max_values values would be copied. */
 enum json_result strain(const struct mask *mask, size_t max_values, struct text text, char *out,
                         struct strained *result) MUST_CHECK;
+
+/* The same of a text of which only the beginning is there, or that is damaged: what is whole up to that
+ * place is copied, and what is open there is closed. False if that is nothing. */
+bool strain_beginning(const struct mask *mask, size_t max_values, struct text text, char *out,
+                      struct strained *result);
 
 #endif

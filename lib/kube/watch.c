@@ -7,7 +7,6 @@
  */
 #include "lib/kube/watch.h"
 
-#include "lib/json/head.h"
 #include "lib/json/json.h"
 #include "lib/kube/job.h"
 #include "lib/kube/kind.h"
@@ -356,13 +355,9 @@ void watch_decode(struct watch *watch, struct text line, int64_t received_us,
 
 void watch_decode_head(struct watch *watch, struct text head, struct watch_result *result)
 {
-    (void)watch;
-    struct head found;
-    head_scan(head, &found);
+    struct object object;
     *result = (struct watch_result){.fate = WATCH_TOO_LONG};
-    copy_text(result->api_version, sizeof(result->api_version), found.api_version);
-    copy_text(result->kind, sizeof(result->kind), found.kind);
-    copy_text(result->namespace, sizeof(result->namespace), found.namespace);
-    copy_text(result->name, sizeof(result->name), found.name);
-    copy_text(result->uid, sizeof(result->uid), found.uid);
+    const json_value *inner = json_member(json_read_beginning(watch->json, head), "object");
+    object_init(&object, inner, false, 0);
+    (void)describe(&object, result);
 }

@@ -100,7 +100,7 @@ void watch_decode(struct watch *watch, struct text line, int64_t received_us,
                   struct watch_result *result);
 
 /* The same for a line that was too long: only its beginning is here. Says what can be known of it
- * (apiVersion, kind, namespace, name, uid) by looking for them in `head`; fate WATCH_TOO_LONG. */
+ * (apiVersion, kind, namespace, name, uid) of what is whole in `head`; fate WATCH_TOO_LONG. */
 void watch_decode_head(struct watch *watch, struct text head, struct watch_result *result);
 
 #endif

@@ -1,11 +1,5 @@
-/* items: a byte stream -> documents, however they are laid out over lines (see items.h).
- *
- * One pass over the bytes, except behind damage: what a damaged document has swallowed is scanned
- * again. Only the documents that were open at the damage can be met again, so a document is scanned
- * again only if it is nested no deeper than a reader would accept. */
+/* items: one pass over the bytes (see items.h). */
 #include "lib/stream/items.h"
-
-#include "lib/json/json.h"
 
 /* What an event has beside its object. */
 #define WRAPPING_SIZE 512
@@ -16,20 +10,20 @@
 /* An object that is longer is copied while it comes: all at once takes long, in fresh memory. */
 #define COPIED_AT_ONCE FRAME_READ_SIZE
 
-#define COLUMN_NONE SIZE_MAX
-
 void items_init(struct items *items, size_t max_document)
 {
-    *items = (struct items){.max_document = max_document};
+    *items = (struct items){.max_document = max_document, .line_start = true};
     /* A document that may still be within the bound, and one read behind it. */
     buffer_init(&items->window, max_document + 1 + FRAME_READ_SIZE);
     buffer_init(&items->event, max_document + WRAPPING_SIZE);
+    buffer_init(&items->around, ITEMS_MAX_AROUND);
 }
 
 void items_fini(struct items *items)
 {
     buffer_fini(&items->window);
     buffer_fini(&items->event);
+    buffer_fini(&items->around);
 }
 
 /* The scan goes on with what is then first. */
@@ -58,7 +52,6 @@ char *items_room(struct items *items, size_t *room)
 void items_fed(struct items *items, size_t bytes)
 {
     buffer_commit(&items->window, bytes);
-    items->ended = bytes == 0;
 }
 
 /* ---- what is made of a document --------------------------------------------------------------- */
@@ -138,6 +131,26 @@ static uint64_t value_length(const struct items *items)
     return items->offset + items->at - items->value.begun;
 }
 
+/* "PodList" -> "Pod"; "List" -> "": its items tell themselves. */
+static struct text kind_of_items(struct text kind)
+{
+    struct text end = TEXT("List");
+    if (kind.length < end.length)
+        return TEXT("");
+    kind.length -= end.length;
+    return memcmp(kind.data + kind.length, end.data, end.length) == 0 ? kind : TEXT("");
+}
+
+/* One whose items are null, or not there. */
+static void note_empty_list(struct items *items, struct text text)
+{
+    if (items->list.open || kind_of_items(name_text(&items->value.kind)).length == 0)
+        return;
+    buffer_reset(&items->around);
+    buffer_append(&items->around, text);
+    items->list.whole = true;
+}
+
 /* What was scanned is a document. */
 static struct frame_line deliver(struct items *items)
 {
@@ -150,6 +163,7 @@ static struct frame_line deliver(struct items *items)
     if (!is_object(items, text))
         return (struct frame_line){FRAME_LINE, text, length};
 
+    note_empty_list(items, text);
     go_on_with_event(items, text);
     buffer_append_char(&items->event, '}');
     if (items->event.failed) {
@@ -159,18 +173,16 @@ static struct frame_line deliver(struct items *items)
     return (struct frame_line){FRAME_LINE, buffer_text(&items->event), length};
 }
 
-static bool may_scan_again(const struct items_value *value)
-{
-    return value->kept && value->deepest <= JSON_MAX_DEPTH;
-}
-
 /* What was scanned can be no document, whatever follows. It is delivered so that it is counted. */
 static struct frame_line deliver_damaged(struct items *items)
 {
     struct text text = {buffer_text(&items->window).data, items->at};
     uint64_t length = value_length(items);
-    items->taken = may_scan_again(&items->value) ? 1 : items->at;
-    items->place = ITEMS_LOST;
+    items->taken = items->at;
+    items->line_start = true;
+    items->list.open = items->list.open && items->list.by_lines;
+    items->list.behind_item = false;
+    items->place = items->list.open ? ITEMS_LIST : ITEMS_OUTSIDE;
     if (!items->value.kept)
         return too_long(items, length);
     return (struct frame_line){FRAME_LINE, text, length};
@@ -221,7 +233,7 @@ static void note_string(struct items_value *value, struct text string)
 }
 
 /* Up to the end of the string. There is no newline in a string: where one comes, the quote has been
- * lost, and the brackets behind it are brackets again. */
+ * lost, and what is behind it is outside of strings again. */
 static void scan_string(struct items *items, struct text window)
 {
     struct items_value *value = &items->value;
@@ -238,29 +250,23 @@ static void scan_string(struct items *items, struct text window)
         note_string(value, (struct text){window.data + value->string_at, length});
     }
     value->previous = '"';
+    value->line_start = c == '\n';
 }
 
-enum step { STEP_ON, STEP_WHOLE, STEP_LIST, STEP_DAMAGED };
-
-/* Behind a comma in an object a key has to come. */
-static bool may_open(const struct items_value *value)
-{
-    return value->previous == ':' || value->previous == '[' ||
-           (value->previous == ',' && (value->objects & 1) == 0);
-}
+enum step {
+    STEP_ON,
+    STEP_WHOLE,
+    STEP_LIST, /* its items begin */
+    STEP_NEXT, /* the next document begins before this one has ended */
+};
 
 static enum step open_bracket(struct items *items, char c)
 {
     struct items_value *value = &items->value;
-    if (!may_open(value))
-        return STEP_DAMAGED;
-    bool is_list =
-        c == '[' && value->depth == 1 && value->member == ITEMS_ITEMS && !items->list.open;
+    bool is_list = c == '[' && value->depth == 1 && value->previous == ':' &&
+                   value->member == ITEMS_ITEMS && !items->list.open;
     value->previous = c;
-    value->objects = value->objects << 1 | (c == '{');
     value->depth++;
-    if (value->deepest < value->depth)
-        value->deepest = value->depth;
     return is_list && value->kept ? STEP_LIST : STEP_ON;
 }
 
@@ -268,6 +274,8 @@ static enum step open_bracket(struct items *items, char c)
 static enum step scan_byte(struct items *items, char c)
 {
     struct items_value *value = &items->value;
+    bool line_start = value->line_start;
+    value->line_start = c == '\n';
     if (is_space(c))
         return STEP_ON;
     switch (c) {
@@ -276,12 +284,12 @@ static enum step scan_byte(struct items *items, char c)
         value->string_at = items->at;
         return STEP_ON;
     case '{':
+        return line_start && value->depth > 0 ? STEP_NEXT : open_bracket(items, c);
     case '[':
         return open_bracket(items, c);
     case '}':
     case ']':
         value->previous = c;
-        value->objects >>= 1;
         return --value->depth == 0 ? STEP_WHOLE : STEP_ON;
     case ':':
         value->is_event |= value->member == ITEMS_OBJECT;
@@ -307,37 +315,32 @@ static enum step scan_brackets(struct items *items)
         else
             step = scan_byte(items, window.data[items->at++]);
     }
+    if (step == STEP_NEXT)
+        items->at--;
     return step;
 }
 
 /* ---- lists ------------------------------------------------------------------------------------ */
 
-/* "PodList" -> "Pod"; "List" -> "": its items tell themselves. */
-static struct text kind_of_items(struct text kind)
-{
-    struct text end = TEXT("List");
-    if (kind.length < end.length)
-        return TEXT("");
-    kind.length -= end.length;
-    return memcmp(kind.data + kind.length, end.data, end.length) == 0 ? kind : TEXT("");
-}
-
 /* What was scanned is the beginning of a list, up to its items. */
 static void begin_list(struct items *items)
 {
     items->place = ITEMS_LIST;
-    items->list = (struct items_list){.open = true,
-                                      .begun = items->value.begun,
-                                      .indent = COLUMN_NONE,
-                                      .version = items->value.version};
+    items->line_start = false;
+    items->list = (struct items_list){
+        .open = true, .begun = items->value.begun, .version = items->value.version};
+    buffer_reset(&items->around);
+    buffer_append(&items->around, (struct text){buffer_text(&items->window).data, items->at});
     set_name(&items->list.kind, kind_of_items(name_text(&items->value.kind)));
 }
 
 static void begin_array(struct items *items)
 {
     items->place = ITEMS_LIST;
-    items->list = (struct items_list){
-        .open = true, .is_array = true, .begun = items->offset + items->at, .indent = COLUMN_NONE};
+    items->line_start = false;
+    items->list =
+        (struct items_list){.open = true, .is_array = true, .begun = items->offset + items->at};
+    buffer_reset(&items->around);
     items->at++;
 }
 
@@ -346,63 +349,52 @@ static void end_items(struct items *items)
     items->at++;
     items->list.open = false;
     items->place = items->list.is_array ? ITEMS_OUTSIDE : ITEMS_TRAILER;
-    items->value = (struct items_value){.depth = 1, .objects = 1, .previous = ']'};
+    items->value = (struct items_value){.depth = 1, .previous = ']'};
+    buffer_append_char(&items->around, ']');
 }
 
-/* Of the list around its items nothing is missed. What cannot be part of it is the next document. */
+/* What comes behind the items, up to the end of the list. */
 static void scan_trailer(struct items *items)
 {
+    size_t begin = items->at;
     enum step step = scan_brackets(items);
-    if (step == STEP_ON)
-        return;
-    items->place = ITEMS_OUTSIDE;
-    if (step == STEP_DAMAGED)
-        items->at--;
+    buffer_append(&items->around,
+                  (struct text){buffer_text(&items->window).data + begin, items->at - begin});
+    items->list.whole = step == STEP_WHOLE;
+    if (step != STEP_ON)
+        items->place = ITEMS_OUTSIDE;
+    items->line_start = step == STEP_NEXT;
+}
+
+struct text items_list(const struct items *items)
+{
+    return items->list.whole && !items->around.failed ? buffer_text(&items->around) : TEXT("");
 }
 
 /* ---- between documents ------------------------------------------------------------------------ */
 
-static size_t next_column(size_t column, char c)
-{
-    if (c == '\n')
-        return 0;
-    return is_space(c) && column != COLUMN_NONE ? column + 1 : COLUMN_NONE;
-}
-
-/* c, in this column, looks like the beginning of a document, or of an item of the open list. */
-static bool looks_like_next(const struct items *items, size_t column, char c)
-{
-    if (c != '{' || column == COLUMN_NONE)
-        return false;
-    return column == 0 || (items->list.open && column == items->list.indent);
-}
-
 static bool begins_value(const struct items *items, char c)
 {
-    switch (items->place) {
-    case ITEMS_LOST:
-        return looks_like_next(items, items->column, c);
-    case ITEMS_LIST:
+    if (items->place == ITEMS_LIST)
         return !is_space(c) && c != ',' && c != ']';
-    default: /* a byte order mark is white space, too */
-        return !is_space(c) && c != '\xef' && c != '\xbb' && c != '\xbf';
-    }
+    /* A byte order mark is white space, too. */
+    return !is_space(c) && c != '\xef' && c != '\xbb' && c != '\xbf';
 }
 
 static void begin_value(struct items *items, char c)
 {
-    size_t column = items->column;
+    struct items_list *list = &items->list;
     drop(items, items->at);
-    items->column = COLUMN_NONE;
-    if (items->place == ITEMS_LOST && column != items->list.indent)
-        items->list.open = false;
-    if (c == '[' && !items->list.open) {
+    if (c == '{' && items->line_start && list->behind_item)
+        list->open = false; /* its end was lost */
+    if (c == '[' && !list->open) {
         begin_array(items);
         return;
     }
     items->place = c == '{' || c == '[' ? ITEMS_VALUE : ITEMS_WORD;
-    if (items->place == ITEMS_VALUE && column != COLUMN_NONE)
-        items->list.indent = column;
+    list->by_lines = items->line_start;
+    list->behind_item = true;
+    items->line_start = false;
     items->value = (struct items_value){.begun = items->offset, .kept = true, .previous = '['};
 }
 
@@ -419,7 +411,8 @@ static void look_for_value(struct items *items)
             end_items(items);
             return;
         }
-        items->column = next_column(items->column, c);
+        items->line_start = c == '\n';
+        items->list.behind_item &= c != ',';
     }
 }
 
@@ -432,7 +425,7 @@ static struct frame_line scan_value(struct items *items)
     switch (step) {
     case STEP_WHOLE:
         return deliver(items);
-    case STEP_DAMAGED:
+    case STEP_NEXT:
         return deliver_damaged(items);
     case STEP_LIST:
         begin_list(items);
@@ -449,8 +442,7 @@ static bool ends_word(const struct items *items, char c)
     return c == '\n' || (items->list.open && (c == ',' || c == ']'));
 }
 
-/* Up to the end of its line; in a list, also up to the next item. In a list with an item on each line
- * it is the rest of one that has lost a bracket. */
+/* Up to the end of its line; in a list, also up to the next item. */
 static struct frame_line scan_word(struct items *items)
 {
     struct text window = buffer_text(&items->window);
@@ -459,10 +451,7 @@ static struct frame_line scan_word(struct items *items)
     check_length(items);
     if (items->at == window.length)
         return (struct frame_line){.kind = FRAME_NONE};
-    struct frame_line line = deliver(items);
-    if (items->list.open && items->list.indent != COLUMN_NONE)
-        items->place = ITEMS_LOST;
-    return line;
+    return deliver(items);
 }
 
 static struct frame_line scan(struct items *items)
@@ -477,7 +466,6 @@ static struct frame_line scan(struct items *items)
         break;
     case ITEMS_OUTSIDE:
     case ITEMS_LIST:
-    case ITEMS_LOST:
         look_for_value(items);
         break;
     }
@@ -487,21 +475,6 @@ static struct frame_line scan(struct items *items)
 static bool in_value(const struct items *items)
 {
     return items->place == ITEMS_VALUE || items->place == ITEMS_WORD;
-}
-
-/* The stream has ended inside a document: did that begin before the end, and swallow others? */
-static bool has_swallowed(const struct items *items)
-{
-    if (!items->ended || items->place != ITEMS_VALUE || !may_scan_again(&items->value))
-        return false;
-    struct text text = buffer_text(&items->window);
-    size_t column = COLUMN_NONE;
-    for (size_t i = 1; i < text.length; i++) {
-        if (looks_like_next(items, column, text.data[i]))
-            return true;
-        column = next_column(column, text.data[i]);
-    }
-    return false;
 }
 
 /* All of the window is scanned. */
@@ -523,8 +496,6 @@ struct frame_line items_next(struct items *items)
     drop_taken(items);
     while (line.kind == FRAME_NONE && items->at < items->window.length)
         line = scan(items);
-    if (line.kind == FRAME_NONE && has_swallowed(items))
-        line = deliver_damaged(items);
     if (line.kind == FRAME_NONE)
         wait_for_more(items);
     return line;

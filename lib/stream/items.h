@@ -12,16 +12,15 @@
  *   [...]                             as a list
  *   anything else                     its line, so that it is counted as what it is
  *
- * A damaged document ends at the first line in it that looks like the beginning of the next one: `{`
- * in the first column or, in a list, as far to the right as the item's own. So a cut line of a
- * recording costs nothing but itself, and a damaged item of a printed list only that item. What is
- * wrong within matching brackets is not seen here: whoever reads the document will.
+ * A line that begins with `{` begins a document, even where brackets are open: so a cut line of a
+ * recording costs nothing but itself. What is wrong within matching brackets is not seen here: whoever
+ * reads the document will.
  *
  * What comes out depends on the bytes only, never on how they were split. It is used as a frame is,
  * and its documents are what lines are there:
  *
  *   read into items_room(), tell items_fed(), call items_next() until FRAME_NONE, read again ...
- *   at the end of the stream: items_fed(0), items_next() until FRAME_NONE, items_end()
+ *   at the end of the stream: items_end()
  */
 #ifndef LIB_ITEMS_H
 #define LIB_ITEMS_H
@@ -39,7 +38,6 @@ enum items_place {
     ITEMS_VALUE,   /* in a document or item that has brackets */
     ITEMS_WORD,    /* in one that has none */
     ITEMS_TRAILER, /* behind the items of a list, before its end */
-    ITEMS_LOST,    /* behind damage */
 };
 
 enum items_member { ITEMS_OTHER, ITEMS_KIND, ITEMS_API_VERSION, ITEMS_ITEMS, ITEMS_OBJECT };
@@ -56,9 +54,8 @@ struct items_value {           /* what is being scanned */
     bool escaped;              /* behind a backslash in it */
     bool is_event;             /* it has a member "object" */
     char previous;             /* the last byte that is no white space; '"' for a string */
+    bool line_start;           /* nothing has come on this line yet */
     size_t depth;              /* brackets that are open */
-    size_t deepest;            /* the most that were */
-    uint64_t objects;          /* the innermost 64 of them: the bits of those that are { */
     size_t string_at;          /* in the window: where the last string began, behind its quote */
     size_t copied;             /* into the event, of its bytes so far */
     enum items_member member;  /* at depth 1 */
@@ -68,9 +65,11 @@ struct items_value {           /* what is being scanned */
 
 struct items_list { /* that the scan is in */
     bool open;
-    bool is_array; /* nothing around the items */
+    bool whole;       /* its last bracket has come */
+    bool is_array;    /* nothing around the items */
+    bool behind_item; /* no comma has come since the last one */
+    bool by_lines;    /* its last item was the first on its line, without white space before it */
     uint64_t begun;
-    size_t indent;             /* column of the last item that was the first on its line */
     struct items_name kind;    /* of its items; "" if they tell themselves */
     struct items_name version; /* likewise */
 };
@@ -78,12 +77,12 @@ struct items_list { /* that the scan is in */
 struct items {
     struct buffer window; /* bytes that were not delivered; no memory while empty */
     struct buffer event;  /* what an object is delivered as, or the head of what is too long */
+    struct buffer around; /* of the last list: all but its items */
     size_t max_document;  /* bytes of the longest document or item that is delivered */
     uint64_t offset;      /* of the window in the stream */
     size_t at;            /* bytes of the window that were scanned */
     size_t taken;         /* bytes of the window that the next call drops */
-    size_t column;        /* white space since the line began, if there is nothing else in it */
-    bool ended;
+    bool line_start;      /* between documents: nothing has come on this line yet */
     enum items_place place;
     struct items_value value;
     struct items_list list;
@@ -93,13 +92,18 @@ void items_init(struct items *items, size_t max_document);
 void items_fini(struct items *items);
 
 /* Where to read to: 1 to FRAME_READ_SIZE bytes, NULL when there is no memory. Only after items_next
- * said FRAME_NONE. Call items_fed with what was read; 0: the stream has ended. */
+ * said FRAME_NONE. Call items_fed with what was read. */
 char *items_room(struct items *items, size_t *room) MUST_CHECK;
 void items_fed(struct items *items, size_t bytes);
 
 /* The next document, until it says FRAME_NONE. `length` is that of the document in the stream. One
  * that finds no memory to be made an event of is FRAME_TOO_LONG, without a head. */
 struct frame_line items_next(struct items *items);
+
+/* The last list without its items, once that is whole, and no longer than ITEMS_MAX_AROUND; else "". It is
+ * JSON if the list is. Valid until the next call. */
+#define ITEMS_MAX_AROUND ((size_t)65536)
+struct text items_list(const struct items *items);
 
 /* The stream has ended, and items_next said FRAME_NONE: FRAME_CUT if it ended inside a document or a
  * list, else FRAME_NONE. After that only items_fini. */

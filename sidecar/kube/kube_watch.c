@@ -61,7 +61,6 @@ static void input_init(struct kube_watch *watch, enum kube_input kind)
         items_init(&watch->input.items, watch->session->max_document);
     else if (kind == KUBE_INPUT_WHOLE)
         buffer_init(&watch->input.whole, BODY_LIMIT);
-    kube_list_init(&watch->list);
 }
 
 static void input_fini(struct kube_watch *watch)
@@ -84,12 +83,11 @@ static char *input_room(struct kube_watch *watch, size_t *room)
     return buffer_room(&watch->input.whole, 1, room);
 }
 
-static void input_fed(struct kube_watch *watch, const char *start, size_t bytes)
+static void input_fed(struct kube_watch *watch, size_t bytes)
 {
     if (watch->kind == KUBE_INPUT_LINES) {
         frame_fed(&watch->input.lines, bytes);
     } else if (watch->kind == KUBE_INPUT_ITEMS) {
-        kube_list_feed(&watch->list, (struct text){start, bytes});
         items_fed(&watch->input.items, bytes);
     } else {
         buffer_commit(&watch->input.whole, bytes);
@@ -338,6 +336,9 @@ static void complete_answer(struct kube_watch *watch)
         answer->whole = state.whole;
         answer->retry_after_s = state.retry_after_s;
     }
+    kube_list_read(watch->session->json,
+                   watch->kind == KUBE_INPUT_ITEMS ? items_list(&watch->input.items) : TEXT(""),
+                   &watch->list);
     answer->list = &watch->list;
     answer->elapsed_ms = (uint32_t)(now_ms(watch) - watch->begun_ms);
     if (watch->reflector.request == REFLECTOR_DISCOVER)
@@ -449,7 +450,7 @@ static bool refill(struct kube_watch *watch, unsigned *cost)
     size_t bytes = http_request_read(watch->request, start, room);
     if (bytes > 0) {
         watch->active_ms = now_ms(watch);
-        input_fed(watch, start, bytes);
+        input_fed(watch, bytes);
         *cost = cost_of(bytes);
         return true;
     }

@@ -338,7 +338,7 @@ static enum error_code make(uv_loop_t *loop, const struct source_settings *setti
                             const char *socket_path, struct source **source, struct error *err)
 {
     struct source_kube *self = calloc(1, sizeof(*self));
-    struct json *json = json_new();
+    struct json *json = kube_answer_reader();
     if (self == NULL || json == NULL) {
         free(self);
         json_free(json);

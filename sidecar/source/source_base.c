@@ -95,7 +95,6 @@ char *source_connection_room(struct source_connection *connection, size_t *room)
                                               : frame_room(&connection->input.frame, room);
 }
 
-/* 0 bytes: there will be no more. */
 static void input_fed(struct source_connection *connection, size_t bytes)
 {
     if (connection->base->kind->any_layout)
@@ -214,7 +213,6 @@ void source_connection_fed(struct source_connection *connection, ssize_t result)
         input_fed(connection, (size_t)result);
     } else {
         connection->end = (int)result;
-        input_fed(connection, 0);
     }
     move(connection, &connection->base->ready);
     schedule_turn(connection->base);

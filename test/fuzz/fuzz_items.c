@@ -50,7 +50,6 @@ static uint64_t run(struct text stream, size_t max_document, size_t part)
         items_fed(&items, length);
         add_documents(&hash, &items);
     }
-    items_fed(&items, 0);
     add_documents(&hash, &items);
     struct frame_line rest = items_end(&items);
     add_document(&hash, &rest, max_document);

@@ -54,7 +54,6 @@ static void run(struct text stream, size_t max_document, uint32_t largest, struc
         take_documents(&items, out, take);
         assert_true(items.window.length <= max_document + 1);
     }
-    items_fed(&items, 0);
     take_documents(&items, out, take);
     struct frame_line rest = items_end(&items);
     take(out, &rest);
@@ -129,7 +128,8 @@ static void append_space(struct buffer *out, bool pretty)
         buffer_append_string(out, spaces[chance_below(&chance, 7)]);
 }
 
-/* json, which is compact, with white space wherever it may be. */
+/* json, which is compact, with white space wherever it may be, but no bracket that opens an object in the
+ * first column: there a document begins. */
 static void lay_out(struct text json, bool pretty, struct buffer *out)
 {
     bool in_string = false;
@@ -138,6 +138,9 @@ static void lay_out(struct text json, bool pretty, struct buffer *out)
         buffer_append_char(out, json.data[i]);
         if (!in_string)
             append_space(out, pretty);
+        bool opens_next = i + 1 < json.length && json.data[i + 1] == '{';
+        if (opens_next && out->data[out->start + out->length - 1] == '\n')
+            buffer_append_char(out, ' ');
     }
 }
 

@@ -10,7 +10,7 @@
 
 static int open_json(void **state)
 {
-    *state = json_new();
+    *state = kube_answer_reader();
     return *state == NULL;
 }
 
@@ -122,7 +122,7 @@ static const struct event_case event_cases[] = {
      "", false, 0},
     {"{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"resourceVersion\":\"0012\"}}}",
      KUBE_OBJECT, "", false, 0},
-    {"{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":", KUBE_BOOKMARK, "", false, 0},
+    {"{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":", KUBE_OBJECT, "", false, 0},
     {"<html>", KUBE_OBJECT, "", false, 0},
 };
 

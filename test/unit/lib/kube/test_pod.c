@@ -314,7 +314,8 @@ static void test_difference_18_a_nul_in_a_message_is_u_fffd(void **state)
 {
     struct decoding *d = *state;
     decode_state(d, "MODIFIED", "Failed", "'terminated':{'message':'a\\u0000b'}");
-    static const char expected[] = "Reason: \nExitCode: 0\nMessage: a\xef\xbf\xbd" "b";
+    static const char expected[] = "Reason: \nExitCode: 0\nMessage: a\xef\xbf\xbd"
+                                   "b";
     struct text remark = cell_as_text(&d->result.row->cells[POD_REMARK]);
     assert_int_equal(remark.length, sizeof(expected) - 1);
     assert_memory_equal(remark.data, expected, sizeof(expected) - 1);

@@ -297,7 +297,8 @@ static void test_texts_for_the_log_are_cut_between_characters(void **state)
            name);
     assert_int_equal(strlen(d->result.name), 126);
     assert_memory_equal(d->result.name, name, 126);
-    assert_string_equal(d->result.namespace, "a\xef\xbf\xbd" "b");
+    assert_string_equal(d->result.namespace, "a\xef\xbf\xbd"
+                                             "b");
 }
 
 static void test_managed_fields_are_not_looked_at(void **state)
@@ -393,14 +394,14 @@ static void test_a_head_is_not_misled_by_other_names_and_uids(void **state)
                "a/v1", "TFJob", "", "yes", "yes-1");
 }
 
-static void test_a_head_need_not_be_json(void **state)
+static void test_a_head_is_read_up_to_where_it_is_damaged(void **state)
 {
-    check_head(
-        *state,
-        "{'type':'ADDED','x':[1,],'object':{'spec':{'uid':'no','n':01,'s':'\\q'},'kind':'Pod',"
-        "'apiVersion':'v1','status':{'uid':'no',},'metadata':{'labels':{'name':'no' 'uid'},"
-        "'name':'p','namespace':'n\\zs','uid':'u'",
-        "v1", "Pod", "n\\zs", "p", "u");
+    check_head(*state,
+               "{'type':'ADDED','object':{'kind':'Pod','apiVersion':'v1','metadata':{'name':'p',"
+               "'namespace':'ns','labels':{'name':'no' 'uid'},'uid':'u'",
+               "v1", "Pod", "ns", "p", "");
+    check_head(*state, "{'object':{'kind':'Pod','spec':{'n':01},'metadata':{'uid':'u'", "", "Pod",
+               "", "", "");
 }
 
 static void test_a_head_may_end_anywhere(void **state)
@@ -416,9 +417,9 @@ static void test_a_head_may_end_anywhere(void **state)
         free(copy);
     }
     assert_string_equal(d->result.uid, "u");
-    assert_string_equal(d->result.name, "p\\\"q");
+    assert_string_equal(d->result.name, "p\"q");
     check_head(d, "", "", "", "", "", "");
-    check_head(d, "}}}]]{{'metadata':{'uid':'u'", "", "", "", "", "u");
+    check_head(d, "}}}]]{{'metadata':{'uid':'u'", "", "", "", "", "");
 }
 
 int main(void)
@@ -449,7 +450,7 @@ int main(void)
         decoding_test(test_a_line_after_a_bad_one_is_whole_again),
         decoding_test(test_a_head_says_which_object_it_was),
         decoding_test(test_a_head_is_not_misled_by_other_names_and_uids),
-        decoding_test(test_a_head_need_not_be_json),
+        decoding_test(test_a_head_is_read_up_to_where_it_is_damaged),
         decoding_test(test_a_head_may_end_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
