@@ -275,16 +275,19 @@ static enum step scan_byte(struct items *items, char c)
 {
     struct items_value *value = &items->value;
     bool line_start = value->line_start;
+    bool line_brace = value->line_brace;
     value->line_start = c == '\n';
+    value->line_brace = line_start && c == '{';
     if (is_space(c))
         return STEP_ON;
     switch (c) {
     case '"':
+        if (line_brace)
+            return STEP_NEXT;
         value->in_string = true;
         value->string_at = items->at;
         return STEP_ON;
     case '{':
-        return line_start && value->depth > 0 ? STEP_NEXT : open_bracket(items, c);
     case '[':
         return open_bracket(items, c);
     case '}':
@@ -316,7 +319,7 @@ static enum step scan_brackets(struct items *items)
             step = scan_byte(items, window.data[items->at++]);
     }
     if (step == STEP_NEXT)
-        items->at--;
+        items->at -= 2; /* to its bracket, which the window still holds: see wait_for_more() */
     return step;
 }
 
@@ -358,8 +361,9 @@ static void scan_trailer(struct items *items)
 {
     size_t begin = items->at;
     enum step step = scan_brackets(items);
-    buffer_append(&items->around,
-                  (struct text){buffer_text(&items->window).data + begin, items->at - begin});
+    if (items->at > begin)
+        buffer_append(&items->around,
+                      (struct text){buffer_text(&items->window).data + begin, items->at - begin});
     items->list.whole = step == STEP_WHOLE;
     if (step != STEP_ON)
         items->place = ITEMS_OUTSIDE;
@@ -482,8 +486,14 @@ static void wait_for_more(struct items *items)
 {
     bool has_head = in_value(items) && !items->value.kept;
     bool has_begun = in_value(items) && items->value.copied > 0;
-    if (!in_value(items) || has_head)
+    if (has_head ||
+        items->place ==
+            ITEMS_TRAILER) { /* its last byte stays, since a document may have begun with it */
+        drop(items, items->at - 1);
+        items->at = 1;
+    } else if (!in_value(items)) {
         drop(items, items->at);
+    }
     if (items->window.length == 0)
         buffer_fini(&items->window);
     if (items->event.capacity > LARGE_EVENT && !has_head && !has_begun)
@@ -508,6 +518,7 @@ struct frame_line items_end(struct items *items)
         return (struct frame_line){FRAME_CUT, buffer_text(rest), value_length(items)};
     }
     if (items->list.open || items->place == ITEMS_TRAILER)
-        return (struct frame_line){FRAME_CUT, TEXT(""), items->offset - items->list.begun};
+        return (struct frame_line){FRAME_CUT, TEXT(""),
+                                   items->offset + items->at - items->list.begun};
     return (struct frame_line){.kind = FRAME_NONE};
 }

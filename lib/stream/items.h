@@ -12,9 +12,9 @@
  *   [...]                             as a list
  *   anything else                     its line, so that it is counted as what it is
  *
- * A line that begins with `{` begins a document, even where brackets are open: so a cut line of a
- * recording costs nothing but itself. What is wrong within matching brackets is not seen here: whoever
- * reads the document will.
+ * A line that begins with `{"` begins a document, even where brackets are open: nothing prints that inside
+ * of one, and so a cut line of a recording costs nothing but itself. What is wrong within matching brackets
+ * is not seen here: whoever reads the document will.
  *
  * What comes out depends on the bytes only, never on how they were split. It is used as a frame is,
  * and its documents are what lines are there:
@@ -55,6 +55,7 @@ struct items_value {           /* what is being scanned */
     bool is_event;             /* it has a member "object" */
     char previous;             /* the last byte that is no white space; '"' for a string */
     bool line_start;           /* nothing has come on this line yet */
+    bool line_brace;           /* only a { has */
     size_t depth;              /* brackets that are open */
     size_t string_at;          /* in the window: where the last string began, behind its quote */
     size_t copied;             /* into the event, of its bytes so far */

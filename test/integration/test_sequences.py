@@ -131,6 +131,7 @@ DIFFERENCES = {
                           "gmt_started": "2026-01-01T02:00:00Z",
                           "gmt_finished": "2026-01-01T03:00:00Z"}),
     ],
+    "pod-remark-nul": [(18, POD, "puid", {"remark": ERROR + "a\ufffdb\x1b[0m"})],
     "pod-image-too-long": [(9, POD, "puid", {"image": "i" * 256})],
     "pod-resources-too-long": [(9, POD, "puid", {"resources": LONG_RESOURCES})],
     "pod-name-too-long": [(9, POD, "puid", {"name": "p" * 129})],

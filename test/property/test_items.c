@@ -128,8 +128,8 @@ static void append_space(struct buffer *out, bool pretty)
         buffer_append_string(out, spaces[chance_below(&chance, 7)]);
 }
 
-/* json, which is compact, with white space wherever it may be, but no bracket that opens an object in the
- * first column: there a document begins. */
+/* json, which is compact, with white space wherever it may be, but no line that begins with {": that
+ * would be a document. */
 static void lay_out(struct text json, bool pretty, struct buffer *out)
 {
     bool in_string = false;
@@ -138,8 +138,8 @@ static void lay_out(struct text json, bool pretty, struct buffer *out)
         buffer_append_char(out, json.data[i]);
         if (!in_string)
             append_space(out, pretty);
-        bool opens_next = i + 1 < json.length && json.data[i + 1] == '{';
-        if (opens_next && out->data[out->start + out->length - 1] == '\n')
+        bool begins_line = out->data[out->start + out->length - 1] == '\n';
+        if (begins_line && i + 1 < json.length && json.data[i + 1] == '{')
             buffer_append_char(out, ' ');
     }
 }

@@ -85,8 +85,8 @@ static void test_events_come_out_as_they_are(void **state)
 static void test_an_event_may_take_many_lines(void **state)
 {
     (void)state;
-    EXPECT("{\n\"type\":\n\"ADDED\",\n\"object\":\n {\n}\n}\n" EVENT_B,
-           "{\n\"type\":\n\"ADDED\",\n\"object\":\n {\n}\n}", EVENT_B);
+    EXPECT("{\n\"type\":\n\"ADDED\",\n\"object\":\n{\n}\n}\n" EVENT_B,
+           "{\n\"type\":\n\"ADDED\",\n\"object\":\n{\n}\n}", EVENT_B);
 }
 
 static void test_brackets_in_strings_do_not_count(void **state)
@@ -144,7 +144,7 @@ static void test_a_list_may_be_laid_out_in_any_way(void **state)
     EXPECT("{\n    \"apiVersion\": \"v1\",\n    \"items\": [\n        {\n            \"a\": 1\n"
            "        },\n        {}\n    ],\n    \"kind\": \"List\"\n}\n",
            ADDED "{\n            \"a\": 1\n        }}", ADDED "{}}");
-    EXPECT("{\"items\"\n:\n[\n{\n\"a\":\n {\n}\n}\n,\n{}]}", ADDED "{\n\"a\":\n {\n}\n}}",
+    EXPECT("{\"items\"\n:\n[\n{\n\"a\":\n{\n}\n}\n,\n{}]}", ADDED "{\n\"a\":\n{\n}\n}}",
            ADDED "{}}");
 }
 

@@ -216,7 +216,7 @@ static void test_a_replay_takes_documents_apart_however_they_are_laid_out(void *
     struct world *world = *state;
     int writer = pipe_as_stdin();
     world_start(world, SOURCE_REPLAY);
-    write_all(writer, TEXT("{\n\"object\":\n {}}\n{\"items\":[\n{\"a\":"));
+    write_all(writer, TEXT("{\n\"object\":\n{}}\n{\"items\":[\n{\"a\":"));
     world_wait(world, WORLD_DOCUMENT, 1);
     write_all(writer, TEXT("1},{}"));
     world_wait(world, WORLD_DOCUMENT, 3);
@@ -224,7 +224,7 @@ static void test_a_replay_takes_documents_apart_however_they_are_laid_out(void *
     close(writer);
     world_wait(world, WORLD_FINISHED, 1);
     world_expect(world, 1,
-                 TEXT("{\n\"object\":\n {}}\n{\"type\":\"ADDED\",\"object\":{\"a\":1}}\n"
+                 TEXT("{\n\"object\":\n{}}\n{\"type\":\"ADDED\",\"object\":{\"a\":1}}\n"
                       "{\"type\":\"ADDED\",\"object\":{}}\n"));
     assert_int_equal(world->cut_bytes, 0);
 }
