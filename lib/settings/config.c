@@ -66,7 +66,8 @@ static const struct setting settings[] = {
      "Database servers, tried in turn, with commas between them: names and addresses, IPv6 in "
      "brackets, each with :port where it is not MYSQL_PORT, and paths of Unix sockets"},
     {"MYSQL_PORT", TYPE_NUMBER, AT(mysql_port), 1, 65535, "3306",
-     "Port of the servers that name none"},
+     "Port of the servers that name none; the address that Kubernetes sets for a Service called mysql "
+     "(tcp://...) is the same as none"},
     {"MYSQL_DB_NAME", TYPE_TEXT, AT(mysql_db_name), 0, 64, "kubedl",
      "Database that holds the tables"},
     {"MYSQL_USER", TYPE_TEXT, AT(mysql_user), 0, CONFIG_MAX_USER, "",
@@ -329,9 +330,28 @@ static void append_misfit(struct buffer *problems, const struct setting *setting
     buffer_appendf(problems, ", is \"%.40s\"\n", value);
 }
 
+/* Kubernetes gives every container, for each Service NAME of its namespace, a variable NAME_PORT that
+ * is an address ("service links"): a Service called mysql makes MYSQL_PORT=tcp://10.96.0.5:3306. */
+static bool is_service_link(const struct setting *setting, const char *value)
+{
+    static const char *const protocols[] = {"tcp://", "udp://", "sctp://"};
+    const size_t length = strlen(setting->name);
+    if (length < strlen("_PORT") || strcmp(setting->name + length - strlen("_PORT"), "_PORT") != 0)
+        return false;
+    for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
+        if (strncmp(value, protocols[i], strlen(protocols[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool load(struct config *config, const struct setting *setting, const char *value,
                  struct buffer *problems)
 {
+    if (value != NULL && is_service_link(setting, value)) {
+        config->service_link = setting->name;
+        value = NULL;
+    }
     if (value == NULL || value[0] == '\0')
         value = setting->fallback;
     if (value[0] == '\0')

@@ -80,6 +80,9 @@ struct config {
     /* made from mysql_host and mysql_port */
     struct config_host hosts[CONFIG_MAX_HOSTS];
     size_t host_count;
+
+    const char *service_link; /* the last setting that Kubernetes has set to a service link, which
+                                 counts as not set; NULL: none */
 };
 
 /* What the environment holds for a name; NULL if it is not set. */

@@ -711,6 +711,11 @@ static void start(struct run *run)
     LOG(run->logger, INFO, "started", log_string("version", run->options->version),
         log_string("source", run->config->event_source),
         log_string("database", run->config->mysql_host));
+    if (run->config->service_link != NULL)
+        LOG(run->logger, INFO,
+            "a setting is a service link of Kubernetes and counts as not set; the pod's "
+            "enableServiceLinks: false leaves it out",
+            log_string("setting", run->config->service_link));
     uint64_t summary_ms = (uint64_t)run->config->log_summary_ms;
     if (summary_ms > 0)
         uv_timer_start(&run->summary, on_summary, summary_ms, summary_ms);

@@ -155,6 +155,37 @@ static void test_empty_is_the_default(void **state)
     assert_int_equal(loaded->config.max_document_bytes, 16 << 20);
 }
 
+/* What the kubelet sets for a Service called mysql. */
+static void test_case_service_link_mysql_port(void **state)
+{
+    struct loaded *loaded = *state;
+    LOAD(loaded, "MYSQL_USER", "u", "MYSQL_HOST", "mysql", "MYSQL_PORT", "tcp://10.96.0.5:3306",
+         "KUBERNETES_SERVICE_PORT", "443");
+    assert_problems(loaded, "");
+    assert_int_equal(loaded->config.mysql_port, 3306);
+    assert_int_equal(loaded->config.hosts[0].port, 3306);
+    assert_string_equal(loaded->config.kubernetes_service_port, "443");
+    assert_string_equal(loaded->config.service_link, "MYSQL_PORT");
+}
+
+static void test_any_port_may_be_a_service_link(void **state)
+{
+    struct loaded *loaded = *state;
+    LOAD(loaded, "MYSQL_USER", "u", "KUBERNETES_SERVICE_PORT", "udp://[fd00::1]:53");
+    assert_problems(loaded, "");
+    assert_string_equal(loaded->config.kubernetes_service_port, "");
+    assert_string_equal(loaded->config.service_link, "KUBERNETES_SERVICE_PORT");
+}
+
+static void test_what_is_no_port_or_no_service_link_is_taken_as_it_is(void **state)
+{
+    struct loaded *loaded = *state;
+    LOAD(loaded, "MYSQL_USER", "tcp://10.96.0.5:3306", "MYSQL_PORT", "http://10.96.0.5:3306");
+    assert_problems(loaded, "MYSQL_PORT: must be 1 to 65535, is \"http://10.96.0.5:3306\"\n");
+    assert_string_equal(loaded->config.mysql_user, "tcp://10.96.0.5:3306");
+    assert_null(loaded->config.service_link);
+}
+
 static void test_a_user_must_be_set(void **state)
 {
     struct loaded *loaded = *state;
@@ -514,8 +545,8 @@ static void test_help_fits_80_columns_and_has_each_default(void **state)
     buffer_reset(&loaded->problems);
     config_help(&loaded->problems);
     char *help = (char *)buffer_cstring(&loaded->problems);
-    assert_non_null(strstr(help, "  MYSQL_PORT\n      Port of the servers that name none. "
-                                 "Takes 1 to 65535. Default: 3306.\n"));
+    assert_non_null(strstr(help, "  BATCH_MAX_ROWS\n      Most rows in one transaction. Takes 1 to "
+                                 "1024. Default: 256.\n"));
     assert_non_null(strstr(help, "  MYSQL_USER\n      Account on the database server; must be "
                                  "set, unless MYSQL_USER_FILE is.\n"));
     assert_non_null(strstr(help, "Takes debug, info, warn or error."));
@@ -538,7 +569,7 @@ static void test_markdown_has_a_row_for_each_setting(void **state)
     char *markdown = (char *)buffer_cstring(&loaded->problems);
     assert_int_equal(count_lines(markdown), settings + 2);
     assert_non_null(strstr(markdown, "| `MYSQL_PORT` | `3306` | 1 to 65535 | Port of the servers "
-                                     "that name none |\n"));
+                                     "that name none; "));
     char *rest = markdown;
     for (char *line = strsep(&rest, "\n"); line != NULL && line[0] != '\0';
          line = strsep(&rest, "\n")) {
@@ -558,6 +589,9 @@ int main(void)
         TEST(test_every_setting_is_read_from_its_own_variable),
         TEST(test_the_shortest_host_is_a_host),
         TEST(test_empty_is_the_default),
+        TEST(test_case_service_link_mysql_port),
+        TEST(test_any_port_may_be_a_service_link),
+        TEST(test_what_is_no_port_or_no_service_link_is_taken_as_it_is),
         TEST(test_a_user_must_be_set),
         TEST(test_a_secret_is_set_in_one_way),
         TEST(test_a_secret_from_elsewhere_follows_the_same_rules),
