@@ -24,6 +24,22 @@ static void drop_taken(struct frame *frame)
     frame->taken = 0;
 }
 
+/* A byte order mark is no part of the first line. False: there may be one, but it is not whole yet. */
+static bool pass_mark(struct frame *frame)
+{
+    const struct text mark = TEXT("\xef\xbb\xbf");
+    drop_taken(frame);
+    struct text window = buffer_text(&frame->window);
+    size_t length = window.length < mark.length ? window.length : mark.length;
+    if (memcmp(window.data, mark.data, length) == 0) {
+        if (length < mark.length)
+            return false;
+        buffer_consume(&frame->window, length);
+    }
+    frame->begun = true;
+    return true;
+}
+
 char *frame_room(struct frame *frame, size_t *room)
 {
     drop_taken(frame);
@@ -149,6 +165,8 @@ struct frame_line frame_next(struct frame *frame)
 {
     struct text raw;
 
+    if (!frame->begun && !pass_mark(frame))
+        return (struct frame_line){.kind = FRAME_NONE};
     while (take_line(frame, &raw)) {
         struct frame_line line = whole_line(frame, raw);
         if (line.kind != FRAME_NONE)
@@ -170,6 +188,7 @@ struct frame_line frame_end(struct frame *frame)
 
     frame->taken = rest.length;
     frame->scanned = 0;
+    frame->begun = false;
     frame->skipping = false;
     frame->skipped = 0;
     return line;

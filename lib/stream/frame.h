@@ -2,7 +2,8 @@
  *
  * Framing is by newline, never by counting braces: after one damaged line the next one is whole
  * again (Kubernetes' encoder ends each document with a newline). A line longer than the bound is
- * skipped up to its newline; its head is kept so that it can be said what it was.
+ * skipped up to its newline; its head is kept so that it can be said what it was. A byte order mark
+ * before the first line is passed over.
  *
  * What comes out depends on the bytes only, never on how they were split:
  *
@@ -29,6 +30,7 @@ struct frame {
     size_t max_line;      /* bytes of the longest line that is delivered */
     size_t scanned;       /* bytes of the window that are known to hold no newline */
     size_t taken;         /* bytes of the window that the last line was; dropped by the next call */
+    bool begun;           /* it is known whether the stream begins with a byte order mark */
     bool skipping;        /* inside a line that is too long */
     uint64_t skipped;     /* bytes of that line that are no longer in the window */
 };

@@ -57,8 +57,9 @@ static void model_line(struct transcript *out, struct text raw, size_t max_line)
 
 static void model(struct transcript *out, struct text stream, size_t max_line)
 {
-    size_t start = 0;
-    for (size_t i = 0; i < stream.length; i++) {
+    const bool marked = stream.length >= 3 && memcmp(stream.data, "\xef\xbb\xbf", 3) == 0;
+    size_t start = marked ? 3 : 0;
+    for (size_t i = start; i < stream.length; i++) {
         if (stream.data[i] != '\n')
             continue;
         model_line(out, (struct text){stream.data + start, i - start}, max_line);
@@ -146,6 +147,9 @@ static size_t random_stream(char *bytes, struct chance *random)
         char c = alphabet[chance_below(random, sizeof(alphabet) - 1)];
         bytes[i] = c == '\n' && chance_below(random, rarity) != 0 ? 'n' : c;
     }
+    /* Every other one begins with a byte order mark, or a part of one. */
+    if (length >= 3 && chance_below(random, 2) != 0)
+        memcpy(bytes, "\xef\xbb\xbf", 1 + chance_below(random, 3));
     return length;
 }
 

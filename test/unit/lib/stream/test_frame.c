@@ -325,6 +325,50 @@ static void test_after_the_end_a_frame_is_as_new(void **state)
     frame_fini(&frame);
 }
 
+static void test_a_byte_order_mark_costs_no_document(void **state)
+{
+    struct frame frame;
+    (void)state;
+    frame_init(&frame, 100);
+    feed_string(&frame, "\xef\xbb\xbf{\"a\":1}\n\xef\xbb\xbf{}\n");
+    expect_line(&frame, "{\"a\":1}");
+    expect_line(&frame, "\xef\xbb\xbf{}"); /* only the stream begins with one */
+    expect_none(&frame);
+    expect_empty_end(&frame);
+    frame_fini(&frame);
+}
+
+static void test_a_byte_order_mark_may_come_in_pieces(void **state)
+{
+    struct frame frame;
+    (void)state;
+    frame_init(&frame, 100);
+    for (const char *c = "\xef\xbb\xbf{}"; *c != '\0'; c++) {
+        feed(&frame, (struct text){c, 1});
+        expect_none(&frame);
+    }
+    feed_string(&frame, "\n");
+    expect_line(&frame, "{}");
+    expect_none(&frame);
+    expect_empty_end(&frame);
+    feed_string(&frame, "\xef\xbb\xbf\n\xef\xbb!\n");
+    expect_line(&frame, "\xef\xbb!");
+    frame_fini(&frame);
+}
+
+static void test_half_a_byte_order_mark_is_cut(void **state)
+{
+    struct frame frame;
+    (void)state;
+    frame_init(&frame, 100);
+    feed_string(&frame, "\xef\xbb");
+    expect_none(&frame);
+    assert_int_equal(frame_end(&frame).kind, FRAME_CUT);
+    feed_string(&frame, "\xef!\n");
+    expect_line(&frame, "\xef!");
+    frame_fini(&frame);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +389,9 @@ int main(void)
         cmocka_unit_test(test_white_space_at_the_end_is_not_cut),
         cmocka_unit_test(test_an_overlong_last_line_is_cut_with_its_head_and_length),
         cmocka_unit_test(test_after_the_end_a_frame_is_as_new),
+        cmocka_unit_test(test_a_byte_order_mark_costs_no_document),
+        cmocka_unit_test(test_a_byte_order_mark_may_come_in_pieces),
+        cmocka_unit_test(test_half_a_byte_order_mark_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }
