@@ -9,11 +9,13 @@
 #include "sidecar/source/source.h"
 #include "sidecar/store/db.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define OUTPUT_LIMIT (1U << 20)
 
@@ -27,6 +29,19 @@ static const char *from_environment(void *context, const char *name)
 static void hide_memory(void)
 {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+/* What is opened next would otherwise get the number of a standard stream that is closed: the log would
+ * be written into the spool's file, and libuv refuses to close such a number. The placeholder refuses to
+ * be read or written, as a closed stream does, and is there without /dev/null, too. */
+static void occupy_standard_streams(void)
+{
+    int fd;
+    do
+        fd = open("/", O_PATH);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
 }
 
 /* The environment stays readable in /proc for as long as the process runs. */
@@ -233,6 +248,7 @@ static const struct command *find_command(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    occupy_standard_streams();
     hide_memory();
     umask(S_IRWXG | S_IRWXO); /* what is written is nobody else's business */
     for (size_t i = 0; argc == 2 && i < sizeof(printers) / sizeof(printers[0]); i++) {
