@@ -13,6 +13,7 @@
  *   the producer dies or half-closes    what it sent is delivered, an unfinished line is counted in
  *                                       closed(), the connection is closed
  *   reading fails                       the same, and it is logged
+ *   it sends UTF-16                     said once; nothing is delivered, the connection is closed
  *   no memory to read into              nothing is lost: the read is tried again a little later
  *   the producer does not read          one acknowledgement waits in its connection, no more
  *   finished by its user                sockets are shut down for reading: what is in them is
@@ -27,6 +28,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 /* Documents and reads in one round of the loop: some milliseconds of work. */
@@ -101,6 +103,23 @@ static void input_fed(struct source_connection *connection, size_t bytes)
         items_fed(&connection->input.items, bytes);
     else
         frame_fed(&connection->input.frame, bytes);
+}
+
+/* A byte order mark, or the first bracket with the zero byte that makes it 16 bits wide. */
+static bool input_is_utf16(const struct source_connection *connection)
+{
+    struct text window =
+        buffer_text(connection->base->kind->any_layout ? &connection->input.items.window
+                                                       : &connection->input.frame.window);
+    if (window.length < 2)
+        return false;
+    static const char beginnings[][2] = {{'\xff', '\xfe'}, {'\xfe', '\xff'}, {'{', 0},
+                                         {0, '{'},         {'[', 0},         {0, '['}};
+    for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {
+        if (memcmp(window.data, beginnings[i], 2) == 0)
+            return true;
+    }
+    return false;
 }
 
 static struct frame_line input_next(struct source_connection *connection)
@@ -202,6 +221,17 @@ static void starve(struct source_connection *connection)
     uv_timer_start(&base->starvation, on_starvation, STARVED_MS, 0);
 }
 
+/* Nothing of it is a document. */
+static void refuse_utf16(struct source_connection *connection)
+{
+    LOG(connection->base->logger, ERROR,
+        "this file or stream is UTF-16: write it as UTF-8; nothing of it is taken",
+        log_int("connection", (int64_t)connection->id));
+    input_fini(connection);
+    input_init(connection);
+    connection->end = UV_ECHARSET;
+}
+
 void source_connection_fed(struct source_connection *connection, ssize_t result)
 {
     if (result == UV_ENOBUFS) {
@@ -209,8 +239,11 @@ void source_connection_fed(struct source_connection *connection, ssize_t result)
         return;
     }
     if (result > 0) {
+        bool begins = connection->received < 2;
         connection->received += (uint64_t)result;
         input_fed(connection, (size_t)result);
+        if (begins && input_is_utf16(connection))
+            refuse_utf16(connection);
     } else {
         connection->end = (int)result;
     }
@@ -250,8 +283,9 @@ void source_connection_read_stream(struct source_connection *connection)
 static void end_connection(struct source_connection *connection)
 {
     struct source_base *base = connection->base;
-    uint64_t cut_bytes = input_end(connection).length;
-    if (connection->end != UV_EOF)
+    bool refused = connection->end == UV_ECHARSET;
+    uint64_t cut_bytes = refused ? connection->received : input_end(connection).length;
+    if (connection->end != UV_EOF && !refused)
         LOG(base->logger, WARN, "stream broken: it cannot be read further",
             log_int("connection", (int64_t)connection->id),
             log_string("error", uv_strerror(connection->end)));

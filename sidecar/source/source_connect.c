@@ -5,7 +5,8 @@
  * Failure modes:
  *   nobody listens, no such file, no permission   tried again with back-off for ever; logged once
  *                                                 an outage, and when its reason changes
- *   connected, but the stream ends at once        the same: only bytes that come reset the back-off
+ *   connected, but the stream ends at once        the same: only bytes that come reset the back-off,
+ *                                                 and not if they are UTF-16
  *   closed while connecting                       libuv cancels the request */
 #include "lib/base/backoff.h"
 #include "sidecar/base/logger.h"
@@ -99,7 +100,7 @@ static void gone(struct source_connection *connection)
     struct source_connect *self = (struct source_connect *)connection->base;
     uint32_t random = 0;
 
-    if (connection->received > 0)
+    if (connection->received > 0 && connection->end != UV_ECHARSET)
         backoff_reset(&self->backoff);
     (void)uv_random(NULL, NULL, &random, sizeof(random), 0, NULL); /* else: no jitter */
     uint32_t retry_ms = backoff_next_ms(&self->backoff, random);

@@ -3,6 +3,7 @@
 import os
 import signal
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,65 @@ def test_check_config_fails_as_the_start_does():
     assert program.run("--check-config", settings=settings).returncode == 2
 
 
+def test_case_service_link_mysql_port(new_sidecar, directory, database):
+    """What the kubelet sets for a Service called mysql is no port, and no reason not to start."""
+    link = {"MYSQL_PORT": "tcp://10.96.0.5:3306", "MYSQL_PORT_3306_TCP": "tcp://10.96.0.5:3306",
+            "MYSQL_SERVICE_HOST": "10.96.0.5"}
+    settings = {"EVENT_SOURCE": "-", "MYSQL_HOST": "mysql", "MYSQL_USER": "kubedl", **link}
+    result = program.run("--check-config", settings=settings)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "MYSQL_PORT=3306\n" in result.stdout
+    port = database.environment()["MYSQL_PORT"]
+    sidecar = new_sidecar(**link, MYSQL_HOST=f"127.0.0.1:{port}",
+                          EVENT_SOURCE=f"unix-listen:{directory / 'events.sock'}").start()
+    sidecar.wait_for_record("started")
+    assert [record["setting"] for record in sidecar.records()
+            if "service link" in record["msg"]] == ["MYSQL_PORT"]
+    assert sidecar.stop() == 0
+
+
+# Standard streams
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "1>&- 2>&-", "0<&- 1>&- 2>&-"])
+def test_case_stderr_closed(closed, new_sidecar, directory, database, spool):
+    """No file or socket gets the number of a standard stream."""
+    path = directory / "events.sock"
+    sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}", SPOOL_DIR=spool.directory)
+    sidecar.start(shell=f'"$@" {closed}')
+    with producer.connect(path) as connection:
+        connection.sendall(job_lines(2000))
+        until(lambda: database.count("job_info") == 2000, "all is written")
+        for fd in range(3):
+            target = Path(f"/proc/{sidecar.pid}/fd/{fd}").resolve()
+            assert target in (Path("/"), Path("/dev/null"), sidecar.log)
+    assert sidecar.stop() == 0
+
+
+def test_standard_input_that_is_closed_is_no_empty_stream(new_sidecar, database):
+    sidecar = new_sidecar(EVENT_SOURCE="-").start(shell='"$@" <&-')
+    assert sidecar.wait() == 1
+    assert "standard input is not open" in sidecar.records("cannot start")[0]["error"]
+
+
+def test_standard_output_that_is_closed_is_an_error(database):
+    """A result that nobody gets is none."""
+    result = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *program.command(), "--help"],
+                            stderr=subprocess.PIPE)
+    assert result.returncode == 1
+
+
+def test_output_that_is_read_no_further_ends_a_command_silently(ship, database):
+    ship([job_lines(3000)])
+    result = subprocess.run(
+        ["bash", "-c", '"$@" | head -1; exit ${PIPESTATUS[0]}', "bash",
+         *program.command(), "jobs", "--limit", "3000"],
+        env=program.environment(database.environment()), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE)
+    assert (result.returncode, result.stderr) == (1, b"")
+    assert len(result.stdout.splitlines()) == 1
+
+
 # Secrets
 
 
@@ -139,6 +199,12 @@ def test_stdin_ends_with_0_when_all_is_written(new_sidecar, database):
     os.close(writing)
     assert sidecar.wait() == 0
     assert database.count("job_info", "version = '2'") == 5
+
+
+def test_byte_order_mark_of_a_stream_costs_no_document(ship, database):
+    sidecar = ship([b"\xef\xbb\xbf", job_lines(2)])
+    assert sidecar.accounts()["invalid"] == 0
+    assert database.count("job_info") == 2
 
 
 def test_empty_stdin(ship):

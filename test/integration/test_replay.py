@@ -78,6 +78,24 @@ def result(sidecar):
 
 # What is shipped
 
+CASE = program.ROOT / "test/data/cases/17-utf16-replay/pods.json"
+
+
+def test_case_utf16_replay(replay, database):
+    """What Windows PowerShell writes is refused in one line, and nothing is shipped."""
+    sidecar = replay(CASE, status=1)
+    assert len(sidecar.records(level="error")) == 1
+    assert "is UTF-16: write it as UTF-8" in sidecar.records(level="error")[0]["msg"]
+    assert sidecar.accounts()["received"] == 0
+    assert result(sidecar).startswith("0 documents")
+
+
+def test_utf16_written_as_utf8_with_its_mark_is_shipped(replay, directory, database):
+    path = directory / "pods.json"
+    path.write_text(CASE.read_text("utf-16"), "utf-8-sig")
+    assert replay(path).accounts()["received"] == 1
+    assert set(database.pods())
+
 
 def test_a_recording_gives_the_tables_of_its_stream(replay, recording, database):
     sidecar = replay(recording)

@@ -144,6 +144,34 @@ static void test_a_file_can_be_paused(void **state)
     world_expect(world, 1, TEXT("a\nb\nc\n"));
 }
 
+/* kubectl get -o json >pods.json in Windows PowerShell. */
+static void test_case_utf16_replay(void **state)
+{
+    struct world *world = *state;
+    static const char content[] = "\xff\xfe{\0\n\0}\0\n\0{\0}\0\n\0";
+    file_as_stdin((struct text){content, sizeof(content) - 1});
+    world_start(world, SOURCE_REPLAY);
+    world_wait(world, WORLD_FINISHED, 1);
+    assert_int_equal(world->count[WORLD_DOCUMENT], 0);
+    assert_int_equal(world->cut_bytes, sizeof(content) - 1);
+    assert_int_equal(world_logged(world, "is UTF-16: write it as UTF-8"), 1);
+    assert_int_equal(world_logged(world, "msg"), 1);
+}
+
+static void test_utf16_is_known_without_a_mark_and_in_pieces(void **state)
+{
+    struct world *world = *state;
+    int writer = pipe_as_stdin();
+    world_start(world, "-");
+    write_all(writer, TEXT("\0"));
+    world_rounds(world, 10);
+    write_all(writer, TEXT("{\0\n"));
+    world_wait(world, WORLD_FINISHED, 1);
+    close(writer);
+    assert_int_equal(world->count[WORLD_DOCUMENT], 0);
+    assert_int_equal(world->cut_bytes, 4);
+}
+
 static void test_an_empty_input_is_finished_at_once(void **state)
 {
     struct world *world = *state; /* /dev/null */
@@ -326,6 +354,8 @@ int main(void)
         WORLD_TEST(test_a_file_without_last_newline_is_cut),
         WORLD_TEST(test_a_file_of_one_endless_line_does_not_hold_the_loop_up),
         WORLD_TEST(test_a_file_can_be_paused),
+        WORLD_TEST(test_case_utf16_replay),
+        WORLD_TEST(test_utf16_is_known_without_a_mark_and_in_pieces),
         WORLD_TEST(test_an_empty_input_is_finished_at_once),
         WORLD_TEST(test_a_terminal_is_read_to_its_end),
         WORLD_TEST(test_a_unix_socket_is_read_to_its_end),
