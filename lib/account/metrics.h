@@ -159,6 +159,9 @@ enum metrics_database {
     X(COUNTER, sweeps, [METRICS_SWEEP_COUNT],                                                      \
       METRICS_PREFIX "sweeps_total", (LABEL_RESULT),                                               \
       "Marks of snapshots by what became of them")                                                 \
+    X(COUNTER, log_dropped, ,                                                                      \
+      METRICS_PREFIX "log_dropped_total", (LABEL_NONE),                                            \
+      "Records of the log that were dropped because nobody read standard error")                   \
     X(INFO, build, [1],                                                                            \
       METRICS_PREFIX "build_info", (LABEL_VERSION),                                                \
       "The program that runs")                                                                     \

@@ -112,13 +112,13 @@ void log_format_record(struct buffer *out, enum log_format format, int64_t now_u
 }
 
 /* The site of the message, or the last one where all are taken. */
-static struct log_site *find_site(struct log_limiter *limiter, const char *message, int64_t now_us)
+static struct log_site *find_site(struct log_limiter *limiter, const char *message, uint32_t burst,
+                                  int64_t now_us)
 {
     for (size_t i = 0; i < LOG_SITES; i++) {
         struct log_site *site = &limiter->sites[i];
         if (site->message == NULL)
-            *site =
-                (struct log_site){.message = message, .refilled_us = now_us, .tokens = LOG_BURST};
+            *site = (struct log_site){.message = message, .refilled_us = now_us, .tokens = burst};
         if (site->message == message || strcmp(site->message, message) == 0)
             return site;
     }
@@ -126,13 +126,11 @@ static struct log_site *find_site(struct log_limiter *limiter, const char *messa
 }
 
 /* A full bucket earns nothing: its time begins when the first token is taken. */
-static void refill(struct log_site *site, int64_t now_us)
+static void refill(struct log_site *site, uint32_t burst, int64_t now_us)
 {
-    if (now_us < site->refilled_us)
-        site->refilled_us = now_us; /* the clock was set back */
     int64_t earned = (now_us - site->refilled_us) / LOG_INTERVAL_US;
-    if (earned >= LOG_BURST - (int64_t)site->tokens) {
-        site->tokens = LOG_BURST;
+    if (earned >= (int64_t)burst - (int64_t)site->tokens) {
+        site->tokens = burst;
         site->refilled_us = now_us;
     } else {
         site->tokens += (uint32_t)earned;
@@ -140,11 +138,11 @@ static void refill(struct log_site *site, int64_t now_us)
     }
 }
 
-bool log_limiter_admit(struct log_limiter *limiter, const char *message, int64_t now_us,
-                       uint32_t *suppressed)
+bool log_limiter_admit(struct log_limiter *limiter, const char *message, uint32_t burst,
+                       int64_t now_us, uint32_t *suppressed)
 {
-    struct log_site *site = find_site(limiter, message, now_us);
-    refill(site, now_us);
+    struct log_site *site = find_site(limiter, message, burst, now_us);
+    refill(site, burst, now_us);
     if (site->tokens == 0) {
         if (site->suppressed < UINT32_MAX)
             site->suppressed++;

@@ -49,10 +49,11 @@ void log_format_record(struct buffer *out, enum log_format format, int64_t now_u
                        enum log_level level, const char *message, const struct log_field *fields,
                        size_t field_count);
 
-/* A token bucket for each message text (a "site"): LOG_BURST records at once, then one every
+/* A token bucket for each message text (a "site"): some records at once, then one every
  * LOG_INTERVAL_US. Messages are string literals, so that a site is its pointer's text. */
-#define LOG_SITES       64
+#define LOG_SITES       256
 #define LOG_BURST       10
+#define LOG_BURST_INFO  100 /* one for each connection or kind is no flood */
 #define LOG_INTERVAL_US 10000000
 
 struct log_site {
@@ -67,8 +68,9 @@ struct log_limiter {
 };
 
 /* True if the record may go out; *suppressed is then how many of its site did not since. Once all
- * sites are taken, further messages share the last one. */
-bool log_limiter_admit(struct log_limiter *limiter, const char *message, int64_t now_us,
-                       uint32_t *suppressed);
+ * sites are taken, further messages share the last one. burst: the same for all records of a site.
+ * now_us: microseconds of a clock that is never set back. */
+bool log_limiter_admit(struct log_limiter *limiter, const char *message, uint32_t burst,
+                       int64_t now_us, uint32_t *suppressed);
 
 #endif

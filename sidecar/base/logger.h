@@ -1,4 +1,5 @@
-/* logger: writes log records to stderr, one write() each; may be called from any thread. */
+/* logger: writes log records to stderr, one write() each; may be called from any thread, and never waits
+ * for whoever reads them. */
 #ifndef SIDECAR_LOGGER_H
 #define SIDECAR_LOGGER_H
 
@@ -12,13 +13,25 @@ struct logger;
 
 enum error_code logger_new(int fd, enum log_level level, enum log_format format,
                            struct logger **logger, struct error *err) MUST_CHECK;
+
+/* Waits until all is written, a second at most. */
+void logger_flush(struct logger *logger);
+
+/* The same first. */
 void logger_free(struct logger *logger);
+
+/* Records that were dropped because those before them were not read. From any thread. */
+uint64_t logger_dropped(struct logger *logger);
 
 /* message: a string literal, the same for all records of one site; what varies goes into fields.
  * Records of level warn and up, and debug, are limited by site (lib/base/log.h); a suppressed count is
  * added as the field `suppressed`. A write that fails is dropped: logging never stops the work. */
 void logger_write(struct logger *logger, enum log_level level, const char *message,
                   const struct log_field *fields, size_t field_count);
+
+/* The same without the limit, for records whose pace is a setting, or that come once. */
+void logger_write_always(struct logger *logger, enum log_level level, const char *message,
+                         const struct log_field *fields, size_t field_count);
 
 /* LOG(logger, INFO, "connected", log_string("host", host), log_int("port", port)) */
 #define LOG(logger, level, message, ...)                                                           \

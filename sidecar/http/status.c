@@ -168,6 +168,7 @@ static void fill_spool(struct metrics *metrics, const struct status_facts *facts
 static void fill_process(struct metrics *metrics, const struct status_facts *facts)
 {
     struct process_usage usage = process_usage();
+    metrics->log_dropped = logger_dropped(facts->parts->logger);
     metrics->build[0] = facts->parts->version;
     metrics->cpu_seconds = usage.cpu_seconds;
     metrics->resident_bytes = usage.resident_bytes;

@@ -33,6 +33,7 @@ struct status_parts {
     const struct intake *intake;
     const struct spool *spool; /* NULL: there is none */
     struct store *store;
+    struct logger *logger;
     const bool *leads; /* false: it stands by for another sidecar that takes the events in */
 
     /* Why no events are taken in; NULL: they are. */

@@ -9,20 +9,28 @@ void report_ledger(const struct report *report, const char *message)
     struct ledger_rows rows = ledger_all_rows(ledger, report->outbox);
     int64_t oldest_us = outbox_oldest_us(report->outbox);
     int64_t lag_ms = oldest_us == INT64_MAX ? 0 : (clock_now_us() - oldest_us) / 1000;
-    LOG(report->logger, INFO, message, log_int("received", (int64_t)ledger_received(ledger)),
-        log_int("written", (int64_t)rows.written), log_int("superseded", (int64_t)rows.superseded),
+    const struct log_field fields[] = {
+        log_int("received", (int64_t)ledger_received(ledger)),
+        log_int("written", (int64_t)rows.written),
+        log_int("superseded", (int64_t)rows.superseded),
         log_int("filtered", (int64_t)ledger_of_class(ledger, WATCH_CLASS_FILTERED)),
         log_int("invalid", (int64_t)ledger_of_class(ledger, WATCH_CLASS_INVALID)),
         log_int("dead_lettered", (int64_t)rows.dead_lettered),
-        log_int("swept", (int64_t)rows.swept), log_int("unsaved", (int64_t)rows.unsaved),
+        log_int("swept", (int64_t)rows.swept),
+        log_int("unsaved", (int64_t)rows.unsaved),
         log_int("repeated", (int64_t)rows.repeated),
-        log_int("quarantined", (int64_t)rows.quarantined), log_int("pending", (int64_t)rows.held),
-        log_int("lag_ms", lag_ms), log_int("batches", (int64_t)ledger->batches),
+        log_int("quarantined", (int64_t)rows.quarantined),
+        log_int("pending", (int64_t)rows.held),
+        log_int("lag_ms", lag_ms),
+        log_int("batches", (int64_t)ledger->batches),
         log_int("failures", (int64_t)ledger->failures),
         log_int("cut_lines", (int64_t)ledger->cut_lines),
         log_string("store", dispatch_is_healthy(report->dispatch) ? "ok" : "failing"),
         log_string("source", intake_is_paused(report->intake) ? "paused" : "open"),
-        log_string("balanced", ledger_balances(ledger, report->outbox) ? "yes" : "no"));
+        log_string("balanced", ledger_balances(ledger, report->outbox) ? "yes" : "no"),
+    };
+    logger_write_always(report->logger, LOG_LEVEL_INFO, message, fields,
+                        sizeof(fields) / sizeof(fields[0]));
 }
 
 void report_fates(const struct report *report)

@@ -50,6 +50,7 @@
 #include "sidecar/store/store_mysql.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -642,6 +643,7 @@ static enum error_code make_http(struct run *run, struct error *err)
         .intake = run->intake,
         .spool = run->spool,
         .store = run->store,
+        .logger = run->logger,
         .leads = &run->leads,
         .unready = why_unready,
         .context = run,
@@ -730,8 +732,10 @@ int run_sidecar(const struct config *config, const struct run_options *options)
     struct run run = {.config = config, .options = options};
     struct error err;
     if (logger_new(STDERR_FILENO, config->log_level, config->log_format, &run.logger, &err) !=
-        ERROR_NONE)
+        ERROR_NONE) {
+        fprintf(stderr, "kubedl-shipper: %s\n", err.text);
         return 1;
+    }
     metrics_init(&run.metrics);
     signal(SIGPIPE, SIG_IGN);
     int status = uv_loop_init(&run.loop);

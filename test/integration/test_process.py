@@ -139,6 +139,32 @@ def test_output_that_is_read_no_further_ends_a_command_silently(ship, database):
     assert len(result.stdout.splitlines()) == 1
 
 
+def unread_pipe():
+    """Its ends; nothing more goes in until somebody reads."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    os.set_blocking(writing, True)
+    return reading, writing
+
+
+def test_standard_error_that_nobody_reads_stops_nothing(new_sidecar, directory, database):
+    """Neither the loop nor the end waits for who reads the log."""
+    path = directory / "events.sock"
+    reading, writing = unread_pipe()
+    sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}", HTTP_LISTEN="127.0.0.1:0",
+                          LOG_SUMMARY_MS=1)
+    sidecar.start(stderr=writing)
+    with producer.connect(path) as connection:
+        connection.sendall(job_lines(500))
+        until(lambda: database.count("job_info") == 500, "all is written")
+        assert sidecar.stop() == 0
+    os.close(reading)
+    os.close(writing)
+
+
 # Secrets
 
 

@@ -234,6 +234,7 @@ size_t world_logged(const struct world *world, const char *text)
 {
     char log[65536];
     size_t count = 0;
+    logger_flush(world->logger);
     ssize_t length = pread(world->log, log, sizeof(log) - 1, 0);
 
     assert_true(length >= 0);

@@ -60,13 +60,14 @@ class Sidecar:
         self.usage = None  # struct rusage once it has ended
         self.peak_kib = 0  # of resident memory, as of the last look
 
-    def start(self, *arguments, stdin=subprocess.DEVNULL, shell=None):
-        """shell: words of a shell around it, with "$@" for the program and its arguments."""
+    def start(self, *arguments, stdin=subprocess.DEVNULL, stderr=None, shell=None):
+        """stderr: a file or descriptor instead of the log. shell: words of a shell around it, with "$@"
+        for the program and its arguments."""
         around = ["sh", "-c", f"exec {shell}", "sh"] if shell else []
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [*around, *command(), *arguments], env=environment(self.settings),
-                stdin=stdin, stdout=log, stderr=log
+                stdin=stdin, stdout=log, stderr=stderr if stderr is not None else log
             )
         return self
 
