@@ -178,9 +178,10 @@ static int run(const struct config *config, int count, char **arguments)
         fprintf(stderr, "kubedl-shipper: %s\n", err.text);
         return EXIT_FAILED;
     }
-    int status = run_sidecar(config, &(struct run_options){.version = SHIPPER_VERSION});
-    db_library_fini();
-    return status;
+    bool left_behind = false;
+    int status =
+        run_sidecar(config, &(struct run_options){.version = SHIPPER_VERSION}, &left_behind);
+    return run_end(status, left_behind);
 }
 
 /* Also with wrong settings: to say what is wrong is what it is for. */

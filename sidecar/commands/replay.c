@@ -180,14 +180,18 @@ static int run_replay(const struct config *config, const char *version)
         .version = version, .to_the_end = true, .progress = on_progress, .context = &replay};
     (void)snprintf(changed.event_source, sizeof(changed.event_source), "%s", SOURCE_REPLAY);
     changed.http_listen[0] = '\0'; /* the port is the sidecar's, beside which this may run */
-    int status = run_sidecar(&changed, &options);
+    bool left_behind = false;
+    int status = run_sidecar(&changed, &options, &left_behind);
+    if (replay.begun) {
+        if (replay.is_terminal)
+            fputs(CLEAR_LINE, stderr);
+        print_result(&replay);
+        if (!is_whole(&replay))
+            status = EXIT_FAILED;
+    }
+    status = run_end(status, left_behind);
     explicit_bzero(&changed, sizeof(changed));
-    if (!replay.begun)
-        return status;
-    if (replay.is_terminal)
-        fputs(CLEAR_LINE, stderr);
-    print_result(&replay);
-    return is_whole(&replay) ? status : EXIT_FAILED;
+    return status;
 }
 
 int command_replay(const struct config *config, int argument_count, char **arguments,
@@ -207,7 +211,5 @@ int command_replay(const struct config *config, int argument_count, char **argum
         fprintf(stderr, "kubedl-shipper: %s\n", err.text);
         return EXIT_FAILED;
     }
-    int status = run_replay(config, version);
-    db_library_fini();
-    return status;
+    return run_replay(config, version);
 }

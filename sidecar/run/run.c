@@ -24,6 +24,7 @@
  *
  * Failure modes:
  *   something can't be made or opened      logged with what to do; stops with exit status 1
+ *   a connect to the database goes on and on   it is not waited for: the process ends by _exit()
  *   rows are left when the grace is over   they are in the spool: exit status 0; there is none, or
  *                                          it can't be written: counted in the log, exit status 1
  */
@@ -46,6 +47,7 @@
 #include "sidecar/run/report.h"
 #include "sidecar/source/source.h"
 #include "sidecar/spool/spool.h"
+#include "sidecar/store/db.h"
 #include "sidecar/store/leader.h"
 #include "sidecar/store/store_mysql.h"
 
@@ -92,11 +94,12 @@ struct run {
     uv_timer_t tick;
     uv_idle_t loader; /* active while the spool is read back */
     enum phase phase;
-    bool loading; /* the spool is still to be read back */
-    bool loaded;  /* it was, or can't be for now */
-    bool drained; /* DRAINING: all is written but what is still to be read back */
-    bool leads;   /* or there is no LEADER */
-    bool opened;  /* the source */
+    bool loading;     /* the spool is still to be read back */
+    bool loaded;      /* it was, or can't be for now */
+    bool drained;     /* DRAINING: all is written but what is still to be read back */
+    bool leads;       /* or there is no LEADER */
+    bool opened;      /* the source */
+    bool left_behind; /* a thread, in a connect */
     int exit_status;
 };
 
@@ -133,10 +136,12 @@ static void on_store_closed(void *context)
 
 static void close_store(struct run *run)
 {
-    if (run->store != NULL)
-        run->store->close(run->store, on_store_closed, run);
-    else
+    if (run->store == NULL) {
         on_store_closed(run);
+        return;
+    }
+    run->left_behind |= run->store->left_behind;
+    run->store->close(run->store, on_store_closed, run);
 }
 
 static void on_spool_closed(void *context)
@@ -226,13 +231,19 @@ static void on_stopped(void *context)
         finish(run, false);
 }
 
+static void on_leader_closed(void *context, bool left_behind)
+{
+    struct run *run = context;
+    run->left_behind |= left_behind;
+}
+
 /* Another one may lead: no more events are taken in. */
 static void resign(struct run *run)
 {
     struct leader *leader = run->leader;
     run->leader = NULL;
     if (leader != NULL)
-        leader_close(leader, on_nothing, run);
+        leader_close(leader, on_leader_closed, run);
 }
 
 static void close_source(struct run *run, void (*closed)(void *context))
@@ -727,7 +738,7 @@ static void start(struct run *run)
     load(run);
 }
 
-int run_sidecar(const struct config *config, const struct run_options *options)
+int run_sidecar(const struct config *config, const struct run_options *options, bool *left_behind)
 {
     struct run run = {.config = config, .options = options};
     struct error err;
@@ -756,5 +767,16 @@ int run_sidecar(const struct config *config, const struct run_options *options)
     acks_free(run.acks);
     durability_free(run.durability);
     logger_free(run.logger);
+    *left_behind = run.left_behind;
     return run.exit_status;
+}
+
+int run_end(int status, bool left_behind)
+{
+    if (left_behind) {
+        fflush(stdout);
+        _exit(status);
+    }
+    db_library_fini();
+    return status;
 }

@@ -18,7 +18,12 @@ struct run_options {
 };
 
 /* Runs until a signal or the end of the source. Returns the exit status: 0 if everything that was
- * received is in the database or accounted for, 1 if not. */
-int run_sidecar(const struct config *config, const struct run_options *options);
+ * received is in the database or accounted for, 1 if not. *left_behind: a thread is still inside the
+ * database's client library and looks at config; to be passed on. */
+int run_sidecar(const struct config *config, const struct run_options *options, bool *left_behind);
+
+/* The end of the database's client library; what run_sidecar() was given lives until then. Returns
+ * status, unless a thread was left behind: then it ends the process with it. */
+int run_end(int status, bool left_behind);
 
 #endif

@@ -4,7 +4,7 @@
  * and batches of rows, which db_write.c writes.
  *
  * Failure modes:
- *   host away, black-holed, silent   time-out of connect; DNS has its own
+ *   host away, black-holed, silent   time-out of connect; DNS has its own; at a stop db_leave()
  *   no TLS where it is required,     refused before the account's name and password are sent
  *   a wrong certificate
  *   connection lost, server hangs    time-out of read and write; the connection is closed
@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* No connect takes longer, whatever the time-out of a write is. */
 #define CONNECT_TIMEOUT_MAX_MS 10000
@@ -168,6 +169,34 @@ void db_abort(struct db *db)
     if (db->fd >= 0)
         shutdown(db->fd, SHUT_RDWR);
     uv_mutex_unlock(&db->lock);
+}
+
+bool db_leave(struct db *db)
+{
+    uv_mutex_lock(&db->lock);
+    db->left = db->connecting;
+    bool left = db->left;
+    uv_mutex_unlock(&db->lock);
+    return left;
+}
+
+/* What goes on between the two is not to be interrupted, and takes as long as name servers and hosts
+ * are silent. */
+static void begin_connecting(struct db *db)
+{
+    uv_mutex_lock(&db->lock);
+    db->connecting = true;
+    uv_mutex_unlock(&db->lock);
+}
+
+static void end_connecting(struct db *db)
+{
+    uv_mutex_lock(&db->lock);
+    db->connecting = false;
+    bool left = db->left;
+    uv_mutex_unlock(&db->lock);
+    while (left)
+        pause(); /* what this thread worked for is gone */
 }
 
 void db_close(struct db *db)
@@ -354,8 +383,10 @@ enum error_code db_connect(struct db *db, size_t host, struct db_error *err)
 {
     const struct config_host *target = &db->config->hosts[host];
     db_close(db);
+    begin_connecting(db);
     enum error_code code = publish_socket(db, -1) ? open_connection(db, host, err)
                                                   : db_error_set(err, DBERROR_RECONNECT, "aborted");
+    end_connecting(db);
     if (code == ERROR_NONE)
         code = session_set_up(db, timeout_seconds(db->config->db_timeout_ms), db->only_reads,
                               &db->server, err);

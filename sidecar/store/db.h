@@ -57,8 +57,13 @@ void db_close(struct db *db);
 
 /* From another thread, for shutdown: ends what db is doing as soon as can be, and lets nothing new
  * begin, for good: calls fail with DBERROR_RECONNECT. Only a connect that has begun is not cut
- * short; it has its time-out. */
+ * short: it has its time-out, and a name server that is silent takes longer still. */
 void db_abort(struct db *db);
+
+/* From another thread, after db_abort(), for who does not wait for that: true if a connect is under
+ * way. The thread then never comes back from it, and must be left alone, with db, its config and all
+ * that it looks at, until the process ends, without db_library_fini() and by _exit(). */
+bool db_leave(struct db *db) MUST_CHECK;
 
 /* Facts of the connection, valid while it is connected. */
 struct db_server {

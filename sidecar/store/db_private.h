@@ -18,9 +18,11 @@ struct db {
     struct db_server server;
     struct db_writers *writers;
 
-    uv_mutex_t lock; /* guards the two below: db_abort() comes from another thread */
+    uv_mutex_t lock; /* guards what follows: db_abort() and db_leave() come from another thread */
     int fd;          /* of the connection; -1 while it must not be touched */
     bool aborted;    /* for good */
+    bool connecting; /* nothing interrupts it */
+    bool left;       /* its thread is to go no further */
 };
 
 /* Fills *err from what the client library says of the statement: the connection has no error number

@@ -33,6 +33,9 @@
 /* What a leader lost is still its own session's for so long. */
 #define OWN_SESSION_NS ((uint64_t)2 * IDLE_S * 1000000000)
 
+/* What a connect that is under way may take once this closes. */
+#define PATIENCE_MS 250
+
 #define SQL_LIMIT 1024
 #define ID_SIZE   24
 
@@ -42,8 +45,9 @@ struct leader {
     struct leader_settings settings;
     uv_thread_t thread;
     uv_async_t changed;
-    uv_mutex_t lock; /* guards the three below */
-    uv_cond_t wake;  /* stopping was set */
+    uv_timer_t patience; /* active once it closes */
+    uv_mutex_t lock;     /* guards the three below */
+    uv_cond_t wake;      /* stopping was set */
     enum role role;
     bool stopping;
     bool ended; /* the thread is about to */
@@ -59,7 +63,9 @@ struct leader {
 
     /* the loop's */
     enum role told;
-    void (*closed)(void *context);
+    bool left_behind;
+    unsigned open_handles;
+    void (*closed)(void *context, bool left_behind);
     void *closed_context;
 };
 
@@ -268,17 +274,35 @@ static void free_leader(struct leader *leader)
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct leader *leader = handle->data;
-    void (*closed)(void *context) = leader->closed;
+    if (--leader->open_handles > 0)
+        return;
+    void (*closed)(void *context, bool left_behind) = leader->closed;
     void *context = leader->closed_context;
-    free_leader(leader);
-    closed(context);
+    bool left_behind = leader->left_behind;
+    if (!left_behind)
+        free_leader(leader);
+    closed(context, left_behind);
+}
+
+static void close_handles(struct leader *leader)
+{
+    uv_close((uv_handle_t *)&leader->changed, on_handle_closed);
+    uv_close((uv_handle_t *)&leader->patience, on_handle_closed);
 }
 
 /* The thread has nothing more to do than to end. */
 static void end(struct leader *leader)
 {
     uv_thread_join(&leader->thread);
-    uv_close((uv_handle_t *)&leader->changed, on_handle_closed);
+    close_handles(leader);
+}
+
+static void on_patience_over(uv_timer_t *timer)
+{
+    struct leader *leader = timer->data;
+    leader->left_behind = db_leave(leader->db);
+    if (leader->left_behind)
+        close_handles(leader);
 }
 
 static void tell(struct leader *leader, enum role role)
@@ -299,13 +323,16 @@ static void on_changed(uv_async_t *async)
     enum role role = leader->role;
     bool ended = leader->ended;
     uv_mutex_unlock(&leader->lock);
+    if (leader->left_behind)
+        return;
     if (leader->closed == NULL)
         tell(leader, role);
     else if (ended)
         end(leader);
 }
 
-void leader_close(struct leader *leader, void (*closed)(void *context), void *context)
+void leader_close(struct leader *leader, void (*closed)(void *context, bool left_behind),
+                  void *context)
 {
     leader->closed = closed;
     leader->closed_context = context;
@@ -314,6 +341,7 @@ void leader_close(struct leader *leader, void (*closed)(void *context), void *co
     uv_cond_signal(&leader->wake);
     uv_mutex_unlock(&leader->lock);
     db_abort(leader->db);
+    uv_timer_start(&leader->patience, on_patience_over, PATIENCE_MS, PATIENCE_MS);
 }
 
 /* Gives back what was made of it; its handle is not open. */
@@ -324,9 +352,10 @@ static enum error_code fail(struct leader *leader, struct error *err)
     return error_set(err, ERROR_NOMEM, "no memory for the leader's lock");
 }
 
-static void on_nothing(void *context)
+static void on_nothing(void *context, bool left_behind)
 {
     (void)context;
+    (void)left_behind;
 }
 
 static enum error_code start(uv_loop_t *loop, struct leader *leader, struct error *err)
@@ -337,10 +366,13 @@ static enum error_code start(uv_loop_t *loop, struct leader *leader, struct erro
         return error_set(err, ERROR_AGAIN, "the event loop: %s", uv_strerror(status));
     }
     leader->changed.data = leader;
+    uv_timer_init(loop, &leader->patience);
+    leader->patience.data = leader;
+    leader->open_handles = 2;
     status = uv_thread_create(&leader->thread, leader_main, leader);
     if (status != 0) {
         leader->closed = on_nothing;
-        uv_close((uv_handle_t *)&leader->changed, on_handle_closed);
+        close_handles(leader);
         return error_set(err, ERROR_AGAIN, "a thread for the leader's lock: %s",
                          uv_strerror(status));
     }

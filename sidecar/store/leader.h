@@ -30,8 +30,9 @@ struct leader_settings {
 enum error_code leader_new(uv_loop_t *loop, const struct leader_settings *settings,
                            struct leader **leader, struct error *err) MUST_CHECK;
 
-/* Gives the lock up, frees it, then calls closed(); no other callback comes any more. Takes as long as
- * a connect that has begun. */
-void leader_close(struct leader *leader, void (*closed)(void *context), void *context);
+/* Gives the lock up, frees it, then calls closed(); no other callback comes any more. left_behind: its
+ * thread could not be interrupted, as in struct store. */
+void leader_close(struct leader *leader, void (*closed)(void *context, bool left_behind),
+                  void *context);
 
 #endif

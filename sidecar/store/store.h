@@ -95,6 +95,10 @@ struct store {
     /* Fills *description. From any thread, until close(); never waits for a database. */
     void (*describe)(struct store *store, struct store_description *description);
 
+    /* Set by abort(), a moment later: a lane could not be interrupted. Its request was answered, but it
+     * goes on, and close() does not wait for it: then the process must end by _exit(). */
+    bool left_behind;
+
     /* Stops the lanes and frees the store; then calls closed(). All lanes must be idle. */
     void (*close)(struct store *store, void (*closed)(void *context), void *context);
 };

@@ -15,7 +15,9 @@
  *                               password and looks at the tables anew
  *   anything else               answers; the caller decides when to try again
  *   abort() while it works      pauses end, its socket is shut down, its rows wait
- *   abort() while it connects   the connect ends at its time-out, no other host is tried
+ *   abort() while it connects   no other host is tried; a connect that is not over a moment later
+ *                               is left behind, with the thread, the connection and this store: the
+ *                               rows wait, the process ends without them
  */
 #include "sidecar/store/store_mysql.h"
 
@@ -32,6 +34,9 @@
 
 /* A transaction holds locks for as long as it runs: no batch is larger. */
 #define MAX_BATCH_ROWS 4096
+
+/* What a connect that is under way may take after abort(): where all is well it is soon over. */
+#define PATIENCE_MS 250
 
 /* In one request. Retries are for deadlocks, which are told at once. Locks that are held for seconds
  * are the caller's to wait for, who makes that visible. */
@@ -51,6 +56,7 @@ struct lane {
     uv_cond_t wake;                /* a request, abort or stop has come */
     struct store_request *request; /* under the store's lock; NULL: idle */
     bool connected;                /* under the store's lock: as of its last answer or connect */
+    bool left;                     /* the loop's: the thread is left behind in a connect */
 
     /* the thread's own */
     struct db *db;
@@ -71,6 +77,8 @@ struct store_mysql {
     const struct config *config;
     struct logger *logger;
     uv_async_t answered;
+    uv_timer_t patience; /* active after abort() */
+    unsigned open_handles;
     void (*closed)(void *context);
     void *closed_context;
 
@@ -392,6 +400,40 @@ static void submit(struct store *base, struct store_request *request)
     uv_cond_signal(&lane->wake);
 }
 
+/* As the lane would answer: its rows wait. */
+static void answer_for(struct lane *lane)
+{
+    struct store_mysql *store = lane->store;
+    struct store_request *request = lane->request;
+    for (size_t i = 0; i < request->batch.count; i++)
+        request->fates[i] = ROW_WAITS;
+    request->refusal_count = 0;
+    request->class = DBERROR_RECONNECT;
+    error_set(&request->error, ERROR_AGAIN, "a connect was not waited for");
+    request->next = store->answers;
+    store->answers = request;
+    lane->request = NULL;
+    uv_async_send(&store->answered);
+}
+
+static void on_patience_over(uv_timer_t *timer)
+{
+    struct store_mysql *store = timer->data;
+    for (unsigned i = 0; i < store->started; i++) {
+        struct lane *lane = &store->lanes[i];
+        if (lane->left || !db_leave(lane->db))
+            continue;
+        lane->left = true;
+        store->store.left_behind = true;
+        LOG(store->logger, WARN, "a connect to the database is not waited for",
+            log_int("lane", (int64_t)i));
+        uv_mutex_lock(&store->lock);
+        answer_for(lane);
+        uv_mutex_unlock(&store->lock);
+    }
+}
+
+/* The timer repeats: a lane that was between two connects is found at the next look. */
 static void abort_writes(struct store *base)
 {
     struct store_mysql *store = (struct store_mysql *)base;
@@ -402,6 +444,7 @@ static void abort_writes(struct store *base)
     uv_mutex_unlock(&store->lock);
     for (unsigned i = 0; i < store->started; i++)
         db_abort(store->lanes[i].db);
+    uv_timer_start(&store->patience, on_patience_over, PATIENCE_MS, PATIENCE_MS);
 }
 
 static void describe(struct store *base, struct store_description *description)
@@ -422,8 +465,10 @@ static void join_threads(struct store_mysql *store)
     for (unsigned i = 0; i < store->started; i++)
         uv_cond_signal(&store->lanes[i].wake);
     uv_mutex_unlock(&store->lock);
-    for (unsigned i = 0; i < store->started; i++)
-        uv_thread_join(&store->lanes[i].thread);
+    for (unsigned i = 0; i < store->started; i++) {
+        if (!store->lanes[i].left)
+            uv_thread_join(&store->lanes[i].thread);
+    }
 }
 
 static void free_store(struct store_mysql *store)
@@ -441,9 +486,12 @@ static void free_store(struct store_mysql *store)
 static void on_closed(uv_handle_t *handle)
 {
     struct store_mysql *store = handle->data;
+    if (--store->open_handles > 0)
+        return;
     void (*closed)(void *context) = store->closed;
     void *context = store->closed_context;
-    free_store(store);
+    if (!store->store.left_behind)
+        free_store(store);
     if (closed != NULL)
         closed(context);
 }
@@ -455,6 +503,7 @@ static void close_store(struct store *base, void (*closed)(void *context), void 
     store->closed = closed;
     store->closed_context = context;
     uv_close((uv_handle_t *)&store->answered, on_closed);
+    uv_close((uv_handle_t *)&store->patience, on_closed);
 }
 
 static enum error_code start_lane(struct lane *lane, struct store_mysql *store, struct error *err)
@@ -510,6 +559,9 @@ enum error_code store_mysql_new(uv_loop_t *loop, const struct config *config, st
         return error_set(err, ERROR_AGAIN, "the event loop: %s", uv_strerror(status));
     }
     store->answered.data = store;
+    uv_timer_init(loop, &store->patience);
+    store->patience.data = store;
+    store->open_handles = 2;
     for (unsigned i = 0; i < store->store.lanes; i++) {
         enum error_code code = start_lane(&store->lanes[i], store, err);
         if (code != ERROR_NONE) {

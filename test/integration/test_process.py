@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import stat
 import subprocess
 from pathlib import Path
@@ -209,6 +210,123 @@ def test_signal_before_the_first_event(new_sidecar, directory, database):
     sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{directory}/events.sock").start()
     sidecar.wait_for_record("started")
     assert sidecar.stop() == 0
+
+
+# A stop does not wait for who is silent
+
+DNS = program.ROOT / "test/data/cases/13-dns-silent-at-stop/resolv.conf"
+HOLD_SECONDS = 8  # less than any connect or look-up takes by itself
+
+
+@pytest.fixture
+def silent_dns():
+    """Words of a shell around the sidecar, whose name servers never answer."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a process another resolv.conf")
+    servers = []
+    for line_ in DNS.read_text().splitlines():
+        if line_.startswith("nameserver"):
+            servers.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            servers[-1].bind((line_.split()[1], 53))
+    inside = f'mount --bind {DNS} /etc/resolv.conf && exec "$@"'
+    yield f"unshare -m sh -c '{inside}' sh \"$@\""
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def black_hole():
+    """The port of a host that answers to no connect: its backlog is full."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    fillers = [socket.socket() for _ in range(4)]
+    for filler in fillers:
+        filler.setblocking(False)
+        filler.connect_ex(listener.getsockname())
+    yield listener.getsockname()[1]
+    for one in [listener, *fillers]:
+        one.close()
+
+
+@pytest.fixture
+def silent_server():
+    """The port of a server that takes connections and says nothing."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        yield listener.getsockname()[1]
+
+
+def stop_while_it_connects(sidecar, directory, spool, shell=None):
+    """With rows that wait, and with none: they are all in the spool."""
+    sidecar.start(shell=shell)
+    with producer.connect(directory / "events.sock") as connection:
+        connection.sendall(job_lines(50))
+        sidecar.wait_until_received(50)
+        sidecar.signal(signal.SIGTERM)
+        assert sidecar.wait(HOLD_SECONDS) == 0
+    assert sidecar.accounts()["pending"] == spool.count("records") == 50
+    sidecar.log.unlink()
+    sidecar.rc = None
+    sidecar.start(shell=shell)
+    sidecar.wait_for_record("started")
+    sidecar.signal(signal.SIGTERM)
+    sidecar.signal(signal.SIGTERM)
+    assert sidecar.wait(HOLD_SECONDS) == 0
+    assert spool.count("records") == 50
+
+
+@pytest.fixture
+def away(new_sidecar, directory, spool):
+    """away(NAME=value, ...): a sidecar, not yet started, with a short grace."""
+
+    def new(**settings):
+        return new_sidecar(**{"EVENT_SOURCE": f"unix-listen:{directory / 'events.sock'}",
+                              "SPOOL_DIR": spool.directory, "SHUTDOWN_GRACE_MS": 500,
+                              **settings})
+
+    return new
+
+
+def test_case_dns_silent_at_stop(away, silent_dns, directory, spool):
+    stop_while_it_connects(away(MYSQL_HOST="mysql.db"), directory, spool, silent_dns)
+
+
+def test_stop_while_a_standby_waits_for_dns(away, silent_dns, spool):
+    sidecar = away(MYSQL_HOST="mysql.db", LEADER="mysql", CLUSTER_ID="blue",
+                   EVENT_SOURCE="unix:/nowhere").start(shell=silent_dns)
+    sidecar.wait_for_record("started")
+    assert sidecar.stop(HOLD_SECONDS) == 0
+
+
+def test_stop_while_the_api_server_is_looked_up(away, silent_dns, directory):
+    for name in ("token", "ca.crt"):
+        (directory / name).write_text("x")
+    sidecar = away(EVENT_SOURCE="kube:", KUBERNETES_SERVICE_HOST="api.kube",
+                   KUBERNETES_SERVICE_PORT="443", KUBE_SERVICE_ACCOUNT=directory)
+    sidecar.start(shell=silent_dns)
+    sidecar.wait_for_record("started")
+    assert sidecar.stop(HOLD_SECONDS) == 0
+
+
+def test_stop_while_a_host_is_a_black_hole(away, black_hole, directory, spool):
+    sidecar = away(MYSQL_HOST=f"127.0.0.1:{black_hole},127.0.0.1:{black_hole}")
+    stop_while_it_connects(sidecar, directory, spool)
+
+
+def test_stop_while_a_server_is_silent(away, silent_server, directory, spool):
+    stop_while_it_connects(away(MYSQL_HOST=f"127.0.0.1:{silent_server}"), directory, spool)
+
+
+def test_replay_that_waits_for_a_silent_server_is_stopped_with_its_result(away, silent_server,
+                                                                          directory, spool):
+    (directory / "jobs").write_bytes(job_lines(7))
+    sidecar = away(MYSQL_HOST=f"127.0.0.1:{silent_server}")
+    sidecar.start("replay", str(directory / "jobs"))
+    sidecar.wait_until_received(7)
+    assert sidecar.stop(HOLD_SECONDS) == 0
+    assert "7 documents, " in sidecar.log_text() and ", 7 waiting" in sidecar.log_text()
 
 
 # Standard input
