@@ -66,7 +66,7 @@
 
 enum phase { PHASE_RUNNING, PHASE_FINISHING, PHASE_DRAINING, PHASE_STOPPING, PHASE_CLOSING };
 
-enum { SIGNAL_TERM, SIGNAL_INT, SIGNAL_COUNT };
+enum { SIGNAL_TERM, SIGNAL_INT, SIGNAL_HUP, SIGNAL_COUNT };
 
 struct run {
     const struct config *config;
@@ -328,6 +328,14 @@ static void start_grace(struct run *run)
     uv_timer_start(&run->grace, on_grace_over, grace_ms, 0);
 }
 
+/* Files that hold secrets and certificates are read at each connect: one that waits is made now. A
+ * connection that stands is left alone. */
+static void read_secrets(struct run *run)
+{
+    if (run->phase < PHASE_STOPPING)
+        dispatch_retry(run->dispatch);
+}
+
 /* In good order, within the grace. */
 static void end(struct run *run)
 {
@@ -344,6 +352,10 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct run *run = handle->data;
     LOG(run->logger, INFO, "signal received", log_int("signal", number));
+    if (number == SIGHUP && !run->options->to_the_end) {
+        read_secrets(run);
+        return;
+    }
     if (run->phase != PHASE_RUNNING) {
         stop(run);
         return;
@@ -568,15 +580,13 @@ static enum error_code make_sweep(struct run *run, struct error *err)
     return sweep_new(&settings, &run->sweep, err);
 }
 
-/* Whoever renews a Secret wants it to be used now, not at the end of a back-off. A connection that
- * stands is left alone. */
+/* Whoever renews a Secret wants it to be used now, not at the end of a back-off. */
 static void on_secret_changed(void *context, const char *path)
 {
     struct run *run = context;
     LOG(run->logger, INFO, "file has changed: the next connection is made with it",
         log_string("file", path));
-    if (run->phase < PHASE_STOPPING)
-        dispatch_retry(run->dispatch);
+    read_secrets(run);
 }
 
 static enum error_code make_secrets(struct run *run, struct error *err)
@@ -694,14 +704,35 @@ static enum error_code make_parts(struct run *run, struct error *err)
     return code;
 }
 
-static void open_handles(struct run *run)
+/* nohup ignores SIGHUP for a program, and a shell SIGINT for what runs in the background. Nobody means to
+ * ignore SIGTERM. */
+static bool is_to_be_ignored(int number)
 {
-    static const int numbers[SIGNAL_COUNT] = {[SIGNAL_TERM] = SIGTERM, [SIGNAL_INT] = SIGINT};
+    struct sigaction action;
+    return number != SIGTERM && sigaction(number, NULL, &action) == 0 &&
+           action.sa_handler == SIG_IGN;
+}
+
+/* Whoever has started this process may have blocked them. */
+static void open_signals(struct run *run)
+{
+    static const int numbers[SIGNAL_COUNT] = {
+        [SIGNAL_TERM] = SIGTERM, [SIGNAL_INT] = SIGINT, [SIGNAL_HUP] = SIGHUP};
+    sigset_t blocked;
+    sigemptyset(&blocked);
     for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
         uv_signal_init(&run->loop, &run->signals[i]);
         run->signals[i].data = run;
-        uv_signal_start(&run->signals[i], on_signal, numbers[i]);
+        if (!is_to_be_ignored(numbers[i]))
+            uv_signal_start(&run->signals[i], on_signal, numbers[i]);
+        sigaddset(&blocked, numbers[i]);
     }
+    pthread_sigmask(SIG_UNBLOCK, &blocked, NULL);
+}
+
+static void open_handles(struct run *run)
+{
+    open_signals(run);
     uv_timer_init(&run->loop, &run->summary);
     uv_timer_init(&run->loop, &run->grace);
     run->summary.data = run;

@@ -206,6 +206,58 @@ def test_signal_writes_what_waits_and_ends_with_0(sig, new_sidecar, directory, d
     assert sidecar.accounts()["pending"] == 0
 
 
+def test_sighup_connects_now_with_what_is_in_the_files(new_sidecar, directory, database):
+    """Not at the end of a back-off, and nothing else happens."""
+    path = directory / "events.sock"
+    password = directory / "password"
+    password.write_text("wrong")
+    sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}", MYSQL_PASSWORD=None,
+                          MYSQL_PASSWORD_FILE=password).start()
+    with producer.connect(path) as connection:
+        connection.sendall(job_lines(3))
+        sidecar.wait_for_record("rows wait: the store could not take them")
+        for number in (1, 2):
+            sidecar.signal(signal.SIGHUP)
+            until(lambda: len(sidecar.records("signal received", signal=1)) == number, "it is said")
+        password.write_text(database.password)
+        sidecar.signal(signal.SIGHUP)
+        sidecar.wait_until_written(3)
+    assert sidecar.stop() == 0
+
+
+def test_sighup_stops_a_replay(new_sidecar, database):
+    reading, writing = os.pipe()
+    sidecar = new_sidecar().start("replay", "-", stdin=reading)
+    os.close(reading)
+    os.write(writing, job_lines(2))
+    sidecar.wait_until_written(2)
+    sidecar.signal(signal.SIGHUP)
+    assert sidecar.wait() == 1
+    os.close(writing)
+
+
+@pytest.mark.parametrize("ignored", [signal.SIGHUP, signal.SIGINT])
+def test_signal_that_was_ignored_stays_so(ignored, new_sidecar, directory, database):
+    path = directory / "events.sock"
+    sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}")
+    sidecar.start(shell=f'sh -c "trap \'\' {ignored.value}; exec \\"\\$@\\"" sh "$@"')
+    with producer.connect(path) as connection:
+        sidecar.signal(ignored)
+        connection.sendall(job_lines(2))
+        sidecar.wait_until_written(2)
+    assert not sidecar.records("signal received")
+    assert sidecar.stop() == 0
+
+
+def test_signals_that_were_blocked_are_heard(new_sidecar, directory, database):
+    python = "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, signal.Signals);" \
+             "os.execvp(sys.argv[1], sys.argv[1:])"
+    sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{directory}/events.sock")
+    sidecar.start(shell=f"python3 -c '{python}' \"$@\"")
+    sidecar.wait_for_record("started")
+    assert sidecar.stop() == 0
+
+
 def test_signal_before_the_first_event(new_sidecar, directory, database):
     sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{directory}/events.sock").start()
     sidecar.wait_for_record("started")
@@ -227,6 +279,8 @@ def silent_dns():
     for line_ in DNS.read_text().splitlines():
         if line_.startswith("nameserver"):
             servers.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            # Tests that run at the same time share the addresses.
+            servers[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             servers[-1].bind((line_.split()[1], 53))
     inside = f'mount --bind {DNS} /etc/resolv.conf && exec "$@"'
     yield f"unshare -m sh -c '{inside}' sh \"$@\""

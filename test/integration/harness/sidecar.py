@@ -37,6 +37,12 @@ def environment(settings):
     return {**passed_on, "LOG_FORMAT": "json", **settings}
 
 
+def heed_signals():
+    """A shell may have these tests run in the background, which has SIGINT ignored."""
+    for sig in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(sig, signal.SIG_DFL)
+
+
 def run(*arguments, settings=None, stdin=b"", timeout=60):
     """Runs the program to its end; the result has .returncode, .stdout and .stderr (text)."""
     result = subprocess.run(
@@ -67,7 +73,8 @@ class Sidecar:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [*around, *command(), *arguments], env=environment(self.settings),
-                stdin=stdin, stdout=log, stderr=stderr if stderr is not None else log
+                stdin=stdin, stdout=log, stderr=stderr if stderr is not None else log,
+                preexec_fn=heed_signals
             )
         return self
 
