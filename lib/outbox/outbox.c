@@ -31,6 +31,7 @@ static struct queue *queue_of(struct outbox *outbox, const struct entry *entry)
 
 static void enqueue(struct outbox *outbox, struct entry *entry)
 {
+    entry->turn = ++outbox->turns;
     entry->queue = queue_of(outbox, entry);
     entry->queue->count++;
     DL_APPEND(entry->queue->head, entry);
@@ -262,7 +263,7 @@ enum error_code outbox_put(struct outbox *outbox, struct row *row, struct error 
     if (entry == NULL)
         return error_set(err, ERROR_NOMEM, "no memory for another row in the outbox");
 
-    int64_t received_us = row->received_us;
+    int64_t now_us = outbox->limits.now_us != NULL ? outbox->limits.now_us() : row->received_us;
     uint64_t epoch = 0;
     if (outbox->limits.durability != NULL)
         epoch = durability_epoch(outbox->limits.durability);
@@ -274,7 +275,7 @@ enum error_code outbox_put(struct outbox *outbox, struct row *row, struct error 
         outbox_release(outbox, epoch);
         return code;
     }
-    outbox_mark_dirty(outbox, entry, received_us);
+    outbox_mark_dirty(outbox, entry, now_us);
     return ERROR_NONE;
 }
 
@@ -381,11 +382,6 @@ void batch_fini(struct batch *batch)
     *batch = (struct batch){0};
 }
 
-static int64_t head_received_us(const struct queue *queue)
-{
-    return first_waiting(queue->head)->received_us;
-}
-
 static struct queue *longest_waiting(const struct outbox *outbox, unsigned lane)
 {
     struct queue *found = NULL;
@@ -394,7 +390,7 @@ static struct queue *longest_waiting(const struct outbox *outbox, unsigned lane)
             struct queue *queue = &outbox->shelves[i].queues[lane * MODE_COUNT + mode];
             if (queue->head == NULL)
                 continue;
-            if (found == NULL || head_received_us(queue) < head_received_us(found))
+            if (found == NULL || queue->head->turn < found->head->turn)
                 found = queue;
         }
     }

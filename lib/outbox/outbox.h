@@ -31,6 +31,9 @@ struct outbox_limits {
     unsigned lanes;   /* writers: an object always goes to the same one (by a hash of its uid) */
     struct durability *durability; /* told what is not safe yet; not owned; NULL: nobody asks */
     bool spooled;                  /* there is a spool: what it has not is kept track of */
+
+    /* Microseconds of a clock that is never set, for what is due. NULL: the rows' received_us count. */
+    int64_t (*now_us)(void);
 };
 
 struct outbox_counts {
@@ -111,7 +114,7 @@ struct outbox_record {
 };
 
 /* Calls record() for objects of which the spool does not know the present state, if that is so since
- * before_us or earlier (microseconds since 1970; 0: only what is to be forgotten): at most max of
+ * before_us or earlier (of limits.now_us; 0: only what is to be forgotten): at most max of
  * them, the longest first. Returns how many. record() must not call the outbox. */
 size_t outbox_capture(struct outbox *outbox, int64_t before_us, size_t max,
                       void (*record)(void *context, const struct outbox_record *record),
@@ -120,7 +123,7 @@ size_t outbox_capture(struct outbox *outbox, int64_t before_us, size_t max,
 /* The answer to all captures since the last one: they are on disk, or nothing of them is. */
 void outbox_captured(struct outbox *outbox, bool stored);
 
-/* Since when there is a row that the spool does not have; INT64_MAX if there is none. */
+/* Since when, of limits.now_us, there is a row that the spool does not have; INT64_MAX if there is none. */
 int64_t outbox_unspooled_since_us(const struct outbox *outbox);
 
 /* True if the spool is still to forget something. */

@@ -25,6 +25,7 @@ struct entry {
     bool keyed;                /* false: the map found no memory for it */
     struct queue *queue;       /* where it waits; NULL while a row of it is in flight */
     struct entry *prev, *next; /* in that queue */
+    uint64_t turn;             /* the smaller, the longer it has waited */
 
     bool dirty;             /* in the dirty list: the spool has not what is here */
     bool forgotten;         /* in the forgotten list: the spool has what is not here any more */
@@ -32,7 +33,7 @@ struct entry {
     bool captured_rows;     /* it was told rows, not to forget */
     bool dirty_again;       /* changed since it was captured */
     bool on_disk;           /* the spool has a record of it */
-    int64_t dirty_since_us; /* received_us of the row that made it so */
+    int64_t dirty_since_us; /* when a row made it so, of limits.now_us */
     uint64_t unsafe_epoch;  /* held for what was captured and is not known to be safe; 0: none */
     struct entry *spool_prev, *spool_next; /* in one of the three lists */
 
@@ -56,6 +57,7 @@ struct shelf {
 
 struct outbox {
     struct outbox_limits limits;
+    uint64_t turns;      /* that were given */
     struct entry *dirty; /* in the order in which they became so */
     struct entry *forgotten;
     struct entry *captured;

@@ -8,9 +8,6 @@
  * An object that has left the outbox stays as an empty entry until the spool has forgotten it. */
 #include "lib/outbox/outbox_entry.h"
 
-/* A row that is so much younger than what is due has a date in the future. */
-#define CLOCK_STEP_US 10000000
-
 /* Takes the entry out of the list that it waits in, if any. */
 static void unlist(struct outbox *outbox, struct entry *entry)
 {
@@ -98,10 +95,7 @@ static struct entry *next_due(const struct outbox *outbox, int64_t before_us)
         return outbox->forgotten;
     if (outbox->dirty == NULL)
         return NULL;
-    int64_t since_us = outbox->dirty->dirty_since_us;
-    bool clock_went_back =
-        before_us > 0 && since_us > before_us && since_us - before_us > CLOCK_STEP_US;
-    return since_us <= before_us || clock_went_back ? outbox->dirty : NULL;
+    return outbox->dirty->dirty_since_us <= before_us ? outbox->dirty : NULL;
 }
 
 size_t outbox_capture(struct outbox *outbox, int64_t before_us, size_t max,

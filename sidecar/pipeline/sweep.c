@@ -262,7 +262,7 @@ static void ask_again_later(struct sweep *sweep)
     if (!mark->waits)
         *mark = sweep->mark;
     mark->waits = true;
-    sweep->resume_us = clock_now_us() + RETRY_US;
+    sweep->resume_us = clock_steady_us() + RETRY_US;
 }
 
 static void enter(struct sweep *sweep, enum stage stage)
@@ -363,7 +363,7 @@ static size_t next_mark(const struct sweep *sweep)
 static void begin(struct sweep *sweep)
 {
     size_t scope = next_mark(sweep);
-    if (scope == SCOPE_NONE || clock_now_us() < sweep->resume_us)
+    if (scope == SCOPE_NONE || clock_steady_us() < sweep->resume_us)
         return;
     if (!outbox_holds_from(sweep->settings.outbox, sweep->marks[scope].marked_us))
         ask(sweep, scope);

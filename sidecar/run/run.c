@@ -485,7 +485,7 @@ static void on_tick(uv_timer_t *timer)
     durability_advance(run->durability);
     settle_acks(run);
     if (run->spool != NULL)
-        spool_tick(run->spool, clock_now_us());
+        spool_tick(run->spool, clock_steady_us());
     status_tick(run->status);
     show_progress(run);
     if (run->phase >= PHASE_STOPPING)
@@ -520,6 +520,7 @@ static enum error_code make_outbox(struct run *run, struct error *err)
         .lanes = (unsigned)config->db_connections,
         .durability = run->durability,
         .spooled = config->spool_dir[0] != '\0',
+        .now_us = clock_steady_us,
     };
     return outbox_new(&limits, &run->outbox, err);
 }

@@ -336,7 +336,7 @@ bool spool_is_full(const struct spool *spool)
     if (!spool->failing && spool->usage.free_bytes >= MIN_FREE_BYTES)
         return false;
     int64_t since_us = outbox_unspooled_since_us(spool->settings.outbox);
-    return since_us != INT64_MAX && clock_now_us() - since_us > PATIENCE_US;
+    return since_us != INT64_MAX && clock_steady_us() - since_us > PATIENCE_US;
 }
 
 static void on_settle(uv_async_t *async)

@@ -51,7 +51,8 @@ enum spool_loading {
 /* Reads the ledger and records back, a chunk at a time. Until that is done nothing new is stored. */
 enum spool_loading spool_load(struct spool *spool);
 
-/* Every tick, and whenever something is worth looking at: begins a request if none is running. */
+/* Every tick, and whenever something is worth looking at: begins a request if none is running. now_us: of
+ * the outbox's clock. */
 void spool_tick(struct spool *spool, int64_t now_us);
 
 /* A row that was refused and is still in the outbox: goes to the dead letters with the next request, and

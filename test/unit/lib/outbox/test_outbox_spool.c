@@ -100,6 +100,36 @@ static void test_a_row_that_is_written_in_time_is_never_told(void **state)
     assert_told(fixture, 1000, "");
 }
 
+static int64_t steady_now_us;
+
+static int64_t steady_us(void)
+{
+    return steady_now_us;
+}
+
+/* The time of day is set back by an hour between the two. */
+static void test_a_row_is_due_by_the_clock_of_the_outbox(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct outbox_limits limits = {.max_rows = 100,
+                                         .max_bytes = 1 << 20,
+                                         .lanes = 1,
+                                         .durability = fixture->durability,
+                                         .spooled = true,
+                                         .now_us = steady_us};
+    outbox_free(fixture->outbox);
+    assert_int_equal(outbox_new(&limits, &fixture->outbox, NULL), ERROR_NONE);
+    steady_now_us = 1000;
+    put(fixture, "a", "1", INT64_C(3600000000));
+    steady_now_us = 2000;
+    put(fixture, "b", "1", 5);
+    assert_told(fixture, 999, "");
+    assert_int_equal(outbox_unspooled_since_us(fixture->outbox), 1000);
+    assert_told(fixture, 1000, "a:1 ");
+    assert_told(fixture, 2000, "b:1 ");
+    outbox_captured(fixture->outbox, true);
+}
+
 static void test_a_row_that_waits_is_told_and_then_safe(void **state)
 {
     struct fixture *fixture = *state;
@@ -249,6 +279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_row_that_is_written_in_time_is_never_told),
+        TEST(test_a_row_is_due_by_the_clock_of_the_outbox),
         TEST(test_a_row_that_waits_is_told_and_then_safe),
         TEST(test_a_row_that_could_not_be_stored_is_told_again),
         TEST(test_what_is_written_is_forgotten),

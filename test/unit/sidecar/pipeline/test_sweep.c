@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -17,6 +19,16 @@
 #define ALIVE         6000
 #define OUTBOX_ROWS   600
 #define PIECE_AT_MOST 500 /* tombstones */
+
+/* Stands in for the C library's, so that a test can move the time: that of day, and the steady one. */
+static time_t seconds_ahead, steady_seconds_ahead;
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int result = (int)syscall(SYS_clock_gettime, clock, now);
+    now->tv_sec += clock == CLOCK_REALTIME ? seconds_ahead : steady_seconds_ahead;
+    return result;
+}
 
 struct world {
     uv_loop_t loop;
@@ -319,6 +331,28 @@ static void test_a_question_that_fails_is_asked_again_but_not_at_the_end(void **
     assert_int_equal(closed(world), 0);
 }
 
+/* An hour back just behind the failure: the pause is one of the steady clock. */
+static void test_a_clock_that_is_set_back_keeps_no_question_back(void **state)
+{
+    struct world *world = *state;
+    store_alive(world, 3);
+    sweep_opened(world->sweep, 1);
+    show(world, 0);
+    mark(world, "9");
+    size_t next = world->fake.requests + 1;
+    fake_store_fail(&world->fake, next, next, DBERROR_OPERATOR);
+    ask(world);
+    seconds_ahead = -3600;
+    sweep_tick(world->sweep);
+    uv_run(&world->loop, UV_RUN_NOWAIT);
+    assert_int_equal(closed(world), 0);
+    steady_seconds_ahead = 11;
+    ask(world);
+    finish_sweep(world);
+    seconds_ahead = steady_seconds_ahead = 0;
+    assert_int_equal(closed(world), 2);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -330,6 +364,7 @@ int main(void)
         TEST(test_a_newer_mark_takes_the_place_of_what_is_being_swept),
         TEST(test_the_brake_holds_before_anything_is_closed),
         TEST(test_a_question_that_fails_is_asked_again_but_not_at_the_end),
+        TEST(test_a_clock_that_is_set_back_keeps_no_question_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }
