@@ -119,6 +119,9 @@ enum metrics_database {
     X(COUNTER, source_connections, ,                                                               \
       METRICS_PREFIX "source_connections_total", (LABEL_NONE),                                     \
       "Streams of events that were opened")                                                        \
+    X(COUNTER, source_evictions, ,                                                                 \
+      METRICS_PREFIX "source_evictions_total", (LABEL_NONE),                                       \
+      "Streams that were ended because they were silent and another producer needed the place")    \
     X(COUNTER, source_pauses, [METRICS_PAUSE_COUNT],                                               \
       METRICS_PREFIX "source_pauses_total", (LABEL_REASON),                                        \
       "Times that the source was paused, by what was full")                                        \

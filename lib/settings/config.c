@@ -121,6 +121,12 @@ static const struct setting settings[] = {
      "any number; mysql lets one lead that holds a lock of the database, and the others stand by"},
     {"MAX_DOCUMENT_BYTES", TYPE_SIZE, AT(max_document_bytes), 4 * KIB, 64 * MIB, "16MiB",
      "Longest event; longer ones are skipped and counted"},
+    {"SOURCE_MAX_BYTES", TYPE_SIZE, AT(source_max_bytes), 64 * KIB, 64 * GIB, "64MiB",
+     "Memory that events which are not whole yet may take, of all connections together; beyond it they "
+     "are finished one after the other. Besides it each connection may have 128KiB"},
+    {"SOURCE_MAX_CONNECTIONS", TYPE_NUMBER, AT(source_max_connections), 1, 1024, "64",
+     "Producers that may be connected to unix-listen: at once; for one more, the one that has been silent "
+     "longest is disconnected, once it has been so for 10 seconds"},
     {"BATCH_MAX_ROWS", TYPE_NUMBER, AT(batch_max_rows), 1, 1024, "256",
      "Most rows in one transaction"},
     {"BATCH_LINGER_MS", TYPE_NUMBER, AT(batch_linger_ms), 0, 10000, "5",

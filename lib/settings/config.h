@@ -63,6 +63,8 @@ struct config {
     char kubernetes_service_port[CONFIG_TEXT_SIZE];
     enum config_leader leader;
     int64_t max_document_bytes;
+    int64_t source_max_bytes;
+    int64_t source_max_connections;
     int64_t batch_max_rows;
     int64_t batch_linger_ms;
     int64_t db_connections;

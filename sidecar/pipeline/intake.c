@@ -233,6 +233,13 @@ static void on_closed(void *context, uint64_t connection, uint64_t cut_bytes)
     }
 }
 
+static void on_evicted(void *context, uint64_t connection)
+{
+    struct intake *intake = context;
+    (void)connection;
+    intake->settings.metrics->source_evictions++;
+}
+
 static void on_finished(void *context)
 {
     struct intake *intake = context;
@@ -250,6 +257,7 @@ struct source_events intake_events(struct intake *intake)
         .too_long = on_too_long,
         .drained = on_drained,
         .closed = on_closed,
+        .evicted = on_evicted,
         .finished = on_finished,
     };
 }

@@ -621,6 +621,8 @@ static enum error_code make_source(struct run *run, struct error *err)
     const struct source_settings source = {
         .address = run->config->event_source,
         .max_document = (size_t)run->config->max_document_bytes,
+        .max_bytes = (size_t)run->config->source_max_bytes,
+        .max_connections = (size_t)run->config->source_max_connections,
         .events = intake_events(run->intake),
         .logger = run->logger,
         .config = run->config,

@@ -39,6 +39,9 @@ struct source_events {
     /* A connection ends; an unfinished last line is reported here and is not a document. */
     void (*closed)(void *context, uint64_t connection, uint64_t cut_bytes);
 
+    /* The connection has been silent for so long that it is ended for another one. NULL: nobody counts. */
+    void (*evicted)(void *context, uint64_t connection);
+
     /* There will be no more documents: the end of standard input, or after finish(). Once. */
     void (*finished)(void *context);
 
@@ -54,6 +57,10 @@ struct source_events {
 struct source_settings {
     const char *address; /* EVENT_SOURCE, or SOURCE_REPLAY; read by source_new() only */
     size_t max_document; /* bytes */
+    size_t
+        max_bytes; /* memory that unfinished documents of all connections may take; one of them is
+                            let beyond it at a time */
+    size_t max_connections; /* at once, where producers connect */
     struct source_events events;
     struct logger *logger;
     const struct config *config; /* for sources that list and watch; NULL: for others */

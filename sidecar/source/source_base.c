@@ -15,6 +15,9 @@
  *   reading fails                       the same, and it is logged
  *   it sends UTF-16                     said once; nothing is delivered, the connection is closed
  *   no memory to read into              nothing is lost: the read is tried again a little later
+ *   many documents are unfinished       those that need more memory than max_bytes leaves are not read
+ *                                       further, but for one at a time; if that one is silent, it is
+ *                                       ended
  *   the producer does not read          one acknowledgement waits in its connection, no more
  *   finished by its user                sockets are shut down for reading: what is in them is
  *                                       delivered, the producers' next write fails
@@ -35,6 +38,10 @@
 #define TURN_WORK 256
 
 #define STARVED_MS 100
+#define CROWD_MS   1000
+
+/* An input may always have so much: a connection that sends short documents is never crowded out. */
+#define SMALL_INPUT (2 * FRAME_READ_SIZE)
 
 /* A struct source is the base that begins with it, and the base the memory that is freed. */
 _Static_assert(offsetof(struct source_base, source) == 0, "struct source comes first");
@@ -97,6 +104,27 @@ char *source_connection_room(struct source_connection *connection, size_t *room)
                                               : frame_room(&connection->input.frame, room);
 }
 
+static const struct buffer *input_window(const struct source_connection *connection)
+{
+    return connection->base->kind->any_layout ? &connection->input.items.window
+                                              : &connection->input.frame.window;
+}
+
+static size_t input_memory(const struct source_connection *connection)
+{
+    return input_window(connection)->capacity + (connection->base->kind->any_layout
+                                                     ? connection->input.items.event.capacity
+                                                     : connection->input.frame.head.capacity);
+}
+
+/* The same behind one more read: a window that has no room for it doubles. */
+static size_t input_memory_next(const struct source_connection *connection)
+{
+    const struct buffer *window = input_window(connection);
+    bool grows = window->capacity - window->start - window->length < FRAME_READ_SIZE;
+    return input_memory(connection) + (grows ? window->capacity : 0);
+}
+
 static void input_fed(struct source_connection *connection, size_t bytes)
 {
     if (connection->base->kind->any_layout)
@@ -108,9 +136,7 @@ static void input_fed(struct source_connection *connection, size_t bytes)
 /* A byte order mark, or the first bracket with the zero byte that makes it 16 bits wide. */
 static bool input_is_utf16(const struct source_connection *connection)
 {
-    struct text window =
-        buffer_text(connection->base->kind->any_layout ? &connection->input.items.window
-                                                       : &connection->input.frame.window);
+    struct text window = buffer_text(input_window(connection));
     if (window.length < 2)
         return false;
     static const char beginnings[][2] = {{'\xff', '\xfe'}, {'\xfe', '\xff'}, {'{', 0},
@@ -132,6 +158,70 @@ static struct frame_line input_end(struct source_connection *connection)
 {
     return connection->base->kind->any_layout ? items_end(&connection->input.items)
                                               : frame_end(&connection->input.frame);
+}
+
+/* ---- memory of all connections ---------------------------------------------------------------- */
+
+/* There is room again, or nobody is privileged: each looks for itself, in its turn. */
+static void let_in(struct source_base *base)
+{
+    while (!TAILQ_EMPTY(&base->crowded))
+        move(TAILQ_FIRST(&base->crowded), &base->ready);
+    uv_timer_stop(&base->crowd);
+    schedule_turn(base);
+}
+
+static void note_memory(struct source_connection *connection, size_t held)
+{
+    struct source_base *base = connection->base;
+    bool better = held < connection->held;
+    base->held += held - connection->held;
+    connection->held = held;
+    if (base->privileged == connection && held <= SMALL_INPUT) {
+        base->privileged = NULL;
+        better = true;
+    }
+    if (better && !base->stopped)
+        let_in(base);
+}
+
+/* Whether there is memory for one more read of it. Somebody always gets on: else nobody might. */
+static bool has_room(struct source_connection *connection)
+{
+    struct source_base *base = connection->base;
+    size_t next = input_memory_next(connection);
+    if (next <= SMALL_INPUT || base->held - connection->held + next <= base->max_bytes)
+        return true;
+    if (base->privileged == NULL) {
+        base->privileged = connection;
+        connection->heard_ms = uv_now(base->loop);
+    }
+    return base->privileged == connection;
+}
+
+static void on_crowd(uv_timer_t *timer)
+{
+    const struct source_base *base = timer->data;
+    struct source_connection *connection = base->privileged;
+    if (connection == NULL || connection->list != &base->waiting ||
+        uv_now(base->loop) - connection->heard_ms < SOURCE_SILENT_MS)
+        return;
+    LOG(base->logger, WARN,
+        "a producer is silent inside an event while others wait for its memory: its stream is "
+        "ended",
+        log_int("connection", (int64_t)connection->id),
+        log_int("bytes", (int64_t)connection->held));
+    source_connection_end(connection);
+}
+
+static void crowd_out(struct source_connection *connection)
+{
+    struct source_base *base = connection->base;
+    LOG(base->logger, WARN,
+        "unfinished events take all the memory that they may: a producer is not read for now",
+        log_int("connection", (int64_t)connection->id), log_int("bytes", (int64_t)base->held));
+    move(connection, &base->crowded);
+    uv_timer_start(&base->crowd, on_crowd, CROWD_MS, CROWD_MS);
 }
 
 /* ---- closing ----------------------------------------------------------------------------------*/
@@ -165,6 +255,7 @@ static void on_connection_closed(uv_handle_t *handle)
     struct source_connection *connection = handle->data;
     struct source_base *base = connection->base;
     input_fini(connection);
+    note_memory(connection, 0);
     base->pending_closes--;
     base->connections--;
     if (base->stopped)
@@ -198,6 +289,8 @@ static void close_source(struct source *source, void (*closed)(void *context), v
     close_list(&base->waiting);
     close_list(&base->ready);
     close_list(&base->starved);
+    close_list(&base->crowded);
+    source_base_close_handle(base, (uv_handle_t *)&base->crowd);
     source_base_close_handle(base, (uv_handle_t *)&base->turn);
     source_base_close_handle(base, (uv_handle_t *)&base->starvation);
 }
@@ -241,6 +334,7 @@ void source_connection_fed(struct source_connection *connection, ssize_t result)
     if (result > 0) {
         bool begins = connection->received < 2;
         connection->received += (uint64_t)result;
+        connection->heard_ms = uv_now(connection->base->loop);
         input_fed(connection, (size_t)result);
         if (begins && input_is_utf16(connection))
             refuse_utf16(connection);
@@ -296,10 +390,15 @@ static void end_connection(struct source_connection *connection)
 /* All its documents are delivered. */
 static void go_on_reading(struct source_connection *connection)
 {
-    if (connection->end != 0)
+    if (connection->end != 0) {
         end_connection(connection);
-    else
+        return;
+    }
+    note_memory(connection, input_memory(connection));
+    if (has_room(connection))
         connection->read(connection);
+    else
+        crowd_out(connection);
 }
 
 static void announce(struct source_connection *connection)
@@ -400,6 +499,8 @@ static void acknowledge(struct source *source, uint64_t id, uint64_t documents)
     if (connection == NULL)
         connection = find_connection(&base->starved, id);
     if (connection == NULL)
+        connection = find_connection(&base->crowded, id);
+    if (connection == NULL)
         return;
     connection->safe = documents;
     tell(connection);
@@ -408,7 +509,7 @@ static void acknowledge(struct source *source, uint64_t id, uint64_t documents)
 /* ---- finishing --------------------------------------------------------------------------------*/
 
 /* A socket still gives what is in it, and then its end; any other stream ends here. */
-static void end_reading(struct source_connection *connection)
+void source_connection_end(struct source_connection *connection)
 {
     uv_os_fd_t fd;
     if (connection->id == 0) {
@@ -430,19 +531,20 @@ static void end_list(struct source_connection_list *list)
     while (next != NULL) {
         struct source_connection *connection = next;
         next = TAILQ_NEXT(connection, entry);
-        end_reading(connection);
+        source_connection_end(connection);
     }
 }
 
 static void finish_source(struct source *source)
 {
     struct source_base *base = (struct source_base *)source;
+    base->finishing = true;
     if (base->kind->finish != NULL)
         base->kind->finish(base);
-    base->finishing = true;
     end_list(&base->ready);
     end_list(&base->waiting);
     end_list(&base->starved);
+    end_list(&base->crowded);
     schedule_turn(base);
 }
 
@@ -481,14 +583,18 @@ void source_base_init(struct source_base *base, const struct source_kind *kind, 
         .kind = kind,
         .loop = loop,
         .max_document = settings->max_document,
+        .max_bytes = settings->max_bytes,
         .events = settings->events,
         .logger = settings->logger,
     };
     TAILQ_INIT(&base->waiting);
     TAILQ_INIT(&base->ready);
     TAILQ_INIT(&base->starved);
+    TAILQ_INIT(&base->crowded);
     uv_idle_init(loop, &base->turn);
     uv_timer_init(loop, &base->starvation);
+    uv_timer_init(loop, &base->crowd);
+    base->crowd.data = base;
     base->turn.data = base;
     base->starvation.data = base;
 }
@@ -501,6 +607,7 @@ void source_connection_init(struct source_connection *connection, struct source_
     connection->id = 0;
     connection->list = NULL;
     connection->received = 0;
+    connection->held = 0;
     connection->end = 0;
     connection->announced = false;
     connection->safe = 0;
@@ -512,9 +619,20 @@ void source_connection_init(struct source_connection *connection, struct source_
     move(connection, &base->waiting);
 }
 
+/* Each read goes to the end of the list. */
+struct source_connection *source_base_most_silent(const struct source_base *base,
+                                                  uint64_t *silent_ms)
+{
+    struct source_connection *connection = TAILQ_FIRST(&base->waiting);
+    if (connection != NULL)
+        *silent_ms = uv_now(base->loop) - connection->heard_ms;
+    return connection;
+}
+
 void source_connection_open(struct source_connection *connection)
 {
     connection->id = ++connection->base->opened;
+    connection->heard_ms = uv_now(connection->base->loop);
     move(connection, &connection->base->ready);
     schedule_turn(connection->base);
 }

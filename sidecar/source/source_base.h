@@ -2,7 +2,8 @@
  *
  * A connection reads once, and reads again only when what it read has been delivered. So pausing
  * is just not delivering: each connection takes up to one more read into memory, then its producer
- * feels it.
+ * feels it. Where unfinished documents take more memory than they may, all but one of those that need
+ * more are not read further, so that one after the other gets finished.
  *
  * A kind of source (source_connect, source_listen, source_stdin) embeds struct source_base first,
  * makes the handles of its connections, and is told through struct source_kind what became of
@@ -34,6 +35,8 @@ struct source_connection {
         struct items items; /* if kind->any_layout */
     } input;
     uint64_t received; /* bytes */
+    uint64_t heard_ms; /* when the last of them came, of the loop's clock */
+    size_t held;       /* memory of its input, as it is counted in base->held */
     int end;           /* libuv's error that ended it, UV_EOF for a clean end; 0: it goes on */
     bool announced;    /* opened() was called */
 
@@ -83,6 +86,14 @@ struct source_base {
     struct source_connection_list waiting; /* for the kernel: connecting, or reading */
     struct source_connection_list ready;   /* with something to deliver, in turn */
     struct source_connection_list starved; /* of memory to read into */
+    struct source_connection_list
+        crowded; /* out by others that hold as much memory as there may be */
+
+    size_t max_bytes;
+    size_t held; /* memory of all connections' input */
+    struct source_connection
+        *privileged;  /* may take more than max_bytes leaves; NULL: nobody needs to */
+    uv_timer_t crowd; /* active while a connection is crowded out */
 
     uv_idle_t turn;          /* active while something is to be delivered */
     uv_timer_t starvation;   /* active while a connection is starved */
@@ -113,6 +124,16 @@ void source_connection_open(struct source_connection *connection);
 
 /* It could not be connected: closes it, then gone(). error: libuv's. */
 void source_connection_abandon(struct source_connection *connection, int error);
+
+/* Its producer has nothing more to say that will be heard: what it has sent is delivered, then closed(). */
+void source_connection_end(struct source_connection *connection);
+
+/* That which has been silent longest of those that are read, and for how long; NULL: there is none. */
+struct source_connection *source_base_most_silent(const struct source_base *base,
+                                                  uint64_t *silent_ms);
+
+/* One that has been silent for so long may have to go for another one. */
+#define SOURCE_SILENT_MS 10000
 
 /* Where to read to, as frame_room() says. */
 char *source_connection_room(struct source_connection *connection, size_t *room) MUST_CHECK;

@@ -4,8 +4,10 @@
  * socket file is removed at the end.
  *
  * Failure modes:
- *   more than SOURCE_LISTEN_MAX producers     further ones wait in the kernel's backlog until one
- *                                             goes, what they write waits there too; logged
+ *   more than max_connections producers       the one that has been silent longest, for
+ *                                             SOURCE_SILENT_MS at least, is ended for a newcomer; what
+ *                                             it has sent is delivered. Until there is one, further ones
+ *                                             wait in the kernel's backlog, and what they write, too
  *   accept fails (too many open files)        tried again when a connection goes, and every second
  *   the socket cannot be made                 the start fails (socket_file says why) */
 #include "sidecar/base/logger.h"
@@ -18,8 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SOURCE_LISTEN_MAX 64 /* connections at once */
-#define RETRY_MS          1000
+#define RETRY_MS 1000
 
 /* libuv's own listening is not used: at its bound of open files it accepts and drops what waits,
  * can loop for ever, and at the end it removes the socket file without looking whose it is. */
@@ -29,8 +30,9 @@ struct source_listen {
     uv_poll_t listener; /* of file.fd; initialised once that is open */
     uv_timer_t retry;   /* when it is over, accept is tried again */
     struct source_connection_list unused;
-    struct source_connection connections[SOURCE_LISTEN_MAX];
-    char path[]; /* ends in NUL */
+    size_t max_connections;
+    const char *path; /* behind the connections */
+    struct source_connection connections[];
 };
 
 static void on_connectable(uv_poll_t *listener, int status, int events);
@@ -79,23 +81,41 @@ static void on_accept_failed(struct source_listen *self, int error)
     uv_timer_start(&self->retry, on_retry, RETRY_MS, 0);
 }
 
+/* All connections are in use. One that comes is heard when one goes. */
+static void make_room(struct source_listen *self)
+{
+    struct source_base *base = &self->base;
+    uint64_t silent_ms = 0;
+    struct source_connection *connection = source_base_most_silent(base, &silent_ms);
+    uv_poll_stop(&self->listener);
+    if (connection == NULL || silent_ms < SOURCE_SILENT_MS) {
+        LOG(base->logger, WARN, "too many producers: further ones have to wait",
+            log_string("path", self->path), log_int("connections", (int64_t)self->max_connections));
+        uv_timer_start(&self->retry, on_retry, SOURCE_SILENT_MS - silent_ms, 0);
+        return;
+    }
+    LOG(base->logger, WARN, "too many producers: the one that was silent longest makes room",
+        log_string("path", self->path), log_int("connection", (int64_t)connection->id),
+        log_int("silent_ms", (int64_t)silent_ms));
+    if (base->events.evicted != NULL)
+        base->events.evicted(base->events.context, connection->id);
+    source_connection_end(connection);
+}
+
 static void on_connectable(uv_poll_t *listener, int status, int events)
 {
     struct source_listen *self = listener->data;
 
     (void)events;
+    if (status >= 0 && TAILQ_EMPTY(&self->unused) && !self->base.finishing)
+        make_room(self);
     while (status >= 0 && !TAILQ_EMPTY(&self->unused)) {
         status = accept_next(self);
         if (status >= 0)
             open_connection(self, status);
     }
-    if (status >= 0) {
-        LOG(self->base.logger, WARN, "too many producers: further ones have to wait",
-            log_string("path", self->path), log_int("connections", SOURCE_LISTEN_MAX));
-        uv_poll_stop(listener);
-    } else if (status != -EAGAIN) {
+    if (status < 0 && status != -EAGAIN)
         on_accept_failed(self, status);
-    }
 }
 
 static enum error_code start(struct source_base *base, struct error *err)
@@ -152,7 +172,9 @@ enum error_code source_listen_new(uv_loop_t *loop, const struct source_settings 
                                   const char *path, struct source **source, struct error *err)
 {
     size_t path_size = strlen(path) + 1;
-    struct source_listen *self = malloc(sizeof(*self) + path_size);
+    size_t count = settings->max_connections;
+    struct source_listen *self =
+        malloc(sizeof(*self) + count * sizeof(self->connections[0]) + path_size);
     if (self == NULL)
         return error_set(err, ERROR_NOMEM, "no memory for the source of events");
     source_base_init(&self->base, &kind, loop, settings);
@@ -160,9 +182,10 @@ enum error_code source_listen_new(uv_loop_t *loop, const struct source_settings 
     uv_timer_init(loop, &self->retry);
     self->retry.data = self;
     TAILQ_INIT(&self->unused);
-    for (size_t i = 0; i < SOURCE_LISTEN_MAX; i++)
+    self->max_connections = count;
+    for (size_t i = 0; i < count; i++)
         TAILQ_INSERT_TAIL(&self->unused, &self->connections[i], entry);
-    memcpy(self->path, path, path_size);
+    self->path = memcpy(&self->connections[count], path, path_size);
     *source = &self->base.source;
     return ERROR_NONE;
 }

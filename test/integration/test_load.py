@@ -1,8 +1,10 @@
 """A long stream, whole. What it costs is printed at the end of the report, not judged."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
-from harness import expected, producer, stream
+from harness import events, expected, producer, stream
+from harness import sidecar as program
 
 NAME = "stream-c"
 
@@ -31,6 +33,29 @@ def test_long_stream_is_shipped_completely(new_sidecar, directory, database, rec
     wrong += expected.differences(pods, database.pods())
     assert not wrong, "\n".join(wrong[:20])
     check_truth(database)
+
+
+def test_unfinished_events_of_many_producers_take_bounded_memory(new_sidecar, directory, database,
+                                                               record_cost):
+    """30 events of 15 MiB at the same time: one after the other gets finished."""
+    count = 30
+    big = events.job("job-1")
+    big["metadata"]["annotations"] = {"big": "x" * (15 << 20)}
+    line = stream.line(events.added(big))
+    path = directory / "events.sock"
+    sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}", OUTBOX_MAX_BYTES="64MiB").start()
+    connections = [producer.connect(path) for _ in range(count)]
+    with ThreadPoolExecutor(count) as pool:
+        for sent in [pool.submit(connection.sendall, line) for connection in connections]:
+            sent.result()
+    sidecar.wait_until_received(count)
+    assert sidecar.stop() == 0
+    for connection in connections:
+        connection.close()
+    record_cost(f"{count} events of 15 MiB at once: {sidecar.peak_kib / 1024:.0f} MiB at the most")
+    assert sidecar.accounts()["invalid"] == 0
+    if not program.sanitized():
+        assert sidecar.peak_kib < 250 << 10, "all of them together would take 450 MiB"
 
 
 def check_truth(database):

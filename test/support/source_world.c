@@ -86,6 +86,13 @@ static void on_closed(void *context, uint64_t connection, uint64_t cut_bytes)
     on_event(world, WORLD_CLOSED);
 }
 
+static void on_evicted(void *context, uint64_t connection)
+{
+    struct world *world = context;
+    world->evicted++;
+    world->last_evicted = connection;
+}
+
 static void on_finished(void *context)
 {
     on_event(context, WORLD_FINISHED);
@@ -114,6 +121,7 @@ int world_begin(void **state)
     assert_non_null(world);
     world->close_at = WORLD_EVENT_COUNT;
     world->max_document = WORLD_MAX_DOCUMENT;
+    world->max_bytes = WORLD_MAX_BYTES;
     for (size_t i = 0; i < WORLD_MAX_CONNECTIONS; i++)
         buffer_init(&world->received[i], RECEIVED_LIMIT);
     (void)snprintf(world->directory, sizeof(world->directory), "/tmp/test_source.XXXXXX");
@@ -160,8 +168,10 @@ enum error_code world_try_start(struct world *world, const char *prefix, struct 
     const struct source_settings settings = {
         .address = address,
         .max_document = world->max_document,
-        .events = {world, on_opened, on_document, on_too_long, on_drained, on_closed, on_finished,
-                   NULL},
+        .max_bytes = world->max_bytes,
+        .max_connections = WORLD_MAX_AT_ONCE,
+        .events = {world, on_opened, on_document, on_too_long, on_drained, on_closed, on_evicted,
+                   on_finished, NULL},
         .logger = world->logger,
     };
     assert_int_equal(source_new(&world->loop, &settings, &world->source, err), ERROR_NONE);

@@ -17,6 +17,8 @@ enum world_event {
 };
 
 #define WORLD_MAX_CONNECTIONS 256
+#define WORLD_MAX_AT_ONCE     64
+#define WORLD_MAX_BYTES       (64 << 20) /* unless world->max_bytes is set before it starts */
 #define WORLD_MAX_DOCUMENT    100000 /* bytes, unless world->max_document is set before it starts */
 
 struct world {
@@ -26,11 +28,14 @@ struct world {
     struct logger *logger;
     int log; /* a file in memory */
     size_t max_document;
+    size_t max_bytes;
     char directory[64];
     char socket_path[100]; /* in the directory; nothing is there yet */
 
     size_t count[WORLD_EVENT_COUNT];
     size_t source_closed;
+    size_t evicted;
+    uint64_t last_evicted;
     struct buffer received[WORLD_MAX_CONNECTIONS]; /* by id: its documents, each with a newline */
     uint64_t last;                                 /* connection of the last event that has one */
     uint64_t cut_bytes;                            /* of the last closed() */

@@ -78,6 +78,8 @@ static void test_defaults(void **state)
     assert_string_equal(config->event_source, "unix:/run/kubedl/events.sock");
     assert_int_equal(config->leader, LEADER_NONE);
     assert_int_equal(config->max_document_bytes, 16 << 20);
+    assert_int_equal(config->source_max_bytes, 64 << 20);
+    assert_int_equal(config->source_max_connections, 64);
     assert_int_equal(config->batch_max_rows, 256);
     assert_int_equal(config->batch_linger_ms, 5);
     assert_int_equal(config->db_connections, 2);
@@ -100,10 +102,11 @@ static void test_every_setting_is_read_from_its_own_variable(void **state)
     LOAD(loaded, "MYSQL_HOST", "a,b:1", "MYSQL_PORT", "3307", "MYSQL_DB_NAME", "d", "MYSQL_USER",
          "u", "MYSQL_PASSWORD", "p", "MYSQL_SSL_MODE", "verify-ca", "MYSQL_SSL_CA", "/ca",
          "MYSQL_SSL_CERT", "/cert", "MYSQL_SSL_KEY", "/key", "REGION", "r", "CLUSTER_ID", "c",
-         "EVENT_SOURCE", "-", "LEADER", "mysql", "MAX_DOCUMENT_BYTES", "5000", "BATCH_MAX_ROWS",
-         "11", "BATCH_LINGER_MS", "12", "DB_CONNECTIONS", "13", "DB_TIMEOUT_MS", "1400",
-         "OUTBOX_MAX_ROWS", "15", "OUTBOX_MAX_BYTES", "160000", "SHUTDOWN_GRACE_MS", "17",
-         "LOG_SUMMARY_MS", "18", "LOG_LEVEL", "error", "LOG_FORMAT", "json");
+         "EVENT_SOURCE", "-", "LEADER", "mysql", "MAX_DOCUMENT_BYTES", "5000", "SOURCE_MAX_BYTES",
+         "70000", "SOURCE_MAX_CONNECTIONS", "9", "BATCH_MAX_ROWS", "11", "BATCH_LINGER_MS", "12",
+         "DB_CONNECTIONS", "13", "DB_TIMEOUT_MS", "1400", "OUTBOX_MAX_ROWS", "15",
+         "OUTBOX_MAX_BYTES", "160000", "SHUTDOWN_GRACE_MS", "17", "LOG_SUMMARY_MS", "18",
+         "LOG_LEVEL", "error", "LOG_FORMAT", "json");
     assert_problems(loaded, "");
     assert_string_equal(config->mysql_host, "a,b:1");
     assert_int_equal(config->mysql_port, 3307);
@@ -119,6 +122,8 @@ static void test_every_setting_is_read_from_its_own_variable(void **state)
     assert_string_equal(config->event_source, "-");
     assert_int_equal(config->leader, LEADER_MYSQL);
     assert_int_equal(config->max_document_bytes, 5000);
+    assert_int_equal(config->source_max_bytes, 70000);
+    assert_int_equal(config->source_max_connections, 9);
     assert_int_equal(config->batch_max_rows, 11);
     assert_int_equal(config->batch_linger_ms, 12);
     assert_int_equal(config->db_connections, 13);
@@ -329,6 +334,8 @@ static void test_every_number_has_bounds(void **state)
     struct loaded *loaded = *state;
     assert_bounds(loaded, "MYSQL_PORT", 1, 65535);
     assert_bounds(loaded, "MAX_DOCUMENT_BYTES", 4096, 1 << 26);
+    assert_bounds(loaded, "SOURCE_MAX_BYTES", 64 << 10, INT64_C(64) << 30);
+    assert_bounds(loaded, "SOURCE_MAX_CONNECTIONS", 1, 1024);
     assert_bounds(loaded, "BATCH_MAX_ROWS", 1, 1024);
     assert_bounds(loaded, "BATCH_LINGER_MS", 0, 10000);
     assert_bounds(loaded, "DB_CONNECTIONS", 1, 16);
@@ -513,6 +520,8 @@ static void test_show_prints_values_that_can_be_read_again(void **state)
                         "KUBERNETES_SERVICE_PORT=\n"
                         "LEADER=none\n"
                         "MAX_DOCUMENT_BYTES=4097\n"
+                        "SOURCE_MAX_BYTES=64MiB\n"
+                        "SOURCE_MAX_CONNECTIONS=64\n"
                         "BATCH_MAX_ROWS=256\n"
                         "BATCH_LINGER_MS=5\n"
                         "DB_CONNECTIONS=2\n"

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -40,6 +41,16 @@ int accept4(int fd, __SOCKADDR_ARG address, socklen_t *length, int flags)
         return -1;
     }
     return (int)syscall(SYS_accept4, fd, NULL, NULL, flags);
+}
+
+/* The same for the steady clock, which a test can move on. */
+static time_t seconds_ahead;
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int result = (int)syscall(SYS_clock_gettime, clock, now);
+    now->tv_sec += clock == CLOCK_REALTIME ? 0 : seconds_ahead;
+    return result;
 }
 
 static mode_t mode_of(const char *path)
@@ -138,6 +149,162 @@ static void test_producers_over_the_bound_wait_and_lose_nothing(void **state)
         close(producers[i]);
     world_wait(world, WORLD_CLOSED, MAX_AT_ONCE + WAITING_ONES);
     assert_int_equal(world->count[WORLD_DOCUMENT], MAX_AT_ONCE + WAITING_ONES);
+}
+
+static void test_the_most_silent_producer_makes_room_for_a_newcomer(void **state)
+{
+    struct world *world = *state;
+    int producers[MAX_AT_ONCE + 2];
+
+    world_start(world, LISTEN);
+    for (int i = 0; i < MAX_AT_ONCE; i++) {
+        producers[i] = world_connect(world);
+        world_send_string(world, producers[i], "a\n");
+        world_wait(world, WORLD_DOCUMENT, (size_t)i + 1);
+    }
+    world_send_string(world, producers[0], "a\ncut"); /* then the second is the most silent one */
+    world_wait(world, WORLD_DOCUMENT, MAX_AT_ONCE + 1);
+    for (int i = MAX_AT_ONCE; i < MAX_AT_ONCE + 2; i++) {
+        producers[i] = world_connect(world);
+        world_send_string(world, producers[i], "a\n");
+    }
+    world_rounds(world, 10);
+    assert_int_equal(world->evicted, 0);
+    seconds_ahead = 11;
+    world_wait(world, WORLD_DOCUMENT, MAX_AT_ONCE + 3);
+    seconds_ahead = 0;
+    assert_int_equal(world->evicted, 2);
+    assert_int_equal(world->last_evicted, 3);
+    assert_int_equal(world->count[WORLD_CLOSED], 2);
+    assert_int_equal(world->cut_bytes, 0);
+    assert_int_equal(read(producers[1], &(char){0}, 1), 0);
+    for (int i = 0; i < MAX_AT_ONCE + 2; i++)
+        close(producers[i]);
+    world_wait(world, WORLD_CLOSED, MAX_AT_ONCE + 2);
+}
+
+/* ---- memory of all of them together ---- */
+
+#define LONG      (1 << 20)
+#define LONG_ONES 8
+
+struct long_line {
+    int fd;
+    size_t sent;
+};
+
+/* As much as is taken of a line of LONG bytes and its newline; without the newline, if it is to stay
+ * unfinished. Whether anything was. */
+static bool send_on(struct long_line *line, bool finish)
+{
+    static char bytes[LONG + 1];
+    memset(bytes, 'a', LONG);
+    bytes[LONG] = '\n';
+    size_t end = finish ? LONG + 1 : LONG;
+    ssize_t length =
+        send(line->fd, bytes + line->sent, end - line->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (length > 0)
+        line->sent += (size_t)length;
+    return length > 0;
+}
+
+static size_t send_all(struct world *world, struct long_line lines[LONG_ONES], bool finish)
+{
+    size_t sent = 0;
+    for (int idle = 0; idle < 20; idle++) {
+        for (int i = 0; i < LONG_ONES; i++) {
+            if (send_on(&lines[i], finish))
+                idle = 0;
+        }
+        world_rounds(world, 5);
+    }
+    for (int i = 0; i < LONG_ONES; i++)
+        sent += lines[i].sent;
+    return sent;
+}
+
+static void begin_long_lines(struct world *world, struct long_line lines[LONG_ONES])
+{
+    world->max_document = LONG;
+    world->max_bytes = LONG / 4;
+    world_start(world, LISTEN);
+    for (int i = 0; i < LONG_ONES; i++)
+        lines[i] = (struct long_line){.fd = world_connect(world)};
+    world_wait(world, WORLD_OPENED, LONG_ONES);
+}
+
+static void close_long_lines(struct world *world, struct long_line lines[LONG_ONES])
+{
+    for (int i = 0; i < LONG_ONES; i++)
+        close(lines[i].fd);
+    world_wait(world, WORLD_CLOSED, LONG_ONES);
+}
+
+/* A socket holds some 200 KiB by itself. */
+static void test_unfinished_documents_share_a_bound_and_all_get_finished(void **state)
+{
+    struct world *world = *state;
+    struct long_line lines[LONG_ONES];
+    begin_long_lines(world, lines);
+    size_t sent = send_all(world, lines, false);
+    assert_in_range(sent, LONG, LONG / 4 + LONG + LONG_ONES * (400 << 10));
+    assert_true(world_logged(world, "all the memory that they may") > 0);
+
+    int other = world_connect(world); /* who sends short ones is not held up */
+    world_send_string(world, other, "short\n");
+    world_wait(world, WORLD_DOCUMENT, 1);
+    close(other);
+    world_wait(world, WORLD_CLOSED, 1);
+
+    assert_int_equal(send_all(world, lines, true), LONG_ONES * (LONG + 1));
+    world_wait(world, WORLD_DOCUMENT, 1 + LONG_ONES);
+    assert_int_equal(world->count[WORLD_TOO_LONG], 0);
+    for (int i = 0; i < LONG_ONES; i++)
+        close(lines[i].fd);
+    world_wait(world, WORLD_CLOSED, 1 + LONG_ONES);
+}
+
+static void test_a_producer_that_stops_inside_a_document_does_not_keep_the_others_out(void **state)
+{
+    struct world *world = *state;
+    struct long_line lines[LONG_ONES];
+    begin_long_lines(world, lines);
+    (void)send_all(world, lines, false);
+    seconds_ahead = 11;
+    world_wait(world, WORLD_CLOSED, 1);
+    seconds_ahead = 0;
+    assert_int_equal(world_logged(world, "silent inside an event"), 1);
+    assert_true(world->cut_bytes > 0);
+    (void)send_all(world, lines, true);
+    world_wait(world, WORLD_DOCUMENT, LONG_ONES - 1);
+    close_long_lines(world, lines);
+}
+
+static void test_closing_while_producers_are_crowded_out(void **state)
+{
+    struct world *world = *state;
+    struct long_line lines[LONG_ONES];
+    begin_long_lines(world, lines);
+    (void)send_all(world, lines, false);
+    world_close(world);
+    world_wait_until(world, &world->source_closed, 1);
+    for (int i = 0; i < LONG_ONES; i++)
+        close(lines[i].fd);
+}
+
+static void test_finishing_while_producers_are_crowded_out(void **state)
+{
+    struct world *world = *state;
+    struct long_line lines[LONG_ONES];
+    begin_long_lines(world, lines);
+    (void)send_all(world, lines, false);
+    world->inside = true;
+    world->source->finish(world->source);
+    world->inside = false;
+    world_wait(world, WORLD_FINISHED, 1);
+    assert_int_equal(world->count[WORLD_CLOSED], LONG_ONES);
+    for (int i = 0; i < LONG_ONES; i++)
+        close(lines[i].fd);
 }
 
 static void test_connections_are_used_again_with_new_ids(void **state)
@@ -399,6 +566,11 @@ int main(void)
         WORLD_TEST(test_three_producers_at_once_do_not_mix),
         WORLD_TEST(test_a_producer_killed_inside_a_line_disturbs_no_other),
         WORLD_TEST(test_producers_over_the_bound_wait_and_lose_nothing),
+        WORLD_TEST(test_the_most_silent_producer_makes_room_for_a_newcomer),
+        WORLD_TEST(test_unfinished_documents_share_a_bound_and_all_get_finished),
+        WORLD_TEST(test_a_producer_that_stops_inside_a_document_does_not_keep_the_others_out),
+        WORLD_TEST(test_closing_while_producers_are_crowded_out),
+        WORLD_TEST(test_finishing_while_producers_are_crowded_out),
         WORLD_TEST(test_connections_are_used_again_with_new_ids),
         WORLD_TEST(test_closing_with_producers_waiting_in_the_backlog),
         WORLD_TEST(test_at_the_bound_of_open_files_producers_wait_until_there_is_one),
