@@ -209,6 +209,10 @@ void db_close(struct db *db)
     db_writers_forget(db->writers);
 }
 
+/* The most that an answer's row may have. What is asked for has rows of some KiB; without a bound,
+ * whoever answers has memory of 1 GiB taken for each connection. */
+#define ANSWER_MAX_BYTES ((size_t)32 << 20)
+
 static bool is_unix_socket(const struct config_host *host)
 {
     return host->name[0] == '/';
@@ -228,12 +232,14 @@ static bool set_options(MYSQL *mysql, const struct config *config, const struct 
                                          : timeout_seconds(CONNECT_TIMEOUT_MAX_MS);
     const unsigned protocol = is_unix_socket(host) ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
     const unsigned local_infile = 0;
+    const size_t answer_max = ANSWER_MAX_BYTES;
     int failed = 0;
     failed |= mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &connect_timeout);
     failed |= mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &timeout);
     failed |= mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &timeout);
     failed |= mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
     failed |= mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &local_infile);
+    failed |= mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &answer_max);
     failed |= mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     failed |= mysql_options4(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "kubedl-shipper");
     return failed == 0;

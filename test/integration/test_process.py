@@ -5,6 +5,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -381,6 +382,63 @@ def test_replay_that_waits_for_a_silent_server_is_stopped_with_its_result(away, 
     sidecar.wait_until_received(7)
     assert sidecar.stop(HOLD_SECONDS) == 0
     assert "7 documents, " in sidecar.log_text() and ", 7 waiting" in sidecar.log_text()
+
+
+# A server that is none
+
+def packet(number, payload):
+    return len(payload).to_bytes(3, "little") + bytes([number]) + payload
+
+
+GREETING = (b"\x0a" + b"11.4.0-MariaDB\0" + (7).to_bytes(4, "little") + b"12345678\0" +
+            (0xF7FE).to_bytes(2, "little") + b"\x2d" + b"\x02\0" + b"\xff\x81" + b"\x15" + bytes(10) +
+            b"123456789012\0" + b"mysql_native_password\0")
+OK = b"\0\0\0\x02\0\0\0"
+
+
+class EndlessServer(threading.Thread):
+    """A server whose greeting, or answer to the first statement, has no end."""
+
+    def __init__(self, greets):
+        super().__init__(daemon=True)
+        self.greets = greets
+        self.listener = socket.socket()
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen()
+        self.port = self.listener.getsockname()[1]
+
+    def run(self):
+        piece = bytes(0xFFFFFF)
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            with connection:
+                try:
+                    if self.greets:
+                        connection.sendall(packet(0, GREETING))
+                        connection.recv(65536)
+                        connection.sendall(packet(2, OK))
+                        connection.recv(65536)
+                    for number in range(int(self.greets), 200):
+                        connection.sendall(packet(number, piece))
+                except OSError:
+                    pass  # the client has had enough
+
+
+@pytest.mark.parametrize("greets", [False, True])
+def test_a_server_does_not_say_how_much_memory_its_packets_take(greets, new_sidecar, directory):
+    server = EndlessServer(greets)
+    server.start()
+    sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{directory / 'events.sock'}",
+                          MYSQL_HOST=f"127.0.0.1:{server.port}", MYSQL_SSL_MODE="disabled",
+                          DB_CONNECTIONS=1).start()
+    sidecar.wait_for_record("rows wait: the store could not take them")
+    assert sidecar.stop() == 0
+    server.listener.close()
+    if not program.sanitized():
+        assert sidecar.peak_kib < 100 << 10
 
 
 # Standard input
