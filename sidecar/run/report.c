@@ -8,7 +8,8 @@ void report_ledger(const struct report *report, const char *message)
     const struct ledger *ledger = report->ledger;
     struct ledger_rows rows = ledger_all_rows(ledger, report->outbox);
     int64_t oldest_us = outbox_oldest_us(report->outbox);
-    int64_t lag_ms = oldest_us == INT64_MAX ? 0 : (clock_now_us() - oldest_us) / 1000;
+    int64_t lag_us = oldest_us == INT64_MAX ? 0 : clock_now_us() - oldest_us;
+    int64_t lag_ms = lag_us > 0 ? lag_us / 1000 : 0; /* the time of day may have been set back */
     const struct log_field fields[] = {
         log_int("received", (int64_t)ledger_received(ledger)),
         log_int("written", (int64_t)rows.written),
