@@ -274,7 +274,7 @@ HOLD_SECONDS = 8  # less than any connect or look-up takes by itself
 @pytest.fixture
 def silent_dns():
     """Words of a shell around the sidecar, whose name servers never answer."""
-    if os.geteuid() != 0:
+    if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode != 0:
         pytest.skip("only root can give a process another resolv.conf")
     servers = []
     for line_ in DNS.read_text().splitlines():
