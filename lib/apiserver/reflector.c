@@ -5,8 +5,16 @@
 
 #include <string.h>
 
-#define RETRY_FIRST_MS   500
-#define RETRY_CEILING_MS 30000
+/* What fails is asked for again after a back-off. It stays short while nothing answers, and for some ten
+ * failures behind that (20 to 40 s): an API server that comes up refuses for some seconds, and one that is
+ * ready is to be noticed within 5 s. What is refused for longer is asked for seldom. */
+#define RETRY_FIRST_MS         500
+#define RETRY_EAGER_CEILING_MS 4000
+#define RETRY_CEILING_MS       30000
+#define EAGER_FAILURES         12
+
+/* What is added to a time that the server has named, so that not all come back in the same moment. */
+#define RETRY_AFTER_JITTER_MS 500
 
 /* A watch that lasts shorter is not begun anew at once. */
 #define SHORT_WATCH_MS 1000
@@ -15,8 +23,9 @@
  * all clients end at the same time. */
 #define WATCH_TIMEOUT_S 300
 
-/* No server is believed that wants to be left alone for longer. */
-#define RETRY_AFTER_MAX_S 300
+/* No server is believed that wants to be left alone for longer; where it names a date, the clocks may
+ * differ. */
+#define RETRY_AFTER_MAX_S 60
 
 #define OF(request) (1U << REFLECTOR_##request)
 #define OBJECTS     (OF(SNAPSHOT) | OF(LIST) | OF(WATCH))
@@ -28,7 +37,7 @@ struct rule {
     enum reflector_outcome outcome;
 };
 
-/* What is not 200. The first that fits; if none does: TROUBLE. */
+/* What is not 200. The first rule that fits decides; if none fits, the answer is TROUBLE. */
 static const struct rule rules[] = {
     {ANY, 401, 401, REFLECTOR_UNAUTHORIZED},
     {OF(IDENTIFY), 403, 404, REFLECTOR_ANONYMOUS},
@@ -41,6 +50,8 @@ static const struct rule rules[] = {
     {OF(SNAPSHOT), 422, 422, REFLECTOR_NO_SNAPSHOTS},
     {OF(WATCH), 400, 400, REFLECTOR_GONE}, /* the version is none for this server */
     {OF(WATCH), 422, 422, REFLECTOR_GONE},
+    {OF(LIST), 400, 400, REFLECTOR_REFUSED}, /* for what is selected: nothing else is left */
+    {OF(LIST), 422, 422, REFLECTOR_REFUSED},
     {ANY, 429, 429, REFLECTOR_BUSY},
     {ANY, 503, 503, REFLECTOR_BUSY},
 };
@@ -52,7 +63,8 @@ void reflector_init(struct reflector *reflector, const struct kube_resource *res
         .resource = *resource,
         .request = resource->group[0] != '\0' ? REFLECTOR_DISCOVER : REFLECTOR_SNAPSHOT,
         .discovery_ms = discovery_ms,
-        .backoff = {.first_ms = RETRY_FIRST_MS, .ceiling_ms = RETRY_CEILING_MS},
+        .settled = true,
+        .backoff = {.first_ms = RETRY_FIRST_MS},
     };
 }
 
@@ -75,6 +87,17 @@ void reflector_resume(struct reflector *reflector, const char *version)
     set_version(reflector, version);
     if (reflector->resource.other_version == NULL)
         reflector->request = REFLECTOR_WATCH;
+}
+
+bool reflector_show_all(struct reflector *reflector)
+{
+    bool watches = reflector->version[0] != '\0' && reflector->request != REFLECTOR_DISCOVER;
+    reflector->next_page[0] = '\0';
+    if (watches)
+        reflector->request = REFLECTOR_LIST;
+    else
+        reflector->version[0] = '\0';
+    return watches;
 }
 
 /* half to the whole of `most` */
@@ -120,11 +143,25 @@ void reflector_path(const struct reflector *reflector, const struct kube_selecti
     }
 }
 
+/* Where all objects had to be asked for anew, only a watch that lasts is a success. */
+static void succeed(struct reflector *reflector)
+{
+    reflector->starting = false;
+    if (reflector->settled)
+        backoff_reset(&reflector->backoff);
+}
+
+static void settle(struct reflector *reflector)
+{
+    reflector->settled = true;
+    succeed(reflector);
+}
+
 void reflector_marked(struct reflector *reflector, const char *version)
 {
     set_version(reflector, version);
     reflector->request = REFLECTOR_WATCH;
-    backoff_reset(&reflector->backoff);
+    succeed(reflector);
 }
 
 /* Of what a SNAPSHOT shows before its mark the versions are in no order. */
@@ -136,8 +173,11 @@ void reflector_saw(struct reflector *reflector, const char *version)
 
 /* ---- judging ---------------------------------------------------------------------------------- */
 
-static enum reflector_outcome judge_status(enum reflector_request request, int status)
+static enum reflector_outcome judge_status(const struct reflector *reflector, int status)
 {
+    enum reflector_request request = reflector->request;
+    if (request == REFLECTOR_LIST && status == 400 && reflector->next_page[0] != '\0')
+        return REFLECTOR_GONE; /* the token is none for this server */
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
         const struct rule *rule = &rules[i];
         if ((rule->requests & 1U << request) != 0 && rule->from <= status && status <= rule->to)
@@ -209,8 +249,14 @@ static enum reflector_outcome judge(const struct reflector *reflector,
     if (answer->status == 0)
         return REFLECTOR_BROKEN;
     if (answer->status != 200)
-        return judge_status(reflector->request, answer->status);
+        return judge_status(reflector, answer->status);
     return answer->is_json ? judge_body(reflector, answer) : REFLECTOR_TROUBLE;
+}
+
+/* There is no server: nobody answers, or a proxy does in its place. */
+static bool is_away(const struct reflector_answer *answer)
+{
+    return answer->status == 0 || (answer->status >= 500 && !answer->is_json);
 }
 
 /* ---- moving ----------------------------------------------------------------------------------- */
@@ -229,11 +275,13 @@ static void move_on_in_list(struct reflector *reflector, const struct kube_list 
     if (reflector->version[0] == '\0')
         set_version(reflector, list->version); /* all pages show the state as of the first one */
     memcpy(reflector->next_page, list->next_page, sizeof(reflector->next_page));
-    backoff_reset(&reflector->backoff);
+    succeed(reflector);
 }
 
 static uint32_t back_off(struct reflector *reflector, uint32_t random)
 {
+    bool eager = reflector->away || reflector->backoff.failures < EAGER_FAILURES;
+    reflector->backoff.ceiling_ms = eager ? RETRY_EAGER_CEILING_MS : RETRY_CEILING_MS;
     return backoff_next_ms(&reflector->backoff, random);
 }
 
@@ -260,11 +308,9 @@ static void proceed(struct reflector *reflector, const struct reflector_answer *
         move_on_in_list(reflector, answer->list);
     } else if (reflector->request == REFLECTOR_CONFIRM) {
         reflector->request = REFLECTOR_WATCH;
-        backoff_reset(&reflector->backoff);
+        succeed(reflector);
     } else if (answer->elapsed_ms < SHORT_WATCH_MS) {
         step->delay_ms = back_off(reflector, random);
-    } else {
-        backoff_reset(&reflector->backoff);
     }
 }
 
@@ -275,12 +321,14 @@ static void end_list(struct reflector *reflector, const struct kube_list *list)
     reflector->request = REFLECTOR_WATCH;
 }
 
+/* At once; but a server that forgets everything as soon as it has shown it is asked less and less often. */
 static void list_anew(struct reflector *reflector, uint32_t random, struct reflector_step *step)
 {
     reflector->unpaged = reflector->request == REFLECTOR_LIST;
     reflector->list_once |= reflector->unpaged;
     step->ends_chain = true;
-    step->delay_ms = back_off(reflector, random);
+    step->delay_ms = reflector->settled ? 0 : back_off(reflector, random);
+    reflector->settled = false;
     begin_listing(reflector);
 }
 
@@ -304,9 +352,28 @@ static bool turn_to_other_version(struct reflector *reflector)
     return reflector->tried_other;
 }
 
+/* An API server that starts does not find custom resources yet: what it had a moment ago, or before it was
+ * away, is asked for some more times before it is believed to be gone. */
+static bool may_be_starting(struct reflector *reflector)
+{
+    if (reflector->version[0] != '\0' && reflector->request != REFLECTOR_DISCOVER) {
+        reflector->starting = true;
+        backoff_reset(&reflector->backoff);
+    }
+    reflector->starting &= reflector->backoff.failures < EAGER_FAILURES;
+    return reflector->starting;
+}
+
 static void miss(struct reflector *reflector, uint32_t random, struct reflector_step *step)
 {
     bool elsewhere = turn_to_other_version(reflector);
+    if (!elsewhere && may_be_starting(reflector)) {
+        if (reflector->resource.group[0] != '\0')
+            reflector->request = REFLECTOR_DISCOVER;
+        step->outcome = REFLECTOR_STARTING;
+        step->delay_ms = back_off(reflector, random);
+        return;
+    }
     if (!elsewhere || reflector->request != REFLECTOR_DISCOVER)
         begin_listing(reflector);
     if (reflector->resource.group[0] != '\0')
@@ -321,9 +388,11 @@ static void miss(struct reflector *reflector, uint32_t random, struct reflector_
 static void wait_as_told(struct reflector *reflector, int64_t retry_after_s, uint32_t random,
                          struct reflector_step *step)
 {
-    uint32_t own_ms = back_off(reflector, random);
     int64_t told_s = retry_after_s < RETRY_AFTER_MAX_S ? retry_after_s : RETRY_AFTER_MAX_S;
-    step->delay_ms = own_ms + (told_s > 0 ? (uint32_t)told_s * 1000 : 0);
+    if (told_s > 0)
+        step->delay_ms = (uint32_t)told_s * 1000 + jittered(RETRY_AFTER_JITTER_MS, random);
+    else
+        step->delay_ms = back_off(reflector, random);
 }
 
 /* If something had come, the server has reached the version. */
@@ -331,16 +400,12 @@ static void ask_after_silence(struct reflector *reflector, const struct reflecto
 {
     if (answer->documents == 0)
         reflector->request = REFLECTOR_CONFIRM;
-    backoff_reset(&reflector->backoff);
 }
 
 /* The same again, but for a snapshot: it cannot be gone on with. */
 static void try_again(struct reflector *reflector, const struct reflector_answer *answer,
                       uint32_t random, struct reflector_step *step)
 {
-    if (reflector->request == REFLECTOR_WATCH && answer->elapsed_ms >= SHORT_WATCH_MS &&
-        answer->status == 200)
-        backoff_reset(&reflector->backoff);
     if (reflector->request == REFLECTOR_SNAPSHOT && answer->status == 200) {
         reflector->list_once = true;
         step->ends_chain = true;
@@ -353,6 +418,14 @@ struct reflector_step reflector_answered(struct reflector *reflector,
                                          const struct reflector_answer *answer, uint32_t random)
 {
     struct reflector_step step = {.outcome = judge(reflector, answer)};
+    bool was_away = reflector->away;
+    reflector->away = is_away(answer);
+    reflector->starting |= reflector->away;
+    if (was_away && !reflector->away)
+        backoff_reset(&reflector->backoff);
+    if (reflector->request == REFLECTOR_WATCH && answer->status == 200 && answer->is_json &&
+        answer->elapsed_ms >= SHORT_WATCH_MS)
+        settle(reflector);
     switch (step.outcome) {
     case REFLECTOR_PROCEED:
         proceed(reflector, answer, random, &step);
@@ -361,8 +434,8 @@ struct reflector_step reflector_answered(struct reflector *reflector,
         end_list(reflector, answer->list);
         break;
     case REFLECTOR_IDENTIFIED:
-    case REFLECTOR_ANONYMOUS:
-    case REFLECTOR_ELSEWHERE: /* comes of REFLECTOR_ABSENT */
+    case REFLECTOR_ELSEWHERE: /* these two come of REFLECTOR_ABSENT */
+    case REFLECTOR_STARTING:
         break;
     case REFLECTOR_ABSENT:
         miss(reflector, random, &step);
@@ -379,8 +452,10 @@ struct reflector_step reflector_answered(struct reflector *reflector,
     case REFLECTOR_BUSY:
         wait_as_told(reflector, answer->retry_after_s, random, &step);
         break;
+    case REFLECTOR_ANONYMOUS:
     case REFLECTOR_FORBIDDEN:
     case REFLECTOR_UNAUTHORIZED:
+    case REFLECTOR_REFUSED:
     case REFLECTOR_BROKEN:
     case REFLECTOR_TROUBLE:
         try_again(reflector, answer, random, &step);

@@ -4,7 +4,7 @@
  *      ▲            │ not known, or broken off         │
  *      │            ▼                                  │ 410: gone
  *      │           LIST, page by page ──────▶ WATCH    ▼
- *      └── 404: not installed                       SNAPSHOT or LIST again
+ *      └── 404: not installed                       SNAPSHOT or LIST again, at once
  *
  *   WATCH ──nothing comes──▶ CONFIRM ──▶ WATCH        from the same version, if the server has reached it;
  *                                                     else all objects again
@@ -13,7 +13,8 @@
  * do not know it are asked for a LIST. CONFIRM asks which version the server has reached: a watch from one
  * that is still to come, as after the server was set back, is as silent as one of objects that do not
  * change. Requests are made one at a time. What a server or a proxy may
- * answer is a table of rules; whatever is not in it is tried again after a back-off.
+ * answer is a table of rules; whatever is not in it is tried again after a back-off, which begins anew with
+ * the first answer after the server was away.
  *
  * Pure: it says which path is next and, when the answer has ended, how long to wait. */
 #ifndef LIB_REFLECTOR_H
@@ -45,6 +46,9 @@ struct reflector {
     bool no_snapshots;     /* the server does not know them */
     bool tried_other;      /* the other version of the resource, since this one is not installed */
     bool list_once;        /* a SNAPSHOT has broken off */
+    bool away;             /* the last request was not answered by an API server */
+    bool starting;         /* it was away, or lost what it had, and has not shown objects since */
+    bool settled;          /* a watch has lasted since all objects had to be asked for anew */
     uint32_t discovery_ms; /* what is not installed is looked for again after this */
     struct backoff backoff;
 };
@@ -64,14 +68,16 @@ struct reflector_answer {
 };
 
 enum reflector_outcome {
-    REFLECTOR_PROCEED,      /* all is well: the next request */
-    REFLECTOR_LISTED,       /* LIST: this was the last page; a mark follows */
-    REFLECTOR_IDENTIFIED,   /* there is no next request */
-    REFLECTOR_ANONYMOUS,    /* IDENTIFY was refused; nor here */
-    REFLECTOR_ABSENT,       /* not installed */
+    REFLECTOR_PROCEED,    /* all is well: the next request */
+    REFLECTOR_LISTED,     /* LIST: this was the last page; a mark follows */
+    REFLECTOR_IDENTIFIED, /* there is no next request */
+    REFLECTOR_ANONYMOUS,  /* IDENTIFY was refused: asked for again, all else goes on meanwhile */
+    REFLECTOR_ABSENT,     /* not installed */
+    REFLECTOR_STARTING, /* not found, by a server that may just be starting: asked for again soon */
     REFLECTOR_ELSEWHERE,    /* not installed in this version: the other one is asked for */
     REFLECTOR_FORBIDDEN,    /* an RBAC rule is missing */
     REFLECTOR_UNAUTHORIZED, /* the token is not accepted */
+    REFLECTOR_REFUSED,      /* LIST: the server does not take what is selected */
     REFLECTOR_SILENT,       /* WATCH: nothing has come for too long */
     REFLECTOR_GONE,         /* what has happened since is no longer known: all objects again */
     REFLECTOR_NO_SNAPSHOTS, /* the server does not know them: a list instead */
@@ -89,12 +95,17 @@ struct reflector_step {
 void reflector_init(struct reflector *reflector, const struct kube_resource *resource,
                     uint32_t discovery_ms);
 
-/* One that asks once which cluster this is. */
+/* One that asks which cluster this is. */
 void reflector_init_identify(struct reflector *reflector);
 
 /* All up to this version is safe since an earlier process: it goes on from there. Where the resource may be
  * served in another version, that is found out first. */
 void reflector_resume(struct reflector *reflector, const char *version);
+
+/* All objects are to be shown once more. True if they are listed as part of what has gone on until now,
+ * whose watch then goes on from its version, so that nothing is missed in between; false if nothing has
+ * been shown to its end: it begins anew. The request under way is given up by the caller. */
+bool reflector_show_all(struct reflector *reflector);
 
 /* random: for jitter, here and below. */
 void reflector_path(const struct reflector *reflector, const struct kube_selection *selection,

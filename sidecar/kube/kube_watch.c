@@ -238,9 +238,15 @@ static const struct report reports[] = {
          "the cluster's id cannot be read: without CLUSTER_ID, objects that vanished "
          "while nobody watched are not closed"},
     [REFLECTOR_ABSENT] = {LOG_LEVEL_INFO, "kind not installed: looked for again later"},
+    [REFLECTOR_STARTING] = {LOG_LEVEL_INFO,
+                            "not found: the API server may be starting, it is asked "
+                            "again soon"},
     [REFLECTOR_ELSEWHERE] = {LOG_LEVEL_DEBUG, NULL},
     [REFLECTOR_FORBIDDEN] = {LOG_LEVEL_ERROR, "forbidden: an RBAC rule is missing"},
     [REFLECTOR_UNAUTHORIZED] = {LOG_LEVEL_ERROR, "the API server does not accept the token"},
+    [REFLECTOR_REFUSED] = {LOG_LEVEL_ERROR,
+                           "the API server does not take the request: if what it says "
+                           "is about labels, correct KUBE_LABEL_SELECTOR"},
     [REFLECTOR_SILENT] = {LOG_LEVEL_INFO, "nothing happens, or the API server is lost: asking it "
                                           "again, from where the watch was"},
     [REFLECTOR_GONE] = {LOG_LEVEL_WARN, "the API server no longer knows what has happened since: "
@@ -275,7 +281,8 @@ static void log_ending(struct kube_watch *watch, const struct ending *ending,
     static const struct report no_answer = {LOG_LEVEL_WARN, "no answer from the API server"};
     bool is_answered = watch->answer.status != 0;
     const struct report *report = is_answered ? &reports[step->outcome] : &no_answer;
-    bool is_known = step->outcome == REFLECTOR_ABSENT && watch->said_absent;
+    bool is_missed = step->outcome == REFLECTOR_ABSENT || step->outcome == REFLECTOR_STARTING;
+    bool is_known = is_missed && watch->said_absent;
     watch->said_absent = step->outcome == REFLECTOR_ABSENT ||
                          (watch->said_absent && step->outcome != REFLECTOR_PROCEED);
     if (report->message == NULL || is_known)
@@ -483,8 +490,11 @@ static void take_event(struct kube_watch *watch, struct text line)
     struct kube_event event;
     kube_event_read(session->json, line, &event);
     watch->objects += event.type == KUBE_OBJECT;
-    if (note_event(watch, &event))
+    if (note_event(watch, &event)) {
+        watch->begun_ms =
+            now_ms(watch); /* the watch that follows is to be known by its own length */
         log_listed(watch, event.version);
+    }
     session->events.document(session->events.context, watch->connection, line);
 }
 
