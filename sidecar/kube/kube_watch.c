@@ -163,6 +163,16 @@ void kube_watch_begin(struct kube_watch *watch, const char *version)
     begin_request(watch);
 }
 
+void kube_watch_show_again(struct kube_watch *watch)
+{
+    kube_watch_stop(watch);
+    input_fini(watch);
+    watch->objects = 0;
+    if (!reflector_show_all(&watch->reflector))
+        kube_watch_close_connection(watch);
+    begin_request(watch);
+}
+
 void kube_watch_stop(struct kube_watch *watch)
 {
     http_request_free(watch->request);
@@ -233,10 +243,9 @@ static const struct report reports[] = {
     [REFLECTOR_PROCEED] = {LOG_LEVEL_DEBUG, NULL},
     [REFLECTOR_LISTED] = {LOG_LEVEL_DEBUG, NULL},
     [REFLECTOR_IDENTIFIED] = {LOG_LEVEL_DEBUG, NULL},
-    [REFLECTOR_ANONYMOUS] =
-        {LOG_LEVEL_WARN,
-         "the cluster's id cannot be read: without CLUSTER_ID, objects that vanished "
-         "while nobody watched are not closed"},
+    [REFLECTOR_ANONYMOUS] = {LOG_LEVEL_WARN, "the cluster's id cannot be read, which is tried "
+                                             "again: until then, without CLUSTER_ID, objects "
+                                             "that vanish while nobody watches are not closed"},
     [REFLECTOR_ABSENT] = {LOG_LEVEL_INFO, "kind not installed: looked for again later"},
     [REFLECTOR_STARTING] = {LOG_LEVEL_INFO,
                             "not found: the API server may be starting, it is asked "
@@ -281,10 +290,13 @@ static void log_ending(struct kube_watch *watch, const struct ending *ending,
     static const struct report no_answer = {LOG_LEVEL_WARN, "no answer from the API server"};
     bool is_answered = watch->answer.status != 0;
     const struct report *report = is_answered ? &reports[step->outcome] : &no_answer;
-    bool is_missed = step->outcome == REFLECTOR_ABSENT || step->outcome == REFLECTOR_STARTING;
+    bool is_missed = step->outcome == REFLECTOR_ABSENT || step->outcome == REFLECTOR_STARTING ||
+                     step->outcome == REFLECTOR_ANONYMOUS;
     bool is_known = is_missed && watch->said_absent;
-    watch->said_absent = step->outcome == REFLECTOR_ABSENT ||
+    watch->said_absent = (is_missed && step->outcome != REFLECTOR_STARTING) ||
                          (watch->said_absent && step->outcome != REFLECTOR_PROCEED);
+    if (step->outcome == REFLECTOR_ANONYMOUS && watch->session->named)
+        return;
     if (report->message == NULL || is_known)
         return;
     const struct log_field fields[] = {
@@ -369,10 +381,11 @@ static void answer_ended(struct kube_watch *watch, const char *error)
     log_ending(watch, &ending, &step);
     kube_watch_stop(watch);
     input_fini(watch);
-    if (step.outcome == REFLECTOR_IDENTIFIED || step.outcome == REFLECTOR_ANONYMOUS) {
+    if (step.outcome == REFLECTOR_IDENTIFIED || step.outcome == REFLECTOR_ANONYMOUS)
         session->identified(watch, id);
+    if (step.outcome == REFLECTOR_IDENTIFIED ||
+        (step.outcome == REFLECTOR_ANONYMOUS && session->named))
         return;
-    }
     uv_timer_start(&watch->timer, on_timer, step.delay_ms, 0);
     if (step.ends_chain)
         kube_watch_close_connection(watch);

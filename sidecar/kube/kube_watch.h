@@ -34,6 +34,7 @@ struct kube_session {
     size_t max_document;
     struct source_events events;
     struct logger *logger;
+    bool named;      /* CLUSTER_ID is set: it is enough to ask once which cluster this is */
     uint64_t opened; /* connections so far */
     bool paused;
     bool stopped; /* by finish() or close() of the source: nothing new is begun */
@@ -41,7 +42,8 @@ struct kube_session {
     /* The watch has something to deliver: kube_watch_serve() is to be called, later. */
     void (*ready)(struct kube_watch *watch);
 
-    /* The answer to the only request of a watch that identifies: the cluster's id, "" if that is refused. */
+    /* The answer to a watch that identifies: the cluster's id, "" if that is refused; unless the session is
+     * named it is then asked for again, until it is there. */
     void (*identified)(struct kube_watch *watch, const char *id);
 };
 
@@ -99,6 +101,10 @@ bool kube_watch_serve(struct kube_watch *watch, unsigned *work);
 /* True, and *position, if what is safe of the connection reaches a further position. */
 bool kube_watch_acknowledge(struct kube_watch *watch, uint64_t documents,
                             struct kube_position *position);
+
+/* Shows all objects once more, since something about them has become known. What vanished meanwhile is
+ * not missed. */
+void kube_watch_show_again(struct kube_watch *watch);
 
 /* Ends the request; begins none. */
 void kube_watch_stop(struct kube_watch *watch);

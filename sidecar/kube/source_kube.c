@@ -9,7 +9,8 @@
  *
  * Failure modes:
  *   the API server is away             each request is tried again (kube_watch)
- *   the cluster's id may not be read   it goes on without
+ *   the cluster's id may not be read   it goes on without, and is asked for again; once it is there all
+ *                                      objects are shown again, with it
  *   the note is of another cluster,    it is not used: all objects are listed
  *   namespace or selector
  *   finished by its user               requests are given up: the server keeps what has not been read
@@ -42,6 +43,7 @@ struct source_kube {
     struct kube_watch_list ready;
     uv_idle_t turn; /* active while something is to be delivered, or said */
     uint64_t scope; /* what a note has to be of */
+    bool begun;     /* the resources are watched, with or without the cluster's id */
     bool finishing;
     bool finished;
     unsigned pending_closes;
@@ -203,19 +205,31 @@ static void acknowledge(struct source *source, uint64_t connection, uint64_t doc
 
 /* ---- beginning and end ------------------------------------------------------------------------ */
 
-/* id: "" if it may not be read. */
+static void begin_watch(const struct source_kube *self, struct kube_watch *watch)
+{
+    char version[KUBE_VERSION_SIZE];
+    read_note(self, watch, version);
+    kube_watch_begin(watch, version);
+}
+
+/* id: "" if it may not be read, or not yet. */
 static void on_identified(struct kube_watch *identity, const char *id)
 {
     struct source_kube *self = of_session(identity->session);
     const struct source_events *events = &self->session.events;
+    bool begun = self->begun;
+    if (begun && id[0] == '\0')
+        return;
+    self->begun = true;
     set_scope(self, id[0] != '\0' ? id : self->config->cluster_id);
-    for (size_t i = 0; i < self->count; i++) {
-        char version[KUBE_VERSION_SIZE];
-        read_note(self, &self->watches[i], version);
-        kube_watch_begin(&self->watches[i], version);
-    }
     if (id[0] != '\0' && events->cluster != NULL)
         events->cluster(events->context, id);
+    for (size_t i = 0; i < self->count; i++) {
+        if (begun)
+            kube_watch_show_again(&self->watches[i]);
+        else
+            begin_watch(self, &self->watches[i]);
+    }
 }
 
 static enum error_code start(struct source *source, struct error *err)
@@ -316,6 +330,7 @@ static struct kube_session new_session(uv_loop_t *loop, const struct source_sett
         .selection = {config->kube_namespace, config->kube_label_selector},
         .silence_ms = (uint32_t)config->kube_silence_ms,
         .discovery_ms = (uint32_t)config->kube_discovery_ms,
+        .named = config->cluster_id[0] != '\0',
         .max_document = settings->max_document,
         .events = settings->events,
         .logger = settings->logger,

@@ -29,7 +29,7 @@ enum error_code sweep_new(const struct sweep_settings *settings, struct sweep **
                           struct error *err) MUST_CHECK;
 void sweep_free(struct sweep *sweep);
 
-/* Which cluster this is, instead of that in the settings; before the first document. Borrowed. */
+/* Which cluster this is, instead of that in the settings: for what is shown from now on. Borrowed. */
 void sweep_set_cluster(struct sweep *sweep, const char *cluster_id);
 
 void sweep_opened(struct sweep *sweep, uint64_t connection);

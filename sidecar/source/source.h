@@ -45,8 +45,9 @@ struct source_events {
     /* There will be no more documents: the end of standard input, or after finish(). Once. */
     void (*finished)(void *context);
 
-    /* Which cluster the documents come from, before the first of them, if the source knows it: the uid of
-     * its namespace kube-system. Valid during the call. NULL: nobody wants to know. */
+    /* Which cluster the documents come from, if the source knows it: the uid of its namespace kube-system.
+     * Before the first of them; where it becomes known later, all objects are shown once more. Valid during
+     * the call. NULL: nobody wants to know. */
     void (*cluster)(void *context, const char *id);
 };
 

@@ -724,6 +724,92 @@ def test_cluster_that_may_not_be_identified_is_shipped_all_the_same(path, watchi
         finish(sidecar)
 
 
+def refused_at_first(api, times=2):
+    """As an API server does while it starts, before it knows its roles."""
+    api.fault("identify", faults.refuses(403, 'namespaces "kube-system" is forbidden'), times=times)
+
+
+def wait_until_identified(sidecar):
+    assert sidecar.wait_for_record("cluster identified")["cluster_id"] == "kube-system-uid"
+
+
+def test_cluster_that_is_identified_late_is_swept_from_then_on(api, watching, database):
+    refused_at_first(api)
+    gone = api.put(pod("a"))
+    api.put(job("a"))
+    sidecar = watching()
+    wait_for(database, sidecar, {"job-a"}, uids("a"))
+    wait_until_identified(sidecar)
+    until(lambda: {r["cluster_id"] for r in [*database.pods().values(), *database.jobs().values()]}
+          == {"kube-system-uid"}, "what was recorded before belongs to the cluster")
+    with api.stopped():
+        api.delete(gone)
+        api.compact()
+        api.put(pod("b"))
+    wait_for(database, sidecar, {"job-a"}, uids("b"))
+    finish(sidecar)
+
+
+def test_what_vanished_before_a_late_identification_is_closed(api, watching, database):
+    """Rows of this cluster, whose first list says nothing about them yet."""
+    gone, _ = put_pods(api, "ab")
+    sidecar = watching()
+    wait_for(database, sidecar, pods=uids("ab"))
+    finish(sidecar)
+    api.delete(gone)
+    refused_at_first(api)
+    sidecar = watching()
+    wait_for(database, sidecar, pods=uids("b"))
+    finish(sidecar)
+
+
+def test_nothing_is_missed_while_all_is_shown_again(api, watching, database):
+    """What is deleted just then has a row without cluster, which no list closes."""
+    api.uid = None
+    gone, _ = put_pods(api, "ab")
+    sidecar = watching()
+    wait_for(database, sidecar, pods=uids("ab"))
+    wait_until_watching(api)
+
+    def delete(_, usual):
+        if "pod-a" in api.uids("pods"):
+            api.delete(gone)
+        return usual()
+
+    api.fault("list", delete, resource="pods", times=10)
+    api.fault("snapshot", delete, resource="pods", times=10)
+    api.uid = "kube-system-uid"
+    wait_until_identified(sidecar)
+    wait_for(database, sidecar, pods=uids("b"))
+    finish(sidecar)
+
+
+def test_nothing_is_swept_for_a_cluster_that_is_not_known(api, watching, database):
+    api.uid = None
+    gone, _ = put_pods(api, "ab")
+    sidecar = watching()
+    wait_for(database, sidecar, pods=uids("ab"))
+    wait_until_watching(api)
+    with api.stopped():
+        api.delete(gone)
+        api.compact()
+        api.put(pod("c"))
+    wait_for(database, sidecar, pods=uids("abc"))
+    assert not sidecar.records("swept")
+    finish(sidecar)
+
+
+def test_cluster_id_that_is_set_needs_no_identification(path, watching, database):
+    with ApiServer(path, uid=None) as api:
+        put_pods(api, "a")
+        sidecar = watching(CLUSTER_ID="blue")
+        wait_for(database, sidecar, pods=uids("a"))
+        assert database.pods()["pod-a"]["cluster_id"] == "blue"
+        assert not sidecar.records(resource="namespaces", level="warn")
+        assert len(api.asked("identify")) == 1
+        finish(sidecar)
+
+
 # In the cluster: TLS and a token
 
 

@@ -187,6 +187,10 @@ class ApiServer:
         yield
         self._running.set()
 
+    def uids(self, name):
+        """Of the objects of a resource that there are."""
+        return set(self._objects[name])
+
     def fill(self, thing, count):
         """So many copies of an object."""
         name = self.kinds[thing["kind"]][2]
