@@ -16,12 +16,14 @@ enum metric_type {
     METRIC_GAUGE,
     METRIC_HISTOGRAM,
     METRIC_INFO,
+    METRIC_STATE, /* a series, 1, for each text that is set, which is the value of its last label */
 };
 
 static const char *const type_names[] = {
     [METRIC_COUNTER] = "counter",      [METRIC_SPARSE] = "counter",
     [METRIC_REAL_COUNTER] = "counter", [METRIC_GAUGE] = "gauge",
     [METRIC_HISTOGRAM] = "histogram",  [METRIC_INFO] = "gauge",
+    [METRIC_STATE] = "gauge",
 };
 
 /* ---- labels ------------------------------------------------------------------------------------*/
@@ -35,6 +37,7 @@ enum label {
     LABEL_TABLE,
     LABEL_ACCOUNT,
     LABEL_REASON,
+    LABEL_TROUBLE,
     LABEL_CAUSE,
     LABEL_CLASS,
     LABEL_RESULT,
@@ -52,16 +55,12 @@ static const char *kind_value(size_t i)
 {
     if (i == METRICS_KIND_OTHER)
         return "other";
-    if (i >= scope_count())
-        return NULL;
-    const struct kind *kind = scope_at(i).kind;
-    return kind != NULL ? kind->kind : "Pod";
+    return i < scope_count() ? scope_kind(i) : NULL;
 }
 
 static const char *group_value(size_t i)
 {
-    const struct kind *kind = i < scope_count() ? scope_at(i).kind : NULL;
-    return kind != NULL ? kind->group : "";
+    return i < scope_count() ? scope_group(i) : "";
 }
 
 static const char *fate_value(size_t i)
@@ -112,7 +111,7 @@ struct label_values {
     bool of_last; /* says more of the label before it, and makes no series of its own */
 };
 
-/* Without values: a label of an info metric, which brings its own. */
+/* Without values: the metric brings its own. */
 static const struct label_values labels[] = {
     [LABEL_TYPE] = {"type", WATCH_TYPE_COUNT, type_value, false},
     [LABEL_KIND] = {"kind", METRICS_MAX_KINDS, kind_value, false},
@@ -121,6 +120,7 @@ static const struct label_values labels[] = {
     [LABEL_TABLE] = {"table", TABLE_COUNT, table_value, false},
     [LABEL_ACCOUNT] = {"fate", LEDGER_ROW_ACCOUNT_COUNT, account_value, false},
     [LABEL_REASON] = {"reason", METRICS_PAUSE_COUNT, pause_value, false},
+    [LABEL_TROUBLE] = {"reason", 0, NULL, false},
     [LABEL_CAUSE] = {"cause", DBERROR_CLASS_COUNT, class_value, false},
     [LABEL_CLASS] = {"class", DBERROR_CLASS_COUNT, class_value, false},
     [LABEL_RESULT] = {"result", METRICS_SWEEP_COUNT, sweep_value, false},
@@ -160,6 +160,7 @@ struct metric {
 #define BOUNDS_REAL_COUNTER(x) NULL
 #define BOUNDS_GAUGE(x)        NULL
 #define BOUNDS_INFO(x)         NULL
+#define BOUNDS_STATE(x)        NULL
 #define BOUNDS_HISTOGRAM(x)    &(x)
 #define ENTRY(type, field, shape, name, labels, help)                                              \
     {name,                                                                                         \
@@ -230,8 +231,10 @@ static void append_real(struct buffer *out, double value)
         buffer_appendf(out, "%.15g", value);
 }
 
-/* The name and labels of a metric's series number i; false if there is no such series. */
-static bool append_series(struct buffer *out, const struct metric *metric, size_t i)
+/* The name and labels of a metric's series number i; false if there is no such series. text: the value of
+ * a label without values. */
+static bool append_series(struct buffer *out, const struct metric *metric, size_t i,
+                          const char *text)
 {
     const char *values[MAX_LABELS];
     size_t count = 0;
@@ -239,8 +242,8 @@ static bool append_series(struct buffer *out, const struct metric *metric, size_
         count++;
     for (size_t n = count; n-- > 0;) { /* the last one varies fastest */
         const struct label_values *label = &labels[metric->labels[n]];
-        values[n] = label->value(i % label->count);
-        if (!label->of_last)
+        values[n] = label->value != NULL ? label->value(i % label->count) : text;
+        if (!label->of_last && label->value != NULL)
             i /= label->count;
         if (values[n] == NULL)
             return false;
@@ -258,7 +261,7 @@ static void append_integers(struct buffer *out, const struct metric *metric, con
     for (size_t i = 0; i < metric->size / sizeof(*values); i++) {
         if (metric->type == METRIC_SPARSE && values[i] == 0)
             continue;
-        if (append_series(out, metric, i))
+        if (append_series(out, metric, i, NULL))
             buffer_appendf(out, "%" PRIu64 "\n", values[i]);
     }
 }
@@ -266,7 +269,7 @@ static void append_integers(struct buffer *out, const struct metric *metric, con
 static void append_reals(struct buffer *out, const struct metric *metric, const double *values)
 {
     for (size_t i = 0; i < metric->size / sizeof(*values); i++) {
-        if (isnan(values[i]) || !append_series(out, metric, i))
+        if (isnan(values[i]) || !append_series(out, metric, i, NULL))
             continue;
         append_real(out, values[i]);
         buffer_append_char(out, '\n');
@@ -301,6 +304,15 @@ static void append_info(struct buffer *out, const struct metric *metric, const c
     buffer_append_string(out, "} 1\n");
 }
 
+static void append_states(struct buffer *out, const struct metric *metric,
+                          const char *const *values)
+{
+    for (size_t i = 0; i < metric->size / sizeof(*values); i++) {
+        if (values[i] != NULL && append_series(out, metric, i, values[i]))
+            buffer_append_string(out, "1\n");
+    }
+}
+
 void metrics_expose(struct buffer *out, const struct metrics *metrics)
 {
     for (size_t i = 0; i < METRIC_COUNT; i++) {
@@ -322,6 +334,9 @@ void metrics_expose(struct buffer *out, const struct metrics *metrics)
             break;
         case METRIC_INFO:
             append_info(out, metric, field);
+            break;
+        case METRIC_STATE:
+            append_states(out, metric, field);
             break;
         }
     }

@@ -112,7 +112,10 @@ enum metrics_database {
       "1 if this sidecar takes events in; 0 while it stands by for another one that does")         \
     X(GAUGE, source_up, ,                                                                          \
       METRICS_PREFIX "source_up", (LABEL_NONE),                                                    \
-      "1 while at least one stream of events is connected")                                        \
+      "1 while at least one stream of events is connected, or answered by the API server")                                       \
+    X(STATE, unwatched, [METRICS_MAX_KINDS],                                                       \
+      METRICS_PREFIX "source_unwatched", (LABEL_KIND, LABEL_API_GROUP, LABEL_TROUBLE),             \
+      "1 for each kind of objects that is listed and watched at the API server, but not just now, by why") \
     X(GAUGE, source_paused, ,                                                                      \
       METRICS_PREFIX "source_paused", (LABEL_NONE),                                                \
       "1 while no events are taken in because the outbox or the spool is full")                    \
@@ -185,14 +188,15 @@ enum metrics_database {
       "When the process started, in seconds since 1970")
 /* clang-format on */
 
-/* A gauge or counter of reals that is NAN, and an info metric whose first text is NULL, are not known
- * and are left out. */
+/* A gauge or counter of reals that is NAN, an info metric whose first text is NULL, and a state whose text
+ * is NULL, are not known and are left out. */
 #define METRICS_FIELD(type, field, shape, name, labels, help) METRICS_FIELD_##type(field, shape)
 #define METRICS_FIELD_COUNTER(field, shape)                   uint64_t field shape;
 #define METRICS_FIELD_SPARSE(field, shape)                    uint64_t field shape;
 #define METRICS_FIELD_REAL_COUNTER(field, shape)              double field shape;
 #define METRICS_FIELD_GAUGE(field, shape)                     double field shape;
 #define METRICS_FIELD_INFO(field, shape)                      const char *field shape;
+#define METRICS_FIELD_STATE(field, shape)                     const char *field shape;
 #define METRICS_FIELD_HISTOGRAM(field, bounds)                struct histogram field;
 struct metrics {
     METRICS(METRICS_FIELD)
@@ -203,7 +207,7 @@ void metrics_init(struct metrics *metrics);
 
 const char *metrics_pause_name(enum metrics_pause pause);
 
-/* For events[type][here][fate]. api_version, kind: as a watch_result has them. */
+/* For events[type][here][fate] and unwatched[here]: the number of the scope. api_version, kind: as a watch_result has them. */
 size_t metrics_kind(const char *api_version, const char *kind);
 
 /* All of them in Prometheus' text format 0.0.4. */

@@ -48,6 +48,18 @@ struct scope scope_at(size_t scope)
     return (struct scope){.table = &table_job, .kind = kind_at(scope - 1)};
 }
 
+const char *scope_kind(size_t scope)
+{
+    const struct kind *kind = scope_at(scope).kind;
+    return kind != NULL ? kind->kind : "Pod";
+}
+
+const char *scope_group(size_t scope)
+{
+    const struct kind *kind = scope_at(scope).kind;
+    return kind != NULL ? kind->group : "";
+}
+
 size_t scope_find(const char *api_version, const char *kind)
 {
     if (strcmp(api_version, "v1") == 0 && strcmp(kind, "Pod") == 0)

@@ -33,6 +33,8 @@ struct scope {
 /* Scopes are numbered from 0 to scope_count() - 1. */
 size_t scope_count(void);
 struct scope scope_at(size_t scope);
+const char *scope_kind(size_t scope);  /* "Pod", "TFJob" */
+const char *scope_group(size_t scope); /* its API group; "": the core group */
 
 /* SCOPE_NONE if objects of that kind are not recorded. */
 size_t scope_find(const char *api_version, const char *kind);

@@ -2,12 +2,14 @@
 #include "sidecar/http/status.h"
 
 #include "lib/account/growth.h"
+#include "lib/kube/snapshot.h"
 #include "sidecar/base/clock.h"
 #include "sidecar/base/process.h"
 #include "sidecar/http/status_facts.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* To find the oldest row all are looked at: not for every request of a client that makes many. */
 #define OLDEST_INTERVAL_US 1000000
@@ -112,6 +114,12 @@ static void gather(struct status *status, struct status_facts *facts)
         .streams = intake_streams(parts->intake),
         .database_up = dispatch_is_up(parts->dispatch),
     };
+    for (size_t i = 0; *parts->leads && i < METRICS_MAX_KINDS; i++) {
+        const char *trouble = intake_unwatched(parts->intake, i);
+        if (trouble == NULL)
+            break;
+        facts->unwatched[i] = trouble[0] != '\0' ? trouble : NULL;
+    }
     for (size_t i = 0; i < TABLE_COUNT; i++)
         facts->rows[i] = ledger_rows(parts->ledger, parts->outbox, i);
     facts->oldest_seconds = oldest_seconds(status, &facts->counts);
@@ -191,6 +199,7 @@ static unsigned answer_metrics(void *context, bool verbose, struct buffer *body)
     metrics->leads = *status->parts.leads;
     metrics->source_up = facts.streams > 0;
     metrics->source_paused = facts.source_paused;
+    memcpy(metrics->unwatched, facts.unwatched, sizeof(metrics->unwatched));
     fill_ledger(metrics, &facts);
     fill_database(metrics, &facts);
     fill_spool(metrics, &facts);
@@ -216,6 +225,28 @@ static const char *source_state(const struct status_facts *facts)
     return *facts->parts->leads ? "open" : "another sidecar leads, this one stands by";
 }
 
+static const char *intake_state(const struct status_facts *facts)
+{
+    if (facts->unready != NULL)
+        return "no";
+    if (!*facts->parts->leads)
+        return "no, another sidecar does";
+    if (facts->source_paused)
+        return "no, paused: the outbox or the spool is full";
+    return facts->streams > 0 ? "yes" : "no, none come: nothing is connected";
+}
+
+/* That a kind is not installed is no trouble. */
+static void append_unwatched(struct buffer *body, const struct status_facts *facts)
+{
+    for (size_t i = 0; i < METRICS_MAX_KINDS; i++) {
+        const char *trouble = facts->unwatched[i];
+        if (trouble != NULL && strcmp(trouble, "not_installed") != 0)
+            buffer_appendf(body, "(not watched: %s%s%s: %s)\n", scope_kind(i),
+                           scope_group(i)[0] != '\0' ? " of " : "", scope_group(i), trouble);
+    }
+}
+
 /* What it does not depend on is in parentheses. */
 static void append_details(struct buffer *body, const struct status_facts *facts)
 {
@@ -223,8 +254,8 @@ static void append_details(struct buffer *body, const struct status_facts *facts
     buffer_append_string(body, "settings: valid\n");
     buffer_appendf(body, "source: %s: %s, %zu connected\n", config->event_source,
                    source_state(facts), facts->streams);
-    buffer_appendf(body, "(taking events in: %s)\n",
-                   facts->source_paused ? "paused, the outbox or the spool is full" : "yes");
+    append_unwatched(body, facts);
+    buffer_appendf(body, "(taking events in: %s)\n", intake_state(facts));
     buffer_appendf(body, "(database: %s%s%s)\n", facts->database_up ? "up" : "down",
                    facts->store.last_error[0] != '\0' ? "; last error: " : "",
                    facts->store.last_error);

@@ -24,6 +24,8 @@ struct status_facts {
     double outage_seconds; /* until the source is paused; INFINITY: nothing grows */
     bool source_paused;
     size_t streams;
+    const char
+        *unwatched[METRICS_MAX_KINDS]; /* by scope: why; NULL: it is watched, or sent by others */
     bool database_up;
     struct store_description store;
     bool spool_up; /* the two: if there is a spool */

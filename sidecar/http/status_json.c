@@ -1,6 +1,7 @@
 /* status_json: the answer of /status. */
 #include "lib/base/timestamp.h"
 #include "lib/json/json.h"
+#include "lib/kube/snapshot.h"
 #include "sidecar/http/status_facts.h"
 
 #include <inttypes.h>
@@ -73,6 +74,25 @@ static void add_time(struct writer *writer, const char *name, int64_t us)
         buffer_append_string(writer->out, "null");
 }
 
+static void add_unwatched(struct writer *writer, const struct status_facts *facts)
+{
+    add_name(writer, "unwatched");
+    buffer_append_char(writer->out, '[');
+    writer->comma = false;
+    for (size_t i = 0; i < METRICS_MAX_KINDS; i++) {
+        if (facts->unwatched[i] == NULL)
+            continue;
+        buffer_append_string(writer->out, writer->comma ? "," : "");
+        begin(writer, NULL);
+        add_text(writer, "kind", scope_kind(i));
+        add_text(writer, "api_group", scope_group(i));
+        add_text(writer, "reason", facts->unwatched[i]);
+        end(writer);
+    }
+    buffer_append_char(writer->out, ']');
+    writer->comma = true;
+}
+
 static void add_source(struct writer *writer, const struct status_facts *facts)
 {
     begin(writer, "source");
@@ -80,6 +100,7 @@ static void add_source(struct writer *writer, const struct status_facts *facts)
     add_bool(writer, "leads", *facts->parts->leads);
     add_integer(writer, "streams", (int64_t)facts->streams);
     add_bool(writer, "paused", facts->source_paused);
+    add_unwatched(writer, facts);
     end(writer);
 }
 

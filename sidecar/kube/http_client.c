@@ -212,6 +212,15 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
     return request->body.failed ? 0 : length; /* 0: no memory, which ends the request */
 }
 
+/* A line of the head. That it is over is news: a watch may be answered long before something happens. */
+static size_t on_header(char *line, size_t size, size_t count, void *context)
+{
+    struct http_request *request = context;
+    if (line[0] == '\r' || line[0] == '\n')
+        request->progress(request->context);
+    return size * count;
+}
+
 size_t http_request_read(struct http_request *request, char *to, size_t room)
 {
     struct text body = buffer_text(&request->body);
@@ -356,7 +365,8 @@ static bool set_request(struct http_request *request, const struct http_get *get
     return set_url(request, get->path) && SET(USERAGENT, "kubedl-shipper") &&
            SET(HTTPHEADER, request->headers) &&
            (!get->compressed || SET(ACCEPT_ENCODING, "gzip")) && SET(WRITEFUNCTION, on_body) &&
-           SET(WRITEDATA, request) && SET(PRIVATE, request) && SET(ERRORBUFFER, request->error);
+           SET(WRITEDATA, request) && SET(HEADERFUNCTION, on_header) && SET(HEADERDATA, request) &&
+           SET(PRIVATE, request) && SET(ERRORBUFFER, request->error);
 }
 
 static enum error_code begin(struct http_request *request, const struct http_get *get,

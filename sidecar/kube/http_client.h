@@ -38,7 +38,7 @@ struct http_get {
     const char *path; /* with its query */
     bool compressed;  /* gzip may be used */
 
-    /* There is more to read, or the request has ended. May only note it: it comes from inside. */
+    /* The head of the answer has come, there is more to read, or the request has ended. May only note it: it comes from inside. */
     void (*progress)(void *context);
     void *context;
 };

@@ -41,7 +41,7 @@ static bool may_deliver(const struct kube_session *session)
 void kube_watch_init(struct kube_watch *watch, struct kube_session *session,
                      const struct kube_resource *resource)
 {
-    *watch = (struct kube_watch){.session = session};
+    *watch = (struct kube_watch){.session = session, .trouble = "not_asked"};
     if (resource != NULL)
         reflector_init(&watch->reflector, resource, session->discovery_ms);
     else
@@ -237,34 +237,48 @@ bool kube_watch_acknowledge(struct kube_watch *watch, uint64_t documents,
 struct report {
     enum log_level level;
     const char *message; /* NULL: nothing is said */
+    const char *trouble; /* in a word, why the resource is not watched; NULL: as before */
 };
 
+#define NO_ANSWER "no_answer"
+
+static const struct report no_answer = {LOG_LEVEL_WARN, "no answer from the API server", NO_ANSWER};
+
 static const struct report reports[] = {
-    [REFLECTOR_PROCEED] = {LOG_LEVEL_DEBUG, NULL},
-    [REFLECTOR_LISTED] = {LOG_LEVEL_DEBUG, NULL},
-    [REFLECTOR_IDENTIFIED] = {LOG_LEVEL_DEBUG, NULL},
-    [REFLECTOR_ANONYMOUS] = {LOG_LEVEL_WARN, "the cluster's id cannot be read, which is tried "
-                                             "again: until then, without CLUSTER_ID, objects "
-                                             "that vanish while nobody watches are not closed"},
-    [REFLECTOR_ABSENT] = {LOG_LEVEL_INFO, "kind not installed: looked for again later"},
+    [REFLECTOR_PROCEED] = {LOG_LEVEL_DEBUG, NULL, NULL},
+    [REFLECTOR_LISTED] = {LOG_LEVEL_DEBUG, NULL, NULL},
+    [REFLECTOR_IDENTIFIED] = {LOG_LEVEL_DEBUG, NULL, NULL},
+    [REFLECTOR_ANONYMOUS] = {LOG_LEVEL_WARN,
+                             "the cluster's id cannot be read, which is tried again: until then, "
+                             "without CLUSTER_ID, objects "
+                             "that vanish while nobody watches are not closed",
+                             NULL},
+    [REFLECTOR_ABSENT] = {LOG_LEVEL_INFO, "kind not installed: looked for again later",
+                          "not_installed"},
     [REFLECTOR_STARTING] = {LOG_LEVEL_INFO,
-                            "not found: the API server may be starting, it is asked "
-                            "again soon"},
-    [REFLECTOR_ELSEWHERE] = {LOG_LEVEL_DEBUG, NULL},
-    [REFLECTOR_FORBIDDEN] = {LOG_LEVEL_ERROR, "forbidden: an RBAC rule is missing"},
-    [REFLECTOR_UNAUTHORIZED] = {LOG_LEVEL_ERROR, "the API server does not accept the token"},
+                            "not found: the API server may be starting, it is asked again soon",
+                            "not_installed"},
+    [REFLECTOR_ELSEWHERE] = {LOG_LEVEL_DEBUG, NULL, NULL},
+    [REFLECTOR_FORBIDDEN] = {LOG_LEVEL_ERROR, "forbidden: an RBAC rule is missing", "forbidden"},
+    [REFLECTOR_UNAUTHORIZED] = {LOG_LEVEL_ERROR, "the API server does not accept the token",
+                                "unauthorized"},
     [REFLECTOR_REFUSED] = {LOG_LEVEL_ERROR,
-                           "the API server does not take the request: if what it says "
-                           "is about labels, correct KUBE_LABEL_SELECTOR"},
-    [REFLECTOR_SILENT] = {LOG_LEVEL_INFO, "nothing happens, or the API server is lost: asking it "
-                                          "again, from where the watch was"},
-    [REFLECTOR_GONE] = {LOG_LEVEL_WARN, "the API server no longer knows what has happened since: "
-                                        "listing all objects"},
+                           "the API server does not take the request: if what it says is about "
+                           "labels, correct KUBE_LABEL_SELECTOR",
+                           "refused"},
+    [REFLECTOR_SILENT] = {LOG_LEVEL_INFO,
+                          "nothing happens, or the API server is lost: asking it again, from where "
+                          "the watch was",
+                          NULL},
+    [REFLECTOR_GONE] =
+        {LOG_LEVEL_WARN,
+         "the API server no longer knows what has happened since: listing all objects", NULL},
     [REFLECTOR_NO_SNAPSHOTS] =
-        {LOG_LEVEL_INFO, "the API server cannot begin a watch with all objects: listing them"},
-    [REFLECTOR_BUSY] = {LOG_LEVEL_WARN, "the API server is busy: asking again later"},
-    [REFLECTOR_BROKEN] = {LOG_LEVEL_WARN, "the API server's answer broke off"},
-    [REFLECTOR_TROUBLE] = {LOG_LEVEL_WARN, "the API server's answer is of no use"},
+        {LOG_LEVEL_INFO, "the API server cannot begin a watch with all objects: listing them",
+         NULL},
+    [REFLECTOR_BUSY] = {LOG_LEVEL_WARN, "the API server is busy: asking again later", "busy"},
+    [REFLECTOR_BROKEN] = {LOG_LEVEL_WARN, "the API server's answer broke off", NO_ANSWER},
+    [REFLECTOR_TROUBLE] = {LOG_LEVEL_WARN, "the API server's answer is of no use", "bad_answer"},
 };
 
 /* What an RBAC rule has to allow for the request. */
@@ -283,11 +297,18 @@ struct ending {
     const char *error; /* of the transport; "" if there was none */
 };
 
+/* A proxy's answer in place of the API server's is none. */
+static void note_trouble(struct kube_watch *watch, const struct reflector_step *step)
+{
+    const char *trouble = reports[step->outcome].trouble;
+    if (trouble != NULL)
+        watch->trouble = watch->reflector.away ? NO_ANSWER : trouble;
+}
+
 static void log_ending(struct kube_watch *watch, const struct ending *ending,
                        const struct reflector_step *step)
 {
     const struct kube_resource *resource = &watch->reflector.resource;
-    static const struct report no_answer = {LOG_LEVEL_WARN, "no answer from the API server"};
     bool is_answered = watch->answer.status != 0;
     const struct report *report = is_answered ? &reports[step->outcome] : &no_answer;
     bool is_missed = step->outcome == REFLECTOR_ABSENT || step->outcome == REFLECTOR_STARTING ||
@@ -379,6 +400,7 @@ static void answer_ended(struct kube_watch *watch, const char *error)
     struct reflector_step step =
         reflector_answered(&watch->reflector, &watch->answer, clock_random());
     log_ending(watch, &ending, &step);
+    note_trouble(watch, &step);
     kube_watch_stop(watch);
     input_fini(watch);
     if (step.outcome == REFLECTOR_IDENTIFIED || step.outcome == REFLECTOR_ANONYMOUS)
@@ -447,8 +469,10 @@ static bool begin_input(struct kube_watch *watch)
         return false;
     }
     input_init(watch, input_for(watch->reflector.request, &state));
-    if (watch->kind != KUBE_INPUT_WHOLE && watch->reflector.request != REFLECTOR_CONFIRM)
+    if (watch->kind != KUBE_INPUT_WHOLE && watch->reflector.request != REFLECTOR_CONFIRM) {
+        watch->trouble = "";
         open_connection(watch);
+    }
     return true;
 }
 

@@ -84,6 +84,7 @@ struct kube_watch {
     struct kube_position unsafe; /* the oldest that is not safe yet */
     struct kube_position newest; /* behind it */
     bool said_absent;
+    const char *trouble; /* in a word, why its resource is not watched: "forbidden"; "": it is */
 };
 
 TAILQ_HEAD(kube_watch_list, kube_watch);

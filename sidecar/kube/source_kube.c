@@ -203,6 +203,15 @@ static void acknowledge(struct source *source, uint64_t connection, uint64_t doc
     }
 }
 
+/* Until the cluster was asked who it is, all wait for that. */
+static const char *unwatched(const struct source *source, size_t number)
+{
+    const struct source_kube *self = (const struct source_kube *)source;
+    if (number >= self->count)
+        return NULL;
+    return self->begun ? self->watches[number].trouble : self->identity.trouble;
+}
+
 /* ---- beginning and end ------------------------------------------------------------------------ */
 
 static void begin_watch(const struct source_kube *self, struct kube_watch *watch)
@@ -363,6 +372,7 @@ static enum error_code make(uv_loop_t *loop, const struct source_settings *setti
                                    .pause = pause_source,
                                    .resume = resume_source,
                                    .acknowledge = acknowledge,
+                                   .unwatched = unwatched,
                                    .finish = finish,
                                    .close = close_source};
     self->session = new_session(loop, settings, json);

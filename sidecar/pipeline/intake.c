@@ -299,7 +299,20 @@ bool intake_is_paused(const struct intake *intake)
     return intake->paused;
 }
 
+const char *intake_unwatched(const struct intake *intake, size_t number)
+{
+    const struct source *source = intake->source;
+    return source != NULL && source->unwatched != NULL ? source->unwatched(source, number) : NULL;
+}
+
+/* The connection of a resource outlasts its requests: it is no proof of an API server. */
 size_t intake_streams(const struct intake *intake)
 {
-    return intake->streams;
+    size_t watched = 0;
+    const char *trouble = intake_unwatched(intake, 0);
+    if (trouble == NULL)
+        return intake->streams;
+    for (size_t i = 0; trouble != NULL; trouble = intake_unwatched(intake, ++i))
+        watched += trouble[0] == '\0';
+    return watched;
 }

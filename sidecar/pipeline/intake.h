@@ -50,7 +50,11 @@ void intake_progress(struct intake *intake);
 
 bool intake_is_paused(const struct intake *intake);
 
-/* How many streams are open. */
+/* How many streams bring events: connections that are open, or resources that are watched. */
 size_t intake_streams(const struct intake *intake);
+
+/* Of a source that lists and watches: why the resource of that number is not watched, "" if it is; NULL
+ * behind the last one, and for other sources. */
+const char *intake_unwatched(const struct intake *intake, size_t number);
 
 #endif

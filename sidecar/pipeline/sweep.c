@@ -112,18 +112,6 @@ void sweep_closed(struct sweep *sweep, uint64_t connection)
     snapshot_closed(sweep->snapshot, connection);
 }
 
-static const char *scope_kind(size_t scope)
-{
-    const struct kind *kind = scope_at(scope).kind;
-    return kind != NULL ? kind->kind : "Pod";
-}
-
-static const char *scope_group(size_t scope)
-{
-    const struct kind *kind = scope_at(scope).kind;
-    return kind != NULL ? kind->group : "";
-}
-
 static void finish(struct sweep *sweep)
 {
     sweep->stage = STAGE_IDLE;

@@ -1,6 +1,10 @@
 """List and watch as a source: the tables are what the API server has, whatever its answers are like."""
 
+import re
 import shutil
+import time
+from email.utils import formatdate
+
 import pytest
 
 from harness import events, expected, faults, kubeflow, stream
@@ -441,6 +445,39 @@ def test_busy_server_is_left_alone_for_as_long_as_it_wants(old_api, watching, da
     finish(sidecar)
 
 
+def test_date_to_come_back_at_is_obeyed(old_api, watching, database):
+    put_pods(old_api, "a")
+    date = formatdate(time.time() + 3, usegmt=True)
+    old_api.fault("list", faults.refuses(503, "shutting down", Retry_After=date), resource="pods")
+    sidecar = watching()
+    wait_for(database, sidecar, pods=uids("a"))
+    first, second = old_api.times("list", "pods")[:2]
+    assert second - first >= 1.5
+    finish(sidecar)
+
+
+def test_server_that_comes_up_is_not_left_alone(api, watching, database):
+    """It refuses in all the ways in which one does that starts; kinds that were there are not given up."""
+    api.put(job("a"))
+    put_pods(api, "a")
+    sidecar = watching(KUBE_DISCOVERY_MS=3600000)
+    wait_for(database, sidecar, {"job-a"}, uids("a"))
+    wait_until_all_listed(sidecar)
+    lists = snapshots(api)
+    with api.stopped():
+        for refusal in (faults.PROXY_DOWN, faults.refuses(403), faults.NOT_FOUND, faults.NOT_FOUND,
+                        faults.refuses(429, Retry_After=1), faults.refuses(503)):
+            for resource in ("pods", "tfjobs"):
+                api.fault("watch", refusal, resource=resource)
+        for resource in range(2):
+            api.fault("discover", faults.NOT_FOUND)
+        api.put(job("b"))
+        api.put(pod("b"))
+    wait_for(database, sidecar, {"job-a", "job-b"}, uids("ab"))
+    assert snapshots(api) == lists
+    finish(sidecar)
+
+
 def test_missing_rbac_rule_is_named(old_api, watching, database):
     old_api.put(job("a"))
     old_api.put(pod("a"))
@@ -500,6 +537,102 @@ def test_kind_is_watched_in_the_version_that_is_served(make, version, path, rest
         assert {r.path for r in api.asked("watch", "mpijobs")} == {
             f"/apis/kubeflow.org/{version}/mpijobs"}
         finish(sidecar)
+
+
+# What is not watched is seen
+
+
+UNWATCHED = "kubedl_shipper_source_unwatched"
+
+
+def unwatched(web):
+    """What is not watched, by kind and API group, with the reason, as the metrics say; and /status too."""
+    said = {}
+    for series in web.metrics():
+        if series.startswith(UNWATCHED):
+            kind, group, reason = re.findall('"([^"]*)"', series)
+            said[kind, group] = reason
+    return said
+
+
+def reasons(web):
+    """Without the kinds that the cluster does not have."""
+    return {kind: reason for kind, reason in unwatched(web).items() if reason != "not_installed"}
+
+
+def until_all_watched(web):
+    until(lambda: not reasons(web) and web.metrics()["kubedl_shipper_source_up"] == 1,
+          lambda: f"all is watched, not {reasons(web)}")
+    assert web.status()["source"]["streams"] == len(KINDS)
+
+
+def until_nothing_watched(web, reason):
+    until(lambda: web.metrics()["kubedl_shipper_source_up"] == 0, "nothing is watched")
+    assert ("Pod", "") in reasons(web) and set(reasons(web).values()) == {reason}
+    source = web.status()["source"]
+    assert source["streams"] == 0
+    assert {"kind": "Pod", "api_group": "", "reason": reason} in source["unwatched"]
+    verbose = web.get("/readyz?verbose")
+    assert verbose.status == 200 and verbose.text.endswith("ready\n"), "probes do not depend on it"
+    assert f"(not watched: Pod: {reason})" in verbose.text
+    assert "(taking events in: no, none come: nothing is connected)" in verbose.text
+
+
+def test_api_server_that_is_away_is_seen(path, watching, database):
+    with ApiServer(path) as api:
+        put_pods(api, "a")
+        sidecar = watching(HTTP_LISTEN="127.0.0.1:0")
+        web = Web(sidecar)
+        wait_for(database, sidecar, pods=uids("a"))
+        until_all_watched(web)
+        assert "(taking events in: yes)" in web.get("/readyz?verbose").text
+    until_nothing_watched(web, "no_answer")
+    path.unlink()
+    with ApiServer(path, version=200) as api:
+        put_pods(api, "ab")
+        wait_for(database, sidecar, pods=uids("ab"))
+        until_all_watched(web)
+        finish(sidecar)
+
+
+def test_api_server_that_was_never_there_is_missed(path, watching):
+    web = Web(watching(HTTP_LISTEN="127.0.0.1:0"))
+    until(lambda: reasons(web), "it is missed")
+    until_nothing_watched(web, "no_answer")
+
+
+def test_proxy_whose_server_is_away_is_none(api, watching):
+    for what in ("identify", "discover", "list", "snapshot", "watch"):
+        api.fault(what, faults.PROXY_DOWN, times=1000)
+    web = Web(watching(HTTP_LISTEN="127.0.0.1:0"))
+    until(lambda: ("Pod", "") in reasons(web) and reasons(web)["Pod", ""] != "not_asked", "it is asked")
+    until_nothing_watched(web, "no_answer")
+
+
+def test_forbidden_kind_is_seen(old_api, watching, database):
+    for what in ("list", "watch"):
+        old_api.fault(what, faults.refuses(403, "tfjobs is forbidden"), times=1000, resource="tfjobs")
+    put_pods(old_api, "a")
+    sidecar = watching(HTTP_LISTEN="127.0.0.1:0")
+    web = Web(sidecar)
+    wait_for(database, sidecar, pods=uids("a"))
+    until(lambda: reasons(web) == {("TFJob", "training.kubedl.io"): "forbidden"}, "the others are watched")
+    assert web.metrics()["kubedl_shipper_source_up"] == 1
+    assert web.status()["source"]["streams"] == len(KINDS) - 1
+    assert "(not watched: TFJob of training.kubedl.io: forbidden)" in web.get("/readyz?verbose").text
+    assert unwatched(web)["PaddleJob", "kubeflow.org"] == "not_installed"
+    old_api.forget_faults()
+    until_all_watched(web)
+    finish(sidecar)
+
+
+def test_bad_selector_is_said(old_api, watching):
+    message = "unable to parse requirement: found '=', expected: identifier"
+    old_api.fault("list", faults.refuses(400, message), times=1000)
+    sidecar = watching(KUBE_LABEL_SELECTOR="=x", CLUSTER_ID="selected", HTTP_LISTEN="127.0.0.1:0")
+    web = Web(sidecar)
+    until(lambda: set(reasons(web).values()) == {"refused"}, "it is refused")
+    assert any("KUBE_LABEL_SELECTOR" in r["msg"] and message in r["said"] for r in sidecar.records())
 
 
 # Silence
@@ -682,6 +815,21 @@ def test_standby_takes_over_from_a_leader_that_is_killed(unseen, api, watching, 
     assert database.count("job_info") == len(database.jobs())
     assert database.count("replica_info") == len(database.pods())
     assert finish(standby)["invalid"] == 0
+
+
+def test_standby_says_that_it_takes_nothing_in(api, watching):
+    settings = {"LEADER": "mysql", "CLUSTER_ID": "blue", "HTTP_LISTEN": "127.0.0.1:0"}
+    leader = watching(**settings)
+    leader.wait_for_record(LEADS)
+    standby = watching(**settings)
+    standby.wait_for_record(STANDS_BY)
+    wait_until_watching(api)
+    web = Web(standby)
+    verbose = web.get("/readyz?verbose")
+    assert verbose.status == 200
+    assert "(taking events in: no, another sidecar does)" in verbose.text
+    assert not unwatched(web) and not web.status()["source"]["unwatched"]
+    assert "(taking events in: yes)" in Web(leader).get("/readyz?verbose").text
 
 
 # Which objects
@@ -896,6 +1044,14 @@ def test_token_that_is_missing_is_waited_for(new_secure_api, in_cluster, account
     finish(sidecar)
 
 
+def test_token_that_is_refused_is_seen(new_secure_api, in_cluster, account):
+    api = new_secure_api()
+    (account / "token").write_text("wrong-token")
+    web = Web(in_cluster(api, HTTP_LISTEN="127.0.0.1:0"))
+    until(lambda: "unauthorized" in reasons(web).values(), "it is refused")
+    until_nothing_watched(web, "unauthorized")
+
+
 @pytest.mark.parametrize("wrong", ["another authority", "another name", "expired", "no ca.crt"])
 def test_server_that_cannot_prove_itself_gets_nothing(wrong, new_secure_api, in_cluster, account,
                                                       authority, directory):
@@ -908,9 +1064,10 @@ def test_server_that_cannot_prove_itself_gets_nothing(wrong, new_secure_api, in_
     if wrong == "no ca.crt":
         (account / "ca.crt").unlink()
     api = new_secure_api(certificate)
-    sidecar = in_cluster(api)
+    sidecar = in_cluster(api, HTTP_LISTEN="127.0.0.1:0")
     until(lambda: len(sidecar.records("no answer from the API server", resource="namespaces")) >= 2,
           lambda: f"it is refused twice:\n{sidecar.log_tail()}")
+    until_nothing_watched(Web(sidecar), "no_answer")
     assert not api.requests
     assert sidecar.stop() == 0
 

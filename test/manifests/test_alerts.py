@@ -87,6 +87,12 @@ def standby(pod):
     }
 
 
+def unwatched(reason, values=None):
+    """A kind of objects that is not watched at the API server."""
+    return {metric("source_unwatched", kind="TFJob", api_group="training.kubedl.io", reason=reason):
+            values or steady(1)}
+
+
 NOTHING_WRITTEN = {
     metric("rows_total", table="job_info", fate="written"): steady(700),
     metric("rows_total", table="replica_info", fate="written"): steady(4200),
@@ -131,6 +137,15 @@ CASES = [
     Case("a standby without a database", set(),
          {**standby(OTHER), metric("database_up", OTHER): steady(0)}),
     Case("standbys only", {"KubedlShipperSourceDown"}, {**standby(POD), **standby(OTHER)}),
+    Case("an API server that is away", {"KubedlShipperSourceDown"},
+         {metric("source_up"): steady(0), **unwatched("no_answer")}),
+    Case("an API server that restarts", set(),
+         {metric("source_up"): then(steady(1, 90), steady(0, 5), steady(1)),
+          **unwatched("no_answer", then(steady("_", 90), steady(1, 5), "stale", steady("_")))}),
+    Case("a kind that is forbidden", {"KubedlShipperUnwatched"}, unwatched("forbidden")),
+    Case("kinds that are not installed", set(), unwatched("not_installed")),
+    Case("a kind that was forbidden", set(),
+         unwatched("forbidden", then(steady(1, 30), "stale", steady("_")))),
     Case("streams that come and go", set(), {metric("source_up"): then(*[steady(0, 5), steady(1, 1)] * 30)}),
 
     Case("database away for 10 minutes", {"KubedlShipperStuck"}, OUTAGE, "71m"),

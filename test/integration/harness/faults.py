@@ -106,6 +106,7 @@ def says(code, text, content_type="text/plain; charset=utf-8"):
 
 
 PROXY_DOWN = says(500, b"dial tcp 127.0.0.1:16443: connect: connection refused\n")
+NOT_FOUND = says(404, b"404 page not found\n")
 HTML = says(502, b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n</html>\r\n",
             "text/html")
 HTML_AS_SUCCESS = says(200, b"<html>\n<body>Please log in</body>\n</html>\n", "text/html")

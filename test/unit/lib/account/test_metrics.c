@@ -161,6 +161,21 @@ static void test_gauges_say_what_is_known(void **state)
     assert_line(exposition, "kubedl_shipper_spool_limit_bytes 1099511627776");
 }
 
+static void test_what_is_not_watched_has_a_reason(void **state)
+{
+    struct exposition *exposition = *state;
+    expose(exposition);
+    assert_absent(exposition, "source_unwatched{");
+    exposition->metrics.unwatched[metrics_kind("v1", "Pod")] = "no_answer";
+    exposition->metrics.unwatched[metrics_kind("kubeflow.org/v2beta1", "MPIJob")] = "forbidden";
+    expose(exposition);
+    assert_line(exposition, METRICS_PREFIX
+                "source_unwatched{kind=\"Pod\",api_group=\"\",reason=\"no_answer\"} 1");
+    assert_line(exposition,
+                METRICS_PREFIX "source_unwatched{kind=\"MPIJob\",api_group=\"kubeflow.org\","
+                               "reason=\"forbidden\"} 1");
+}
+
 static void test_texts_are_escaped(void **state)
 {
     struct exposition *exposition = *state;
@@ -284,6 +299,7 @@ int main(void)
         TEST(test_of_events_only_what_there_was),
         TEST(test_kinds_that_are_not_recorded_share_one),
         TEST(test_gauges_say_what_is_known),
+        TEST(test_what_is_not_watched_has_a_reason),
         TEST(test_texts_are_escaped),
         TEST(test_a_histogram_is_cumulative),
         TEST(test_a_histogram_of_rows_has_no_fractions),
