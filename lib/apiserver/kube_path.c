@@ -32,9 +32,15 @@ static void append_escaped(struct buffer *out, const char *value)
     }
 }
 
+void kube_path_namespace(struct buffer *out, const char *name)
+{
+    buffer_append_string(out, "/api/v1/namespaces/");
+    append_escaped(out, name);
+}
+
 void kube_path_cluster(struct buffer *out)
 {
-    buffer_append_string(out, "/api/v1/namespaces/kube-system");
+    kube_path_namespace(out, "kube-system");
 }
 
 void kube_path_discovery(struct buffer *out, const struct kube_resource *resource)

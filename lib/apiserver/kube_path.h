@@ -37,6 +37,8 @@ struct kube_selection {
 /* The namespace that every cluster has, and whose uid therefore names the cluster. */
 void kube_path_cluster(struct buffer *out);
 
+void kube_path_namespace(struct buffer *out, const char *name);
+
 /* Which resources the group has. */
 void kube_path_discovery(struct buffer *out, const struct kube_resource *resource);
 

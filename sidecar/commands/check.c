@@ -3,18 +3,21 @@
  *
  * Happy path: settings and secrets; then, for each host in MYSQL_HOST, from the outside inwards:
  * name, port, greeting, TLS, authentication plugin, login, database, and what is seen over the
- * connection (check_database); then the spool and the source. Nothing is changed anywhere.
+ * connection (check_database); then the spool and the source (check_kube). Nothing is changed anywhere.
  *
  * Failure modes:
  *   a setting is wrong          the only finding: what the others would look at is not known
  *   a step of a host fails      the later steps of this host are skipped
  *   one host of several fails   a warning, if another one has nothing that fails
- *   a host does not answer      each step has a time-out: DB_TIMEOUT_MS, 10 s at the most
+ *   a host does not answer      each step has a time-out: DB_TIMEOUT_MS, for the API server
+ *                               KUBE_SILENCE_MS, 10 s at the most
  */
 #include "lib/base/options.h"
 #include "lib/show/findings.h"
 #include "sidecar/commands/check_database.h"
+#include "sidecar/commands/check_kube.h"
 #include "sidecar/commands/commands.h"
+#include "sidecar/kube/kube_client.h"
 #include "sidecar/store/credentials.h"
 #include "sidecar/store/probe.h"
 
@@ -496,6 +499,10 @@ static void check_source(struct findings *findings, const struct config *config)
         check_source_socket(findings, address + sizeof(connects) - 1);
     else if (strncmp(address, listens, sizeof(listens) - 1) == 0)
         check_source_directory(findings, address + sizeof(listens) - 1);
+    else if (kube_client_is_for(address))
+        check_kube(findings, config,
+                   config->kube_silence_ms < TIMEOUT_MAX_MS ? (uint32_t)config->kube_silence_ms
+                                                            : TIMEOUT_MAX_MS);
     else
         findings_add(findings, FINDING_OK, "source", "", "%s", address);
 }

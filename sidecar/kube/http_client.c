@@ -73,15 +73,29 @@ struct http_request {
 
 /* ---- between curl and the loop ---------------------------------------------------------------- */
 
+/* Of a Unix socket curl would say "Failed to connect to localhost port 80". */
+static void say_why(struct http_request *request)
+{
+    const struct http_client *client = request->client;
+    long number = 0;
+    client->curl.easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &number);
+    if (request->result == CURLE_COULDNT_CONNECT && client->socket_path != NULL)
+        (void)snprintf(
+            request->error, sizeof(request->error),
+            "cannot connect to the socket %.108s: %s: kubectl proxy --unix-socket makes it",
+            client->socket_path, strerror((int)number));
+    else if (request->error[0] == '\0')
+        (void)snprintf(request->error, sizeof(request->error), "%s",
+                       client->curl.easy_strerror(request->result));
+}
+
 static void on_done(const struct http_client *client, CURLMsg *message)
 {
     struct http_request *request = NULL;
     client->curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &request);
     request->done = true;
     request->result = message->data.result;
-    if (request->error[0] == '\0')
-        (void)snprintf(request->error, sizeof(request->error), "%s",
-                       client->curl.easy_strerror(request->result));
+    say_why(request);
     request->progress(request->context);
 }
 

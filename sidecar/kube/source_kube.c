@@ -19,6 +19,7 @@
  */
 #include "lib/base/invariant.h"
 #include "lib/settings/config.h"
+#include "sidecar/kube/kube_client.h"
 #include "sidecar/kube/kube_watch.h"
 #include "sidecar/source/source_kinds.h"
 #include "sidecar/spool/spool.h"
@@ -36,7 +37,6 @@ struct source_kube {
     struct kube_session session;
     const struct config *config;
     struct spool *spool; /* NULL: there is none */
-    char socket_path[CONFIG_TEXT_SIZE];
     struct kube_watch identity;
     struct kube_watch watches[MAX_RESOURCES];
     size_t count;
@@ -244,19 +244,7 @@ static void on_identified(struct kube_watch *identity, const char *id)
 static enum error_code start(struct source *source, struct error *err)
 {
     struct source_kube *self = (struct source_kube *)source;
-    char ca_file[CONFIG_TEXT_SIZE + 8];
-    char token_file[CONFIG_TEXT_SIZE + 8];
-    (void)snprintf(ca_file, sizeof(ca_file), "%s/ca.crt", self->config->kube_service_account);
-    (void)snprintf(token_file, sizeof(token_file), "%s/token", self->config->kube_service_account);
-    bool is_unix = self->socket_path[0] != '\0';
-    const struct http_server server = {
-        .socket_path = self->socket_path,
-        .host = self->config->kubernetes_service_host,
-        .port = self->config->kubernetes_service_port,
-        .ca_file = is_unix ? "" : ca_file,
-        .token_file = is_unix ? "" : token_file,
-    };
-    enum error_code code = http_client_new(self->session.loop, &server, self->session.logger,
+    enum error_code code = kube_client_new(self->session.loop, self->config, self->session.logger,
                                            &self->session.client, err);
     if (code == ERROR_NONE)
         kube_watch_begin(&self->identity, "");
@@ -359,7 +347,7 @@ static void init_watches(struct source_kube *self)
 }
 
 static enum error_code make(uv_loop_t *loop, const struct source_settings *settings,
-                            const char *socket_path, struct source **source, struct error *err)
+                            struct source **source, struct error *err)
 {
     struct source_kube *self = calloc(1, sizeof(*self));
     struct json *json = kube_answer_reader();
@@ -378,7 +366,6 @@ static enum error_code make(uv_loop_t *loop, const struct source_settings *setti
     self->session = new_session(loop, settings, json);
     self->config = settings->config;
     self->spool = settings->spool;
-    (void)snprintf(self->socket_path, sizeof(self->socket_path), "%s", socket_path);
     TAILQ_INIT(&self->ready);
     init_watches(self);
     uv_idle_init(loop, &self->turn);
@@ -390,13 +377,15 @@ static enum error_code make(uv_loop_t *loop, const struct source_settings *setti
 enum error_code source_kube_unix_new(uv_loop_t *loop, const struct source_settings *settings,
                                      const char *path, struct source **source, struct error *err)
 {
-    return make(loop, settings, path, source, err);
+    (void)path; /* the settings have it */
+    return make(loop, settings, source, err);
 }
 
 enum error_code source_kube_new(uv_loop_t *loop, const struct source_settings *settings,
                                 const char *path, struct source **source, struct error *err)
 {
-    return make(loop, settings, path, source, err);
+    (void)path; /* the settings have it */
+    return make(loop, settings, source, err);
 }
 
 enum error_code source_kube_unix_check(const struct config *config, struct error *err)

@@ -2,13 +2,16 @@
 done, it finds nothing more."""
 
 import json
+import shutil
 import socket
 import threading
 from contextlib import contextmanager
 
 import pytest
+import yaml
 
-from harness import addresses, events, kubedl, sidecar, stream
+from harness import addresses, events, faults, kubedl, sidecar, stream
+from harness.apiserver import ApiServer
 from harness.certificates import Authority
 
 OK, FAILED, USAGE, WARNED = 0, 1, 2, 3
@@ -341,6 +344,147 @@ def test_over_a_unix_socket(settings, tls_server):
     Examination(plain).assert_well()
     failure = Examination({**plain, "MYSQL_HOST": "/nowhere/mysqld.sock"}).failure()
     assert failure.name == "tcp" and "MYSQL_HOST" in failure.advice[0]
+
+
+# The API server as a source
+
+
+@pytest.fixture
+def proxied(settings, directory):
+    """Settings for an API server behind a socket; it is not there yet."""
+    return {**settings, "EVENT_SOURCE": f"kube+unix:{directory}/proxy.sock"}
+
+
+@pytest.fixture
+def api(directory, proxied):
+    with ApiServer(directory / "proxy.sock") as server:
+        yield server
+
+
+def source_of(examination):
+    """What is said of the source, which comes last."""
+    found = [one for one in examination.findings if one.name == "source"]
+    assert found == examination.findings[-len(found):]
+    return found
+
+
+def test_api_server_that_lets_us_list_and_watch(api, proxied):
+    examination = Examination(proxied)
+    examination.assert_well()
+    detail = source_of(examination)[0].detail
+    assert "can be listed and watched: pods, tfjobs.training.kubedl.io, " in detail
+    assert "not installed: tfjobs.kubeflow.org, " in detail
+    assert {r.what for r in api.requests} == {"identify", "discover", "confirm", "watch"}
+
+
+def test_proxy_that_is_not_there(proxied, directory):
+    failure = Examination(proxied).failure()
+    assert failure.name == "source" and "port 80" not in failure.detail
+    assert f"cannot connect to the socket {directory}/proxy.sock: No such file" in failure.detail
+    assert "kubectl proxy --unix-socket" in failure.advice[0]
+
+
+def test_proxy_without_an_api_server(api, proxied):
+    api.fault("identify", faults.PROXY_DOWN, times=2)
+    failure = Examination(proxied).failure()
+    assert failure.name == "source" and "connection refused" in failure.detail
+    Examination(proxied).assert_well()
+
+
+@pytest.mark.parametrize("garbage", [faults.HTML_AS_SUCCESS, faults.says(200, b"{}", "application/json")])
+def test_something_that_is_no_api_server(garbage, api, proxied):
+    api.fault("identify", garbage, times=2)
+    failure = Examination(proxied).failure()
+    assert failure.name == "source" and "no API server" in failure.detail
+
+
+def test_api_server_that_says_nothing(api, proxied):
+    api.fault("identify", lambda *_: api.wait_until_closed(), times=2)
+    failure = Examination({**proxied, "KUBE_SILENCE_MS": 1000}).failure()
+    assert failure.name == "source" and "no answer within 1000 ms" in failure.detail
+
+
+def test_rights_that_are_missing(api, proxied):
+    denial = 'pods is forbidden: User "system:serviceaccount:kubedl-system:default" cannot list'
+    for what, resource in (("confirm", "pods"), ("watch", "pods"), ("watch", "mpijobs")):
+        api.fault(what, faults.refuses(403, denial), times=2, resource=resource)
+    examination = Examination(proxied)
+    failure = examination.failure()
+    assert failure.name == "source" and denial in failure.detail
+    assert "pods, mpijobs.training.kubedl.io" in failure.detail
+    assert "ClusterRole" in failure.advice[0]
+    assert yaml.safe_load("\n".join(failure.advice[1:])) == [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
+        {"apiGroups": ["training.kubedl.io"], "resources": ["mpijobs"], "verbs": ["watch"]}]
+    Examination(proxied).assert_well()
+
+
+def test_cluster_that_may_not_be_identified(api, proxied):
+    api.uid = None
+    examination = Examination(proxied)
+    assert examination.status == WARNED, examination.text
+    (warning,) = examination.of("warn")
+    assert warning.name == "source" and "CLUSTER_ID" in warning.advice[0]
+    assert yaml.safe_load("\n".join(warning.advice[1:])) == [
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"],
+         "resourceNames": ["kube-system"]}]
+    Examination({**proxied, "CLUSTER_ID": "blue"}).assert_well()
+
+
+def test_namespace_that_does_not_exist(api, proxied):
+    failure = Examination({**proxied, "KUBE_NAMESPACE": "taem"}).failure()
+    assert failure.name == "source" and "KUBE_NAMESPACE=taem" in failure.detail
+    api.put(events.pod("a", namespace="team"))
+    Examination({**proxied, "KUBE_NAMESPACE": "team"}).assert_well()
+
+
+def test_selector_that_does_not_parse(api, proxied):
+    message = "unable to parse requirement: found '=', expected: identifier"
+    api.fault("confirm", faults.refuses(400, message), times=2)
+    failure = Examination({**proxied, "KUBE_LABEL_SELECTOR": "=x", "CLUSTER_ID": "selected"}).failure()
+    assert failure.name == "source" and message in failure.detail
+    assert "KUBE_LABEL_SELECTOR" in failure.advice[0]
+
+
+def test_cluster_without_kinds_of_jobs(directory, proxied):
+    with ApiServer(directory / "proxy.sock", installed=["Pod"]):
+        examination = Examination(proxied)
+    assert examination.status == WARNED
+    assert [one.name for one in examination.of("warn")] == ["source"]
+
+
+@pytest.mark.parametrize("wrong", [None, "no token", "wrong token", "no ca.crt", "wrong ca.crt", "no server"])
+def test_account_of_the_pod(wrong, settings, directory, authority):
+    account = directory / "serviceaccount"
+    account.mkdir()
+    (account / "token").write_text("the-token-of-the-pod")
+    (account / "ca.crt").write_bytes(authority.cert.read_bytes())
+    certificate = authority.issue("kubernetes", "DNS:kubernetes,IP:127.0.0.1")
+    with ApiServer(certificate=certificate.cert, key=certificate.key,
+                   tokens=["the-token-of-the-pod"]) as api, addresses.refusing() as refusing:
+        kube = {**settings, "EVENT_SOURCE": "kube:", "KUBE_SERVICE_ACCOUNT": account,
+                "KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": api.port}
+        if wrong == "no token":
+            (account / "token").unlink()
+        elif wrong == "wrong token":
+            (account / "token").write_text("of-somebody-else")
+        elif wrong == "no ca.crt":
+            (account / "ca.crt").unlink()
+        elif wrong == "wrong ca.crt":
+            shutil.copy(Authority(directory, "other").cert, account / "ca.crt")
+        elif wrong == "no server":
+            kube["KUBERNETES_SERVICE_PORT"] = refusing
+        examination = Examination(kube)
+    if wrong is None:
+        examination.assert_well()
+        return
+    failure = examination.failure()
+    assert failure.name == "source"
+    assert {"no token": "cannot read the service account's token", "wrong token": "does not accept",
+            "no ca.crt": "ca.crt", "wrong ca.crt": "SSL certificate problem",
+            "no server": "onnect"}[wrong] in failure.detail
+    assert "KUBE_SERVICE_ACCOUNT" in failure.advice[0]
+    assert "the-token-of-the-pod" not in examination.text
 
 
 def test_other_arguments_are_refused(settings):

@@ -325,6 +325,8 @@ class ApiServer:
         if self.tokens is not None and \
                 request.headers.get("authorization") not in [f"Bearer {t}" for t in self.tokens]:
             return error(401, "Unauthorized")
+        if request.what == "identify" and not request.path.endswith("/kube-system"):
+            return self._namespace_of_that_name(request.path.rsplit("/", 1)[-1])
         if request.what == "identify":
             if self.uid is None:
                 return error(403, 'namespaces "kube-system" is forbidden')
@@ -338,6 +340,15 @@ class ApiServer:
         if request.what in ("list", "confirm"):
             return self._list(request)
         return self._watch(request)
+
+    def _namespace_of_that_name(self, name):
+        """There are those in which something is."""
+        known = {thing["metadata"]["namespace"] for things in self._objects.values()
+                 for thing in things.values()}
+        if name not in known:
+            return error(404, f'namespaces "{name}" not found')
+        return Answer(200, [compact({"kind": "Namespace", "apiVersion": "v1",
+                                     "metadata": {"name": name, "uid": f"{name}-uid"}})])
 
     def _kind_of(self, name):
         return next((kind for kind, (_, _, known) in self.kinds.items() if known == name), None)

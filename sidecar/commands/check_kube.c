@@ -1,0 +1,418 @@
+/* check_kube: whether jobs and pods can be listed and watched, seen by trying it.
+ *
+ * Happy path: the cluster is asked who it is; the namespace, whether it exists; then for each resource
+ * the API server is asked whether it has it, for one object of it, and for a watch, whose head is enough.
+ * One request at a time, on a loop of its own.
+ *
+ * Failure modes:
+ *   no answer, or none of an API server   the only finding, with the reason
+ *   the token is not accepted             the same
+ *   a right is missing                    of all resources together: the rules that have to be added
+ *   the selector is not understood        said once; the others would be refused for it, too
+ *   a kind is not installed               no failure; if none is, a warning */
+#include "sidecar/commands/check_kube.h"
+
+#include "lib/apiserver/kube_answer.h"
+#include "lib/apiserver/kube_path.h"
+#include "lib/base/buffer.h"
+#include "sidecar/base/logger.h"
+#include "sidecar/kube/kube_client.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATH_LIMIT 32768
+#define BODY_LIMIT (8U << 20) /* one object, or the resources of a group */
+#define TEXT_LIMIT 16384
+
+struct visit {
+    struct findings *findings;
+    const struct config *config;
+    uint32_t timeout_ms;
+    uv_loop_t loop;
+    uv_timer_t timer;
+    struct http_client *client;
+    struct json *json;
+    struct kube_selection selection;
+
+    /* Of the present request. */
+    struct buffer body;
+    int status; /* HTTP; 0: there was no answer, error says why */
+    bool is_json;
+    bool expired;
+    char error[512];
+    struct kube_status said;
+
+    /* Of all resources. */
+    struct buffer well, absent, forbidden, rules;
+    size_t job_kinds;
+    char denial[256]; /* what the API server said to the first request that it forbade */
+};
+
+/* ---- a request -------------------------------------------------------------------------------- */
+
+/* Ends the turn of the loop, which would wait for more otherwise. */
+static void on_progress(void *context)
+{
+    uv_stop(&((struct visit *)context)->loop);
+}
+
+static void on_expired(uv_timer_t *timer)
+{
+    struct visit *visit = timer->data;
+    visit->expired = true;
+    uv_stop(&visit->loop);
+}
+
+static void read_body(struct visit *visit, struct http_request *request)
+{
+    size_t room, bytes;
+    char *start;
+    while ((start = buffer_room(&visit->body, 1, &room)) != NULL &&
+           (bytes = http_request_read(request, start, room)) > 0)
+        buffer_commit(&visit->body, bytes);
+}
+
+static void wait_for(struct visit *visit, struct http_request *request, bool head_only)
+{
+    struct http_state state = http_request_state(request);
+    while (!visit->expired && !visit->body.failed && !state.ended &&
+           !(head_only && state.status == 200)) {
+        uv_run(&visit->loop, UV_RUN_DEFAULT);
+        read_body(visit, request);
+        state = http_request_state(request);
+    }
+    visit->status = state.status;
+    visit->is_json = state.is_json;
+    if (visit->expired)
+        (void)snprintf(visit->error, sizeof(visit->error), "no answer within %u ms",
+                       visit->timeout_ms);
+    else if (state.status == 0)
+        (void)snprintf(visit->error, sizeof(visit->error), "%s", state.error);
+}
+
+/* path: taken over. head_only: the body of what succeeds is not waited for. */
+static void ask(struct visit *visit, struct buffer *path, bool head_only)
+{
+    const struct http_get get = {
+        .path = buffer_cstring(path), .progress = on_progress, .context = visit};
+    struct http_request *request = NULL;
+    struct error err;
+    buffer_reset(&visit->body);
+    visit->status = 0;
+    visit->expired = false;
+    visit->error[0] = '\0';
+    uv_timer_start(&visit->timer, on_expired, visit->timeout_ms, 0);
+    if (get.path == NULL || http_client_get(visit->client, &get, &request, &err) != ERROR_NONE)
+        (void)snprintf(visit->error, sizeof(visit->error), "%s",
+                       get.path != NULL ? err.text : "no memory for a request");
+    else
+        wait_for(visit, request, head_only);
+    http_request_free(request);
+    uv_timer_stop(&visit->timer);
+    buffer_fini(path);
+    if (visit->status != 200)
+        kube_status_read(visit->json, buffer_text(&visit->body), &visit->said);
+}
+
+/* ---- the server and the cluster --------------------------------------------------------------- */
+
+static void fail(struct visit *visit, const char *advice, const char *what)
+{
+    findings_add(visit->findings, FINDING_FAIL, "source", advice, "%s: %s%s%s",
+                 visit->config->event_source, what, visit->said.message[0] != '\0' ? ": " : "",
+                 visit->said.message);
+}
+
+static const char *reach_advice(const struct visit *visit)
+{
+    if (kube_client_socket(visit->config->event_source)[0] != '\0')
+        return "start kubectl proxy --unix-socket=PATH with the path in EVENT_SOURCE, in a "
+               "container "
+               "that shares its directory, or correct EVENT_SOURCE";
+    return "see that the pod mounts the token and ca.crt of a service account of this cluster "
+           "(automountServiceAccountToken, KUBE_SERVICE_ACCOUNT), that KUBERNETES_SERVICE_HOST and "
+           "KUBERNETES_SERVICE_PORT name its API server, and that no NetworkPolicy is in the way";
+}
+
+static void append_rule(struct buffer *out, const char *group, const char *resources,
+                        const char *verbs)
+{
+    buffer_appendf(out, "- apiGroups: [\"%s\"]\n  resources: [%s]\n  verbs: [%s]", group, resources,
+                   verbs);
+}
+
+static void judge_identity(struct visit *visit)
+{
+    struct buffer advice;
+    if (visit->config->cluster_id[0] != '\0' || visit->status == 200)
+        return;
+    buffer_init(&advice, TEXT_LIMIT);
+    buffer_append_string(&advice,
+                         "set CLUSTER_ID to a name of this cluster, or add to a ClusterRole of the "
+                         "account:\n");
+    append_rule(&advice, "", "namespaces", "get");
+    buffer_append_string(&advice, "\n  resourceNames: [kube-system]");
+    const char *lines = buffer_cstring(&advice);
+    findings_add(
+        visit->findings, FINDING_WARN, "source", lines != NULL ? lines : "",
+        "the cluster's id cannot be read: objects that vanish while nobody watches are not "
+        "closed: %s",
+        visit->said.message);
+    buffer_fini(&advice);
+}
+
+/* False if there is no API server that listens to us. */
+static bool identify(struct visit *visit)
+{
+    struct buffer path;
+    char uid[KUBE_UID_SIZE];
+    buffer_init(&path, PATH_LIMIT);
+    kube_path_cluster(&path);
+    ask(visit, &path, false);
+    if (visit->status == 0) {
+        visit->said.message[0] = '\0';
+        fail(visit, reach_advice(visit), visit->error);
+    } else if (visit->status == 401) {
+        fail(visit,
+             "let the pod mount a token of this cluster that has not expired; KUBE_SERVICE_ACCOUNT "
+             "names its directory",
+             "the API server does not accept the token");
+    } else if (visit->status == 200 &&
+               !(visit->is_json && kube_uid_read(visit->json, buffer_text(&visit->body), uid))) {
+        visit->said.message[0] = '\0';
+        fail(visit, reach_advice(visit), "what answers there is no API server");
+    } else if (visit->status == 200 || visit->status == 403 || visit->status == 404) {
+        judge_identity(visit);
+        return true;
+    } else {
+        fail(visit, "see whether the API server runs; if it is just starting, try again",
+             "the API server is not ready, or a proxy cannot reach it");
+    }
+    return false;
+}
+
+static void look_for_namespace(struct visit *visit)
+{
+    struct buffer path;
+    if (visit->selection.namespace[0] == '\0')
+        return;
+    buffer_init(&path, PATH_LIMIT);
+    kube_path_namespace(&path, visit->selection.namespace);
+    ask(visit, &path, false);
+    if (visit->status == 404)
+        findings_add(
+            visit->findings, FINDING_FAIL, "source",
+            "correct KUBE_NAMESPACE, or make the namespace: until then nothing is recorded",
+            "KUBE_NAMESPACE=%s: there is no such namespace", visit->selection.namespace);
+}
+
+/* ---- a resource ------------------------------------------------------------------------------- */
+
+static void append_name(struct buffer *out, const struct kube_resource *resource)
+{
+    buffer_appendf(out, "%s%s%s%s", out->length > 0 ? ", " : "", resource->name,
+                   resource->group[0] != '\0' ? "." : "", resource->group);
+}
+
+/* Where nobody may ask what is installed, the list tells. */
+static bool is_installed(struct visit *visit, const struct kube_resource *resource)
+{
+    struct buffer path;
+    buffer_init(&path, PATH_LIMIT);
+    kube_path_discovery(&path, resource);
+    ask(visit, &path, false);
+    return visit->status == 403 ||
+           (visit->status == 200 &&
+            kube_discovery_has(visit->json, buffer_text(&visit->body), resource->name));
+}
+
+static bool find_version(struct visit *visit, struct kube_resource *resource)
+{
+    if (is_installed(visit, resource))
+        return true;
+    if (resource->other_version == NULL)
+        return false;
+    resource->version = resource->other_version;
+    return is_installed(visit, resource);
+}
+
+static void ask_for(struct visit *visit, const struct kube_resource *resource, bool watch)
+{
+    struct buffer path;
+    buffer_init(&path, PATH_LIMIT);
+    if (watch)
+        kube_path_watch(&path, resource, &visit->selection, "0", 1);
+    else
+        kube_path_list(&path, resource, &visit->selection, 1, "");
+    ask(visit, &path, watch);
+}
+
+/* False if the answer is one for which the others need not be asked. */
+static bool judge(struct visit *visit, const struct kube_resource *resource, const char *verb,
+                  bool *denied)
+{
+    char what[256];
+    *denied = visit->status == 403;
+    if (*denied && visit->denial[0] == '\0')
+        (void)snprintf(visit->denial, sizeof(visit->denial), "%s", visit->said.message);
+    if (visit->status == 200 || *denied)
+        return true;
+    if (visit->status == 0)
+        (void)snprintf(visit->said.message, sizeof(visit->said.message), "%.255s", visit->error);
+    if (visit->status == 400 || visit->status == 422) {
+        fail(visit, "correct KUBE_LABEL_SELECTOR: it is as kubectl's --selector",
+             "the API server does not take the request");
+        return false;
+    }
+    (void)snprintf(what, sizeof(what), "the %s of %s is answered with HTTP %d", verb,
+                   resource->name, visit->status);
+    fail(visit, "see whether the API server runs well; if it is just starting, try again", what);
+    return false;
+}
+
+static bool look_at(struct visit *visit, struct kube_resource *resource)
+{
+    bool no_list, no_watch;
+    bool is_job = resource->group[0] != '\0';
+    if (is_job && !find_version(visit, resource)) {
+        append_name(&visit->absent, resource);
+        return true;
+    }
+    visit->job_kinds += is_job;
+    ask_for(visit, resource, false);
+    if (!judge(visit, resource, "list", &no_list))
+        return false;
+    ask_for(visit, resource, true);
+    if (!judge(visit, resource, "watch", &no_watch))
+        return false;
+    if (!no_list && !no_watch) {
+        append_name(&visit->well, resource);
+        return true;
+    }
+    append_name(&visit->forbidden, resource);
+    buffer_append_char(&visit->rules, '\n');
+    append_rule(&visit->rules, resource->group, resource->name,
+                no_list && no_watch ? "list, watch"
+                : no_list           ? "list"
+                                    : "watch");
+    return true;
+}
+
+static const char *text_in(struct buffer *buffer)
+{
+    const char *text = buffer_cstring(buffer);
+    return text != NULL ? text : "";
+}
+
+static void conclude(struct visit *visit)
+{
+    struct buffer advice;
+    if (visit->job_kinds == 0)
+        findings_add(
+            visit->findings, FINDING_WARN, "source",
+            "install KubeDL or Kubeflow's training operator; kinds are looked for again and "
+            "again",
+            "the cluster has no kind of jobs that is recorded");
+    if (visit->forbidden.length > 0) {
+        buffer_init(&advice, TEXT_LIMIT);
+        buffer_appendf(&advice, "add to a %s of the account:%s",
+                       visit->selection.namespace[0] != '\0' ? "Role in this namespace"
+                                                             : "ClusterRole",
+                       text_in(&visit->rules));
+        findings_add(visit->findings, FINDING_FAIL, "source", text_in(&advice),
+                     "may not be listed and watched: %s: %s", text_in(&visit->forbidden),
+                     visit->denial);
+        buffer_fini(&advice);
+        return;
+    }
+    findings_add(visit->findings, FINDING_OK, "source", "",
+                 "%s: can be listed and watched: %s; not installed: %s",
+                 visit->config->event_source, text_in(&visit->well),
+                 visit->absent.length > 0 ? text_in(&visit->absent) : "none");
+}
+
+/* ---- all of it -------------------------------------------------------------------------------- */
+
+static void examine(struct visit *visit)
+{
+    struct kube_resource resource;
+    if (!identify(visit))
+        return;
+    look_for_namespace(visit);
+    for (size_t i = 0; kube_resource_at(i, &resource); i++) {
+        if (!look_at(visit, &resource))
+            return;
+    }
+    conclude(visit);
+}
+
+static void on_closed(void *context)
+{
+    (void)context; /* the loop ends empty then */
+}
+
+static void init_buffers(struct visit *visit)
+{
+    buffer_init(&visit->body, BODY_LIMIT);
+    buffer_init(&visit->well, TEXT_LIMIT);
+    buffer_init(&visit->absent, TEXT_LIMIT);
+    buffer_init(&visit->forbidden, TEXT_LIMIT);
+    buffer_init(&visit->rules, TEXT_LIMIT);
+}
+
+static void fini_buffers(struct visit *visit)
+{
+    buffer_fini(&visit->body);
+    buffer_fini(&visit->well);
+    buffer_fini(&visit->absent);
+    buffer_fini(&visit->forbidden);
+    buffer_fini(&visit->rules);
+}
+
+static enum error_code open_visit(struct visit *visit, struct logger *logger, struct error *err)
+{
+    visit->json = kube_answer_reader();
+    if (visit->json == NULL)
+        return error_set(err, ERROR_NOMEM, "no memory for requests to the API server");
+    return kube_client_new(&visit->loop, visit->config, logger, &visit->client, err);
+}
+
+static void run(struct visit *visit, struct logger *logger)
+{
+    struct error err;
+    if (open_visit(visit, logger, &err) == ERROR_NONE) {
+        uv_timer_init(&visit->loop, &visit->timer);
+        visit->timer.data = visit;
+        examine(visit);
+        uv_close((uv_handle_t *)&visit->timer, NULL);
+        http_client_close(visit->client, on_closed, NULL);
+    } else {
+        findings_add(visit->findings, FINDING_FAIL, "source", "see what it says", "%s: %s",
+                     visit->config->event_source, err.text);
+    }
+    json_free(visit->json);
+    uv_run(&visit->loop, UV_RUN_DEFAULT);
+}
+
+void check_kube(struct findings *findings, const struct config *config, uint32_t timeout_ms)
+{
+    struct visit visit = {
+        .findings = findings,
+        .config = config,
+        .timeout_ms = timeout_ms,
+        .selection = {config->kube_namespace, config->kube_label_selector},
+    };
+    struct logger *logger = NULL;
+    init_buffers(&visit);
+    if (uv_loop_init(&visit.loop) != 0 ||
+        logger_new(STDERR_FILENO, LOG_LEVEL_ERROR, LOG_FORMAT_JSON, &logger, NULL) != ERROR_NONE) {
+        findings->failed = true;
+    } else {
+        run(&visit, logger);
+        findings->failed |= uv_loop_close(&visit.loop) != 0;
+    }
+    logger_free(logger);
+    fini_buffers(&visit);
+}

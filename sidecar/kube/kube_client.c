@@ -1,0 +1,41 @@
+/* kube_client: from the settings to an http_client. */
+#include "sidecar/kube/kube_client.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char own[] = "kube:", proxied[] = "kube+unix:";
+
+static bool begins_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+bool kube_client_is_for(const char *event_source)
+{
+    return begins_with(event_source, own) || begins_with(event_source, proxied);
+}
+
+const char *kube_client_socket(const char *event_source)
+{
+    return begins_with(event_source, proxied) ? event_source + strlen(proxied) : "";
+}
+
+enum error_code kube_client_new(uv_loop_t *loop, const struct config *config, struct logger *logger,
+                                struct http_client **client, struct error *err)
+{
+    char ca_file[CONFIG_TEXT_SIZE + 8];
+    char token_file[CONFIG_TEXT_SIZE + 8];
+    const char *socket_path = kube_client_socket(config->event_source);
+    bool is_unix = socket_path[0] != '\0';
+    (void)snprintf(ca_file, sizeof(ca_file), "%s/ca.crt", config->kube_service_account);
+    (void)snprintf(token_file, sizeof(token_file), "%s/token", config->kube_service_account);
+    const struct http_server server = {
+        .socket_path = socket_path,
+        .host = config->kubernetes_service_host,
+        .port = config->kubernetes_service_port,
+        .ca_file = is_unix ? "" : ca_file,
+        .token_file = is_unix ? "" : token_file,
+    };
+    return http_client_new(loop, &server, logger, client, err);
+}
