@@ -38,11 +38,6 @@ void kube_path_namespace(struct buffer *out, const char *name)
     append_escaped(out, name);
 }
 
-void kube_path_cluster(struct buffer *out)
-{
-    kube_path_namespace(out, "kube-system");
-}
-
 void kube_path_discovery(struct buffer *out, const struct kube_resource *resource)
 {
     if (resource->group[0] == '\0')

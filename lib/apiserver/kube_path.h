@@ -35,7 +35,7 @@ struct kube_selection {
 /* Each appends a path with its query. timeout_s: after which the server is to end the watch. */
 
 /* The namespace that every cluster has, and whose uid therefore names the cluster. */
-void kube_path_cluster(struct buffer *out);
+#define KUBE_CLUSTER_NAMESPACE "kube-system"
 
 void kube_path_namespace(struct buffer *out, const char *name);
 

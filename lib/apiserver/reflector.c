@@ -68,11 +68,12 @@ void reflector_init(struct reflector *reflector, const struct kube_resource *res
     };
 }
 
-void reflector_init_identify(struct reflector *reflector)
+void reflector_init_identify(struct reflector *reflector, const char *namespace)
 {
     const struct kube_resource resource = {"Namespace", "", "v1", NULL, "namespaces"};
     reflector_init(reflector, &resource, 0);
     reflector->request = REFLECTOR_IDENTIFY;
+    reflector->namespace = namespace;
 }
 
 static void set_version(struct reflector *reflector, const char *version)
@@ -122,7 +123,7 @@ void reflector_path(const struct reflector *reflector, const struct kube_selecti
     uint32_t timeout_s = jittered(2 * WATCH_TIMEOUT_S, random);
     switch (reflector->request) {
     case REFLECTOR_IDENTIFY:
-        kube_path_cluster(out);
+        kube_path_namespace(out, reflector->namespace);
         break;
     case REFLECTOR_DISCOVER:
         kube_path_discovery(out, resource);

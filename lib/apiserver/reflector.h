@@ -29,7 +29,7 @@
 #include <stdint.h>
 
 enum reflector_request {
-    REFLECTOR_IDENTIFY, /* the cluster; the only request of such a reflector */
+    REFLECTOR_IDENTIFY, /* a namespace; the only request of such a reflector */
     REFLECTOR_DISCOVER,
     REFLECTOR_SNAPSHOT,
     REFLECTOR_LIST,
@@ -39,6 +39,7 @@ enum reflector_request {
 
 struct reflector {
     struct kube_resource resource;
+    const char *namespace;           /* IDENTIFY: this one */
     enum reflector_request request;  /* the next one, or that which is under way */
     char version[KUBE_VERSION_SIZE]; /* seen last: a WATCH goes on from here */
     char next_page[KUBE_TOKEN_SIZE]; /* of a LIST; "" at its beginning */
@@ -95,8 +96,8 @@ struct reflector_step {
 void reflector_init(struct reflector *reflector, const struct kube_resource *resource,
                     uint32_t discovery_ms);
 
-/* One that asks which cluster this is. */
-void reflector_init_identify(struct reflector *reflector);
+/* One that asks for a namespace: "kube-system" names the cluster. Borrowed. */
+void reflector_init_identify(struct reflector *reflector, const char *namespace);
 
 /* All up to this version is safe since an earlier process: it goes on from there. Where the resource may be
  * served in another version, that is found out first. */

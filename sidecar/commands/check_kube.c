@@ -153,7 +153,7 @@ static void judge_identity(struct visit *visit)
                          "set CLUSTER_ID to a name of this cluster, or add to a ClusterRole of the "
                          "account:\n");
     append_rule(&advice, "", "namespaces", "get");
-    buffer_append_string(&advice, "\n  resourceNames: [kube-system]");
+    buffer_append_string(&advice, "\n  resourceNames: [" KUBE_CLUSTER_NAMESPACE "]");
     const char *lines = buffer_cstring(&advice);
     findings_add(
         visit->findings, FINDING_WARN, "source", lines != NULL ? lines : "",
@@ -169,7 +169,7 @@ static bool identify(struct visit *visit)
     struct buffer path;
     char uid[KUBE_UID_SIZE];
     buffer_init(&path, PATH_LIMIT);
-    kube_path_cluster(&path);
+    kube_path_namespace(&path, KUBE_CLUSTER_NAMESPACE);
     ask(visit, &path, false);
     if (visit->status == 0) {
         visit->said.message[0] = '\0';

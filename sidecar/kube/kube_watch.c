@@ -39,13 +39,13 @@ static bool may_deliver(const struct kube_session *session)
 }
 
 void kube_watch_init(struct kube_watch *watch, struct kube_session *session,
-                     const struct kube_resource *resource)
+                     const struct kube_resource *resource, const char *namespace)
 {
     *watch = (struct kube_watch){.session = session, .trouble = "not_asked"};
     if (resource != NULL)
         reflector_init(&watch->reflector, resource, session->discovery_ms);
     else
-        reflector_init_identify(&watch->reflector);
+        reflector_init_identify(&watch->reflector, namespace);
     uv_timer_init(session->loop, &watch->timer);
     watch->timer.data = watch;
 }
@@ -248,11 +248,7 @@ static const struct report reports[] = {
     [REFLECTOR_PROCEED] = {LOG_LEVEL_DEBUG, NULL, NULL},
     [REFLECTOR_LISTED] = {LOG_LEVEL_DEBUG, NULL, NULL},
     [REFLECTOR_IDENTIFIED] = {LOG_LEVEL_DEBUG, NULL, NULL},
-    [REFLECTOR_ANONYMOUS] = {LOG_LEVEL_WARN,
-                             "the cluster's id cannot be read, which is tried again: until then, "
-                             "without CLUSTER_ID, objects "
-                             "that vanish while nobody watches are not closed",
-                             NULL},
+    [REFLECTOR_ANONYMOUS] = {LOG_LEVEL_DEBUG, NULL, NULL}, /* the source says it */
     [REFLECTOR_ABSENT] = {LOG_LEVEL_INFO, "kind not installed: looked for again later",
                           "not_installed"},
     [REFLECTOR_STARTING] = {LOG_LEVEL_INFO,
@@ -311,13 +307,10 @@ static void log_ending(struct kube_watch *watch, const struct ending *ending,
     const struct kube_resource *resource = &watch->reflector.resource;
     bool is_answered = watch->answer.status != 0;
     const struct report *report = is_answered ? &reports[step->outcome] : &no_answer;
-    bool is_missed = step->outcome == REFLECTOR_ABSENT || step->outcome == REFLECTOR_STARTING ||
-                     step->outcome == REFLECTOR_ANONYMOUS;
+    bool is_missed = step->outcome == REFLECTOR_ABSENT || step->outcome == REFLECTOR_STARTING;
     bool is_known = is_missed && watch->said_absent;
-    watch->said_absent = (is_missed && step->outcome != REFLECTOR_STARTING) ||
+    watch->said_absent = step->outcome == REFLECTOR_ABSENT ||
                          (watch->said_absent && step->outcome != REFLECTOR_PROCEED);
-    if (step->outcome == REFLECTOR_ANONYMOUS && watch->session->named)
-        return;
     if (report->message == NULL || is_known)
         return;
     const struct log_field fields[] = {
@@ -403,10 +396,8 @@ static void answer_ended(struct kube_watch *watch, const char *error)
     note_trouble(watch, &step);
     kube_watch_stop(watch);
     input_fini(watch);
-    if (step.outcome == REFLECTOR_IDENTIFIED || step.outcome == REFLECTOR_ANONYMOUS)
-        session->identified(watch, id);
-    if (step.outcome == REFLECTOR_IDENTIFIED ||
-        (step.outcome == REFLECTOR_ANONYMOUS && session->named))
+    bool of_namespace = step.outcome == REFLECTOR_IDENTIFIED || step.outcome == REFLECTOR_ANONYMOUS;
+    if (of_namespace && !session->identified(watch, id, &ending.status))
         return;
     uv_timer_start(&watch->timer, on_timer, step.delay_ms, 0);
     if (step.ends_chain)

@@ -34,7 +34,6 @@ struct kube_session {
     size_t max_document;
     struct source_events events;
     struct logger *logger;
-    bool named;      /* CLUSTER_ID is set: it is enough to ask once which cluster this is */
     uint64_t opened; /* connections so far */
     bool paused;
     bool stopped; /* by finish() or close() of the source: nothing new is begun */
@@ -42,9 +41,9 @@ struct kube_session {
     /* The watch has something to deliver: kube_watch_serve() is to be called, later. */
     void (*ready)(struct kube_watch *watch);
 
-    /* The answer to a watch that identifies: the cluster's id, "" if that is refused; unless the session is
-     * named it is then asked for again, until it is there. */
-    void (*identified)(struct kube_watch *watch, const char *id);
+    /* The answer to a watch of a namespace: its uid; "" if there is none, or it may not be read, with what
+     * the API server said to that. True if it is to be asked for again. */
+    bool (*identified)(struct kube_watch *watch, const char *uid, const struct kube_status *said);
 };
 
 enum kube_input {
@@ -89,9 +88,9 @@ struct kube_watch {
 
 TAILQ_HEAD(kube_watch_list, kube_watch);
 
-/* resource: NULL for one that identifies the cluster. */
+/* resource: NULL for one that asks for a namespace, whose name is borrowed. */
 void kube_watch_init(struct kube_watch *watch, struct kube_session *session,
-                     const struct kube_resource *resource);
+                     const struct kube_resource *resource, const char *namespace);
 
 /* version: up to which all is safe; "": none is known. */
 void kube_watch_begin(struct kube_watch *watch, const char *version);

@@ -11,6 +11,7 @@
  *   the API server is away             each request is tried again (kube_watch)
  *   the cluster's id may not be read   it goes on without, and is asked for again; once it is there all
  *                                      objects are shown again, with it
+ *   KUBE_NAMESPACE does not exist      said once, looked for again
  *   the note is of another cluster,    it is not used: all objects are listed
  *   namespace or selector
  *   finished by its user               requests are given up: the server keeps what has not been read
@@ -36,14 +37,16 @@ struct source_kube {
     struct source source; /* first: the memory that is freed */
     struct kube_session session;
     const struct config *config;
-    struct spool *spool; /* NULL: there is none */
-    struct kube_watch identity;
+    struct spool *spool;        /* NULL: there is none */
+    struct kube_watch identity; /* of the cluster */
+    struct kube_watch place;    /* KUBE_NAMESPACE, if it is set */
     struct kube_watch watches[MAX_RESOURCES];
     size_t count;
     struct kube_watch_list ready;
-    uv_idle_t turn; /* active while something is to be delivered, or said */
-    uint64_t scope; /* what a note has to be of */
-    bool begun;     /* the resources are watched, with or without the cluster's id */
+    uv_idle_t turn;    /* active while something is to be delivered, or said */
+    uint64_t scope;    /* what a note has to be of */
+    bool said_missing; /* that there is no such namespace */
+    bool begun;        /* the resources are watched, with or without the cluster's id */
     bool finishing;
     bool finished;
     unsigned pending_closes;
@@ -221,15 +224,27 @@ static void begin_watch(const struct source_kube *self, struct kube_watch *watch
     kube_watch_begin(watch, version);
 }
 
-/* id: "" if it may not be read, or not yet. */
-static void on_identified(struct kube_watch *identity, const char *id)
+static void log_refusal(const struct source_kube *self, const struct kube_watch *watch,
+                        const char *message, const struct kube_status *said)
 {
-    struct source_kube *self = of_session(identity->session);
+    LOG(self->session.logger, WARN, message, log_string("verb", "get"),
+        log_string("resource", "namespaces"), log_string("name", watch->reflector.namespace),
+        log_int("status", watch->answer.status), log_string("said", said->message));
+}
+
+/* id: "" if it may not be read, or not yet: it goes on without. Where CLUSTER_ID is set that is enough. */
+static bool on_cluster(struct source_kube *self, const char *id, const struct kube_status *said)
+{
     const struct source_events *events = &self->session.events;
-    bool begun = self->begun;
+    bool begun = self->begun, named = self->config->cluster_id[0] != '\0';
     if (begun && id[0] == '\0')
-        return;
+        return true;
     self->begun = true;
+    if (id[0] == '\0' && !named)
+        log_refusal(self, &self->identity,
+                    "the cluster's id cannot be read, which is tried again: until then, without "
+                    "CLUSTER_ID, objects that vanish while nobody watches are not closed",
+                    said);
     set_scope(self, id[0] != '\0' ? id : self->config->cluster_id);
     if (id[0] != '\0' && events->cluster != NULL)
         events->cluster(events->context, id);
@@ -239,6 +254,27 @@ static void on_identified(struct kube_watch *identity, const char *id)
         else
             begin_watch(self, &self->watches[i]);
     }
+    return id[0] == '\0' && !named;
+}
+
+/* Of a namespace that does not exist the API server lists no objects, without a word. */
+static bool on_place(struct source_kube *self, const struct kube_status *said)
+{
+    bool is_missing = self->place.answer.status == 404;
+    if (is_missing && !self->said_missing)
+        log_refusal(
+            self, &self->place,
+            "KUBE_NAMESPACE names a namespace that does not exist: nothing is recorded until it "
+            "is made; or correct the setting",
+            said);
+    self->said_missing = is_missing;
+    return is_missing;
+}
+
+static bool on_identified(struct kube_watch *watch, const char *uid, const struct kube_status *said)
+{
+    struct source_kube *self = of_session(watch->session);
+    return watch == &self->place ? on_place(self, said) : on_cluster(self, uid, said);
 }
 
 static enum error_code start(struct source *source, struct error *err)
@@ -246,15 +282,19 @@ static enum error_code start(struct source *source, struct error *err)
     struct source_kube *self = (struct source_kube *)source;
     enum error_code code = kube_client_new(self->session.loop, self->config, self->session.logger,
                                            &self->session.client, err);
-    if (code == ERROR_NONE)
-        kube_watch_begin(&self->identity, "");
-    return code;
+    if (code != ERROR_NONE)
+        return code;
+    kube_watch_begin(&self->identity, "");
+    if (self->config->kube_namespace[0] != '\0')
+        kube_watch_begin(&self->place, "");
+    return ERROR_NONE;
 }
 
 static void stop_watches(struct source_kube *self)
 {
     self->session.stopped = true;
     kube_watch_stop(&self->identity);
+    kube_watch_stop(&self->place);
     for (size_t i = 0; i < self->count; i++)
         kube_watch_stop(&self->watches[i]);
 }
@@ -274,6 +314,7 @@ static void free_when_closed(struct source_kube *self)
     void (*closed)(void *context) = self->closed;
     void *context = self->closed_context;
     kube_watch_fini(&self->identity);
+    kube_watch_fini(&self->place);
     for (size_t i = 0; i < self->count; i++)
         kube_watch_fini(&self->watches[i]);
     json_free(self->session.json);
@@ -306,6 +347,7 @@ static void close_source(struct source *source, void (*closed)(void *context), v
     self->closed_context = context;
     close_handle(self, (uv_handle_t *)&self->turn);
     close_handle(self, (uv_handle_t *)&self->identity.timer);
+    close_handle(self, (uv_handle_t *)&self->place.timer);
     for (size_t i = 0; i < self->count; i++)
         close_handle(self, (uv_handle_t *)&self->watches[i].timer);
     if (self->session.client == NULL)
@@ -327,7 +369,6 @@ static struct kube_session new_session(uv_loop_t *loop, const struct source_sett
         .selection = {config->kube_namespace, config->kube_label_selector},
         .silence_ms = (uint32_t)config->kube_silence_ms,
         .discovery_ms = (uint32_t)config->kube_discovery_ms,
-        .named = config->cluster_id[0] != '\0',
         .max_document = settings->max_document,
         .events = settings->events,
         .logger = settings->logger,
@@ -339,10 +380,11 @@ static struct kube_session new_session(uv_loop_t *loop, const struct source_sett
 static void init_watches(struct source_kube *self)
 {
     struct kube_resource resource;
-    kube_watch_init(&self->identity, &self->session, NULL);
+    kube_watch_init(&self->identity, &self->session, NULL, KUBE_CLUSTER_NAMESPACE);
+    kube_watch_init(&self->place, &self->session, NULL, self->config->kube_namespace);
     for (self->count = 0; kube_resource_at(self->count, &resource); self->count++) {
         invariant(self->count < MAX_RESOURCES);
-        kube_watch_init(&self->watches[self->count], &self->session, &resource);
+        kube_watch_init(&self->watches[self->count], &self->session, &resource, NULL);
     }
 }
 

@@ -850,6 +850,17 @@ def test_namespace_is_listed_and_swept_alone(api, watching, database):
     finish(sidecar)
 
 
+def test_namespace_that_does_not_exist_is_said(api, watching, database):
+    sidecar = watching(KUBE_NAMESPACE="team", CLUSTER_ID="blue")
+    record = sidecar.wait_for_record(
+        "KUBE_NAMESPACE names a namespace that does not exist: nothing is recorded until it is made; "
+        "or correct the setting")
+    assert record["name"] == "team" and record["said"] == 'namespaces "team" not found'
+    api.put(pod("a", namespace="team"))
+    wait_for(database, sidecar, pods=uids("a"))
+    finish(sidecar)
+
+
 def test_label_selector(api, watching, database):
     labels = {"group-name": "training.kubedl.io", "replica-type": "worker"}
     api.put(pod("a", labels={**labels, "app": "x"}))

@@ -49,7 +49,7 @@ static void test_cluster_and_discovery(void **state)
     (void)state;
     struct buffer out;
     begin(&out);
-    kube_path_cluster(&out);
+    kube_path_namespace(&out, "kube-system");
     assert_path(&out, "/api/v1/namespaces/kube-system");
     begin(&out);
     kube_path_discovery(&out, &pods);

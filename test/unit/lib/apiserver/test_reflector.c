@@ -300,7 +300,7 @@ static void test_cluster_is_identified_once(void **state)
 {
     (void)state;
     struct reflector reflector;
-    reflector_init_identify(&reflector);
+    reflector_init_identify(&reflector, KUBE_CLUSTER_NAMESPACE);
     assert_path_has(&reflector, "/api/v1/namespaces/kube-system");
     struct reflector_answer answer = good;
     assert_int_equal(reflector_answered(&reflector, &answer, MOST).outcome, REFLECTOR_TROUBLE);
