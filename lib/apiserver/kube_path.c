@@ -1,22 +1,21 @@
 /* kube_path: resources from the table of kinds, paths and queries as Kubernetes' API has them. */
 #include "lib/apiserver/kube_path.h"
 
-#include "lib/kube/kind.h"
+#include "lib/kube/snapshot.h"
 
 #include <ctype.h>
 #include <inttypes.h>
 
 bool kube_resource_at(size_t number, struct kube_resource *resource)
 {
-    if (number == 0) {
-        *resource = (struct kube_resource){"Pod", "", "v1", NULL, "pods"};
-        return true;
-    }
-    const struct kind *kind = kind_at(number - 1);
-    if (kind == NULL)
+    static const struct kube_resource pods = {"Pod", "", "v1", NULL, "pods"};
+    if (number >= scope_count())
         return false;
-    *resource = (struct kube_resource){kind->kind, kind->group, kind->version, kind->other_version,
-                                       kind->resource};
+    const struct kind *kind = scope_at(number).kind;
+    *resource = pods;
+    if (kind != NULL)
+        *resource = (struct kube_resource){kind->kind, kind->group, kind->version,
+                                           kind->other_version, kind->resource};
     return true;
 }
 

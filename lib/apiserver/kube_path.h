@@ -23,7 +23,7 @@ struct kube_resource {
     const char *name;          /* "pods", "tfjobs" */
 };
 
-/* What is recorded: the pods, then the kinds of jobs in their order. False behind the last one. */
+/* What is recorded, by the numbers of the scopes (lib/kube/snapshot.h). False behind the last one. */
 bool kube_resource_at(size_t number, struct kube_resource *resource);
 
 /* Which of their objects are asked for. */

@@ -357,7 +357,8 @@ static bool turn_to_other_version(struct reflector *reflector)
  * away, is asked for some more times before it is believed to be gone. */
 static bool may_be_starting(struct reflector *reflector)
 {
-    if (reflector->version[0] != '\0' && reflector->request != REFLECTOR_DISCOVER) {
+    bool was_there = reflector->version[0] != '\0' && reflector->request != REFLECTOR_DISCOVER;
+    if (was_there && !reflector->starting) {
         reflector->starting = true;
         backoff_reset(&reflector->backoff);
     }
