@@ -422,7 +422,8 @@ struct reflector_step reflector_answered(struct reflector *reflector,
     struct reflector_step step = {.outcome = judge(reflector, answer)};
     bool was_away = reflector->away;
     reflector->away = is_away(answer);
-    reflector->starting |= reflector->away;
+    reflector->starting |= reflector->away || (reflector->request == REFLECTOR_IDENTIFY &&
+                                               step.outcome != REFLECTOR_IDENTIFIED);
     if (was_away && !reflector->away)
         backoff_reset(&reflector->backoff);
     if (reflector->request == REFLECTOR_WATCH && answer->status == 200 && answer->is_json &&

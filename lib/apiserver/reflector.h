@@ -43,13 +43,14 @@ struct reflector {
     enum reflector_request request;  /* the next one, or that which is under way */
     char version[KUBE_VERSION_SIZE]; /* seen last: a WATCH goes on from here */
     char next_page[KUBE_TOKEN_SIZE]; /* of a LIST; "" at its beginning */
-    bool unpaged;          /* LIST: the pages have taken longer than the server keeps them */
-    bool no_snapshots;     /* the server does not know them */
-    bool tried_other;      /* the other version of the resource, since this one is not installed */
-    bool list_once;        /* a SNAPSHOT has broken off */
-    bool away;             /* the last request was not answered by an API server */
-    bool starting;         /* it was away, or lost what it had, and has not shown objects since */
-    bool settled;          /* a watch has lasted since all objects had to be asked for anew */
+    bool unpaged;      /* LIST: the pages have taken longer than the server keeps them */
+    bool no_snapshots; /* the server does not know them */
+    bool tried_other;  /* the other version of the resource, since this one is not installed */
+    bool list_once;    /* a SNAPSHOT has broken off */
+    bool away;         /* the last request was not answered by an API server */
+    bool starting; /* it may be: it was away, did not say who it is, or lost what it had, and has
+                            * not shown objects since; may be set for what another reflector knows */
+    bool settled;  /* a watch has lasted since all objects had to be asked for anew */
     uint32_t discovery_ms; /* what is not installed is looked for again after this */
     struct backoff backoff;
 };

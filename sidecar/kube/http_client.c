@@ -267,7 +267,7 @@ struct http_state http_request_state(struct http_request *request)
     curl->easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
     bool whole = request->done && request->result == CURLE_OK;
     return (struct http_state){
-        .status = (int)status,
+        .status = status >= 200 ? (int)status : 0, /* the others only announce the answer */
         .is_json = is_json(request),
         .ended = request->done && request->body.length == 0,
         .whole = whole,

@@ -221,6 +221,7 @@ static void begin_watch(const struct source_kube *self, struct kube_watch *watch
 {
     char version[KUBE_VERSION_SIZE];
     read_note(self, watch, version);
+    watch->reflector.starting = self->identity.reflector.starting;
     kube_watch_begin(watch, version);
 }
 

@@ -909,6 +909,18 @@ def test_cluster_that_is_identified_late_is_swept_from_then_on(api, watching, da
     finish(sidecar)
 
 
+def test_kinds_of_a_server_that_starts_are_waited_for(api, watching, database):
+    """It refuses to say who it is, and has not found its custom resources yet."""
+    refused_at_first(api)
+    api.fault("discover", faults.NOT_FOUND, times=20)
+    api.put(job("a"))
+    sidecar = watching(KUBE_DISCOVERY_MS=3600000)
+    wait_for(database, sidecar, {"job-a"})
+    assert not sidecar.records("kind not installed: looked for again later", resource="tfjobs",
+                               group="training.kubedl.io")
+    finish(sidecar)
+
+
 def test_what_vanished_before_a_late_identification_is_closed(api, watching, database):
     """Rows of this cluster, whose first list says nothing about them yet."""
     gone, _ = put_pods(api, "ab")
