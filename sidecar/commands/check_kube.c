@@ -206,6 +206,10 @@ static void look_for_namespace(struct visit *visit)
             visit->findings, FINDING_FAIL, "source",
             "correct KUBE_NAMESPACE, or make the namespace: until then nothing is recorded",
             "KUBE_NAMESPACE=%s: there is no such namespace", visit->selection.namespace);
+    else if (visit->status != 200)
+        findings_add(visit->findings, FINDING_OK, "source", "",
+                     "KUBE_NAMESPACE=%s: whether it exists cannot be seen: %s",
+                     visit->selection.namespace, visit->said.message);
 }
 
 /* ---- a resource ------------------------------------------------------------------------------- */

@@ -438,6 +438,17 @@ def test_namespace_that_does_not_exist(api, proxied):
     Examination({**proxied, "KUBE_NAMESPACE": "team"}).assert_well()
 
 
+def test_namespace_that_may_not_be_looked_at(api, proxied):
+    """A Role in it is enough to record what is in it."""
+    def forbid(request, usual):
+        return usual() if request.path.endswith("kube-system") else faults.refuses(403, "it is forbidden")()
+
+    api.fault("identify", forbid, times=4)
+    examination = Examination({**proxied, "KUBE_NAMESPACE": "team"})
+    assert examination.status == OK
+    assert "KUBE_NAMESPACE=team: whether it exists cannot be seen: it is forbidden" in examination.text
+
+
 def test_selector_that_does_not_parse(api, proxied):
     message = "unable to parse requirement: found '=', expected: identifier"
     api.fault("confirm", faults.refuses(400, message), times=2)

@@ -596,7 +596,10 @@ def test_api_server_that_is_away_is_seen(path, watching, database):
 
 
 def test_api_server_that_was_never_there_is_missed(path, watching):
-    web = Web(watching(HTTP_LISTEN="127.0.0.1:0"))
+    sidecar = watching(HTTP_LISTEN="127.0.0.1:0")
+    web = Web(sidecar)
+    record = sidecar.wait_for_record("no answer from the API server")
+    assert f"cannot connect to the socket {path}: No such file or directory" in record["error"]
     until(lambda: reasons(web), "it is missed")
     until_nothing_watched(web, "no_answer")
 
