@@ -186,14 +186,20 @@ static enum error_code check_version(struct spool_file *file, struct error *err)
     return code;
 }
 
-/* A damaged file often opens well and fails later: better to know before it is relied on. */
+/* A damaged file often opens well and fails later: better to know before it is relied on. The pragma is
+ * asked as a pragma: as a table SQLite 3.46 takes its argument for the name of a table to look at. */
 static enum error_code check_whole(struct spool_file *file, struct error *err)
 {
-    int64_t ok = 0;
-    enum error_code code =
-        query_number(file, "SELECT quick_check = 'ok' FROM pragma_quick_check(1)", &ok, err);
-    if (code == ERROR_NONE && !ok)
-        return error_set(err, ERROR_INPUT, "spool %s: the file is damaged", file->path);
+    sqlite3_stmt *prepared;
+    int status = sqlite3_prepare_v2(file->db, "PRAGMA quick_check(1)", -1, &prepared, NULL);
+    if (status == SQLITE_OK)
+        status = sqlite3_step(prepared);
+    enum error_code code = ERROR_NONE;
+    if (status != SQLITE_ROW)
+        code = sqlite_error(file, status, err, "look whether it is whole");
+    else if (!text_is(column_text(prepared, 0), "ok"))
+        code = error_set(err, ERROR_INPUT, "spool %s: the file is damaged", file->path);
+    sqlite3_finalize(prepared);
     return code;
 }
 
