@@ -331,7 +331,8 @@ bool spool_has_room(const struct spool *spool)
 
 bool spool_is_full(const struct spool *spool)
 {
-    if (spool->usage.bytes >= spool->settings.max_bytes)
+    bool is_read_back = spool->loaded || spool->failing || !spool->tried;
+    if (!is_read_back || spool->usage.bytes >= spool->settings.max_bytes)
         return true;
     if (!spool->failing && spool->usage.free_bytes >= MIN_FREE_BYTES)
         return false;

@@ -67,8 +67,9 @@ void spool_set_note(struct spool *spool, const char *name, const char *text);
 /* "" if there is none, or the spool could not be read yet. Valid until it is set. */
 const char *spool_note(const struct spool *spool, const char *name);
 
-/* True while nothing more should come: over its bound, or the disk is nearly full, or it fails. While it
- * is over its bound it stores nothing new, except in a flush. */
+/* True while nothing more should come: it is over its bound, or what it held at the start is not all read
+ * back, or the disk is nearly full, or it fails. While it is over its bound it stores nothing new, except
+ * in a flush. */
 bool spool_is_full(const struct spool *spool);
 
 /* True if so much is free that it will not be full again at once. */

@@ -2,6 +2,7 @@
 or the file; and all of it is in the tables in the end."""
 
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -14,6 +15,7 @@ from harness import addresses, events, expected, producer, stream
 from harness import sidecar as program
 from harness.spool import assert_balances, command
 from harness.wait import DEADLINE_SECONDS, until
+from harness.web import Web
 
 # About the most that is stored at once.
 REQUEST_BYTES = 5 << 20
@@ -470,6 +472,40 @@ def test_spool_is_taken_over_when_the_one_that_has_it_ends(spooling, spool, path
     drain(spooling, spool)
     assert database.count("job_info") == 150
     assert database.count("job_info", "version = '2'") == 100
+
+
+def test_more_in_the_spool_than_the_outbox_holds_and_no_database(spooling, spool, path, database,
+                                                                 server):
+    """It is ready, and paused: nothing is left to do but to wait for the database."""
+    spooled(spooling, spool, path, server, count=1000)
+    sidecar = spooling(OUTBOX_MAX_ROWS=100, HTTP_LISTEN="127.0.0.1:0")
+    web = Web(sidecar)
+    until(lambda: web.get("/readyz").status == 200, lambda: f"it is ready:\n{sidecar.log_tail()}")
+    with producer.connect(path) as connection:
+        connection.sendall(b"".join(jobs(range(100), version="2")))
+        sidecar.wait_for_record(PAUSED)
+        assert "paused" in web.get("/readyz?verbose").text
+        assert spool.count() == 1000
+        server.start()
+        sidecar.wait_for_record("source resumed")
+    sidecar.wait_until_written(1100)
+    until(lambda: spool.count() == 0, "the spool forgets what is written")
+    assert sidecar.stop() == 0
+    assert database.count("job_info") == 1000
+    assert database.count("job_info", "version = '2'") == 100
+    assert_balances(sidecar)
+
+
+def test_stop_with_more_in_the_spool_than_the_outbox_holds(spooling, spool, path, database, server):
+    """With the database there, what is left in the spool is still read back and written."""
+    spooled(spooling, spool, path, server, count=1000)
+    sidecar = spooling(OUTBOX_MAX_ROWS=100, SHUTDOWN_GRACE_MS=60000)
+    sidecar.wait_for_record(PAUSED)
+    sidecar.signal(signal.SIGTERM)
+    server.start()
+    assert sidecar.wait() == 0
+    assert spool.count() == 0
+    assert database.count("job_info") == 1000
 
 
 def test_newer_record_on_disk_outlives_an_older_row_in_memory(spooling, spool, path, database,
