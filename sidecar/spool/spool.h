@@ -41,11 +41,12 @@ enum error_code spool_new(uv_loop_t *loop, const struct spool_settings *settings
                           struct spool **spool, struct error *err) MUST_CHECK;
 
 enum spool_loading {
-    SPOOL_LOADED,  /* all that was in it is in the outbox, the ledger is settled */
-    SPOOL_OPENING, /* for the first time, which takes as long as it is large: progress() tells */
+    SPOOL_LOADED, /* all that was in it is in the outbox, the ledger is settled */
+    SPOOL_OPENING, /* for the first time, which takes as long as it is large, or it is being looked at:
+                      progress() tells */
     SPOOL_MORE,    /* there is more: call again in the next round of the loop */
-    SPOOL_WAITS,   /* the outbox is full: call again when there is room */
-    SPOOL_SHUT,    /* it can't be opened, or not be read: call again later */
+    SPOOL_WAITS, /* the outbox is full: call again when there is room */
+    SPOOL_SHUT,  /* it can't be opened, or not be read: call again later */
 };
 
 /* Reads the ledger and records back, a chunk at a time. Until that is done nothing new is stored. */
