@@ -25,6 +25,8 @@
  * Failure modes:
  *   something can't be made or opened      logged with what to do; stops with exit status 1
  *   a connect to the database goes on and on   it is not waited for: the process ends by _exit()
+ *   there is no memory for a document      the source is closed at once, what the outbox holds is
+ *                                          written or spooled: exit status 1
  *   rows are left when the grace is over   they are in the spool: exit status 0; there is none, or
  *                                          it can't be written: counted in the log, exit status 1
  */
@@ -372,6 +374,19 @@ static void on_source_finished(void *context)
     drain(run);
 }
 
+/* What was acknowledged is kept, and what was not is sent again to the next process. */
+static void on_no_memory(void *context)
+{
+    struct run *run = context;
+    LOG(run->logger, ERROR,
+        "no memory for a document: stopping, to be started again; raise the container's memory "
+        "limit, or lower OUTBOX_MAX_BYTES or MAX_DOCUMENT_BYTES");
+    run->exit_status = 1;
+    if (run->phase == PHASE_RUNNING)
+        start_grace(run);
+    drain(run);
+}
+
 static void on_stored(void *context)
 {
     struct run *run = context;
@@ -609,6 +624,7 @@ static enum error_code make_source(struct run *run, struct error *err)
         .sweep = run->sweep,
         .logger = run->logger,
         .stored = on_stored,
+        .no_memory = on_no_memory,
         .finished = on_source_finished,
         .context = run,
     };

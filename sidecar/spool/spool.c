@@ -26,6 +26,7 @@
 #include "lib/base/invariant.h"
 #include "lib/rows/rowjson.h"
 #include "sidecar/base/clock.h"
+#include "sidecar/base/memory.h"
 #include "sidecar/spool/spool_request.h"
 
 #include <stdlib.h>
@@ -333,11 +334,8 @@ void spool_bury(struct spool *spool, const struct row *row, const struct refusal
                 int64_t now_us)
 {
     struct spool_letter *letter = spool_letter_new(row, refusal, now_us);
-    if (letter == NULL) {
-        LOG(spool->settings.logger, ERROR, "no memory to keep a dead letter",
-            log_text("uid", row_uid(row)));
-        return;
-    }
+    if (letter == NULL)
+        memory_exhausted("a dead letter"); /* its row would be forgotten, and is in no table */
     letter->epoch = outbox_unsafe_epoch(spool->settings.outbox, row);
     if (letter->epoch != 0)
         durability_hold(spool->settings.durability, letter->epoch);
