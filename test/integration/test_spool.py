@@ -549,6 +549,39 @@ def test_files_that_are_removed_while_nothing_comes(spooling, spool, path, datab
     assert database.count("job_info") == 100
 
 
+def test_files_that_are_removed_before_all_is_read_back(spooling, spool, path, database, server):
+    """What is not in memory yet is saved out of them."""
+    spooled(spooling, spool, path, server, count=1000)
+    sidecar = spooling(OUTBOX_MAX_ROWS=100)
+    sidecar.wait_for_record(PAUSED)
+    remove_files(spool)
+    sidecar.wait_for_record(LOST, rest_lost="")
+    until(lambda: spool.count() == 1000, "all is in the new one")
+    sidecar.kill()
+    server.start()
+    drain(spooling, spool)
+    assert database.count("job_info") == 1000
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+def test_file_that_is_overwritten_is_stored_anew(suffix, spooling, spool, path, database, server,
+                                                 rng):
+    """In place, so that the file is still the same one. SQLite need not notice."""
+    server.stop()
+    sidecar = spooling()
+    send(path, jobs(range(500)))
+    until(lambda: spool.count() == 500, "all is in the spool")
+    name = f"{spool.path}{suffix}"
+    with open(name, "r+b") as file:
+        file.write(rng.randbytes(os.path.getsize(name)))
+    sidecar.wait_for_record(LOST)
+    until(lambda: spool.count() == 500, "all is in the spool again")
+    sidecar.kill()
+    server.start()
+    drain(spooling, spool)
+    assert database.count("job_info") == 500
+
+
 @pytest.mark.parametrize("again", [True, False])
 def test_directory_that_is_removed_just_before_the_end(again, spooling, spool, path, database,
                                                        server):
