@@ -269,6 +269,18 @@ def test_full_disk_from_the_start(spooling, spool, path, database, server, small
     check(database, wanted)
 
 
+def test_check_says_that_nothing_can_be_stored(spooling, spool, path, database, small_disk):
+    sidecar = spooling()
+    assert "FAIL" not in command(sidecar, "check").stdout
+    assert list(spool.directory.glob(".check*")) == []
+    assert sidecar.stop() == 0
+    small_disk.fill()
+    result = command(sidecar, "check")
+    assert result.returncode == 1
+    assert [line for line in result.stdout.splitlines() if "FAIL" in line and "spool" in line]
+    assert list(spool.directory.glob(".check*")) == []
+
+
 def test_disk_that_fills_up(spooling, spool, path, database, server, small_disk):
     server.stop()
     sidecar = spooling()
