@@ -77,9 +77,10 @@
 enum statement { STATEMENTS(STATEMENT_ENUM) STATEMENT_COUNT };
 static const char *const statement_texts[] = {STATEMENTS(STATEMENT_TEXT)};
 
-/* Each makes the next layout out of the one before it. Without a checksum is what an older program has
- * written, or a person has changed. The state is kept by triggers, so that it is true of whoever writes. */
-static const char *const layouts[] = {
+/* The layout that user_version tells: the oldest program that can work with the file. */
+#define LAYOUT_VERSION 1
+
+static const char layout[] =
     "CREATE TABLE IF NOT EXISTS records ("
     " id INTEGER PRIMARY KEY, table_name TEXT NOT NULL, uid TEXT NOT NULL, body TEXT NOT NULL,"
     " UNIQUE (table_name, uid));"
@@ -90,8 +91,12 @@ static const char *const layouts[] = {
     "CREATE TABLE IF NOT EXISTS quarantine ("
     " id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT, uid TEXT, body, reason TEXT);"
     "CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, text TEXT NOT NULL);",
+    "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, text TEXT NOT NULL);"
+    "PRAGMA user_version = 1;";
 
+/* What came later. An older program that does not know of it can go on: triggers keep the state true, and
+ * drop the checksum of what is changed without it. A person may do so, too. */
+static const char additions[] =
     "ALTER TABLE records ADD COLUMN checksum INTEGER;"
     "ALTER TABLE dead_letters ADD COLUMN checksum INTEGER;"
     "ALTER TABLE notes ADD COLUMN checksum INTEGER;"
@@ -107,10 +112,13 @@ static const char *const layouts[] = {
     "CREATE TRIGGER letter_added AFTER INSERT ON dead_letters"
     " BEGIN UPDATE state SET dead_letters = dead_letters + 1; END;"
     "CREATE TRIGGER letter_removed AFTER DELETE ON dead_letters"
-    " BEGIN UPDATE state SET dead_letters = dead_letters - 1; END;",
-};
-
-#define LAYOUT_VERSION ((int64_t)(sizeof(layouts) / sizeof(layouts[0])))
+    " BEGIN UPDATE state SET dead_letters = dead_letters - 1; END;"
+    "CREATE TRIGGER record_changed AFTER UPDATE OF body ON records"
+    " WHEN NEW.checksum IS OLD.checksum AND NEW.body IS NOT OLD.body"
+    " BEGIN UPDATE records SET checksum = NULL WHERE id = NEW.id; END;"
+    "CREATE TRIGGER note_changed AFTER UPDATE OF text ON notes"
+    " WHEN NEW.checksum IS OLD.checksum AND NEW.text IS NOT OLD.text"
+    " BEGIN UPDATE notes SET checksum = NULL WHERE name = NEW.name; END;";
 
 /* The files that SQLite keeps open. */
 static const char *const suffixes[] = {"", "-wal", "-shm"};
@@ -269,33 +277,31 @@ static enum error_code query_number(struct spool_file *file, const char *sql, in
     return code;
 }
 
-static enum error_code read_version(struct spool_file *file, int64_t *version, struct error *err)
+static enum error_code check_version(struct spool_file *file, struct error *err)
 {
-    *version = 0;
-    enum error_code code = query_number(file, "PRAGMA user_version", version, err);
-    if (code == ERROR_NONE && *version > LAYOUT_VERSION)
+    int64_t version = 0;
+    enum error_code code = query_number(file, "PRAGMA user_version", &version, err);
+    if (code == ERROR_NONE && version > LAYOUT_VERSION)
         return error_set(err, ERROR_OPERATOR,
                          "spool %s: written by a newer kubedl-shipper (layout %lld): let that one "
                          "empty it, or set SPOOL_DIR to another directory",
-                         file->path, (long long)*version);
+                         file->path, (long long)version);
     return code;
 }
 
-/* To the present layout, all of it or nothing. Needs the lock: a program that runs with an older layout
- * would not keep the checksums. */
+/* To the present layout, all of it or nothing. */
 static enum error_code upgrade(struct spool_file *file, struct error *err)
 {
-    int64_t version;
-    char set_version[64];
-    enum error_code code = read_version(file, &version, err);
-    if (code != ERROR_NONE || version == LAYOUT_VERSION)
+    int64_t is_present = 0;
+    enum error_code code = query_number(
+        file, "SELECT count(*) FROM sqlite_master WHERE name = 'state'", &is_present, err);
+    if (code != ERROR_NONE || is_present)
         return code;
-    snprintf(set_version, sizeof(set_version), "PRAGMA user_version = %d", (int)LAYOUT_VERSION);
-    code = exec(file, "BEGIN IMMEDIATE", err);
-    for (; version < LAYOUT_VERSION && code == ERROR_NONE; version++)
-        code = exec(file, layouts[version], err);
+    code = spool_file_begin(file, err);
     if (code == ERROR_NONE)
-        code = exec(file, set_version, err);
+        code = exec(file, layout, err);
+    if (code == ERROR_NONE)
+        code = exec(file, additions, err);
     if (code == ERROR_NONE)
         code = exec(file, "COMMIT", err);
     if (code != ERROR_NONE)
@@ -334,10 +340,8 @@ static enum error_code open_database(struct spool_file *file, struct error *err)
         code = exec(file, "PRAGMA journal_mode = WAL", err);
     if (code == ERROR_NONE)
         code = exec(file, "PRAGMA synchronous = FULL", err);
-    if (code == ERROR_NONE) {
-        int64_t version;
-        code = read_version(file, &version, err);
-    }
+    if (code == ERROR_NONE)
+        code = check_version(file, err);
     return code;
 }
 
@@ -635,22 +639,6 @@ enum error_code spool_file_open(const char *directory, bool records_are_held,
     return ERROR_NONE;
 }
 
-/* An older layout is changed only where no older program runs. */
-static enum error_code upgrade_attached(struct spool_file *file, struct error *err)
-{
-    int64_t version;
-    enum error_code code = read_version(file, &version, err);
-    if (code != ERROR_NONE || version == LAYOUT_VERSION)
-        return code;
-    code = take_lock(file, err);
-    if (code == ERROR_NONE)
-        code = upgrade(file, err);
-    if (file->lock >= 0)
-        close(file->lock);
-    file->lock = -1;
-    return code;
-}
-
 enum error_code spool_file_attach(const char *directory, struct spool_file **result,
                                   struct error *err)
 {
@@ -665,7 +653,7 @@ enum error_code spool_file_attach(const char *directory, struct spool_file **res
     if (code == ERROR_NONE)
         code = open_database(file, err);
     if (code == ERROR_NONE)
-        code = upgrade_attached(file, err);
+        code = upgrade(file, err);
     if (code == ERROR_NONE)
         code = begin_looking(file, err);
     if (code != ERROR_NONE) {
