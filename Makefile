@@ -107,8 +107,8 @@ $(DEPS:%=deps-%): deps-%:
 # Headers of other projects are system headers, which keeps our warnings out of them.
 $(OUT)/packages.mk: Makefile | deps-build $(if $(findstring clang,$(CC)),deps-check)
 	@mkdir -p $(@D)
-	@cflags=$$(pkg-config --cflags libmariadb libcjson libuv sqlite3 libcurl libmicrohttpd) && \
-	libs=$$(pkg-config --libs libmariadb libcjson libuv sqlite3 libcurl libmicrohttpd) && \
+	@cflags=$$(pkg-config --cflags libmariadb libcjson libuv sqlite3 libcurl libmicrohttpd zlib) && \
+	libs=$$(pkg-config --libs libmariadb libcjson libuv sqlite3 libcurl libmicrohttpd zlib) && \
 	printf 'PACKAGES_CFLAGS := %s\nPACKAGES_LIBS := %s\n' \
 		"$$(printf '%s' "$$cflags" | sed 's/-I */-isystem /g')" "$$libs" >$@
 

@@ -159,6 +159,12 @@ enum metrics_database {
       METRICS_PREFIX "spool_outage_seconds_left", (LABEL_NONE),                                    \
       "Time until the source is paused if the spool and the outbox go on growing as they do; +Inf " \
       "if they do not")                                                                            \
+    X(GAUGE, spool_lost_records, ,                                                                 \
+      METRICS_PREFIX "spool_lost_records", (LABEL_NONE),                                           \
+      "Records that were stored and were missing when the spool was opened, since it was made")    \
+    X(GAUGE, spool_lost_transactions, ,                                                            \
+      METRICS_PREFIX "spool_lost_transactions", (LABEL_NONE),                                      \
+      "Transactions that were missing when the spool was opened, since it was made")               \
     X(GAUGE, dead_letters, ,                                                                       \
       METRICS_PREFIX "dead_letters", (LABEL_NONE),                                                 \
       "Refused rows that lie in the spool")                                                        \

@@ -1,19 +1,27 @@
 /* memory: ends the process where there is none (see memory.h). */
 #include "lib/base/memory.h"
 
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#define PATIENCE_MS 1000 /* with a reader of standard error that does not read */
+
 /* The only place in lib that touches the world outside, since it is the last thing that is done. */
-_Noreturn void memory_exhausted(void)
+_Noreturn void memory_exhausted(const char *what)
 {
-    static const char text[] = "kubedl-shipper: out of memory: raise the container's limit, or "
-                               "lower OUTBOX_MAX_BYTES; what was"
-                               " acknowledged is in the database or the spool\n";
-    ssize_t written = write(STDERR_FILENO, text, sizeof(text) - 1);
-    (void)written;
-    abort();
+    char line[256];
+    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+    (void)snprintf(
+        line, sizeof(line),
+        "kubedl-shipper: no memory for %s: the process ends, to be started again; raise the "
+        "memory limit of its container\n",
+        what);
+    if (poll(&ready, 1, PATIENCE_MS) == 1)
+        (void)!write(STDERR_FILENO, line, strlen(line));
+    _exit(1);
 }
 
 void *memory_new(size_t size)
@@ -25,7 +33,7 @@ void *memory_new_array(size_t count, size_t size)
 {
     void *memory = calloc(count > 0 ? count : 1, size);
     if (memory == NULL)
-        memory_exhausted();
+        memory_exhausted("an object");
     return memory;
 }
 

@@ -16,7 +16,8 @@ void *memory_new_array(size_t count, size_t size) __attribute__((malloc, returns
 /* A copy of the string; never NULL. */
 char *memory_copy_string(const char *string) __attribute__((malloc, returns_nonnull));
 
-/* Ends the process, with a line for a person on standard error. */
-_Noreturn void memory_exhausted(void);
+/* Says on standard error what there is no memory for ("a dead letter"), and ends the process with status 1, at
+ * once and without any allocation. What was not acknowledged comes again. */
+_Noreturn void memory_exhausted(const char *what);
 
 #endif

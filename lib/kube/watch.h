@@ -33,7 +33,7 @@
     X(BAD_TYPE, "bad_type", INVALID, "an event type that Kubernetes does not have")                \
     X(BAD_UID, "bad_uid", INVALID, "no metadata.uid, or one that cannot be a key")                 \
     X(BAD_VERSION, "bad_version", INVALID, "a resourceVersion that is not decimal")                \
-    X(NO_MEMORY, "no_memory", INVALID, "no memory to decode it")
+    X(NO_MEMORY, "no_memory", INVALID, "no memory to decode it: it is not acknowledged, and the process ends")
 
 /* clang-format on */
 

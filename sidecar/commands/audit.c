@@ -1,4 +1,4 @@
-/* audit: the ledger as a table, and whether it adds up. */
+/* audit: the ledger as a table, and whether it adds up; and whether all is there that was stored. */
 #include "lib/account/ledger.h"
 #include "sidecar/commands/commands.h"
 #include "sidecar/spool/spool_file.h"
@@ -51,8 +51,11 @@ static bool print_ledger(const struct ledger *ledger)
     return balances;
 }
 
-static void print_spool(const struct spool_counts *counts, const struct spool_usage *usage)
+/* False if something that was stored is gone, and the sidecar has not said so yet. */
+static bool print_spool(const struct spool_counts *counts, const struct spool_usage *usage)
 {
+    const struct spool_loss *lost = &usage->state.lost;
+    int64_t missing = counts->records_left - counts->records;
     printf("\nSPOOL  %" PRId64 " bytes in use, %" PRId64 " on disk\n", usage->bytes,
            usage->file_bytes);
     printf("  %-16s %12" PRId64 "   objects that the database has not taken yet\n", "records",
@@ -61,6 +64,19 @@ static void print_spool(const struct spool_counts *counts, const struct spool_us
            counts->dead_letters);
     printf("  %-16s %12" PRId64 "   records that could not be read\n", "quarantined",
            counts->quarantined);
+    if (missing > 0)
+        printf("  %-16s %12" PRId64 "   of %" PRId64 " records that the last transaction left\n",
+               "missing", missing, counts->records_left);
+    if (lost->records > 0)
+        printf("  %-16s %12" PRId64 "   that were missing when it was opened\n", "lost records",
+               lost->records);
+    if (lost->dead_letters > 0)
+        printf("  %-16s %12" PRId64 "   that were missing when it was opened\n", "lost letters",
+               lost->dead_letters);
+    if (lost->transactions > 0)
+        printf("  %-16s %12" PRId64 "   with which its write-ahead log was damaged or removed\n",
+               "lost writes", lost->transactions);
+    return missing <= 0;
 }
 
 static enum error_code audit(struct spool_file *file, bool *balances, struct error *err)
@@ -76,7 +92,7 @@ static enum error_code audit(struct spool_file *file, bool *balances, struct err
     if (code != ERROR_NONE)
         return code;
     *balances = print_ledger(&ledger);
-    print_spool(&counts, &usage);
+    *balances = print_spool(&counts, &usage) && *balances;
     return ERROR_NONE;
 }
 

@@ -18,6 +18,7 @@
 #include "sidecar/commands/check_kube.h"
 #include "sidecar/commands/commands.h"
 #include "sidecar/kube/kube_client.h"
+#include "sidecar/spool/spool_file.h"
 #include "sidecar/store/credentials.h"
 #include "sidecar/store/probe.h"
 
@@ -410,18 +411,31 @@ static void check_hosts(struct findings *findings, const struct config *config)
 
 /* ---- the spool and the source ---------------------------------------------------------------- */
 
-static bool can_write(const char *directory, struct error *err)
+/* Makes a spool of its own there, stores something and removes it again: whether the directory can be
+ * written is not all that it takes. */
+static enum error_code try_spool(const char *directory, struct error *err)
 {
-    char path[CONFIG_TEXT_SIZE + 32];
+    static const char *const names[] = {"spool.db", "spool.db-wal", "spool.db-shm", "spool.lock"};
+    char path[CONFIG_TEXT_SIZE + 32], name[CONFIG_TEXT_SIZE + 64];
     snprintf(path, sizeof(path), "%s/.check-XXXXXX", directory);
-    int fd = mkstemp(path);
-    if (fd < 0) {
-        error_set(err, ERROR_OPERATOR, "%s", strerror(errno));
-        return false;
+    if (mkdtemp(path) == NULL)
+        return error_set(err, ERROR_OPERATOR, "%s: %s", directory, strerror(errno));
+    struct spool_file *file = NULL;
+    struct spool_opening opening;
+    enum error_code code = spool_file_open(path, false, &file, &opening, err);
+    if (code == ERROR_NONE)
+        code = spool_file_begin(file, err);
+    if (code == ERROR_NONE)
+        code = spool_file_put(file, TEXT("check"), TEXT("check"), TEXT("[]"), err);
+    if (code == ERROR_NONE)
+        code = spool_file_commit(file, err);
+    spool_file_close(file);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(name, sizeof(name), "%s/%s", path, names[i]);
+        unlink(name);
     }
-    close(fd);
-    unlink(path);
-    return true;
+    rmdir(path);
+    return code;
 }
 
 static void judge_room(struct findings *findings, const struct config *config)
@@ -451,11 +465,12 @@ static void check_spool(struct findings *findings, const struct config *config)
                      "set SPOOL_DIR to a directory on a volume that outlives the container",
                      "there is none: what the database has not taken is lost when the process is "
                      "killed");
-    else if (!can_write(config->spool_dir, &err))
-        findings_add(findings, FINDING_FAIL, "spool",
-                     "mount a volume there that this user can write to (fsGroup in the pod's "
-                     "securityContext), or correct SPOOL_DIR",
-                     "%s: %s", config->spool_dir, err.text);
+    else if (try_spool(config->spool_dir, &err) != ERROR_NONE)
+        findings_add(
+            findings, FINDING_FAIL, "spool",
+            "mount a volume there with some room that this user can write to (fsGroup in the "
+            "pod's securityContext), or correct SPOOL_DIR",
+            "%s", err.text);
     else
         judge_room(findings, config);
 }

@@ -116,6 +116,14 @@ static bool retry_letter(void *context, const struct dead_letter *letter)
     if (visit->id != 0 && letter->id != visit->id)
         return true;
     visit->count++;
+    if (letter->damaged) {
+        visit->failed++;
+        printf("%" PRId64
+               " it is not as it was written (its checksum is wrong): look at it, then drop "
+               "it\n",
+               letter->id);
+        return true;
+    }
     if (write_body(visit, letter->body, &err) == ERROR_NONE) {
         printf("%" PRId64 " written\n", letter->id);
         return mark_done(visit, letter->id);

@@ -170,7 +170,9 @@ static void fill_spool(struct metrics *metrics, const struct status_facts *facts
     metrics->spool_bytes = (double)facts->spool.bytes;
     metrics->spool_limit_bytes = (double)facts->parts->config->spool_max_bytes;
     metrics->spool_free_bytes = (double)facts->spool.free_bytes;
-    metrics->dead_letters = (double)facts->spool.dead_letters;
+    metrics->dead_letters = (double)facts->spool.state.dead_letters;
+    metrics->spool_lost_records = (double)facts->spool.state.lost.records;
+    metrics->spool_lost_transactions = (double)facts->spool.state.lost.transactions;
 }
 
 static void fill_process(struct metrics *metrics, const struct status_facts *facts)
@@ -267,7 +269,7 @@ static void append_details(struct buffer *body, const struct status_facts *facts
         buffer_appendf(body,
                        "(spool: %s, %" PRId64 " of %" PRId64 " bytes, %" PRId64 " dead letters)\n",
                        facts->spool_up ? "up" : "down", facts->spool.bytes, config->spool_max_bytes,
-                       facts->spool.dead_letters);
+                       facts->spool.state.dead_letters);
 }
 
 static unsigned answer_readyz(void *context, bool verbose, struct buffer *body)

@@ -144,7 +144,7 @@ static void add_spool(struct writer *writer, const struct status_facts *facts)
     add_integer(writer, "bytes", facts->spool.bytes);
     add_integer(writer, "limit_bytes", facts->parts->config->spool_max_bytes);
     add_integer(writer, "free_bytes", facts->spool.free_bytes);
-    add_integer(writer, "dead_letters", facts->spool.dead_letters);
+    add_integer(writer, "dead_letters", facts->spool.state.dead_letters);
     end(writer);
 }
 

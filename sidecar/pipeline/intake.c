@@ -7,8 +7,8 @@
  *   not a document of ours, or damaged    counted under its fate; what is damaged is logged
  *   too long                              counted, logged with what its head tells
  *   the outbox or the spool is full       the source is paused; resumed at three quarters
- *   no memory for a row                   counted as no_memory and logged: the event is lost, the
- *                                         next one of the object makes up for it
+ *   no memory for a document              counted as no_memory, logged and not acknowledged; nothing is
+ *                                         taken after it: the process ends, the producer sends it again
  */
 #include "sidecar/pipeline/intake.h"
 
@@ -169,6 +169,10 @@ static void on_document(void *context, uint64_t connection, struct text line)
     count_document(intake, &result);
     if (result.fate != WATCH_ROW)
         log_fate(intake, &result);
+    if (result.fate == WATCH_NO_MEMORY) {
+        intake->settings.no_memory(intake->settings.context);
+        return;
+    }
     acks_document(intake->settings.acks, connection);
     pause_if_full(intake);
 }

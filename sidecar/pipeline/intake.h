@@ -29,6 +29,10 @@ struct intake_settings {
     /* Called when rows were put: the writers are to look. */
     void (*stored)(void *context);
 
+    /* There was no memory for a document, which is not acknowledged: the source is to be closed before it
+     * delivers another one. */
+    void (*no_memory)(void *context);
+
     /* The source has ended by itself. */
     void (*finished)(void *context);
     void *context;

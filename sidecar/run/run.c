@@ -25,6 +25,8 @@
  * Failure modes:
  *   something can't be made or opened      logged with what to do; stops with exit status 1
  *   a connect to the database goes on and on   it is not waited for: the process ends by _exit()
+ *   there is no memory for a document      the source is closed at once, what the outbox holds is
+ *                                          written or spooled: exit status 1
  *   rows are left when the grace is over   they are in the spool: exit status 0; there is none, or
  *                                          it can't be written: counted in the log, exit status 1
  */
@@ -94,12 +96,12 @@ struct run {
     uv_timer_t tick;
     uv_idle_t loader; /* active while the spool is read back */
     enum phase phase;
-    bool loading;     /* the spool is still to be read back */
-    bool loaded;      /* it was, or can't be for now */
-    bool drained;     /* DRAINING: all is written but what is still to be read back */
-    bool leads;       /* or there is no LEADER */
-    bool opened;      /* the source */
-    bool left_behind; /* a thread, in a connect */
+    enum spool_loading loading; /* how far the spool has been read back */
+    bool loaded;                /* as far as there was room, or it can't be for now */
+    bool drained;               /* DRAINING: all is written but what is still to be read back */
+    bool leads;                 /* or there is no LEADER */
+    bool opened;                /* the source */
+    bool left_behind;           /* a thread, in a connect */
     int exit_status;
 };
 
@@ -296,7 +298,7 @@ static void drain_dispatch(struct run *run)
 static void on_drained(void *context)
 {
     struct run *run = context;
-    run->drained = !run->loaded;
+    run->drained = run->loading != SPOOL_LOADED && run->loading != SPOOL_SHUT;
     if (run->drained)
         return;
     sweep_tick(run->sweep);
@@ -372,6 +374,19 @@ static void on_source_finished(void *context)
     drain(run);
 }
 
+/* What was acknowledged is kept, and what was not is sent again to the next process. */
+static void on_no_memory(void *context)
+{
+    struct run *run = context;
+    LOG(run->logger, ERROR,
+        "no memory for a document: stopping, to be started again; raise the container's memory "
+        "limit, or lower OUTBOX_MAX_BYTES or MAX_DOCUMENT_BYTES");
+    run->exit_status = 1;
+    if (run->phase == PHASE_RUNNING)
+        start_grace(run);
+    drain(run);
+}
+
 static void on_stored(void *context)
 {
     struct run *run = context;
@@ -427,19 +442,18 @@ static void open_when_due(struct run *run)
 
 static void on_load(uv_idle_t *loader);
 
-/* Reads back from the spool what there is room for, a chunk in each round of the loop, and opens the
- * source once it has all been read. A spool that can't be opened is no reason not to take events; it is
- * read back when it can be. */
+/* Reads back from the spool what there is room for, a chunk in each round of the loop, and then opens
+ * the source. Where more is left than there is room for, the source is paused until all has been read. A
+ * spool that can't be opened is no reason not to take events; it is read back when it can be. */
 static void load(struct run *run)
 {
-    enum spool_loading loading = run->spool != NULL ? spool_load(run->spool) : SPOOL_LOADED;
+    run->loading = run->spool != NULL ? spool_load(run->spool) : SPOOL_LOADED;
     dispatch_wake(run->dispatch);
-    run->loading = loading != SPOOL_LOADED;
-    if (loading == SPOOL_MORE)
+    if (run->loading == SPOOL_MORE)
         uv_idle_start(&run->loader, on_load);
     else
         uv_idle_stop(&run->loader);
-    if (run->loading && loading != SPOOL_SHUT)
+    if (run->loading == SPOOL_OPENING || run->loading == SPOOL_MORE)
         return;
     run->loaded = true;
     open_when_due(run);
@@ -466,7 +480,7 @@ static void on_yields(void *context)
 
 static bool may_load(const struct run *run)
 {
-    return run->loading && run->phase < PHASE_STOPPING;
+    return run->loading != SPOOL_LOADED && run->phase < PHASE_STOPPING;
 }
 
 static void on_load(uv_idle_t *loader)
@@ -476,6 +490,16 @@ static void on_load(uv_idle_t *loader)
         load(run);
     else
         uv_idle_stop(loader);
+}
+
+/* There may be room: something was written or stored. What the spool holds comes first. */
+static void on_progress(void *context)
+{
+    struct run *run = context;
+    if (may_load(run))
+        load(run);
+    if (run->opened)
+        intake_progress(run->intake);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -490,20 +514,8 @@ static void on_tick(uv_timer_t *timer)
     show_progress(run);
     if (run->phase >= PHASE_STOPPING)
         return;
-    if (may_load(run))
-        load(run);
     sweep_tick(run->sweep);
-    intake_progress(run->intake);
-}
-
-/* Something was written or stored. */
-static void on_progress(void *context)
-{
-    struct run *run = context;
-    if (may_load(run))
-        load(run);
-    else
-        intake_progress(run->intake);
+    on_progress(run);
 }
 
 static enum error_code make_outbox(struct run *run, struct error *err)
@@ -612,6 +624,7 @@ static enum error_code make_source(struct run *run, struct error *err)
         .sweep = run->sweep,
         .logger = run->logger,
         .stored = on_stored,
+        .no_memory = on_no_memory,
         .finished = on_source_finished,
         .context = run,
     };
@@ -767,7 +780,7 @@ static void start(struct run *run)
     if (summary_ms > 0)
         uv_timer_start(&run->summary, on_summary, summary_ms, summary_ms);
     uv_timer_start(&run->tick, on_tick, TICK_MS, TICK_MS);
-    run->loading = true;
+    run->loading = SPOOL_OPENING;
     dispatch_start(run->dispatch);
     load(run);
 }

@@ -8,6 +8,8 @@
  *   somebody listens on it               an error that says so; the file stays
  *   not a socket                         an error; the file stays
  *   no such directory, no permission     an error that says what to do
+ *   the file is removed or replaced      seen when its user asks; made again, unless somebody else
+ *   while it is open                     listens there by now
  *   two processes start at once          one of them fails: between bind() and listen() a socket
  *                                        looks stale, so all of it is done under a lock on the
  *                                        directory */
@@ -16,7 +18,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -164,14 +165,36 @@ enum error_code socket_file_open(struct socket_file *file, const char *path, str
 }
 
 /* The inode cannot be another file's while the socket is open. */
-void socket_file_close(struct socket_file *file)
+bool socket_file_is_there(const struct socket_file *file)
 {
     struct stat status;
+    return lstat(file->address.sun_path, &status) == 0 && status.st_dev == file->device &&
+           status.st_ino == file->inode;
+}
 
+enum error_code socket_file_renew(struct socket_file *file, struct error *err)
+{
+    struct socket_file fresh;
+    enum error_code code = socket_file_open(&fresh, file->address.sun_path, err);
+    if (code != ERROR_NONE)
+        return code;
+    if (dup3(fresh.fd, file->fd, O_CLOEXEC) < 0) {
+        code = error_set(err, ERROR_AGAIN, "cannot listen on %s: %s", file->address.sun_path,
+                         strerror(errno));
+        socket_file_close(&fresh);
+        return code;
+    }
+    close(fresh.fd);
+    file->device = fresh.device;
+    file->inode = fresh.inode;
+    return ERROR_NONE;
+}
+
+void socket_file_close(struct socket_file *file)
+{
     if (file->fd < 0)
         return;
-    if (lstat(file->address.sun_path, &status) == 0 && status.st_dev == file->device &&
-        status.st_ino == file->inode)
+    if (socket_file_is_there(file))
         (void)unlink(file->address.sun_path);
     close(file->fd);
     file->fd = -1;

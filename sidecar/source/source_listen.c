@@ -9,6 +9,8 @@
  *                                             it has sent is delivered. Until there is one, further ones
  *                                             wait in the kernel's backlog, and what they write, too
  *   accept fails (too many open files)        tried again when a connection goes, and every second
+ *   the socket file is removed or replaced    looked for every second: made again, unless somebody
+ *                                             else listens there; connections stay as they are
  *   the socket cannot be made                 the start fails (socket_file says why) */
 #include "sidecar/base/logger.h"
 #include "sidecar/source/socket_file.h"
@@ -21,6 +23,7 @@
 #include <unistd.h>
 
 #define RETRY_MS 1000
+#define LOOK_MS  1000
 
 /* libuv's own listening is not used: at its bound of open files it accepts and drops what waits,
  * can loop for ever, and at the end it removes the socket file without looking whose it is. */
@@ -29,6 +32,8 @@ struct source_listen {
     struct socket_file file;
     uv_poll_t listener; /* of file.fd; initialised once that is open */
     uv_timer_t retry;   /* when it is over, accept is tried again */
+    uv_timer_t look;    /* at the file */
+    bool said;          /* that the file is gone and can't be made again */
     struct source_connection_list unused;
     size_t max_connections;
     const char *path; /* behind the connections */
@@ -118,6 +123,32 @@ static void on_connectable(uv_poll_t *listener, int status, int events)
         on_accept_failed(self, status);
 }
 
+/* Whoever waits for the old one is taken in first. */
+static void make_file_again(struct source_listen *self)
+{
+    struct error err;
+    on_connectable(&self->listener, 0, UV_READABLE);
+    uv_poll_stop(&self->listener);
+    enum error_code code = socket_file_renew(&self->file, &err);
+    if (code == ERROR_NONE)
+        LOG(self->base.logger, WARN, "the socket file was removed: it is made again",
+            log_string("path", self->path));
+    else if (!self->said)
+        LOG(self->base.logger, ERROR,
+            "the socket file was removed, and cannot be made again for now: no producer can "
+            "connect",
+            log_string("error", err.text));
+    self->said = code != ERROR_NONE;
+    listen_again(self);
+}
+
+static void on_look(uv_timer_t *timer)
+{
+    struct source_listen *self = timer->data;
+    if (!socket_file_is_there(&self->file))
+        make_file_again(self);
+}
+
 static enum error_code start(struct source_base *base, struct error *err)
 {
     struct source_listen *self = (struct source_listen *)base;
@@ -131,6 +162,7 @@ static enum error_code start(struct source_base *base, struct error *err)
                          uv_strerror(status));
     }
     self->listener.data = self;
+    uv_timer_start(&self->look, on_look, LOOK_MS, LOOK_MS);
     listen_again(self);
     return ERROR_NONE;
 }
@@ -155,6 +187,7 @@ static void finish(struct source_base *base)
     struct source_listen *self = (struct source_listen *)base;
     on_connectable(&self->listener, 0, UV_READABLE);
     uv_timer_stop(&self->retry);
+    uv_timer_stop(&self->look);
     close_listener(self);
 }
 
@@ -162,6 +195,7 @@ static void stop(struct source_base *base)
 {
     struct source_listen *self = (struct source_listen *)base;
     source_base_close_handle(base, (uv_handle_t *)&self->retry);
+    source_base_close_handle(base, (uv_handle_t *)&self->look);
     close_listener(self);
 }
 
@@ -179,8 +213,11 @@ enum error_code source_listen_new(uv_loop_t *loop, const struct source_settings 
         return error_set(err, ERROR_NOMEM, "no memory for the source of events");
     source_base_init(&self->base, &kind, loop, settings);
     self->file.fd = -1;
+    self->said = false;
     uv_timer_init(loop, &self->retry);
     self->retry.data = self;
+    uv_timer_init(loop, &self->look);
+    self->look.data = self;
     TAILQ_INIT(&self->unused);
     self->max_connections = count;
     for (size_t i = 0; i < count; i++)

@@ -12,9 +12,11 @@
  *   a transaction fails (full disk, ...)   the outbox keeps all as not safe, nothing is acknowledged;
  *                                          tried again with back-off; the source is paused if rows
  *                                          have been without a safe place for some seconds
- *   the file turns out to be damaged       set aside, a new one is begun, all that is in memory is
- *                                          stored anew
+ *   the file turns out to be damaged,      set aside, a new one is begun, all that is in memory is
+ *   removed or overwritten                 stored anew; looked for with each request, and every
+ *                                          LOOK_INTERVAL_US
  *   a record can't be read at start        it is moved to the quarantine table; the rest goes on
+ *   something is missing at start          said, and counted in the file: nothing else can be done
  *   over SPOOL_MAX_BYTES, or the disk is   the source is paused; what is to be forgotten still is
  *   nearly full
  */
@@ -22,6 +24,7 @@
 
 #include "lib/base/backoff.h"
 #include "lib/base/invariant.h"
+#include "lib/base/memory.h"
 #include "lib/rows/rowjson.h"
 #include "sidecar/base/clock.h"
 #include "sidecar/spool/spool_request.h"
@@ -114,13 +117,38 @@ static void log_trouble(struct spool *spool, uint32_t delay_ms)
         log_int("free_bytes", request->usage.free_bytes));
 }
 
-static void note_new_file(struct spool *spool)
+/* What was found when it was opened. */
+static void note_opening(struct spool *spool)
 {
+    const struct spool_opening *opening = &spool->request.opening;
+    const struct spool_loss *loss = &opening->loss;
+    if (opening->quarantined[0] != '\0')
+        LOG(spool->settings.logger, ERROR,
+            "the spool was damaged: it is set aside, and a new one is begun",
+            log_string("set_aside", opening->quarantined));
+    if (loss->transactions > 0 || loss->records > 0 || loss->dead_letters > 0)
+        LOG(spool->settings.logger, ERROR,
+            "a part of the spool is gone: objects of which nothing newer comes stay as they are in "
+            "the "
+            "database until they are listed again",
+            log_int("records_missing", loss->records), log_int("records_of", loss->records_before),
+            log_int("dead_letters_missing", loss->dead_letters),
+            log_int("dead_letters_of", loss->dead_letters_before),
+            log_int("transactions_missing", loss->transactions));
+}
+
+/* What was on disk is not there any more: all that is in memory is stored anew. What had not been read
+ * back yet is read from the new file, where it could be saved. */
+static void note_loss(struct spool *spool)
+{
+    const struct spool_request *request = &spool->request;
     LOG(spool->settings.logger, ERROR,
-        "the spool was damaged: it is set aside, and a new one is begun",
-        log_string("set_aside", spool->request.quarantined));
+        "the spool is lost: a new one is begun, and what waits is stored anew",
+        log_string("error", request->error.text), log_string("rest_lost", request->rest.text));
     outbox_recapture(spool->settings.outbox);
     spool_notes_store_anew(&spool->notes);
+    spool->ledger_stored = UINT64_MAX;
+    spool->load_after = 0;
 }
 
 static void settle_success(struct spool *spool)
@@ -179,9 +207,10 @@ static void on_work_done(uv_work_t *work, int status)
     spool->busy = false;
     spool->tried = true;
     spool->usage = request->usage;
-    if (request->quarantined[0] != '\0')
-        note_new_file(spool);
+    note_opening(spool);
     outbox_captured(spool->settings.outbox, stored);
+    if (request->lost)
+        note_loss(spool);
     if (stored)
         settle_success(spool);
     else
@@ -189,7 +218,7 @@ static void on_work_done(uv_work_t *work, int status)
 
     if (spool->flushing) {
         bool tried = spool->for_flush; /* else a tick's request was under way */
-        if (!tried || (stored && (!spool->final || has_work(spool))))
+        if (!tried || request->lost || (stored && (!spool->final || has_work(spool))))
             flush_on(spool);
         else
             end_flush(spool, stored);
@@ -221,6 +250,8 @@ static void collect(struct spool *spool, int64_t now_us)
 /* A note may be the last that changes, when what it is about has been stored. */
 static bool numbers_are_due(const struct spool *spool, int64_t now_us)
 {
+    if (!spool->loaded)
+        return false;
     bool changed = ledger_received(spool->settings.ledger) != spool->ledger_stored ||
                    spool_notes_have_changed(&spool->notes);
     return now_us == INT64_MAX ||
@@ -258,12 +289,15 @@ static bool make_request(struct spool *spool, int64_t now_us)
     spool->for_flush = now_us == INT64_MAX;
     spool_request_reset(request, spool->file == NULL ? SPOOL_OPEN : SPOOL_STORE);
     spool->final = spool->for_flush && spool->file != NULL;
+    request->records_are_held = spool->loaded;
     if (spool->file == NULL)
         return true;
-    if (!spool->loaded)
-        return false;
-    collect(spool, now_us);
-    take_letters(spool);
+    if (spool->loaded) {
+        collect(spool, now_us);
+        take_letters(spool);
+    } else if (spool->for_flush) {
+        return false; /* what is there could not be read: nothing is put over it */
+    }
     if (request->count > 0 || request->letters != NULL || numbers_are_due(spool, now_us))
         take_numbers(spool);
     else if (look_is_due(spool))
@@ -280,7 +314,7 @@ static void begin_request(struct spool *spool, int64_t now_us)
 {
     if (!make_request(spool, now_us)) {
         if (spool->flushing)
-            end_flush(spool, false); /* what is there could not be read: nothing is put over it */
+            end_flush(spool, false);
         return;
     }
     spool->busy = true;
@@ -300,11 +334,8 @@ void spool_bury(struct spool *spool, const struct row *row, const struct refusal
                 int64_t now_us)
 {
     struct spool_letter *letter = spool_letter_new(row, refusal, now_us);
-    if (letter == NULL) {
-        LOG(spool->settings.logger, ERROR, "no memory to keep a dead letter",
-            log_text("uid", row_uid(row)));
-        return;
-    }
+    if (letter == NULL)
+        memory_exhausted("a dead letter"); /* its row would be forgotten, and is in no table */
     letter->epoch = outbox_unsafe_epoch(spool->settings.outbox, row);
     if (letter->epoch != 0)
         durability_hold(spool->settings.durability, letter->epoch);
@@ -331,7 +362,8 @@ bool spool_has_room(const struct spool *spool)
 
 bool spool_is_full(const struct spool *spool)
 {
-    if (spool->usage.bytes >= spool->settings.max_bytes)
+    bool is_read_back = spool->loaded || spool->failing || !spool->tried;
+    if (!is_read_back || spool->usage.bytes >= spool->settings.max_bytes)
         return true;
     if (!spool->failing && spool->usage.free_bytes >= MIN_FREE_BYTES)
         return false;
@@ -388,10 +420,14 @@ static bool restore_number(void *context, struct text name, int64_t value)
     return true;
 }
 
-static bool restore_note(void *context, struct text name, struct text text)
+static bool restore_note(void *context, struct text name, struct text text, bool intact)
 {
     struct spool *spool = context;
-    spool_notes_restore(&spool->notes, name, text);
+    if (intact)
+        spool_notes_restore(&spool->notes, name, text);
+    else
+        LOG(spool->settings.logger, ERROR,
+            "a note of the spool is not as it was written: it is left out", log_text("name", name));
     return true;
 }
 
@@ -458,19 +494,21 @@ static size_t find_table(struct text name)
     return i;
 }
 
-static bool load_record(void *context, int64_t id, struct text table, struct text uid,
-                        struct text body)
+static bool load_record(void *context, const struct spool_record *record, bool intact)
 {
     struct loading *loading = context;
     loading->count++;
-    enum error_code code = restore_record(loading->spool, body, &loading->error);
+    enum error_code code = intact ? restore_record(loading->spool, record->body, &loading->error)
+                                  : error_set(&loading->error, ERROR_INPUT,
+                                              "it is not as it was written: its checksum is wrong");
     if (code != ERROR_INPUT)
         return code == ERROR_NONE;
-    loading->bad = id;
-    loading->table = find_table(table);
+    loading->bad = record->id;
+    loading->table = find_table(record->table);
     LOG(loading->spool->settings.logger, ERROR,
         "a record of the spool can't be read: it is set aside in its quarantine",
-        log_text("table", table), log_text("uid", uid), log_string("error", loading->error.text));
+        log_text("table", record->table), log_text("uid", record->uid),
+        log_string("error", loading->error.text));
     return false;
 }
 
@@ -521,15 +559,19 @@ static enum spool_loading read_back(struct spool *spool)
 {
     if (spool->loaded)
         return SPOOL_LOADED;
-    if (spool->busy || spool->file == NULL)
+    if (spool->busy)
+        return spool->failing ? SPOOL_SHUT : SPOOL_OPENING;
+    if (spool->file == NULL)
         return SPOOL_SHUT;
     struct error *err = &spool->request.error;
     enum error_code code = load_some(spool, err);
     if (code == ERROR_NONE)
         return spool->loaded ? SPOOL_LOADED : SPOOL_MORE;
     if (code == ERROR_INPUT) {
-        spool_file_close(spool->file);
+        struct error rest;
+        (void)!spool_file_leave(spool->file, false, &rest);
         spool->file = NULL; /* opening it again sets it aside */
+        spool->load_after = 0;
     }
     settle_failure(spool);
     return SPOOL_SHUT;

@@ -41,11 +41,12 @@ enum error_code spool_new(uv_loop_t *loop, const struct spool_settings *settings
                           struct spool **spool, struct error *err) MUST_CHECK;
 
 enum spool_loading {
-    SPOOL_LOADED,  /* all that was in it is in the outbox, the ledger is settled */
-    SPOOL_OPENING, /* for the first time, which takes as long as it is large: progress() tells */
+    SPOOL_LOADED, /* all that was in it is in the outbox, the ledger is settled */
+    SPOOL_OPENING, /* for the first time, which takes as long as it is large, or it is being looked at:
+                      progress() tells */
     SPOOL_MORE,    /* there is more: call again in the next round of the loop */
-    SPOOL_WAITS,   /* the outbox is full: call again when there is room */
-    SPOOL_SHUT,    /* it can't be opened, or not be read: call again later */
+    SPOOL_WAITS, /* the outbox is full: call again when there is room */
+    SPOOL_SHUT,  /* it can't be opened, or not be read: call again later */
 };
 
 /* Reads the ledger and records back, a chunk at a time. Until that is done nothing new is stored. */
@@ -67,8 +68,9 @@ void spool_set_note(struct spool *spool, const char *name, const char *text);
 /* "" if there is none, or the spool could not be read yet. Valid until it is set. */
 const char *spool_note(const struct spool *spool, const char *name);
 
-/* True while nothing more should come: over its bound, or the disk is nearly full, or it fails. While it
- * is over its bound it stores nothing new, except in a flush. */
+/* True while nothing more should come: it is over its bound, or what it held at the start is not all read
+ * back, or the disk is nearly full, or it fails. While it is over its bound it stores nothing new, except
+ * in a flush. */
 bool spool_is_full(const struct spool *spool);
 
 /* True if so much is free that it will not be full again at once. */

@@ -28,8 +28,10 @@ void spool_request_reset(struct spool_request *request, enum spool_task task)
     request->number_count = 0;
     request->notes.count = 0;
     request->error = (struct error){0};
-    request->quarantined[0] = '\0';
+    request->opening = (struct spool_opening){0};
     request->more = false;
+    request->lost = false;
+    request->rest = (struct error){0};
 }
 
 bool spool_request_is_full(const struct spool_request *request)
@@ -137,7 +139,7 @@ static enum error_code run_task(struct spool_request *request, const char *direc
     struct error *err = &request->error;
     switch (request->task) {
     case SPOOL_OPEN:
-        return spool_file_open(directory, file, request->quarantined, err);
+        return spool_file_open(directory, request->records_are_held, file, &request->opening, err);
     case SPOOL_SHRINK:
         return spool_file_shrink(*file, &request->more, err);
     case SPOOL_LOOK:
@@ -150,10 +152,19 @@ static enum error_code run_task(struct spool_request *request, const char *direc
     return store(*file, request, err);
 }
 
+static enum error_code look_and_run(struct spool_request *request, const char *directory,
+                                    struct spool_file **file)
+{
+    enum error_code code = ERROR_NONE;
+    if (*file != NULL)
+        code = spool_file_check(*file, &request->error);
+    return code == ERROR_NONE ? run_task(request, directory, file) : code;
+}
+
 void spool_request_run(struct spool_request *request, const char *directory,
                        struct spool_file **file)
 {
-    enum error_code code = run_task(request, directory, file);
+    enum error_code code = look_and_run(request, directory, file);
     struct error ignored;
     if (*file != NULL && code != ERROR_INPUT) {
         enum error_code looked = spool_file_usage(*file, &request->usage,
@@ -161,7 +172,9 @@ void spool_request_run(struct spool_request *request, const char *directory,
         code = code == ERROR_NONE ? looked : code;
     }
     if (*file != NULL && code == ERROR_INPUT) {
-        spool_file_close(*file); /* opening it again sets it aside */
+        request->lost = true;
+        if (spool_file_leave(*file, request->records_are_held, &request->rest) == ERROR_NONE)
+            request->rest.text[0] = '\0';
         *file = NULL;
     }
 }

@@ -58,11 +58,14 @@ struct spool_request {
     size_t number_count;
     struct spool_notes notes;
 
-    struct error error; /* ERROR_NONE: it went well */
-    char quarantined
-        [ERROR_TEXT_SIZE];    /* OPEN: what a damaged file is called now; "": it was whole */
-    struct spool_usage usage; /* whenever it can be known */
-    bool more;                /* SHRINK: there is more to give back */
+    bool records_are_held; /* what the file has had is in memory, too */
+
+    struct error error;           /* ERROR_NONE: it went well */
+    struct spool_opening opening; /* OPEN: in what state it was found */
+    struct spool_usage usage;     /* whenever it can be known */
+    bool more;                    /* SHRINK: there is more to give back */
+    bool lost;                    /* the file turned out to be damaged or gone, with all in it */
+    struct error rest; /* lost: why what only it had could not be saved; ERROR_NONE: it was */
 };
 
 void spool_request_init(struct spool_request *request);
@@ -82,7 +85,7 @@ void spool_request_add_numbers(struct spool_request *request, const struct ledge
                                const struct outbox *outbox);
 
 /* In the thread pool: touches nothing but *file and the request. *file is NULL after a failed OPEN, and
- * when the file turned out to be damaged. */
+ * when the file turned out to be damaged or gone. */
 void spool_request_run(struct spool_request *request, const char *directory,
                        struct spool_file **file);
 

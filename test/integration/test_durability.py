@@ -1,13 +1,17 @@
 """What was acknowledged is never lost, whatever is killed and whenever; the end comes in time."""
 
 import json
+import resource
 import signal
 import socket
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from harness import events, expected, producer, stream
+from harness import sidecar as program
 from harness.emitter import Emitter
 from harness.spool import assert_balances
 from harness.wait import until
@@ -68,6 +72,39 @@ def wait_for_ack(connection, count):
 
 
 # Acknowledgements
+
+
+def test_document_that_finds_no_memory_is_not_acknowledged_and_ends_the_process(spooling, spool, path,
+                                                                                 server, database):
+    """Nor is what comes after it. The next process takes it."""
+    if program.sanitized():
+        pytest.skip("a sanitizer has its own idea of memory")
+    text = '"' * 3_000_000
+    large = stream.line(events.added(events.job("large", annotations={"kubedl.io/tenancy": text})))
+    server.stop()
+    sidecar = spooling(MAX_DOCUMENT_BYTES="16MiB")
+    with producer.connect(path) as connection:
+        connection.sendall(b"".join(jobs([1])))
+        wait_for_ack(connection, 1)
+        statm = Path(f"/proc/{sidecar.pid}/statm").read_text().split()
+        # Room for its bytes, which are 6 MB, and not for what is made of them.
+        limit = int(statm[0]) * resource.getpagesize() + 3 * len(large)
+        resource.prlimit(sidecar.pid, resource.RLIMIT_AS, (limit, limit))
+        answers = []
+        with suppress(ConnectionError):
+            connection.sendall(large + b"".join(jobs([2])))
+            answers = list(acks(connection))
+        assert answers == []
+    assert sidecar.wait() == 1
+    assert sidecar.records("document refused", reason="no_memory")
+    assert spool.count() == 1
+    server.start()
+    sidecar = spooling(MAX_DOCUMENT_BYTES="16MiB")
+    with producer.connect(path) as connection:
+        connection.sendall(large + b"".join(jobs([2])))
+        wait_for_ack(connection, 2)
+    until(lambda: set(database.jobs()) == {"job-1", "large", "job-2"}, "all is written")
+    assert sidecar.stop() == 0
 
 
 def test_written_documents_are_acknowledged(spooling, spool, path, database):

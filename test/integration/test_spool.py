@@ -1,12 +1,16 @@
 """The spool: what the database does not take is on disk, whatever happens to the database, the disk
 or the file; and all of it is in the tables in the end."""
 
+import json
 import os
+import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +18,7 @@ from harness import addresses, events, expected, producer, stream
 from harness import sidecar as program
 from harness.spool import assert_balances, command
 from harness.wait import DEADLINE_SECONDS, until
+from harness.web import Web
 
 # About the most that is stored at once.
 REQUEST_BYTES = 5 << 20
@@ -142,6 +147,7 @@ def test_rows_that_are_taken_in_time_never_touch_the_disk(spooling, spool, path,
     sidecar = spooling()
     sidecar.wait_for_record("connected")
     until(lambda: database.has_table("replica_info"), "the tables are there")
+    until(lambda: spool.query("SELECT * FROM sqlite_master WHERE name = 'state'"), "a spool is there")
     spool.query("CREATE TRIGGER spy AFTER INSERT ON records BEGIN"
                 " INSERT INTO quarantine (reason) VALUES ('stored'); END")
     for n in range(20):
@@ -263,6 +269,18 @@ def test_full_disk_from_the_start(spooling, spool, path, database, server, small
     check(database, wanted)
 
 
+def test_check_says_that_nothing_can_be_stored(spooling, spool, path, database, small_disk):
+    sidecar = spooling()
+    assert "FAIL" not in command(sidecar, "check").stdout
+    assert list(spool.directory.glob(".check*")) == []
+    assert sidecar.stop() == 0
+    small_disk.fill()
+    result = command(sidecar, "check")
+    assert result.returncode == 1
+    assert [line for line in result.stdout.splitlines() if "FAIL" in line and "spool" in line]
+    assert list(spool.directory.glob(".check*")) == []
+
+
 def test_disk_that_fills_up(spooling, spool, path, database, server, small_disk):
     server.stop()
     sidecar = spooling()
@@ -369,6 +387,7 @@ def test_damaged_file_is_set_aside_at_the_start(damage, spooling, spool, path, d
         "the spool was damaged: it is set aside, and a new one is begun")
     assert [str(one) for one in spool.set_aside()] == [record["set_aside"]]
     assert spool.set_aside()[0].read_bytes()[4096:] == damaged[4096:]  # but for its head
+    assert sidecar.records(GONE, records_missing=500, records_of=500)
     send(path, jobs(range(500), version="2"))
     sidecar.wait_until_written(500)
     assert sidecar.stop() == 0
@@ -428,13 +447,225 @@ def test_second_row_that_is_unreadable_takes_the_first_with_it(spooling, spool, 
     assert spool.count("quarantine") == 1
 
 
-def test_spool_of_an_older_layout_is_read(spooling, spool, path, database, server):
-    spooled(spooling, spool, path, server)
-    spool.query("DROP TABLE quarantine")
-    spool.query("PRAGMA user_version = 0")
+def flip(path, data):
+    """One bit of the first byte of data, in place, as a failing disk would."""
+    content = path.read_bytes()
+    assert data in content, path
+    with open(path, "r+b") as file:
+        file.seek(content.index(data))
+        file.write(bytes([data[0] ^ 1]))
+
+
+def test_flipped_bit_in_a_record_makes_no_wrong_row(spooling, spool, path, database, server):
+    spooled(spooling, spool, path, server, count=20)
+    flip(spool.path, b'job-7"')
+    server.start()
+    sidecar = drain(spooling, spool)
+    record = sidecar.records(
+        "a record of the spool can't be read: it is set aside in its quarantine")
+    assert [one["uid"] for one in record] == ["job-7"]
+    assert "checksum" in record[0]["error"]
+    assert set(database.jobs()) == {f"job-{n}" for n in range(20) if n != 7}
+    assert spool.count("quarantine") == 1
+
+
+LAYOUT_1 = """
+    CREATE TABLE records (id INTEGER PRIMARY KEY, table_name TEXT NOT NULL, uid TEXT NOT NULL,
+        body TEXT NOT NULL, UNIQUE (table_name, uid));
+    CREATE TABLE dead_letters (id INTEGER PRIMARY KEY AUTOINCREMENT, at_us INTEGER NOT NULL,
+        table_name TEXT NOT NULL, uid TEXT NOT NULL, version TEXT NOT NULL,
+        number INTEGER NOT NULL, reason TEXT NOT NULL, body TEXT NOT NULL);
+    CREATE TABLE quarantine (id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT, uid TEXT, body,
+        reason TEXT);
+    CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+    CREATE TABLE notes (name TEXT PRIMARY KEY, text TEXT NOT NULL);
+    PRAGMA user_version = 1;
+"""
+
+
+@pytest.mark.parametrize("first", ["audit", "sidecar"])
+def test_spool_of_an_older_layout_is_read(first, spooling, spool, path, database, server):
+    """Without checksums: as a sidecar of that time has left it."""
+    sidecar = spooled(spooling, spool, path, server)
+    tables = ("records", "numbers")
+    kept = {table: spool.query(f"SELECT * FROM {table}") for table in tables}
+    spool.path.unlink()
+    (spool.directory / "spool.lock").unlink()
+    with closing(sqlite3.connect(spool.path)) as connection:
+        connection.executescript(LAYOUT_1)
+        connection.executemany("INSERT INTO records (table_name, uid, body) VALUES (?, ?, ?)",
+                               [(r["table_name"], r["uid"], r["body"]) for r in kept["records"]])
+        connection.executemany("INSERT INTO numbers VALUES (?, ?)",
+                               [(n["name"], n["value"]) for n in kept["numbers"]])
+        connection.commit()
+    if first == "audit":
+        assert_balances(sidecar)
+        # An older program goes on in it.
+        spool.query("UPDATE records SET checksum = 7 WHERE uid = 'job-7'")
+        spool.query("INSERT INTO records (table_name, uid, body)"
+                    " SELECT table_name, uid, replace(body, 'train', 'older') FROM records"
+                    " WHERE uid = 'job-7'"
+                    " ON CONFLICT (table_name, uid) DO UPDATE SET body = excluded.body")
+    server.start()
+    sidecar = drain(spooling, spool)
+    assert not sidecar.records(GONE)
+    assert spool.count("quarantine") == 0
+    assert database.count("job_info") == 500
+
+
+# The files are removed, replaced or overwritten
+
+LOST = "the spool is lost: a new one is begun, and what waits is stored anew"
+GONE = ("a part of the spool is gone: objects of which nothing newer comes stay as they are in the "
+        "database until they are listed again")
+
+
+def acknowledged(connection, count):
+    """Waits until so many documents of the connection are."""
+    data = b""
+    while f'{{"acked":{count}}}'.encode() not in data.splitlines():
+        data += connection.recv(4096)
+        assert data, "closed without the acknowledgement"
+
+
+def remove_files(spool):
+    for one in spool.directory.iterdir():
+        one.unlink()
+
+
+def test_case_16_spool_unlinked(spooling, spool, path, database, server):
+    """A cleaner removes the files; what is acknowledged before and after is in the tables."""
+    case = stream.DATA / "cases" / "16-spool-unlinked" / "events.ndjson"
+    lines = case.read_bytes().splitlines(keepends=True)
+    with frozen(server):
+        sidecar = spooling()
+        with producer.connect(path) as connection:
+            connection.sendall(b"".join(lines[:30]))
+            acknowledged(connection, 30)
+            remove_files(spool)
+            connection.sendall(b"".join(lines[30:]))
+            acknowledged(connection, len(lines))
+            assert "removed" in sidecar.wait_for_record(LOST)["error"]
+        assert holds(spool, expected.rows(json.loads(line) for line in lines))
+        sidecar.kill()
+    drain(spooling, spool)
+    check(database, expected.rows(json.loads(line) for line in lines))
+
+
+def test_files_that_are_removed_while_nothing_comes(spooling, spool, path, database, server):
+    """It looks of itself: what was acknowledged before is stored anew."""
+    server.stop()
+    sidecar = spooling()
+    send(path, jobs(range(100)))
+    until(lambda: spool.count() == 100, "all is in the spool")
+    remove_files(spool)
+    sidecar.wait_for_record(LOST)
+    until(lambda: spool.count() == 100, "all is in the new one")
+    sidecar.kill()
+    server.start()
+    drain(spooling, spool)
+    assert database.count("job_info") == 100
+
+
+def test_files_that_are_removed_before_all_is_read_back(spooling, spool, path, database, server):
+    """What is not in memory yet is saved out of them."""
+    spooled(spooling, spool, path, server, count=1000)
+    sidecar = spooling(OUTBOX_MAX_ROWS=100)
+    sidecar.wait_for_record(PAUSED)
+    remove_files(spool)
+    sidecar.wait_for_record(LOST, rest_lost="")
+    until(lambda: spool.count() == 1000, "all is in the new one")
+    sidecar.kill()
+    server.start()
+    drain(spooling, spool)
+    assert database.count("job_info") == 1000
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+def test_file_that_is_overwritten_is_stored_anew(suffix, spooling, spool, path, database, server,
+                                                 rng):
+    """In place, so that the file is still the same one. SQLite need not notice."""
+    server.stop()
+    sidecar = spooling()
+    send(path, jobs(range(500)))
+    until(lambda: spool.count() == 500, "all is in the spool")
+    name = f"{spool.path}{suffix}"
+    with open(name, "r+b") as file:
+        file.write(rng.randbytes(os.path.getsize(name)))
+    sidecar.wait_for_record(LOST)
+    until(lambda: spool.count() == 500, "all is in the spool again")
+    sidecar.kill()
     server.start()
     drain(spooling, spool)
     assert database.count("job_info") == 500
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_directory_that_is_removed_just_before_the_end(again, spooling, spool, path, database,
+                                                       server):
+    server.stop()
+    sidecar = spooling(SHUTDOWN_GRACE_MS=10)
+    send(path, jobs(range(100)))
+    until(lambda: spool.count() == 100, "all is in the spool")
+    remove_files(spool)
+    spool.directory.rmdir()
+    if again:
+        spool.directory.mkdir()
+    status = sidecar.stop()
+    if not again:
+        assert status == 1 and sidecar.records(
+            "rows were lost: neither the database nor a spool took them", rows=100)
+        spool.directory.mkdir()
+        return
+    assert status == 0 and spool.count() == 100
+    server.start()
+    drain(spooling, spool)
+    assert database.count("job_info") == 100
+
+
+def test_lock_file_that_is_removed_is_taken_again(spooling, spool, path, server):
+    server.stop()
+    spooling()
+    send(path, jobs(range(100)))
+    until(lambda: spool.count() == 100, "all is in the spool")
+    lock = spool.directory / "spool.lock"
+    lock.unlink()
+    until(lock.exists, "it is there again")
+    second = spooling(EVENT_SOURCE=f"unix-listen:{path}.2")
+    assert "another" in fails_to_store(second)["error"]
+
+
+def test_write_ahead_log_that_is_gone_at_the_start_is_said(spooling, spool, path, database,
+                                                           server):
+    server.stop()
+    sidecar = spooling()
+    send(path, jobs(range(100)))
+    until(lambda: spool.count() == 100, "all is in the spool")
+    sidecar.kill()
+    Path(f"{spool.path}-wal").unlink()
+    sidecar = spooling(HTTP_LISTEN="127.0.0.1:0")
+    record = sidecar.wait_for_record(GONE)
+    assert (record["records_missing"], record["records_of"]) == (100, 100)
+    assert record["transactions_missing"] > 0
+    web = Web(sidecar)
+    until(lambda: "kubedl_shipper_spool_lost_records 100\n" in web.get("/metrics").text,
+          "the metrics say it, too")
+    assert sidecar.stop() == 0
+    result = command(sidecar, "audit")
+    assert "lost records" in result.stdout
+
+
+def test_records_that_are_gone_are_said(spooling, spool, path, database, server):
+    sidecar = spooled(spooling, spool, path, server, count=20)
+    spool.query("DROP TRIGGER record_removed")
+    spool.query("DELETE FROM records WHERE uid IN ('job-3', 'job-4')")
+    result = command(sidecar, "audit")
+    assert result.returncode == 1 and "missing" in result.stdout
+    server.start()
+    sidecar = spooling()
+    record = sidecar.wait_for_record(GONE)
+    assert (record["records_missing"], record["records_of"]) == (2, 20)
+    assert record["transactions_missing"] == 0
 
 
 def test_spool_of_a_newer_layout_is_left_alone(spooling, spool, path, database, server):
@@ -470,6 +701,40 @@ def test_spool_is_taken_over_when_the_one_that_has_it_ends(spooling, spool, path
     drain(spooling, spool)
     assert database.count("job_info") == 150
     assert database.count("job_info", "version = '2'") == 100
+
+
+def test_more_in_the_spool_than_the_outbox_holds_and_no_database(spooling, spool, path, database,
+                                                                 server):
+    """It is ready, and paused: nothing is left to do but to wait for the database."""
+    spooled(spooling, spool, path, server, count=1000)
+    sidecar = spooling(OUTBOX_MAX_ROWS=100, HTTP_LISTEN="127.0.0.1:0")
+    web = Web(sidecar)
+    until(lambda: web.get("/readyz").status == 200, lambda: f"it is ready:\n{sidecar.log_tail()}")
+    with producer.connect(path) as connection:
+        connection.sendall(b"".join(jobs(range(100), version="2")))
+        sidecar.wait_for_record(PAUSED)
+        assert "paused" in web.get("/readyz?verbose").text
+        assert spool.count() == 1000
+        server.start()
+        sidecar.wait_for_record("source resumed")
+    sidecar.wait_until_written(1100)
+    until(lambda: spool.count() == 0, "the spool forgets what is written")
+    assert sidecar.stop() == 0
+    assert database.count("job_info") == 1000
+    assert database.count("job_info", "version = '2'") == 100
+    assert_balances(sidecar)
+
+
+def test_stop_with_more_in_the_spool_than_the_outbox_holds(spooling, spool, path, database, server):
+    """With the database there, what is left in the spool is still read back and written."""
+    spooled(spooling, spool, path, server, count=1000)
+    sidecar = spooling(OUTBOX_MAX_ROWS=100, SHUTDOWN_GRACE_MS=60000)
+    sidecar.wait_for_record(PAUSED)
+    sidecar.signal(signal.SIGTERM)
+    server.start()
+    assert sidecar.wait() == 0
+    assert spool.count() == 0
+    assert database.count("job_info") == 1000
 
 
 def test_newer_record_on_disk_outlives_an_older_row_in_memory(spooling, spool, path, database,

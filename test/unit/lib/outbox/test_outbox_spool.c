@@ -275,6 +275,41 @@ static void test_a_lost_spool_is_told_all_anew(void **state)
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* The document that the merged row had first is not safe before the row is. */
+static void test_a_row_that_replaces_an_older_one_is_unsafe_since_that_one_came(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t first = durability_epoch(fixture->durability);
+    put(fixture, "a", "1", 100);
+    assert_false(is_safe(fixture));
+    put(fixture, "a", "2", 101);
+    assert_false(is_safe(fixture));
+    assert_true(durability_safe(fixture->durability) < first);
+    assert_told(fixture, 101, "a:2 ");
+    assert_true(durability_safe(fixture->durability) < first);
+    outbox_captured(fixture->outbox, true);
+    assert_true(is_safe(fixture));
+}
+
+/* The same where the older one is still on its way to the database. */
+static void test_a_row_behind_one_in_flight_does_not_make_that_one_safe(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t first = durability_epoch(fixture->durability);
+    put(fixture, "a", "1", 100);
+    take(fixture);
+    assert_false(is_safe(fixture));
+    put(fixture, "a", "2", 101);
+    assert_told(fixture, 101, "a:1 a:2 ");
+    assert_false(is_safe(fixture));
+    assert_true(durability_safe(fixture->durability) < first);
+    outbox_captured(fixture->outbox, false);
+    assert_true(durability_safe(fixture->durability) < first);
+    assert_told(fixture, 101, "a:1 a:2 ");
+    outbox_captured(fixture->outbox, true);
+    assert_true(is_safe(fixture));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +325,8 @@ int main(void)
         TEST(test_an_object_that_comes_back_before_it_is_forgotten),
         TEST(test_restored_rows_are_safe_and_forgotten_when_written),
         TEST(test_a_lost_spool_is_told_all_anew),
+        TEST(test_a_row_that_replaces_an_older_one_is_unsafe_since_that_one_came),
+        TEST(test_a_row_behind_one_in_flight_does_not_make_that_one_safe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -524,6 +524,49 @@ static void test_a_file_that_another_put_in_its_place_stays_at_the_end(void **st
     assert_true(S_ISSOCK(mode_of(world->socket_path)));
 }
 
+/* Waits for the log line, not for a time. */
+static void wait_until_logged(struct world *world, const char *text)
+{
+    while (world_logged(world, text) == 0)
+        uv_run(&world->loop, UV_RUN_ONCE);
+}
+
+static void test_a_file_that_is_removed_is_made_again(void **state)
+{
+    struct world *world = *state;
+    world_start(world, LISTEN);
+    int first = world_connect(world);
+    world_send_string(world, first, "a\n");
+    world_wait(world, WORLD_DOCUMENT, 1);
+    assert_int_equal(unlink(world->socket_path), 0);
+    wait_until_logged(world, "it is made again");
+    assert_int_equal(mode_of(world->socket_path) & 0777, 0660);
+    int second = world_connect(world);
+    world_send_string(world, second, "b\n");
+    world_send_string(world, first, "c\n");
+    world_wait(world, WORLD_DOCUMENT, 2);
+    close(first);
+    close(second);
+    world_wait(world, WORLD_CLOSED, 2);
+}
+
+/* It is not robbed; once it is gone the file is ours again. */
+static void test_a_listener_in_the_place_of_a_removed_file_is_waited_for(void **state)
+{
+    struct world *world = *state;
+    world_start(world, LISTEN);
+    assert_int_equal(unlink(world->socket_path), 0);
+    int other = world_listen(world);
+    wait_until_logged(world, "another process listens on it");
+    close(other);
+    wait_until_logged(world, "it is made again");
+    int producer = world_connect(world);
+    world_send_string(world, producer, "a\n");
+    world_wait(world, WORLD_DOCUMENT, 1);
+    close(producer);
+    world_wait(world, WORLD_CLOSED, 1);
+}
+
 static void test_two_that_start_at_once_do_not_rob_each_other(void **state)
 {
     struct world *world = *state;
@@ -586,6 +629,8 @@ int main(void)
         WORLD_TEST(test_a_file_that_is_no_socket_is_left_alone),
         WORLD_TEST(test_a_link_is_left_alone),
         WORLD_TEST(test_a_file_that_another_put_in_its_place_stays_at_the_end),
+        WORLD_TEST(test_a_listener_in_the_place_of_a_removed_file_is_waited_for),
+        WORLD_TEST(test_a_file_that_is_removed_is_made_again),
         WORLD_TEST(test_two_that_start_at_once_do_not_rob_each_other),
         WORLD_TEST(test_a_missing_directory_is_named_with_what_to_do),
         WORLD_TEST(test_a_directory_without_permission_is_named_with_what_to_do),

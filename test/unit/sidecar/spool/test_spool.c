@@ -167,16 +167,16 @@ static bool is_safe(struct world *world)
     return durability_safe(world->durability) >= epoch;
 }
 
-static bool append_version(void *context, int64_t id, struct text table, struct text uid,
-                           struct text body)
+static bool append_version(void *context, const struct spool_record *record, bool intact)
 {
-    (void)id;
     char *told = context;
     size_t length = strlen(told);
-    assert_true(text_is(table, "job_info"));
-    const char *version = memmem(body.data, body.length, "\"version\":\"", 11);
+    assert_true(intact);
+    assert_true(text_is(record->table, "job_info"));
+    const char *version = memmem(record->body.data, record->body.length, "\"version\":\"", 11);
     assert_non_null(version);
-    snprintf(told + length, 256 - length, "%.*s:%c ", (int)uid.length, uid.data, version[11]);
+    snprintf(told + length, 256 - length, "%.*s:%c ", (int)record->uid.length, record->uid.data,
+             version[11]);
     return true;
 }
 
@@ -373,8 +373,8 @@ static void test_a_spool_that_another_one_has_is_read_once_it_is_free(void **sta
     flush(world);
     close_spool(world);
     struct spool_file *other;
-    char quarantined[ERROR_TEXT_SIZE];
-    assert_int_equal(spool_file_open(world->directory, &other, quarantined, NULL), ERROR_NONE);
+    struct spool_opening opening;
+    assert_int_equal(spool_file_open(world->directory, false, &other, &opening, NULL), ERROR_NONE);
     open_spool(world);
     assert_int_equal(load(world), SPOOL_SHUT);
     put(world, "a", "1", 0); /* older than what is on disk */

@@ -9,17 +9,33 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "test/support/spool_directory.h"
 
+static int flock_error; /* errno of the next flock(); 0: the system's own answer */
+
+/* In front of the C library's. */
+int flock(int fd, int operation)
+{
+    int error = flock_error;
+    flock_error = 0;
+    if (error == 0)
+        return (int)syscall(SYS_flock, fd, operation);
+    errno = error;
+    return -1;
+}
+
 struct fixture {
     char directory[64];
     char path[96];
     struct spool_file *file;
+    struct spool_opening opening; /* how the last open_file() found it */
     struct error err;
     char told[512]; /* what was read, one after another */
     size_t max;     /* the callback has had enough after so many */
@@ -29,10 +45,10 @@ struct fixture {
 static void open_file(struct fixture *fixture)
 {
     struct error err = {0};
-    char quarantined[ERROR_TEXT_SIZE];
-    if (spool_file_open(fixture->directory, &fixture->file, quarantined, &err) != ERROR_NONE)
+    if (spool_file_open(fixture->directory, false, &fixture->file, &fixture->opening, &err) !=
+        ERROR_NONE)
         fail_msg("%s", err.text);
-    assert_string_equal(quarantined, "");
+    assert_string_equal(fixture->opening.quarantined, "");
 }
 
 static void open_again(struct fixture *fixture)
@@ -84,21 +100,22 @@ PRINTF_LIKE(2, 3) static bool tell(struct fixture *fixture, const char *format, 
     return ++fixture->count < fixture->max;
 }
 
-static bool tell_record(void *context, int64_t id, struct text table, struct text uid,
-                        struct text body)
+static bool tell_record(void *context, const struct spool_record *record, bool intact)
 {
-    assert_true(id > 0);
-    return tell(context, "%.*s/%.*s=%.*s ", (int)table.length, table.data, (int)uid.length,
-                uid.data, (int)body.length, body.data);
+    assert_true(record->id > 0);
+    return tell(context, "%.*s/%.*s=%.*s%s ", (int)record->table.length, record->table.data,
+                (int)record->uid.length, record->uid.data, (int)record->body.length,
+                record->body.data, intact ? "" : "!");
 }
 
 static bool tell_letter(void *context, const struct dead_letter *letter)
 {
-    return tell(context, "%lld@%lld %.*s/%.*s:%.*s %lld %.*s %.*s;", (long long)letter->id,
+    return tell(context, "%lld@%lld %.*s/%.*s:%.*s %lld %.*s %.*s%s;", (long long)letter->id,
                 (long long)letter->at_us, (int)letter->table.length, letter->table.data,
                 (int)letter->uid.length, letter->uid.data, (int)letter->version.length,
                 letter->version.data, (long long)letter->number, (int)letter->reason.length,
-                letter->reason.data, (int)letter->body.length, letter->body.data);
+                letter->reason.data, (int)letter->body.length, letter->body.data,
+                letter->damaged ? "!" : "");
 }
 
 static bool tell_number(void *context, struct text name, int64_t value)
@@ -106,9 +123,10 @@ static bool tell_number(void *context, struct text name, int64_t value)
     return tell(context, "%.*s=%lld ", (int)name.length, name.data, (long long)value);
 }
 
-static bool tell_note(void *context, struct text name, struct text text)
+static bool tell_note(void *context, struct text name, struct text text, bool intact)
 {
-    return tell(context, "%.*s=%.*s ", (int)name.length, name.data, (int)text.length, text.data);
+    return tell(context, "%.*s=%.*s%s ", (int)name.length, name.data, (int)text.length, text.data,
+                intact ? "" : "!");
 }
 
 static void begin_telling(struct fixture *fixture)
@@ -248,13 +266,13 @@ static void test_a_quarantined_record_is_out_of_the_way_and_counted(void **state
 
 static const struct text odd_bytes = {"a\0b\xf0\x9f\x98\x80'\"\\", 10};
 
-static bool is_odd(void *context, int64_t id, struct text table, struct text uid, struct text body)
+static bool is_odd(void *context, const struct spool_record *record, bool intact)
 {
-    (void)id;
     struct fixture *fixture = context;
-    assert_true(text_is(table, "job_info"));
-    assert_int_equal(uid.length, 0);
-    assert_true(text_equal(body, odd_bytes));
+    assert_true(intact);
+    assert_true(text_is(record->table, "job_info"));
+    assert_int_equal(record->uid.length, 0);
+    assert_true(text_equal(record->body, odd_bytes));
     fixture->count++;
     return true;
 }
@@ -310,9 +328,9 @@ static void test_it_shrinks_once_it_is_empty(void **state)
 
 static enum error_code try_open(struct fixture *fixture, struct error *err)
 {
-    char quarantined[ERROR_TEXT_SIZE];
+    struct spool_opening opening;
     struct spool_file *second;
-    enum error_code code = spool_file_open(fixture->directory, &second, quarantined, err);
+    enum error_code code = spool_file_open(fixture->directory, false, &second, &opening, err);
     if (code == ERROR_NONE)
         spool_file_close(second);
     return code;
@@ -352,8 +370,7 @@ static void test_nothing_to_look_at(void **state)
     memset(longer, 'x', sizeof(longer) - 1);
     longer[sizeof(longer) - 1] = '\0';
     assert_int_equal(spool_file_attach(longer, &looking, &err), ERROR_OPERATOR);
-    char quarantined[ERROR_TEXT_SIZE];
-    assert_int_equal(spool_file_open("/nowhere/at/all", &looking, quarantined, &err),
+    assert_int_equal(spool_file_open("/nowhere/at/all", false, &looking, &fixture->opening, &err),
                      ERROR_OPERATOR);
     assert_null(looking);
 }
@@ -371,17 +388,17 @@ static void write_over(struct fixture *fixture, size_t at, const char *bytes)
 static void test_a_damaged_file_is_set_aside_and_kept(void **state)
 {
     struct fixture *fixture = *state;
-    char quarantined[2][ERROR_TEXT_SIZE];
+    struct spool_opening openings[2];
     for (int round = 0; round < 2; round++) { /* two in one second have two names */
         put(fixture, "a", "1");
         write_over(fixture, 0, "no database at all");
-        ok(fixture,
-           spool_file_open(fixture->directory, &fixture->file, quarantined[round], &fixture->err));
-        assert_int_equal(access(quarantined[round], F_OK), 0);
+        ok(fixture, spool_file_open(fixture->directory, true, &fixture->file, &openings[round],
+                                    &fixture->err));
+        assert_int_equal(access(openings[round].quarantined, F_OK), 0);
         assert_records(fixture, "");
     }
-    assert_string_not_equal(quarantined[0], quarantined[1]);
-    assert_int_equal(access(quarantined[0], F_OK), 0);
+    assert_string_not_equal(openings[0].quarantined, openings[1].quarantined);
+    assert_int_equal(access(openings[0].quarantined, F_OK), 0);
 }
 
 static void test_a_newer_layout_is_left_alone(void **state)
@@ -393,6 +410,307 @@ static void test_a_newer_layout_is_left_alone(void **state)
     assert_int_equal(try_open(fixture, &err), ERROR_OPERATOR);
     assert_non_null(strstr(err.text, "newer"));
     assert_int_equal(access(fixture->path, F_OK), 0);
+}
+
+static void store(struct fixture *fixture, const char *uid)
+{
+    ok(fixture, spool_file_begin(fixture->file, &fixture->err));
+    put(fixture, uid, "body");
+    ok(fixture, spool_file_commit(fixture->file, &fixture->err));
+}
+
+static void name_of(const struct fixture *fixture, const char *name, char path[128])
+{
+    snprintf(path, 128, "%s/%s", fixture->directory, name);
+}
+
+static void remove_file(const struct fixture *fixture, const char *name)
+{
+    char path[128];
+    name_of(fixture, name, path);
+    assert_int_equal(unlink(path), 0);
+}
+
+static const char *const names[] = {"spool.db", "spool.db-wal", "spool.db-shm", "spool.lock"};
+
+static void leave(struct fixture *fixture, bool records_are_held)
+{
+    ok(fixture, spool_file_leave(fixture->file, records_are_held, &fixture->err));
+    fixture->file = NULL;
+    open_file(fixture);
+}
+
+static void test_a_file_that_is_removed_is_noticed(void **state)
+{
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        store(fixture, "a");
+        ok(fixture, spool_file_check(fixture->file, &fixture->err));
+        remove_file(fixture, names[i]);
+        assert_int_equal(spool_file_check(fixture->file, &fixture->err), ERROR_INPUT);
+        assert_non_null(strstr(fixture->err.text, "removed"));
+        ok(fixture, spool_file_begin(fixture->file, &fixture->err));
+        put(fixture, "b", "body");
+        assert_int_equal(spool_file_commit(fixture->file, &fixture->err), ERROR_INPUT);
+        leave(fixture, true);
+        ok(fixture, spool_file_check(fixture->file, &fixture->err));
+    }
+}
+
+static void test_a_lock_file_that_another_one_made_is_theirs(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[128];
+    remove_file(fixture, "spool.lock");
+    name_of(fixture, "spool.lock", path);
+    int theirs = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(flock(theirs, LOCK_EX | LOCK_NB), 0);
+    assert_int_equal(spool_file_check(fixture->file, &fixture->err), ERROR_INPUT);
+    ok(fixture, spool_file_leave(fixture->file, true, &fixture->err));
+    fixture->file = NULL;
+    struct error err = {0};
+    assert_int_equal(try_open(fixture, &err), ERROR_OPERATOR);
+    assert_non_null(strstr(err.text, "another kubedl-shipper"));
+    close(theirs);
+    assert_int_equal(try_open(fixture, &err), ERROR_NONE);
+}
+
+static void put_letter(struct fixture *fixture)
+{
+    const struct dead_letter letter = {.at_us = 7, .table = TEXT("job_info"), .uid = TEXT("pod-1")};
+    ok(fixture, spool_file_begin(fixture->file, &fixture->err));
+    ok(fixture, spool_file_put_dead(fixture->file, &letter, &fixture->err));
+    ok(fixture, spool_file_commit(fixture->file, &fixture->err));
+}
+
+/* Nobody but the file has the dead letters; the records may be in memory. */
+static void test_what_only_a_removed_file_has_is_saved(void **state)
+{
+    struct fixture *fixture = *state;
+    store(fixture, "a");
+    put_letter(fixture);
+    ok(fixture, spool_file_quarantine(fixture->file, 1, TEXT("odd"), &fixture->err));
+    store(fixture, "b");
+    for (int held = 0; held <= 1; held++) {
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+            remove_file(fixture, names[i]);
+        leave(fixture, held != 0);
+        struct spool_counts counts = {0};
+        ok(fixture, spool_file_count(fixture->file, &counts, &fixture->err));
+        assert_int_equal(counts.dead_letters, 1);
+        assert_int_equal(counts.quarantined, 1);
+        assert_int_equal(counts.records, held ? 0 : 1);
+        assert_int_equal(counts.records_left, counts.records);
+        assert_int_equal(fixture->opening.loss.records, 0);
+        assert_int_equal(fixture->opening.loss.dead_letters, 0);
+    }
+}
+
+static void test_a_directory_that_is_removed_says_what_could_not_be_saved(void **state)
+{
+    struct fixture *fixture = *state;
+    store(fixture, "a");
+    spool_directory_remove(fixture->directory);
+    assert_int_equal(spool_file_check(fixture->file, &fixture->err), ERROR_INPUT);
+    assert_int_equal(spool_file_leave(fixture->file, true, &fixture->err), ERROR_OPERATOR);
+    fixture->file = NULL;
+    assert_non_null(strstr(fixture->err.text, "No such file"));
+    assert_int_equal(mkdir(fixture->directory, 0700), 0);
+}
+
+static void overwrite(const struct fixture *fixture, const char *name, size_t at, const char *bytes)
+{
+    char path[128];
+    name_of(fixture, name, path);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, bytes, strlen(bytes), (off_t)at), strlen(bytes));
+    close(fd);
+}
+
+static void test_a_file_that_is_overwritten_is_noticed(void **state)
+{
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < 2; i++) {
+        store(fixture, "a");
+        ok(fixture, spool_file_check(fixture->file, &fixture->err));
+        overwrite(fixture, names[i], 5000, "garbage");
+        assert_int_equal(spool_file_check(fixture->file, &fixture->err), ERROR_INPUT);
+        assert_non_null(strstr(fixture->err.text, "another program"));
+        ok(fixture, spool_file_leave(fixture->file, true, &fixture->err));
+        ok(fixture, spool_file_open(fixture->directory, true, &fixture->file, &fixture->opening,
+                                    &fixture->err));
+    }
+}
+
+static void test_what_others_commit_is_no_overwriting(void **state)
+{
+    struct fixture *fixture = *state;
+    put_letter(fixture);
+    struct spool_file *other;
+    ok(fixture, spool_file_attach(fixture->directory, &other, &fixture->err));
+    ok(fixture, spool_file_begin(other, &fixture->err));
+    ok(fixture, spool_file_drop_dead(other, 1, &fixture->err));
+    ok(fixture, spool_file_commit(other, &fixture->err));
+    spool_file_close(other);
+    ok(fixture, spool_file_check(fixture->file, &fixture->err));
+    struct spool_usage usage = {0};
+    ok(fixture, spool_file_usage(fixture->file, &usage, &fixture->err));
+    assert_int_equal(usage.state.dead_letters, 0);
+    bool more;
+    ok(fixture, spool_file_shrink(fixture->file, &more, &fixture->err));
+    ok(fixture, spool_file_check(fixture->file, &fixture->err));
+}
+
+/* In the file, while nobody has it open. */
+static void flip(struct fixture *fixture, const char *bytes)
+{
+    char content[1 << 16];
+    spool_file_close(fixture->file);
+    int fd = open(fixture->path, O_RDWR | O_CLOEXEC);
+    ssize_t length = read(fd, content, sizeof(content));
+    assert_true(length > 0);
+    char *at = memmem(content, (size_t)length, bytes, strlen(bytes));
+    assert_non_null(at);
+    char flipped = (char)(*at ^ 1);
+    assert_int_equal(pwrite(fd, &flipped, 1, at - content), 1);
+    close(fd);
+    open_file(fixture);
+}
+
+static void test_a_flipped_bit_is_noticed(void **state)
+{
+    struct fixture *fixture = *state;
+    put(fixture, "uid-a", "body-a");
+    put(fixture, "uid-b", "body-b");
+    flip(fixture, "body-a");
+    assert_records(fixture, "job_info/uid-a=cody-a! job_info/uid-b=body-b ");
+}
+
+/* The index still has the key as it was. */
+static void test_a_record_with_a_flipped_bit_in_its_key_can_be_set_aside(void **state)
+{
+    struct fixture *fixture = *state;
+    put(fixture, "uid-a", "body-a");
+    put(fixture, "uid-b", "body-b");
+    flip(fixture, "uid-abody-a");
+    assert_records(fixture, "job_info/tid-a=body-a! job_info/uid-b=body-b ");
+    ok(fixture, spool_file_quarantine(fixture->file, 1, TEXT("odd"), &fixture->err));
+    assert_records(fixture, "job_info/uid-b=body-b ");
+}
+
+static void test_a_flipped_bit_in_a_letter_or_a_note_is_noticed(void **state)
+{
+    struct fixture *fixture = *state;
+    put_letter(fixture);
+    ok(fixture, spool_file_put_note(fixture->file, "place", "1234", &fixture->err));
+    flip(fixture, "1234");
+    ok(fixture, spool_file_read_notes(fixture->file, tell_note, fixture, &fixture->err));
+    assert_string_equal(fixture->told, "place=0234! ");
+    flip(fixture, "pod-1");
+    begin_telling(fixture);
+    ok(fixture, spool_file_read_dead(fixture->file, tell_letter, fixture, &fixture->err));
+    assert_string_equal(fixture->told, "1@7 job_info/qod-1: 0  !;");
+}
+
+static void copy_file(const struct fixture *from, const struct fixture *to, const char *name)
+{
+    char content[1 << 16], path[128];
+    name_of(from, name, path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = read(fd, content, sizeof(content));
+    assert_in_range(length, 1, sizeof(content) - 1);
+    close(fd);
+    name_of(to, name, path);
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_int_equal(write(fd, content, (size_t)length), length);
+    close(fd);
+}
+
+/* As a kill leaves it, but for the write-ahead log. */
+static void test_a_write_ahead_log_that_is_gone_is_noticed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fixture killed = {.max = SIZE_MAX};
+    bool more;
+    spool_directory_make(killed.directory, sizeof(killed.directory));
+    store(fixture, "a");
+    put_letter(fixture);
+    ok(fixture, spool_file_shrink(fixture->file, &more, &fixture->err)); /* empties the log */
+    store(fixture, "b");
+    store(fixture, "c");
+    copy_file(fixture, &killed, "spool.db");
+    copy_file(fixture, &killed, "spool.lock");
+    open_file(&killed);
+    assert_int_equal(killed.opening.loss.transactions, 2);
+    assert_int_equal(killed.opening.loss.records, 2);
+    assert_int_equal(killed.opening.loss.records_before, 3);
+    assert_int_equal(killed.opening.loss.dead_letters, 0);
+    open_again(&killed); /* said once, and kept */
+    assert_int_equal(killed.opening.loss.transactions, 0);
+    assert_int_equal(killed.opening.loss.records, 0);
+    struct spool_usage usage = {0};
+    ok(&killed, spool_file_usage(killed.file, &usage, &killed.err));
+    assert_int_equal(usage.state.lost.transactions, 2);
+    assert_int_equal(usage.state.lost.records, 2);
+    spool_file_close(killed.file);
+    spool_directory_remove(killed.directory);
+}
+
+static void test_a_file_that_is_gone_at_the_start_is_noticed(void **state)
+{
+    struct fixture *fixture = *state;
+    store(fixture, "a");
+    put_letter(fixture);
+    spool_file_close(fixture->file);
+    remove_file(fixture, "spool.db");
+    open_file(fixture);
+    assert_int_equal(fixture->opening.loss.records, 1);
+    assert_int_equal(fixture->opening.loss.dead_letters, 1);
+}
+
+static void test_nothing_is_missing_after_ordinary_work(void **state)
+{
+    struct fixture *fixture = *state;
+    store(fixture, "a");
+    store(fixture, "a");
+    store(fixture, "b");
+    put_letter(fixture);
+    ok(fixture, spool_file_begin(fixture->file, &fixture->err));
+    put(fixture, "c", "body");
+    spool_file_rollback(fixture->file);
+    ok(fixture, spool_file_begin(fixture->file, &fixture->err));
+    ok(fixture, spool_file_delete(fixture->file, TEXT("job_info"), TEXT("a"), &fixture->err));
+    ok(fixture, spool_file_delete(fixture->file, TEXT("job_info"), TEXT("a"), &fixture->err));
+    ok(fixture, spool_file_commit(fixture->file, &fixture->err));
+    open_again(fixture);
+    assert_int_equal(fixture->opening.loss.transactions, 0);
+    assert_int_equal(fixture->opening.loss.records, 0);
+    assert_int_equal(fixture->opening.loss.records_before, 1);
+    assert_int_equal(fixture->opening.loss.dead_letters_before, 1);
+}
+
+static void test_a_lock_that_fails_says_why(void **state)
+{
+    static const struct {
+        int error;
+        enum error_code code;
+        const char *text;
+    } cases[] = {
+        {EWOULDBLOCK, ERROR_OPERATOR, "another kubedl-shipper"},
+        {ENOLCK, ERROR_AGAIN, "NFS"},
+        {ENOSYS, ERROR_OPERATOR, "does not lock files"},
+        {EINTR, ERROR_NONE, ""},
+    };
+    struct fixture *fixture = *state;
+    spool_file_close(fixture->file);
+    fixture->file = NULL;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct error err = {0};
+        flock_error = cases[i].error;
+        assert_int_equal(try_open(fixture, &err), cases[i].code);
+        assert_non_null(strstr(err.text, cases[i].text));
+    }
 }
 
 int main(void)
@@ -413,6 +731,19 @@ int main(void)
         TEST(test_nothing_to_look_at),
         TEST(test_a_damaged_file_is_set_aside_and_kept),
         TEST(test_a_newer_layout_is_left_alone),
+        TEST(test_a_file_that_is_removed_is_noticed),
+        TEST(test_a_lock_file_that_another_one_made_is_theirs),
+        TEST(test_what_only_a_removed_file_has_is_saved),
+        TEST(test_a_directory_that_is_removed_says_what_could_not_be_saved),
+        TEST(test_a_file_that_is_overwritten_is_noticed),
+        TEST(test_what_others_commit_is_no_overwriting),
+        TEST(test_a_flipped_bit_is_noticed),
+        TEST(test_a_record_with_a_flipped_bit_in_its_key_can_be_set_aside),
+        TEST(test_a_flipped_bit_in_a_letter_or_a_note_is_noticed),
+        TEST(test_a_write_ahead_log_that_is_gone_is_noticed),
+        TEST(test_a_file_that_is_gone_at_the_start_is_noticed),
+        TEST(test_nothing_is_missing_after_ordinary_work),
+        TEST(test_a_lock_that_fails_says_why),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }
