@@ -11,15 +11,6 @@
 
 #define LIMIT (1U << 20)
 
-/* What the guard is, with the new version as `new`. */
-#define GUARD(new)                                                                                 \
-    "(CHAR_LENGTH(" new ") > CHAR_LENGTH(COALESCE(`version`, ''))"                                 \
-                        " OR (CHAR_LENGTH(" new ") = CHAR_LENGTH(`version`) AND " new " > "        \
-                                                                                      "`version`)" \
-                                                                                      ")"
-#define NEWER "IF(" GUARD("VALUES(`version`)") ", "
-#define LATER "IF(" GUARD("?") ", "
-
 /* Compares, frees, and leaves the buffer ready for the next text. */
 static void assert_sql(struct buffer *out, const char *expected)
 {
@@ -66,7 +57,7 @@ static void test_long_column_is_a_text(void **state)
 {
     (void)state;
     static const struct column columns[] = {
-        {"uid", COLUMN_KEY, 64, MERGE_NEWEST, NULL},
+        {"uid", COLUMN_KEY, 64, MERGE_SETTLED, NULL},
         {"a", COLUMN_TEXT, VARCHAR_MAX_CHARS, MERGE_NEWEST, NULL},
         {"b", COLUMN_TEXT, VARCHAR_MAX_CHARS + 1, MERGE_NEWEST, NULL},
     };
@@ -101,48 +92,84 @@ static void test_create_table(void **state)
     assert_sql(&out,
                "CREATE TABLE IF NOT EXISTS `thing` (`id` bigint unsigned NOT NULL AUTO_INCREMENT"
                ", `version` varchar(8) COLLATE ascii_bin NULL DEFAULT NULL"
+               ", `stated` varchar(8) COLLATE ascii_bin NULL DEFAULT NULL"
+               ", `modified` datetime NULL DEFAULT NULL"
                ", `deleted` tinyint NULL DEFAULT NULL"
                ", `ended` datetime NULL DEFAULT NULL"
                ", `uid` varchar(16) COLLATE ascii_bin NOT NULL"
                ", `status` varchar(32) COLLATE utf8mb4_general_ci NULL DEFAULT NULL"
                ", `region` varchar(64) COLLATE utf8mb4_general_ci NULL DEFAULT NULL"
+               ", `region_at` varchar(8) COLLATE ascii_bin NULL DEFAULT NULL"
                ", `begun` datetime NULL DEFAULT NULL"
-               ", `stopped` datetime NULL DEFAULT NULL"
                ", `owner` varchar(16) COLLATE utf8mb4_general_ci NULL DEFAULT ''"
                ", `remark` text COLLATE utf8mb4_general_ci NULL DEFAULT NULL"
                ", `created` datetime NULL DEFAULT NULL"
-               ", `modified` datetime NULL DEFAULT NULL"
                ", PRIMARY KEY (`id`), UNIQUE KEY uk_uid (`uid`), KEY idx_created (created)"
                ", KEY idx_owner_created (owner, created))"
                " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci");
 }
 
-/* One line for each rule; deleted, which `ended` looks at, and version, which all look at, last. */
+/* The words of the rules, with what comes and what is there as the two statements name them. */
+#define NEWER(new, old)                                                                            \
+    "(CHAR_LENGTH(" new ") > CHAR_LENGTH(COALESCE(" old ", ''))"                                   \
+    " OR (CHAR_LENGTH(" new ") = CHAR_LENGTH(" old ") AND " new " > " old "))"
+#define SAYS(version, stated)                                                                      \
+    NEWER("COALESCE(" stated ", " version ")", "COALESCE(`stated`, `version`)")
+#define ON_TOP(version, stated)                                                                    \
+    "(" NEWER(version, "`version`") " OR (" version " = `version` AND `stated` IS NOT NULL AND "   \
+                                    stated " IS NULL))"
+#define CLOSED(version, stated)                                                                    \
+    "CASE WHEN " ON_TOP(version, stated) " THEN " stated " ELSE `stated` END IS NOT NULL"
+#define CHOICE(condition, new, old) "CASE WHEN " condition " THEN " new " ELSE " old " END"
+
+/* All assignments, one line for each rule. gmt_modified, which the end looks at, and the two versions,
+ * which all look at, come last. NEW(column): what comes. */
+#define ASSIGNMENTS(NEW, S, G, C)                                                                  \
+    " `deleted` = " CHOICE(G, NEW("deleted"), "`deleted`")                                         \
+    ", `ended` = COALESCE("                                                                        \
+    CHOICE(S,                                                                                      \
+           CHOICE(NEW("stated") " IS NOT NULL AND " NEW("ended") " = " NEW("modified"), "NULL",    \
+                  NEW("ended")),                                                                   \
+           CHOICE("`stated` IS NOT NULL AND `ended` = `modified`", "NULL", "`ended`"))             \
+    ", CASE WHEN " C " THEN " CHOICE(G, NEW("modified"), "`modified`") " END)"                     \
+    ", `status` = "                                                                                \
+    CHOICE(C " AND COALESCE(" CHOICE(S, NEW("status"), "`status`")                                 \
+           ", '') NOT IN ('Succeeded', 'Failed')",                                                 \
+           "'Stopped'", CHOICE(S, NEW("status"), "`status`"))                                      \
+    ", `region` = " CHOICE(NEWER(NEW("region_at"), "`region_at`"), NEW("region"), "`region`")      \
+    ", `region_at` = "                                                                             \
+    CHOICE(NEWER(NEW("region_at"), "`region_at`"), NEW("region_at"), "`region_at`")                \
+    ", `begun` = " CHOICE("`begun` IS NULL OR " NEW("begun") " < `begun`", NEW("begun"), "`begun`")\
+    ", `owner` = " CHOICE(S, NEW("owner"), "`owner`")                                              \
+    ", `remark` = " CHOICE(S, NEW("remark"), "`remark`")                                           \
+    ", `created` = " CHOICE(S, "COALESCE(" NEW("created") ", `created`)",                          \
+                            "COALESCE(`created`, " NEW("created") ")")                             \
+    ", `modified` = " CHOICE(G, NEW("modified"), "`modified`")                                     \
+    ", `stated` = CASE WHEN " C " THEN "                                                           \
+    CHOICE(S, "COALESCE(" NEW("stated") ", " NEW("version") ")",                                   \
+           "COALESCE(`stated`, `version`, '')") " END"                                             \
+    ", `version` = " CHOICE(NEWER(NEW("version"), "`version`"), NEW("version"), "`version`")
+
+#define VALUES(column)      "VALUES(`" column "`)"
+#define PLACEHOLDER(column) "?"
+#define OF_UPSERT           "VALUES(`version`)", "VALUES(`stated`)"
+#define OF_UPDATE           "?", "?"
+#define APPLY(macro, ...)   macro(__VA_ARGS__)
+
 static void test_upsert(void **state)
 {
     (void)state;
     struct buffer out;
     buffer_init(&out, LIMIT);
     sql_upsert(&out, &table_thing, 2);
-    assert_sql(
-        &out,
-        "INSERT INTO `thing` (`version`, `deleted`, `ended`, `uid`, `status`, `region`, `begun`,"
-        " `stopped`, `owner`, `remark`, `created`, `modified`)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?), (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON DUPLICATE KEY UPDATE"
-        " `ended` = " NEWER "IF((COALESCE(`deleted`, 0) <> 0 AND COALESCE(VALUES(`deleted`), 0) = "
-        "0), VALUES(`ended`), COALESCE(`ended`, VALUES(`ended`))), `ended`)"
-        ", `status` = " NEWER "VALUES(`status`), `status`)"
-        ", `region` = " NEWER "COALESCE(VALUES(`region`), `region`), COALESCE(`region`, "
-        "VALUES(`region`)))"
-        ", `begun` = " NEWER "COALESCE(`begun`, VALUES(`begun`)), `begun`)"
-        ", `stopped` = " NEWER "VALUES(`stopped`), `stopped`)"
-        ", `owner` = " NEWER "VALUES(`owner`), `owner`)"
-        ", `remark` = " NEWER "VALUES(`remark`), `remark`)"
-        ", `created` = " NEWER "VALUES(`created`), `created`)"
-        ", `modified` = " NEWER "VALUES(`modified`), `modified`)"
-        ", `deleted` = " NEWER "VALUES(`deleted`), `deleted`)"
-        ", `version` = " NEWER "VALUES(`version`), `version`)");
+    assert_sql(&out,
+               "INSERT INTO `thing` (`version`, `stated`, `modified`, `deleted`, `ended`, `uid`,"
+               " `status`, `region`, `region_at`, `begun`, `owner`, `remark`, `created`)"
+               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?),"
+               " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+               " ON DUPLICATE KEY UPDATE" ASSIGNMENTS(VALUES, APPLY(SAYS, OF_UPSERT),
+                                                      APPLY(ON_TOP, OF_UPSERT),
+                                                      APPLY(CLOSED, OF_UPSERT)));
 }
 
 static void test_update(void **state)
@@ -151,59 +178,25 @@ static void test_update(void **state)
     struct buffer out;
     buffer_init(&out, LIMIT);
     sql_update(&out, &table_thing);
-    assert_sql(&out, "UPDATE `thing` SET"
-                     " `ended` = " LATER "COALESCE(`ended`, ?), `ended`)"
-                     ", `status` = " LATER "IF(? = 'Stopped' AND `status` IN ('Succeeded', "
-                     "'Failed'), `status`, COALESCE(?, `status`)), `status`)"
-                     ", `region` = " LATER "COALESCE(?, `region`), COALESCE(`region`, ?))"
-                     ", `begun` = " LATER "COALESCE(`begun`, ?), `begun`)"
-                     ", `stopped` = " LATER "COALESCE(`stopped`, ?), `stopped`)"
-                     ", `owner` = " LATER "COALESCE(?, `owner`), `owner`)"
-                     ", `remark` = " LATER "COALESCE(?, `remark`), `remark`)"
-                     ", `created` = " LATER "COALESCE(?, `created`), `created`)"
-                     ", `modified` = " LATER "COALESCE(?, `modified`), `modified`)"
-                     ", `deleted` = " LATER "COALESCE(?, `deleted`), `deleted`)"
-                     ", `version` = " LATER "COALESCE(?, `version`), `version`)"
-                     " WHERE `uid` = ?");
+    assert_sql(&out, "UPDATE `thing` SET" ASSIGNMENTS(PLACEHOLDER, APPLY(SAYS, OF_UPDATE),
+                                                      APPLY(ON_TOP, OF_UPDATE),
+                                                      APPLY(CLOSED, OF_UPDATE)) " WHERE `uid` = ?");
 }
 
-/* The placeholders of test_update, from left to right. */
+/* The first placeholders of test_update, from left to right, and the last one. */
 static void test_update_params_are_those_of_the_text(void **state)
 {
     (void)state;
-#define V THING_VERSION, THING_VERSION, THING_VERSION
     static const size_t expected[] = {
-        V,
-        THING_ENDED,
-        V,
-        THING_STATUS,
-        THING_STATUS,
-        V,
-        THING_REGION,
-        THING_REGION,
-        V,
-        THING_BEGUN,
-        V,
-        THING_STOPPED,
-        V,
-        THING_OWNER,
-        V,
-        THING_REMARK,
-        V,
-        THING_CREATED,
-        V,
-        THING_MODIFIED,
-        V,
+        THING_VERSION, THING_VERSION, THING_VERSION, THING_VERSION, THING_STATED, /* $G */
         THING_DELETED,
-        V,
-        THING_VERSION,
-        THING_UID,
+        THING_STATED,  THING_VERSION, THING_STATED,  THING_VERSION, THING_STATED,  THING_VERSION, /* $S */
+        THING_STATED,  THING_ENDED,   THING_MODIFIED, THING_ENDED,
     };
-#undef V
-    size_t count = sizeof(expected) / sizeof(expected[0]);
-    assert_int_equal(sql_update_params(&table_thing), count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
         assert_int_equal(sql_update_param(&table_thing, i), expected[i]);
+    size_t count = sql_update_params(&table_thing);
+    assert_int_equal(sql_update_param(&table_thing, count - 1), THING_UID);
 }
 
 static void test_placeholders_are_counted_right_for_every_table(void **state)
@@ -223,8 +216,8 @@ static void test_placeholders_are_counted_right_for_every_table(void **state)
     buffer_fini(&out);
 }
 
-/* The update's text names the final statuses, which otherwise only table.c does. */
-static void test_update_spares_exactly_the_final_statuses(void **state)
+/* The text names the final statuses, which otherwise only table.c does. */
+static void test_a_closed_row_keeps_exactly_the_final_statuses(void **state)
 {
     (void)state;
     static const char *const statuses[] = {"Created", "Queuing",    "Pending",
@@ -235,9 +228,9 @@ static void test_update_spares_exactly_the_final_statuses(void **state)
     sql_update(&out, &table_job);
     const char *text = buffer_cstring(&out);
     assert_non_null(text);
-    const char *list = strstr(text, "`status` IN (");
+    const char *list = strstr(text, "NOT IN (");
     assert_non_null(list);
-    const char *end = strchr(list + strlen("`status` IN ("), ')');
+    const char *end = strchr(list + strlen("NOT IN ("), ')');
     for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
         char quoted[32] = "'";
         strcat(strcat(quoted, statuses[i]), "'");
@@ -275,7 +268,7 @@ int main(void)
         cmocka_unit_test(test_update),
         cmocka_unit_test(test_update_params_are_those_of_the_text),
         cmocka_unit_test(test_placeholders_are_counted_right_for_every_table),
-        cmocka_unit_test(test_update_spares_exactly_the_final_statuses),
+        cmocka_unit_test(test_a_closed_row_keeps_exactly_the_final_statuses),
         cmocka_unit_test(test_full_buffer_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
