@@ -136,8 +136,8 @@ static struct progress find_progress(struct object *object, const struct kind *k
         }
         if (!is_over(object, c, kind)) {
             progress.status = console_word(type, kind);
-            progress.ended = is_final(type) ? object_time(object, c, "lastTransitionTime")
-                                            : cell_null();
+            progress.ended =
+                is_final(type) ? object_time(object, c, "lastTransitionTime") : cell_null();
         }
     }
     return progress;

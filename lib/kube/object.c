@@ -118,7 +118,8 @@ struct cell object_time(struct object *object, const json_value *parent, const c
         return cell_null();
     int64_t microseconds = 0;
     bool is_time = timestamp_parse(text, &microseconds) == ERROR_NONE;
-    bool is_unset = is_time && (microseconds == GO_ZERO_TIME_US || microseconds == UNIX_ZERO_TIME_US);
+    bool is_unset =
+        is_time && (microseconds == GO_ZERO_TIME_US || microseconds == UNIX_ZERO_TIME_US);
     if (is_time && !is_unset && microseconds >= FIRST_DATETIME_US)
         return cell_time(microseconds);
     if (!is_unset)

@@ -246,13 +246,12 @@ static struct cell build_remark(struct pod_converter *converter, struct object *
     const json_value *terminated = state->terminated;
     struct text name = TEXT("");
     if (terminated == NULL) {
-        const json_value *failed = find_failed(
-            object, object_list(object, state->status, "initContainerStatuses"));
+        const json_value *failed =
+            find_failed(object, object_list(object, state->status, "initContainerStatuses"));
         if (failed == NULL)
             failed = find_failed(object, state->containers);
         name = object_text(object, failed, "name");
-        terminated =
-            object_child(object, object_child(object, failed, "state"), "terminated");
+        terminated = object_child(object, object_child(object, failed, "state"), "terminated");
     }
     const json_value *from = terminated != NULL ? terminated : state->status;
     struct text reason = object_text(object, from, "reason");

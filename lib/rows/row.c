@@ -228,24 +228,16 @@ static struct cell merge_last_known(const struct meeting *meeting, size_t column
 {
     const struct cell *there = &meeting->there->cells[known_at];
     const struct cell *comes = &meeting->comes->cells[known_at];
-    bool newer = comes->type != CELL_NULL &&
-                 (there->type == CELL_NULL ||
-                  version_compare(cell_as_text(comes), cell_as_text(there)) > 0);
+    bool newer =
+        comes->type != CELL_NULL &&
+        (there->type == CELL_NULL || version_compare(cell_as_text(comes), cell_as_text(there)) > 0);
     return (newer ? meeting->comes : meeting->there)->cells[column];
-}
-
-static struct cell earlier(struct cell a, struct cell b)
-{
-    if (a.type == CELL_NULL || b.type == CELL_NULL)
-        return known_or(a, b);
-    return b.integer < a.integer ? b : a;
 }
 
 static struct cell merge_status(const struct meeting *meeting, size_t column)
 {
     struct cell status = meeting->says->cells[column];
-    bool is_final =
-        status.type == CELL_TEXT && table_status_is_final(status.data, status.length);
+    bool is_final = status.type == CELL_TEXT && table_status_is_final(status.data, status.length);
     return is_closed(meeting->top) && !is_final ? cell_text(TEXT(STATUS_STOPPED)) : status;
 }
 
@@ -260,6 +252,23 @@ static bool same_second(const struct cell *a, const struct cell *b)
 {
     return a->type == CELL_TIME && b->type == CELL_TIME &&
            whole_second(a->integer) == whole_second(b->integer);
+}
+
+/* A start in the second of gmt_created stands for one that is not known. */
+static bool is_assumed(const struct row *row, size_t column)
+{
+    return same_second(&row->cells[column], &row->cells[row->table->created]);
+}
+
+static struct cell merge_earliest(const struct meeting *meeting, size_t column)
+{
+    struct cell there = meeting->there->cells[column];
+    struct cell comes = meeting->comes->cells[column];
+    if (comes.type == CELL_NULL)
+        return there;
+    if (there.type == CELL_NULL || is_assumed(meeting->there, column))
+        return comes;
+    return comes.integer < there.integer && !is_assumed(meeting->comes, column) ? comes : there;
 }
 
 static struct cell merge_end(const struct meeting *meeting, size_t column)
@@ -289,7 +298,7 @@ static struct cell merge_cell(const struct meeting *meeting, size_t column)
     case MERGE_KNOWN_AT:
         return merge_last_known(meeting, column, column);
     case MERGE_EARLIEST:
-        return earlier(meeting->there->cells[column], meeting->comes->cells[column]);
+        return merge_earliest(meeting, column);
     case MERGE_STATUS:
         return merge_status(meeting, column);
     case MERGE_END:
@@ -313,8 +322,8 @@ enum error_code row_merge(const struct row *there, const struct row *comes, stru
     bool makes = there->mode == ROW_UPSERT || comes->mode == ROW_UPSERT;
     int64_t received_us =
         there->received_us < comes->received_us ? there->received_us : comes->received_us;
-    enum error_code code = row_new(there->table, makes ? ROW_UPSERT : ROW_UPDATE, cells,
-                                   received_us, merged, err);
+    enum error_code code =
+        row_new(there->table, makes ? ROW_UPSERT : ROW_UPDATE, cells, received_us, merged, err);
     if (code == ERROR_NONE)
         (*merged)->cut_columns |= there->cut_columns | comes->cut_columns;
     return code;

@@ -38,7 +38,8 @@ enum column_type {
  *              the object lives, and is unknown at times
  *  LAST_KNOWN  of the row in which it was known at the newer version. That version is in the column
  *              behind it, whose rule is KNOWN_AT
- *  EARLIEST    the earlier of the two times, NULL only if both are
+ *  EARLIEST    the earlier of the two times, NULL only if both are. A time that is gmt_created stands
+ *              for one that is not known, and gives way to any other
  *  STATUS      NEWEST; Stopped if the merged row is closed and that is not final
  *  END         NEWEST; if the merged row is closed and there is none, the time of the tombstone, which
  *              is in gmt_modified of top. (So an end in a closed row that is the same second as

@@ -80,6 +80,7 @@ void sql_create_table(struct buffer *out, const struct table *table)
  *             $V       $v      version
  *             $T       $t      stated_version
  *             $M       $m      gmt_modified
+ *             $B       $b      gmt_created
  *             $K       $k      the version at which a LAST_KNOWN column was known
  *
  *   $S  the row that comes has the newer event
@@ -87,8 +88,8 @@ void sql_create_table(struct buffer *out, const struct table *table)
  *   $C  the merged row is closed
  *
  * An assignment sees what those to its left have assigned. So what others look at is assigned behind
- * them: a KNOWN_AT column stands behind its LAST_KNOWN column, and gmt_modified, stated_version and
- * version come last, in this order.
+ * them: a KNOWN_AT column stands behind its LAST_KNOWN column, and gmt_created, gmt_modified,
+ * stated_version and version come last, in this order.
  */
 
 /* By length, then by text: a version may have more digits than any integer type, and a cast fails
@@ -96,7 +97,7 @@ void sql_create_table(struct buffer *out, const struct table *table)
  * empty one, is older than any. */
 #define NEWER(new, old)                                                                            \
     "(CHAR_LENGTH(" new ") > CHAR_LENGTH(COALESCE(" old ", ''))"                                   \
-    " OR (CHAR_LENGTH(" new ") = CHAR_LENGTH(" old ") AND " new " > " old "))"
+                        " OR (CHAR_LENGTH(" new ") = CHAR_LENGTH(" old ") AND " new " > " old "))"
 
 static const char comes_says[] = NEWER("COALESCE($T, $V)", "COALESCE($t, $v)");
 static const char comes_on_top[] =
@@ -111,7 +112,8 @@ static const char *const rules[] = {
     [MERGE_SETTLED] = "CASE WHEN $S THEN COALESCE($N, $O) ELSE COALESCE($O, $N) END",
     [MERGE_LAST_KNOWN] = "CASE WHEN " NEWER("$K", "$k") " THEN $N ELSE $O END",
     [MERGE_KNOWN_AT] = "CASE WHEN " NEWER("$K", "$k") " THEN $N ELSE $O END",
-    [MERGE_EARLIEST] = "CASE WHEN $O IS NULL OR $N < $O THEN $N ELSE $O END",
+    [MERGE_EARLIEST] = "CASE WHEN $N IS NOT NULL AND ($O IS NULL OR $O = $b"
+                       " OR ($N < $O AND ($B IS NULL OR $N <> $B))) THEN $N ELSE $O END",
     [MERGE_STATUS] = "CASE WHEN $C AND COALESCE(" SAID ", '') NOT IN ('Succeeded', 'Failed')"
                      " THEN '" STATUS_STOPPED "' ELSE " SAID " END",
     [MERGE_END] = "COALESCE(CASE WHEN $S"
@@ -192,6 +194,10 @@ static void expand(struct statement *statement, const char *template, size_t col
         case 'm':
             put_value(statement, table->modified, dollar[1] == 'M');
             break;
+        case 'B':
+        case 'b':
+            put_value(statement, table->created, dollar[1] == 'B');
+            break;
         case 'K':
         case 'k':
             put_value(statement, known_at, dollar[1] == 'K');
@@ -219,10 +225,10 @@ static void put_assignment(struct statement *statement, size_t column, bool firs
 static void put_assignments(struct statement *statement)
 {
     const struct table *table = statement->table;
-    const size_t last[] = {table->modified, table->stated, table->version};
+    const size_t last[] = {table->created, table->modified, table->stated, table->version};
     bool first = true;
     for (size_t i = 0; i < table->column_count; i++) {
-        if (i == table->uid || i == last[0] || i == last[1] || i == last[2])
+        if (i == table->uid || i == last[0] || i == last[1] || i == last[2] || i == last[3])
             continue;
         put_assignment(statement, i, first);
         first = false;

@@ -63,6 +63,9 @@ static int64_t arrival_us(unsigned version)
     return (1000 + version) * INT64_C(1000000);
 }
 
+/* Also the time of some starts. */
+#define CREATED_US (2 * INT64_C(60000000))
+
 static struct cell random_time(struct world *world)
 {
     return cell_time((int64_t)draw(world, 5) * 60000000);
@@ -82,8 +85,7 @@ static struct cell random_cell(struct world *world, const struct column *column)
     if (column->merge == MERGE_STATUS)
         return cell_text(text_from(statuses[draw(world, 4)]));
     if (column->merge == MERGE_SETTLED)
-        return column->type == COLUMN_TIME ? cell_time(7 * INT64_C(60000000))
-                                           : cell_text(TEXT("settled"));
+        return column->type == COLUMN_TIME ? cell_time(CREATED_US) : cell_text(TEXT("settled"));
     if (column->type == COLUMN_TIME)
         return random_time(world);
     return column->type == COLUMN_INT ? cell_int(draw(world, 2)) : random_text(world);
@@ -120,6 +122,7 @@ static struct row *make_row(struct world *world, unsigned object, unsigned numbe
     cells[table->uid] = cell_text(text_from(uid));
     cells[table->version] = cell_text(text_from(version));
     cells[table->modified] = cell_time(arrival_us(number));
+    cells[table->created] = cell_time(CREATED_US);
     if (draw(world, 3) == 0) /* an estimate */
         cells[table->finished] = cells[table->modified];
     if (is_update) /* it names its object, which tells it from a tombstone of an older spool */
@@ -309,8 +312,10 @@ static struct cell earliest(const struct world *world, unsigned object, size_t c
     struct cell found = cell_null();
     for (unsigned i = 0; i < VERSIONS; i++) {
         struct cell cell = world->rows[object][i]->cells[column];
-        if (world->came[object][i] && cell.type != CELL_NULL &&
-            (found.type == CELL_NULL || cell.integer < found.integer))
+        if (!world->came[object][i] || cell.type == CELL_NULL)
+            continue;
+        bool assumed = found.type == CELL_NULL || found.integer == CREATED_US;
+        if (assumed || (cell.integer != CREATED_US && cell.integer < found.integer))
             found = cell;
     }
     return found;

@@ -361,10 +361,10 @@ static void test_difference_3_a_job_stops_when_it_states_or_when_the_event_came(
     check_finish(*state, deletion, runs, "2026-01-01T05:00:00Z");
     check_finish(*state, "", runs, RECEIVED);
     check_finish(*state, "," CREATION, "", RECEIVED);
-    check_finish(*state, "",
-                 ",'status':{'completionTime':'2026-01-01T07:00:00Z'," CONDITIONS("Restarting",
-                                                                                 6) "}",
-                 "2026-01-01T07:00:00Z");
+    check_finish(
+        *state, "",
+        ",'status':{'completionTime':'2026-01-01T07:00:00Z'," CONDITIONS("Restarting", 6) "}",
+        "2026-01-01T07:00:00Z");
     check_finish(*state, deletion,
                  ",'status':{'completionTime':'2026-01-01T03:00:00Z'," CONDITIONS("Running", 2) "}",
                  "2026-01-01T05:00:00Z");

@@ -271,26 +271,32 @@ static void test_difference_7_a_failed_pod_whose_container_waits_says_why(void *
     expect(d, POD_REMARK, "Reason: DeadlineExceeded\nExitCode: \nMessage: ");
 }
 
-#define ENDED(CODE) "'state':{'terminated':{'exitCode':" #CODE ",'reason':'R" #CODE "','message':'M'}}"
-#define WAITING     "{'name':'main','state':{'waiting':{'reason':'PodInitializing'}}}"
+#define ENDED(CODE)                                                                                \
+    "'state':{'terminated':{'exitCode':" #CODE ",'reason':'R" #CODE "','message':'M'}}"
+#define WAITING "{'name':'main','state':{'waiting':{'reason':'PodInitializing'}}}"
 
 static void test_difference_7_the_remark_is_of_the_container_that_failed(void **state)
 {
     struct decoding *d = *state;
-    decode_status(d, "ADDED",
-                  "'phase':'Failed','reason':'of the pod','initContainerStatuses':[{'name':'a'," ENDED(
-                      0) "},{'name':'b'," ENDED(7) "},{'name':'c'," ENDED(8) "}],"
-                  "'containerStatuses':[" WAITING ",{'name':'side'," ENDED(9) "}]");
+    decode_status(
+        d, "ADDED",
+        "'phase':'Failed','reason':'of the pod','initContainerStatuses':[{'name':'a'," ENDED(
+            0) "},{'name':'b'," ENDED(7) "},{'name':'c'," ENDED(8) "}],"
+                                                                   "'containerStatuses':[" WAITING
+                                                                   ",{'name':'side'," ENDED(
+                                                                       9) "}]");
     expect(d, POD_REMARK, "Reason: R7\nExitCode: 7\nMessage: b: M");
     decode_status(d, "ADDED",
-                  "'phase':'Failed','initContainerStatuses':[{'name':'a'," ENDED(0) "}],"
-                  "'containerStatuses':[" WAITING ",{'name':'side'," ENDED(9) "}]");
+                  "'phase':'Failed','initContainerStatuses':[{'name':'a'," ENDED(
+                      0) "}],"
+                         "'containerStatuses':[" WAITING ",{'name':'side'," ENDED(9) "}]");
     expect(d, POD_REMARK, "Reason: R9\nExitCode: 9\nMessage: side: M");
     decode_status(d, "ADDED",
                   "'phase':'Failed','initContainerStatuses':[{'name':'a','state':{'terminated':{"
                   "'exitCode':1}}}]");
     expect(d, POD_REMARK, "Reason: \nExitCode: 1\nMessage: a");
-    decode_status(d, "ADDED", "'phase':'Failed','initContainerStatuses':[{'name':'a'," ENDED(0) "}]");
+    decode_status(d, "ADDED",
+                  "'phase':'Failed','initContainerStatuses':[{'name':'a'," ENDED(0) "}]");
     expect(d, POD_REMARK, TEXT_OF_NULL);
 }
 
@@ -298,8 +304,9 @@ static void test_the_main_containers_word_counts_before_all_others(void **state)
 {
     struct decoding *d = *state;
     decode_status(d, "ADDED",
-                  "'phase':'Failed','initContainerStatuses':[{'name':'a'," ENDED(7) "}],"
-                  "'containerStatuses':[{'name':'main'," ENDED(2) "}]");
+                  "'phase':'Failed','initContainerStatuses':[{'name':'a'," ENDED(
+                      7) "}],"
+                         "'containerStatuses':[{'name':'main'," ENDED(2) "}]");
     expect(d, POD_REMARK, "Reason: R2\nExitCode: 2\nMessage: M");
 }
 

@@ -154,11 +154,15 @@ struct merge_case {
     struct cell expected;
 };
 
+/* When each object was made, in seconds. */
+#define CREATED (-1)
+
 /* Each row was modified at the second that is its version. */
 static struct row *row_of_side(const struct side *side, size_t column)
 {
     struct cell cells[TABLE_MAX_COLUMNS];
     pod_cells(cells, "u", side->version);
+    cells[POD_CREATED] = AT(CREATED);
     cells[POD_MODIFIED] = AT(strtoll(side->version, NULL, 10));
     if (side->stated != NULL)
         cells[POD_STATED] = cell_text(text_from(side->stated));
@@ -192,9 +196,18 @@ static void run_case(const struct merge_case *test)
     row_free(b);
 }
 
-#define EVENT(version, cell)             {version, NULL, cell}
-#define TOMBSTONE(version, cell)         {version, "", cell}
-#define CLOSED(version, of_event, cell)  {version, of_event, cell}
+#define EVENT(version, cell)                                                                       \
+    {                                                                                              \
+        version, NULL, cell                                                                        \
+    }
+#define TOMBSTONE(version, cell)                                                                   \
+    {                                                                                              \
+        version, "", cell                                                                          \
+    }
+#define CLOSED(version, of_event, cell)                                                            \
+    {                                                                                              \
+        version, of_event, cell                                                                    \
+    }
 
 static void test_merge_rules(void **state)
 {
@@ -216,6 +229,10 @@ static void test_merge_rules(void **state)
          STRING("o")},
         {"LAST_KNOWN: when", POD_POD_IP_AT, EVENT("9", NOTHING), EVENT("11", NOTHING), NOTHING},
         {"EARLIEST", POD_STARTED, EVENT("9", AT(2)), EVENT("11", AT(1)), AT(1)},
+        {"EARLIEST: one is assumed", POD_STARTED, EVENT("9", AT(CREATED)), EVENT("11", AT(2)),
+         AT(2)},
+        {"EARLIEST: assumed, or not known", POD_STARTED, EVENT("9", AT(CREATED)),
+         EVENT("11", NOTHING), AT(CREATED)},
         {"EARLIEST: one NULL", POD_STARTED, EVENT("9", AT(2)), EVENT("11", NOTHING), AT(2)},
         {"STATUS", POD_STATUS, EVENT("9", STRING("Failed")), EVENT("11", STRING("Running")),
          STRING("Running")},
@@ -250,7 +267,10 @@ static void test_merge_rules(void **state)
         {"STATED: closed", POD_STATED, EVENT("9", NOTHING), {"11", "", STRING("")}, STRING("9")},
         {"STATED: late", POD_STATED, {"30", "9", STRING("9")}, EVENT("11", NOTHING), STRING("11")},
         {"STATED: revived", POD_STATED, {"30", "9", STRING("9")}, EVENT("31", NOTHING), NOTHING},
-        {"VERSION: late", POD_VERSION, {"30", "9", STRING("30")}, EVENT("11", STRING("11")),
+        {"VERSION: late",
+         POD_VERSION,
+         {"30", "9", STRING("30")},
+         EVENT("11", STRING("11")),
          STRING("30")},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

@@ -79,8 +79,8 @@ static void test_a_tombstone_comes_back_as_it_was(void **state)
 {
     struct row *row;
     struct error err;
-    assert_int_equal(
-        row_new_tombstone(&table_job, TEXT("u"), TEXT("9"), RECEIVED_US, &row, &err), ERROR_NONE);
+    assert_int_equal(row_new_tombstone(&table_job, TEXT("u"), TEXT("9"), RECEIVED_US, &row, &err),
+                     ERROR_NONE);
     assert_comes_back(*state, row);
     row_free(row);
 }
