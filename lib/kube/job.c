@@ -151,7 +151,7 @@ static struct cell finish_time(struct object *object, const json_value *status,
                                const struct progress *progress)
 {
     struct cell completion = object_time(object, status, "completionTime");
-    if (is_final(progress->status) && completion.type == CELL_NULL)
+    if (completion.type == CELL_NULL)
         completion = progress->ended;
     if (!object->gone || (is_final(progress->status) && completion.type != CELL_NULL))
         return completion;

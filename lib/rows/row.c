@@ -207,21 +207,41 @@ static struct text stated_version(const struct row *row)
     return is_closed(row) ? cell_as_text(&row->cells[row->table->stated]) : row_version(row);
 }
 
+static bool is_deleted(const struct row *row)
+{
+    const struct cell *deleted = &row->cells[row->table->deleted];
+    return deleted->type == CELL_INT && deleted->integer != 0;
+}
+
+/* Of two events of the same version: what was shown alive at it was not gone. */
+static bool reopens(const struct row *comes, const struct row *there)
+{
+    return !is_closed(comes) && !is_closed(there) && !is_deleted(comes) && is_deleted(there);
+}
+
+static bool has_newer_event(const struct row *comes, const struct row *there)
+{
+    int order = version_compare(stated_version(comes), stated_version(there));
+    return order > 0 || (order == 0 && reopens(comes, there));
+}
+
 static bool is_on_top(const struct row *comes, const struct row *there)
 {
     int order = version_compare(row_version(comes), row_version(there));
-    return order > 0 || (order == 0 && is_closed(there) && !is_closed(comes));
+    bool lifts = is_closed(there) && !is_closed(comes);
+    return order > 0 || (order == 0 && (lifts || reopens(comes, there)));
 }
 
 static struct meeting meet(const struct row *there, const struct row *comes)
 {
-    struct meeting meeting = {.there = there, .comes = comes, .says = there, .unsaid = comes};
-    if (version_compare(stated_version(comes), stated_version(there)) > 0) {
-        meeting.says = comes;
-        meeting.unsaid = there;
-    }
-    meeting.top = is_on_top(comes, there) ? comes : there;
-    return meeting;
+    bool newer = has_newer_event(comes, there);
+    return (struct meeting){
+        .there = there,
+        .comes = comes,
+        .says = newer ? comes : there,
+        .unsaid = newer ? there : comes,
+        .top = is_on_top(comes, there) ? comes : there,
+    };
 }
 
 static struct cell merge_last_known(const struct meeting *meeting, size_t column, size_t known_at)
@@ -241,17 +261,11 @@ static struct cell merge_status(const struct meeting *meeting, size_t column)
     return is_closed(meeting->top) && !is_final ? cell_text(TEXT(STATUS_STOPPED)) : status;
 }
 
-static int64_t whole_second(int64_t microseconds)
-{
-    int64_t fraction = microseconds % SECOND_US;
-    return microseconds - (fraction < 0 ? fraction + SECOND_US : fraction);
-}
-
-/* Times are compared as the database keeps them. */
+/* As the database keeps times: in whole seconds. */
 static bool same_second(const struct cell *a, const struct cell *b)
 {
     return a->type == CELL_TIME && b->type == CELL_TIME &&
-           whole_second(a->integer) == whole_second(b->integer);
+           a->integer / SECOND_US == b->integer / SECOND_US;
 }
 
 /* A start in the second of gmt_created stands for one that is not known. */

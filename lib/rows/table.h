@@ -30,8 +30,10 @@ enum column_type {
  * version there.
  *
  * "Says" is the row with the newer event, "top" the one with the newer version: length, then text.
- * Rows of equal version are one, and the one that is there stays; but an event at the version of a
- * tombstone is on top of it. The merged row is closed if top has a tombstone.
+ * Rows of equal version are one, and the one that is there stays. But an event at the version of a
+ * tombstone is on top of it, and one that shows the object alive counts before one of the same version
+ * that deletes it: what was alive at a version was not gone. The merged row is closed if top has a
+ * tombstone.
  *
  *  NEWEST      what says has
  *  SETTLED     the same, unless it is NULL: then what the other one has. For what does not change while

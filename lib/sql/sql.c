@@ -81,6 +81,7 @@ void sql_create_table(struct buffer *out, const struct table *table)
  *             $T       $t      stated_version
  *             $M       $m      gmt_modified
  *             $B       $b      gmt_created
+ *             $D       $d      deleted
  *             $K       $k      the version at which a LAST_KNOWN column was known
  *
  *   $S  the row that comes has the newer event
@@ -88,8 +89,9 @@ void sql_create_table(struct buffer *out, const struct table *table)
  *   $C  the merged row is closed
  *
  * An assignment sees what those to its left have assigned. So what others look at is assigned behind
- * them: a KNOWN_AT column stands behind its LAST_KNOWN column, and gmt_created, gmt_modified,
- * stated_version and version come last, in this order.
+ * them: a KNOWN_AT column stands behind its LAST_KNOWN column, and gmt_created, gmt_modified, deleted,
+ * stated_version and version come last, in this order. (Where REOPENS decides there is no tombstone,
+ * and stated_version stays NULL, whatever `deleted` has become.)
  */
 
 /* By length, then by text: a version may have more digits than any integer type, and a cast fails
@@ -99,9 +101,14 @@ void sql_create_table(struct buffer *out, const struct table *table)
     "(CHAR_LENGTH(" new ") > CHAR_LENGTH(COALESCE(" old ", ''))"                                   \
                         " OR (CHAR_LENGTH(" new ") = CHAR_LENGTH(" old ") AND " new " > " old "))"
 
-static const char comes_says[] = NEWER("COALESCE($T, $V)", "COALESCE($t, $v)");
+/* Of two events of the same version: what was shown alive at it was not gone. */
+#define REOPENS "(COALESCE($d, 0) <> 0 AND COALESCE($D, 0) = 0)"
+
+static const char comes_says[] =
+    "(" NEWER("COALESCE($T, $V)",
+              "COALESCE($t, $v)") " OR ($V = $v AND $T IS NULL AND $t IS NULL AND " REOPENS "))";
 static const char comes_on_top[] =
-    "(" NEWER("$V", "$v") " OR ($V = $v AND $t IS NOT NULL AND $T IS NULL))";
+    "(" NEWER("$V", "$v") " OR ($V = $v AND $T IS NULL AND ($t IS NOT NULL OR " REOPENS ")))";
 static const char closed[] = "CASE WHEN $G THEN $T ELSE $t END IS NOT NULL";
 
 #define SAID "CASE WHEN $S THEN $N ELSE $O END"
@@ -194,6 +201,10 @@ static void expand(struct statement *statement, const char *template, size_t col
         case 'm':
             put_value(statement, table->modified, dollar[1] == 'M');
             break;
+        case 'D':
+        case 'd':
+            put_value(statement, table->deleted, dollar[1] == 'D');
+            break;
         case 'B':
         case 'b':
             put_value(statement, table->created, dollar[1] == 'B');
@@ -225,10 +236,15 @@ static void put_assignment(struct statement *statement, size_t column, bool firs
 static void put_assignments(struct statement *statement)
 {
     const struct table *table = statement->table;
-    const size_t last[] = {table->created, table->modified, table->stated, table->version};
+    const size_t last[] = {table->created, table->modified, table->deleted, table->stated,
+                           table->version};
+    bool later[TABLE_MAX_COLUMNS] = {false};
     bool first = true;
+    later[table->uid] = true; /* it is the same */
+    for (size_t i = 0; i < sizeof(last) / sizeof(last[0]); i++)
+        later[last[i]] = true;
     for (size_t i = 0; i < table->column_count; i++) {
-        if (i == table->uid || i == last[0] || i == last[1] || i == last[2] || i == last[3])
+        if (later[i])
             continue;
         put_assignment(statement, i, first);
         first = false;
