@@ -12,6 +12,7 @@ const char *const job_paths[] = {
     "status conditions type",
     "status conditions status",
     "status conditions reason",
+    "status conditions lastTransitionTime",
     "status completionTime",
     NULL,
 };
@@ -93,6 +94,7 @@ static enum error_code find_tenancy(struct job_converter *converter, struct obje
 struct progress {
     struct text status;  /* the type of the last condition that counts */
     struct cell running; /* the first transition to Running; a NULL cell if there is none */
+    struct cell ended;   /* the transition to `status`, if that is final; likewise */
 };
 
 /* KubeDL's conditions count whatever their own status says. Where jobs can be suspended, one that is
@@ -115,10 +117,15 @@ static struct text console_word(struct text type, const struct kind *kind)
     return kind->convention->suspends && text_is(type, "Suspended") ? TEXT("Queuing") : type;
 }
 
+static bool is_final(struct text status)
+{
+    return table_status_is_final(status.data, status.length);
+}
+
 static struct progress find_progress(struct object *object, const struct kind *kind,
                                      const json_value *status)
 {
-    struct progress progress = {.status = TEXT("Created"), .running = cell_null()};
+    struct progress progress = {.status = TEXT("Created")};
     bool has_run = false;
     const json_value *conditions = object_list(object, status, "conditions");
     for (const json_value *c = json_first(conditions); c != NULL; c = json_next(c)) {
@@ -127,26 +134,28 @@ static struct progress find_progress(struct object *object, const struct kind *k
             progress.running = object_time(object, c, "lastTransitionTime");
             has_run = true;
         }
-        if (!is_over(object, c, kind))
+        if (!is_over(object, c, kind)) {
             progress.status = console_word(type, kind);
+            progress.ended =
+                is_final(type) ? object_time(object, c, "lastTransitionTime") : cell_null();
+        }
     }
     return progress;
 }
 
-static bool is_final(struct text status)
-{
-    return table_status_is_final(status.data, status.length);
-}
-
-/* A job that ended by itself keeps the time that it states. One that is gone has an end (differences
- * 2 and 3: KubeDL takes the time when it noticed, or none). */
+/* A job that ended by itself ended at its completionTime; one that has none, as a failed one often, when
+ * its final condition came about: nothing comes after that. A transition to any other condition is when
+ * a state began, and no end. Any other job that is gone was stopped (differences 2 and 3: KubeDL takes
+ * the time when it noticed, or none). */
 static struct cell finish_time(struct object *object, const json_value *status,
                                const struct progress *progress)
 {
     struct cell completion = object_time(object, status, "completionTime");
+    if (completion.type == CELL_NULL)
+        completion = progress->ended;
     if (!object->gone || (is_final(progress->status) && completion.type != CELL_NULL))
         return completion;
-    return object_stopped(object, status, completion);
+    return object_stopped(object, completion);
 }
 
 static struct cell created_time(struct object *object)

@@ -8,6 +8,9 @@
 /* 0001-01-01T00:00:00Z: how Go programs write a time that was never set. */
 #define GO_ZERO_TIME_US (INT64_C(-62135596800) * SECOND_US)
 
+/* 1970-01-01T00:00:00Z: how containerd writes the start of a container that could not be started. */
+#define UNIX_ZERO_TIME_US INT64_C(0)
+
 /* 1000-01-01T00:00:00Z, the first DATETIME that databases promise to keep. */
 #define FIRST_DATETIME_US (INT64_C(-30610224000) * SECOND_US)
 
@@ -19,7 +22,6 @@ const char *const object_paths[] = {
     "metadata uid",
     "metadata resourceVersion",
     "metadata deletionTimestamp",
-    "status conditions lastTransitionTime",
     NULL,
 };
 
@@ -116,9 +118,11 @@ struct cell object_time(struct object *object, const json_value *parent, const c
         return cell_null();
     int64_t microseconds = 0;
     bool is_time = timestamp_parse(text, &microseconds) == ERROR_NONE;
-    if (is_time && microseconds >= FIRST_DATETIME_US)
+    bool is_unset =
+        is_time && (microseconds == GO_ZERO_TIME_US || microseconds == UNIX_ZERO_TIME_US);
+    if (is_time && !is_unset && microseconds >= FIRST_DATETIME_US)
         return cell_time(microseconds);
-    if (!is_time || microseconds != GO_ZERO_TIME_US)
+    if (!is_unset)
         object_refuse(object, key);
     return cell_null();
 }
@@ -130,15 +134,15 @@ struct cell object_later(struct cell a, struct cell b)
     return b.type != CELL_NULL && b.integer > a.integer ? b : a;
 }
 
-struct cell object_stopped(struct object *object, const json_value *status, struct cell own)
+struct cell object_stopped(struct object *object, struct cell stated)
 {
-    struct cell newest = own;
-    const json_value *conditions = object_list(object, status, "conditions");
-    for (const json_value *c = json_first(conditions); c != NULL; c = json_next(c))
-        newest = object_later(newest, object_time(object, c, "lastTransitionTime"));
-    if (object->gone)
-        newest = object_later(newest, object_time(object, object->metadata, "deletionTimestamp"));
-    return newest.type != CELL_NULL ? newest : cell_time(object->received_us);
+    struct cell received = cell_time(object->received_us);
+    if (!object->gone)
+        return stated.type != CELL_NULL ? stated : received;
+    struct cell deletion = object_time(object, object->metadata, "deletionTimestamp");
+    if (deletion.type != CELL_NULL && deletion.integer <= object->received_us)
+        stated = object_later(stated, deletion);
+    return stated.type != CELL_NULL ? stated : received;
 }
 
 bool object_is_uid(struct text text)

@@ -49,17 +49,18 @@ struct text object_text(struct object *object, const json_value *parent, const c
 /* The integer, 0 if there is none. */
 int64_t object_integer(struct object *object, const json_value *parent, const char *key);
 
-/* The time, a NULL cell if there is none, if it is Go's zero time, or if it is before the year 1000
- * and so no DATETIME. */
+/* The time, a NULL cell if there is none, if it is Go's or Unix's zero time, which stand for "never", or
+ * if it is before the year 1000 and so no DATETIME. */
 struct cell object_time(struct object *object, const json_value *parent, const char *key);
 
 /* The later of two times; a NULL cell is earlier than all others. */
 struct cell object_later(struct cell a, struct cell b);
 
-/* When the object stopped: the newest of the times that it states, which are `own` (a NULL cell if
- * there is none), status.conditions' transitions and, once it is gone, its deletionTimestamp (of a
- * live object that is a deadline, often in the future); when the event arrived, if it states none. */
-struct cell object_stopped(struct object *object, const json_value *status, struct cell own);
+/* When an object ended that does not say so itself, or did not end by itself. That is the newest of
+ * `stated`, the end that its parts state (a NULL cell if they state none), and, once it is gone, its
+ * deletionTimestamp: that is a deadline, which counts where it had passed when the event came. If there
+ * is neither, the object ended when the event came. */
+struct cell object_stopped(struct object *object, struct cell stated);
 
 /* Whether text can be a key: 1..64 printable ASCII characters, no blanks. */
 bool object_is_uid(struct text text);

@@ -1,8 +1,8 @@
 /* pod: whose a pod is, and the columns of replica_info, one by one (see pod_convert at the end). */
 #include "lib/kube/pod.h"
 
-/* Two texts of the length of the column, the second one only there to show that it was cut. */
-#define REMARK_LIMIT (3 * (size_t)TEXT_MAX_BYTES)
+/* Three texts of the length of the column, the later ones only there to show that it was cut. */
+#define REMARK_LIMIT (4 * (size_t)TEXT_MAX_BYTES)
 
 const char *const pod_paths[] = {
     "metadata creationTimestamp",
@@ -24,6 +24,10 @@ const char *const pod_paths[] = {
     "status containerStatuses state terminated exitCode",
     "status containerStatuses state terminated reason",
     "status containerStatuses state terminated message",
+    "status initContainerStatuses name",
+    "status initContainerStatuses state terminated exitCode",
+    "status initContainerStatuses state terminated reason",
+    "status initContainerStatuses state terminated message",
     NULL,
 };
 
@@ -137,6 +141,7 @@ struct pod_state {
     const json_value *running;    /* of the main container's state; at most one is not NULL */
     const json_value *terminated;
     struct text phase;
+    bool knows_phase; /* false: the pod does not say it */
 };
 
 /* A pod whose containers have no status yet, or never got one (evicted), has its phase all the same
@@ -145,7 +150,7 @@ static struct pod_state find_state(struct object *object, const struct pod_owner
 {
     struct pod_state state = {.status = object_child(object, object->root, "status")};
     state.containers = object_list(object, state.status, "containerStatuses");
-    state.phase = object_text(object, state.status, "phase");
+    state.knows_phase = object_find_text(object, state.status, "phase", &state.phase);
     const json_value *container = find_main(object, state.containers, owner->kind);
     if (state.phase.length == 0 && container == NULL)
         state.phase = TEXT("Unknown");
@@ -176,29 +181,34 @@ static struct cell start_time(struct object *object, const struct pod_state *sta
     return started;
 }
 
+/* The newest end of a container; a NULL cell if there is none, or if one still runs: then the pod has
+ * not ended, whatever its phase is. */
 static struct cell last_finish(struct object *object, const json_value *containers)
 {
     struct cell last = cell_null();
     for (const json_value *c = json_first(containers); c != NULL; c = json_next(c)) {
         const json_value *state = object_child(object, c, "state");
         const json_value *terminated = object_child(object, state, "terminated");
+        if (object_child(object, state, "running") != NULL)
+            return cell_null();
         last = object_later(last, object_time(object, terminated, "finishedAt"));
     }
     return last;
 }
 
-/* A pod that ended by itself has the main container's time. Where that is missing, or the pod was
- * stopped, it is the newest time that the pod states (difference 3: KubeDL takes the time when it
- * noticed). */
+/* A pod whose phase is final ended when its main container did. Where that is missing, a container
+ * still runs, or the pod was stopped, object_stopped() says it (difference 3: KubeDL takes the time when
+ * it noticed). Before the phase is final there is no end. */
 static struct cell finish_time(struct object *object, const struct pod_state *state)
 {
     bool ended = is_final(state->phase);
     if (!ended && !object->gone)
         return cell_null();
+    struct cell last = last_finish(object, state->containers);
     struct cell finished = object_time(object, state->terminated, "finishedAt");
-    if (ended && finished.type != CELL_NULL)
+    if (ended && last.type != CELL_NULL && finished.type != CELL_NULL)
         return finished;
-    return object_stopped(object, state->status, last_finish(object, state->containers));
+    return object_stopped(object, last);
 }
 
 static void append_line(struct buffer *out, const char *name, struct text value)
@@ -209,8 +219,22 @@ static void append_line(struct buffer *out, const char *name, struct text value)
     buffer_append(out, value);
 }
 
-/* Why it failed, in three lines, as KubeDL writes them: from the main container; where that has not
- * terminated (difference 7), from the pod, which knows no exit code. */
+/* The first container of the list that failed; NULL if none did. */
+static const json_value *find_failed(struct object *object, const json_value *containers)
+{
+    for (const json_value *c = json_first(containers); c != NULL; c = json_next(c)) {
+        const json_value *state = object_child(object, c, "state");
+        const json_value *terminated = object_child(object, state, "terminated");
+        if (object_integer(object, terminated, "exitCode") != 0)
+            return c;
+    }
+    return NULL;
+}
+
+/* Why it failed, in three lines, as KubeDL writes them, from the main container. Where that has not
+ * terminated (difference 7) they are from the container that failed, an init container or a sidecar,
+ * whose name then stands before its message; else from the pod, which knows no exit code. Where nothing
+ * is known there is no remark. */
 static struct cell build_remark(struct pod_converter *converter, struct object *object,
                                 const struct pod_state *state)
 {
@@ -219,12 +243,27 @@ static struct cell build_remark(struct pod_converter *converter, struct object *
     if (!text_is(state->phase, "Failed"))
         return cell_null();
 
-    const json_value *from = state->terminated != NULL ? state->terminated : state->status;
-    append_line(out, "Reason: ", object_text(object, from, "reason"));
+    const json_value *terminated = state->terminated;
+    struct text name = TEXT("");
+    if (terminated == NULL) {
+        const json_value *failed =
+            find_failed(object, object_list(object, state->status, "initContainerStatuses"));
+        if (failed == NULL)
+            failed = find_failed(object, state->containers);
+        name = object_text(object, failed, "name");
+        terminated = object_child(object, object_child(object, failed, "state"), "terminated");
+    }
+    const json_value *from = terminated != NULL ? terminated : state->status;
+    struct text reason = object_text(object, from, "reason");
+    struct text message = object_text(object, from, "message");
+    if (terminated == NULL && reason.length == 0 && message.length == 0)
+        return cell_null();
+    append_line(out, "Reason: ", reason);
     buffer_append_string(out, "\nExitCode: ");
-    if (state->terminated != NULL)
+    if (terminated != NULL)
         buffer_appendf(out, "%lld", (long long)object_integer(object, from, "exitCode"));
-    append_line(out, "\nMessage: ", object_text(object, from, "message"));
+    append_line(out, "\nMessage: ", name);
+    append_line(out, name.length > 0 && message.length > 0 ? ": " : "", message);
     return cell_text(buffer_text(out));
 }
 
@@ -291,6 +330,8 @@ enum error_code pod_convert(struct pod_converter *converter, struct object *obje
         [POD_STARTED] = object->gone ? first_known(started, created) : started,
         [POD_FINISHED] = finish_time(object, &state),
         [POD_CLUSTER] = object_text_or_null(converter->cluster_id),
+        /* Not even its phase is known: that is a tombstone, which leaves a final status alone. */
+        [POD_STATED] = is_update && !state.knows_phase ? cell_text(TEXT("")) : cell_null(),
     };
     return row_new(&table_pod, is_update ? ROW_UPDATE : ROW_UPSERT, cells, object->received_us, row,
                    err);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define SECOND_US INT64_C(1000000)
+
 /* The length of the longest prefix of at most max_chars characters and max_bytes bytes that does
  * not end inside a character. Bytes that are not UTF-8 count as one character each. */
 static size_t utf8_prefix(struct text text, size_t max_chars, size_t max_bytes)
@@ -85,6 +87,19 @@ static struct text copy_text(char **at, struct text text, size_t kept, bool cut)
     return (struct text){start, (size_t)(*at - start)};
 }
 
+/* What is LAST_KNOWN is known at the row's own version where nothing else is said. */
+static void date_what_is_known(struct row *row)
+{
+    for (size_t i = 0; i < row->table->column_count; i++) {
+        if (row->table->columns[i].merge != MERGE_LAST_KNOWN)
+            continue;
+        if (row->cells[i].type == CELL_NULL)
+            row->cells[i + 1] = cell_null();
+        else if (row->cells[i + 1].type == CELL_NULL)
+            row->cells[i + 1] = row->cells[row->table->version];
+    }
+}
+
 enum error_code row_new(const struct table *table, enum row_mode mode, const struct cell *cells,
                         int64_t received_us, struct row **result, struct error *err)
 {
@@ -116,6 +131,7 @@ enum error_code row_new(const struct table *table, enum row_mode mode, const str
     /* check_keys saw that the cell is set. NOLINTNEXTLINE(*-core.UndefinedBinaryOperatorResult) */
     if (row_version(row).length == 0)
         row->cells[table->version] = cell_text(TEXT("0"));
+    date_what_is_known(row);
     *result = row;
     return ERROR_NONE;
 }
@@ -126,6 +142,7 @@ enum error_code row_new_tombstone(const struct table *table, struct text uid, st
     struct cell cells[TABLE_MAX_COLUMNS] = {0};
     cells[table->uid] = cell_text(uid);
     cells[table->version] = cell_text(version);
+    cells[table->stated] = cell_text(TEXT(""));
     cells[table->status] = cell_text(TEXT(STATUS_STOPPED));
     cells[table->deleted] = cell_int(1);
     cells[table->in_etcd] = cell_int(0);
@@ -172,79 +189,155 @@ static struct cell known_or(struct cell first, struct cell second)
     return first.type != CELL_NULL ? first : second;
 }
 
-static bool is_stop_of_final(struct cell there, struct cell comes)
+/* Two rows that meet, and which of them counts for what (see enum merge_rule). */
+struct meeting {
+    const struct row *there, *comes;
+    const struct row *says, *unsaid; /* with the newer event, and the other one */
+    const struct row *top;           /* with the newer version */
+};
+
+static bool is_closed(const struct row *row)
 {
-    return comes.type == CELL_TEXT && text_is(cell_as_text(&comes), STATUS_STOPPED) &&
-           there.type == CELL_TEXT && table_status_is_final(there.data, there.length);
+    return row->cells[row->table->stated].type == CELL_TEXT;
 }
 
-static bool is_set(const struct row *row, size_t column)
+/* Of its event. */
+static struct text stated_version(const struct row *row)
 {
-    const struct cell *cell = &row->cells[column];
-    return cell->type == CELL_INT && cell->integer != 0;
+    return is_closed(row) ? cell_as_text(&row->cells[row->table->stated]) : row_version(row);
 }
 
-/* The first column of the table in table.h: N is newer. */
-static struct cell merge_newer(enum merge_rule rule, struct cell there, struct cell comes,
-                               bool revives)
+static bool is_deleted(const struct row *row)
 {
-    switch (rule) {
-    case MERGE_NEWEST:
-    case MERGE_STATUS:
-    case MERGE_FINISH:
+    const struct cell *deleted = &row->cells[row->table->deleted];
+    return deleted->type == CELL_INT && deleted->integer != 0;
+}
+
+/* Of two events of the same version: what was shown alive at it was not gone. */
+static bool reopens(const struct row *comes, const struct row *there)
+{
+    return !is_closed(comes) && !is_closed(there) && !is_deleted(comes) && is_deleted(there);
+}
+
+static bool has_newer_event(const struct row *comes, const struct row *there)
+{
+    int order = version_compare(stated_version(comes), stated_version(there));
+    return order > 0 || (order == 0 && reopens(comes, there));
+}
+
+static bool is_on_top(const struct row *comes, const struct row *there)
+{
+    int order = version_compare(row_version(comes), row_version(there));
+    bool lifts = is_closed(there) && !is_closed(comes);
+    return order > 0 || (order == 0 && (lifts || reopens(comes, there)));
+}
+
+static struct meeting meet(const struct row *there, const struct row *comes)
+{
+    bool newer = has_newer_event(comes, there);
+    return (struct meeting){
+        .there = there,
+        .comes = comes,
+        .says = newer ? comes : there,
+        .unsaid = newer ? there : comes,
+        .top = is_on_top(comes, there) ? comes : there,
+    };
+}
+
+static struct cell merge_last_known(const struct meeting *meeting, size_t column, size_t known_at)
+{
+    const struct cell *there = &meeting->there->cells[known_at];
+    const struct cell *comes = &meeting->comes->cells[known_at];
+    bool newer =
+        comes->type != CELL_NULL &&
+        (there->type == CELL_NULL || version_compare(cell_as_text(comes), cell_as_text(there)) > 0);
+    return (newer ? meeting->comes : meeting->there)->cells[column];
+}
+
+static struct cell merge_status(const struct meeting *meeting, size_t column)
+{
+    struct cell status = meeting->says->cells[column];
+    bool is_final = status.type == CELL_TEXT && table_status_is_final(status.data, status.length);
+    return is_closed(meeting->top) && !is_final ? cell_text(TEXT(STATUS_STOPPED)) : status;
+}
+
+/* As the database keeps times: in whole seconds. */
+static bool same_second(const struct cell *a, const struct cell *b)
+{
+    return a->type == CELL_TIME && b->type == CELL_TIME &&
+           a->integer / SECOND_US == b->integer / SECOND_US;
+}
+
+/* A start in the second of gmt_created stands for one that is not known. */
+static bool is_assumed(const struct row *row, size_t column)
+{
+    return same_second(&row->cells[column], &row->cells[row->table->created]);
+}
+
+static struct cell merge_earliest(const struct meeting *meeting, size_t column)
+{
+    struct cell there = meeting->there->cells[column];
+    struct cell comes = meeting->comes->cells[column];
+    if (comes.type == CELL_NULL)
+        return there;
+    if (there.type == CELL_NULL || is_assumed(meeting->there, column))
         return comes;
-    case MERGE_LAST_KNOWN:
-        return known_or(comes, there);
-    case MERGE_FIRST_KNOWN:
-        return known_or(there, comes);
-    case MERGE_FIRST_FINISH:
-        return revives ? comes : known_or(there, comes);
-    }
-    return comes;
+    return comes.integer < there.integer && !is_assumed(meeting->comes, column) ? comes : there;
 }
 
-/* The second: N is newer, and an update. */
-static struct cell merge_update(enum merge_rule rule, struct cell there, struct cell comes)
+static struct cell merge_end(const struct meeting *meeting, size_t column)
 {
-    switch (rule) {
-    case MERGE_STATUS:
-        return is_stop_of_final(there, comes) ? there : known_or(comes, there);
+    const struct row *says = meeting->says;
+    size_t modified = says->table->modified;
+    struct cell end = says->cells[column];
+    if (is_closed(says) && same_second(&end, &says->cells[modified]))
+        end = cell_null();
+    return is_closed(meeting->top) ? known_or(end, meeting->top->cells[modified]) : end;
+}
+
+static struct cell merge_stated(const struct meeting *meeting)
+{
+    return is_closed(meeting->top) ? cell_text(stated_version(meeting->says)) : cell_null();
+}
+
+static struct cell merge_cell(const struct meeting *meeting, size_t column)
+{
+    switch (meeting->there->table->columns[column].merge) {
     case MERGE_NEWEST:
+        return meeting->says->cells[column];
+    case MERGE_SETTLED:
+        return known_or(meeting->says->cells[column], meeting->unsaid->cells[column]);
     case MERGE_LAST_KNOWN:
-        return known_or(comes, there);
-    case MERGE_FIRST_KNOWN:
-    case MERGE_FINISH:
-    case MERGE_FIRST_FINISH:
-        return known_or(there, comes);
+        return merge_last_known(meeting, column, column + 1);
+    case MERGE_KNOWN_AT:
+        return merge_last_known(meeting, column, column);
+    case MERGE_EARLIEST:
+        return merge_earliest(meeting, column);
+    case MERGE_STATUS:
+        return merge_status(meeting, column);
+    case MERGE_END:
+        return merge_end(meeting, column);
+    case MERGE_STATED:
+        return merge_stated(meeting);
+    case MERGE_TOP:
+    case MERGE_VERSION:
+        break;
     }
-    return comes;
-}
-
-static struct cell merge_cell(const struct row *there, const struct row *comes, size_t column,
-                              bool newer)
-{
-    enum merge_rule rule = there->table->columns[column].merge;
-    struct cell old = there->cells[column];
-    struct cell new = comes->cells[column];
-    if (!newer)
-        return rule == MERGE_LAST_KNOWN ? known_or(old, new) : old;
-    if (comes->mode == ROW_UPDATE)
-        return merge_update(rule, old, new);
-    size_t deleted = there->table->deleted;
-    return merge_newer(rule, old, new, is_set(there, deleted) && !is_set(comes, deleted));
+    return meeting->top->cells[column];
 }
 
 enum error_code row_merge(const struct row *there, const struct row *comes, struct row **merged,
                           struct error *err)
 {
-    bool newer = version_compare(row_version(comes), row_version(there)) > 0;
+    struct meeting meeting = meet(there, comes);
     struct cell cells[TABLE_MAX_COLUMNS];
     for (size_t i = 0; i < there->table->column_count; i++)
-        cells[i] = merge_cell(there, comes, i, newer);
-    enum row_mode mode = newer && comes->mode == ROW_UPSERT ? ROW_UPSERT : there->mode;
+        cells[i] = merge_cell(&meeting, i);
+    bool makes = there->mode == ROW_UPSERT || comes->mode == ROW_UPSERT;
     int64_t received_us =
         there->received_us < comes->received_us ? there->received_us : comes->received_us;
-    enum error_code code = row_new(there->table, mode, cells, received_us, merged, err);
+    enum error_code code =
+        row_new(there->table, makes ? ROW_UPSERT : ROW_UPDATE, cells, received_us, merged, err);
     if (code == ERROR_NONE)
         (*merged)->cut_columns |= there->cut_columns | comes->cut_columns;
     return code;

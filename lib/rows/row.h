@@ -53,7 +53,7 @@ static inline struct text cell_as_text(const struct cell *cell)
 
 enum row_mode {
     ROW_UPSERT, /* makes the row or changes it */
-    ROW_UPDATE, /* changes a row that exists, never makes one; NULL means "unknown, keep" */
+    ROW_UPDATE, /* changes a row that exists, never makes one */
 };
 
 struct row {
@@ -68,13 +68,15 @@ struct row {
 
 /* Copies cells[0..column_count) and their texts into one allocation. A text that is longer than
  * its column is cut at a character boundary and ends in ROW_CUT_MARKER. uid and version must be
- * CELL_TEXT that fit (else ERROR_INPUT); version is kept as given, "" becomes "0". */
+ * CELL_TEXT that fit (else ERROR_INPUT); version is kept as given, "" becomes "0". The version at which
+ * a LAST_KNOWN column was known is the row's own where it is NULL. */
 enum error_code row_new(const struct table *table, enum row_mode mode, const struct cell *cells,
                         int64_t received_us, struct row **row, struct error *err) MUST_CHECK;
 void row_free(struct row *row);
 
-/* A tombstone: the update that closes the row of an object of which only the uid is known, because it
- * vanished while nobody watched. version: one at which it did not exist any more. */
+/* A row that is nothing but a tombstone: the update that closes the row of an object of which only the
+ * uid is known, because it vanished while nobody watched. version: one at which it did not exist any
+ * more. */
 enum error_code row_new_tombstone(const struct table *table, struct text uid, struct text version,
                                   int64_t now_us, struct row **row, struct error *err) MUST_CHECK;
 
@@ -91,8 +93,8 @@ int version_compare(struct text a, struct text b);
 /* True for "0" or [1-9][0-9]*, at most the version column's length. */
 bool version_is_valid(struct text version);
 
-/* Merges `there` (O) and `comes` (N), both of the same table and uid, by the rules of table.h into
- * a new row: an upsert if O is one or if N is one and newer. The arguments stay the caller's.
+/* Merges `there` and `comes`, both of the same table and uid, by the rules of table.h into a new row: an
+ * upsert if one of them is. The arguments stay the caller's.
  * received_us is the older one's, so that lag is never understated. */
 enum error_code row_merge(const struct row *there, const struct row *comes, struct row **merged,
                           struct error *err) MUST_CHECK;

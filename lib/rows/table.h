@@ -17,29 +17,48 @@ enum column_type {
     COLUMN_TIME, /* UTC, whole seconds in the database, microseconds in memory */
 };
 
-/* How a column is merged when two rows of one uid meet: the one that is there (O) and the one that
- * comes (N). "Newer" is by version: length, then text. An *update* is a row that changes what is
- * there but never makes a row; its NULLs mean "unknown". row_merge (lib/rows/row.c) says this in C,
- * sql_upsert and sql_update (lib/sql/sql.c) say it in SQL; a test holds them together.
+/* How a column is merged when two rows of one uid meet. row_merge (lib/rows/row.c) says this in C,
+ * sql_upsert and sql_update (lib/sql/sql.c) say it in SQL; a test holds them together. Every rule is
+ * commutative and associative: what a table ends in depends on the set of rows that came, never on
+ * their order.
  *
- *                N is newer                  N is newer, an update         N is not newer
- *  NEWEST        N                           N, or O where N is NULL       O
- *  LAST_KNOWN    N, or O where N is NULL     the same                      O, or N where O is NULL
- *  FIRST_KNOWN   O, or N where O is NULL     the same                      O
- *  STATUS        N                           as NEWEST, but O where N is   O
- *                                            Stopped and O is final
- *  FINISH        N                           O, or N where O is NULL       O
- *  FIRST_FINISH  as FIRST_KNOWN, but N       as FIRST_KNOWN                O
- *                where it revives the row
- *                (O deleted, N not)
+ * A row holds up to two statements. One is what an *event* said of the object, at its version: all of
+ * it, or, in an update, which changes what is there but never makes a row, all but what an update
+ * cannot know and leaves NULL. The other one is a *tombstone*: at its version the object was not there
+ * any more. A row that has a tombstone over it has the tombstone's version in `version` and the event's
+ * in `stated_version`, which is NULL otherwise. A row that is nothing but a tombstone has the empty
+ * version there.
+ *
+ * "Says" is the row with the newer event, "top" the one with the newer version: length, then text.
+ * Rows of equal version are one, and the one that is there stays. But an event at the version of a
+ * tombstone is on top of it, and one that shows the object alive counts before one of the same version
+ * that deletes it: what was alive at a version was not gone. The merged row is closed if top has a
+ * tombstone.
+ *
+ *  NEWEST      what says has
+ *  SETTLED     the same, unless it is NULL: then what the other one has. For what does not change while
+ *              the object lives, and is unknown at times
+ *  LAST_KNOWN  of the row in which it was known at the newer version. That version is in the column
+ *              behind it, whose rule is KNOWN_AT
+ *  EARLIEST    the earlier of the two times, NULL only if both are. A time that is gmt_created stands
+ *              for one that is not known, and gives way to any other
+ *  STATUS      NEWEST; Stopped if the merged row is closed and that is not final
+ *  END         NEWEST; if the merged row is closed and there is none, the time of the tombstone, which
+ *              is in gmt_modified of top. (So an end in a closed row that is the same second as
+ *              gmt_modified is the tombstone's, and a newer tombstone's takes its place.)
+ *  TOP         what top has
  */
 enum merge_rule {
     MERGE_NEWEST,
+    MERGE_SETTLED,
     MERGE_LAST_KNOWN,
-    MERGE_FIRST_KNOWN,
+    MERGE_KNOWN_AT,
+    MERGE_EARLIEST,
     MERGE_STATUS,
-    MERGE_FINISH,
-    MERGE_FIRST_FINISH,
+    MERGE_END,
+    MERGE_TOP,
+    MERGE_STATED,  /* stated_version */
+    MERGE_VERSION, /* version: the newer one */
 };
 
 struct column {
@@ -63,49 +82,55 @@ struct index {
 #define VARCHAR_MAX_CHARS 16383U
 
 /* clang-format off */
-/*   enum suffix    name in the database  type  max     merge         default */
+/*   enum suffix    name in the database        type  max     merge        default */
 #define JOB_COLUMNS(X)                                                                             \
-    X(NAME,         "name",             TEXT,  253,    NEWEST,       NULL)                         \
-    X(NAMESPACE,    "namespace",        TEXT,  128,    NEWEST,       NULL)                         \
-    X(UID,          "job_id",           KEY,   64,     NEWEST,       NULL)                         \
-    X(VERSION,      "version",          KEY,   32,     NEWEST,       NULL)                         \
-    X(STATUS,       "status",           TEXT,  32,     STATUS,       NULL)                         \
-    X(KIND,         "kind",             TEXT,  32,     NEWEST,       NULL)                         \
-    X(RESOURCES,    "resources",        TEXT,  65535,  NEWEST,       NULL)                         \
-    X(REGION,       "deploy_region",    TEXT,  64,     LAST_KNOWN,   NULL)                         \
-    X(TENANT,       "tenant",           TEXT,  255,    NEWEST,       "''")                         \
-    X(OWNER,        "owner",            TEXT,  255,    NEWEST,       "''")                         \
-    X(DELETED,      "deleted",          INT,   0,      NEWEST,       NULL)                         \
-    X(IN_ETCD,      "is_in_etcd",       INT,   0,      NEWEST,       NULL)                         \
-    X(REMARK,       "remark",           TEXT,  65535,  NEWEST,       NULL)                         \
-    X(CREATED,      "gmt_created",      TIME,  0,      NEWEST,       NULL)                         \
-    X(MODIFIED,     "gmt_modified",     TIME,  0,      NEWEST,       NULL)                         \
-    X(RUNNING,      "gmt_job_running",  TIME,  0,      LAST_KNOWN,   NULL)                         \
-    X(FINISHED,     "gmt_job_finished", TIME,  0,      FINISH,       NULL)                         \
-    X(CLUSTER,      "cluster_id",       TEXT,  64,     LAST_KNOWN,   NULL)                         \
-    X(GROUP,        "api_group",        KEY,   253,    LAST_KNOWN,   NULL)
+    X(NAME,         "name",                    TEXT, 253,    SETTLED,     NULL)                    \
+    X(NAMESPACE,    "namespace",               TEXT, 128,    SETTLED,     NULL)                    \
+    X(UID,          "job_id",                  KEY,  64,     SETTLED,     NULL)                    \
+    X(VERSION,      "version",                 KEY,  32,     VERSION,     NULL)                    \
+    X(STATUS,       "status",                  TEXT, 32,     STATUS,      NULL)                    \
+    X(KIND,         "kind",                    TEXT, 32,     SETTLED,     NULL)                    \
+    X(RESOURCES,    "resources",               TEXT, 65535,  SETTLED,     NULL)                    \
+    X(REGION,       "deploy_region",           TEXT, 64,     LAST_KNOWN,  NULL)                    \
+    X(REGION_AT,    "deploy_region_version",   KEY,  32,     KNOWN_AT,    NULL)                    \
+    X(TENANT,       "tenant",                  TEXT, 255,    NEWEST,      "''")                    \
+    X(OWNER,        "owner",                   TEXT, 255,    NEWEST,      "''")                    \
+    X(DELETED,      "deleted",                 INT,  0,      TOP,         NULL)                    \
+    X(IN_ETCD,      "is_in_etcd",              INT,  0,      TOP,         NULL)                    \
+    X(REMARK,       "remark",                  TEXT, 65535,  NEWEST,      NULL)                    \
+    X(CREATED,      "gmt_created",             TIME, 0,      SETTLED,     NULL)                    \
+    X(MODIFIED,     "gmt_modified",            TIME, 0,      TOP,         NULL)                    \
+    X(RUNNING,      "gmt_job_running",         TIME, 0,      LAST_KNOWN,  NULL)                    \
+    X(RUNNING_AT,   "gmt_job_running_version", KEY,  32,     KNOWN_AT,    NULL)                    \
+    X(FINISHED,     "gmt_job_finished",        TIME, 0,      END,         NULL)                    \
+    X(CLUSTER,      "cluster_id",              TEXT, 64,     SETTLED,     NULL)                    \
+    X(GROUP,        "api_group",               KEY,  253,    SETTLED,     NULL)                    \
+    X(STATED,       "stated_version",          KEY,  32,     STATED,      NULL)
 
 #define POD_COLUMNS(X)                                                                             \
-    X(NAME,         "name",             TEXT,  253,    NEWEST,       NULL)                         \
-    X(NAMESPACE,    "namespace",        TEXT,  128,    NEWEST,       NULL)                         \
-    X(UID,          "pod_id",           KEY,   64,     NEWEST,       NULL)                         \
-    X(VERSION,      "version",          KEY,   32,     NEWEST,       NULL)                         \
-    X(STATUS,       "status",           TEXT,  32,     STATUS,       NULL)                         \
-    X(IMAGE,        "image",            TEXT,  65535,  NEWEST,       NULL)                         \
-    X(JOB_UID,      "job_id",           KEY,   64,     NEWEST,       NULL)                         \
-    X(REPLICA_TYPE, "replica_type",     TEXT,  63,     NEWEST,       NULL)                         \
-    X(RESOURCES,    "resources",        TEXT,  65535,  NEWEST,       NULL)                         \
-    X(HOST_IP,      "host_ip",          TEXT,  64,     LAST_KNOWN,   NULL)                         \
-    X(POD_IP,       "pod_ip",           TEXT,  64,     LAST_KNOWN,   NULL)                         \
-    X(REGION,       "deploy_region",    TEXT,  64,     LAST_KNOWN,   NULL)                         \
-    X(DELETED,      "deleted",          INT,   0,      NEWEST,       NULL)                         \
-    X(IN_ETCD,      "is_in_etcd",       INT,   0,      NEWEST,       NULL)                         \
-    X(REMARK,       "remark",           TEXT,  65535,  NEWEST,       NULL)                         \
-    X(CREATED,      "gmt_created",      TIME,  0,      NEWEST,       NULL)                         \
-    X(MODIFIED,     "gmt_modified",     TIME,  0,      NEWEST,       NULL)                         \
-    X(STARTED,      "gmt_started",      TIME,  0,      FIRST_KNOWN,  NULL)                         \
-    X(FINISHED,     "gmt_finished",     TIME,  0,      FIRST_FINISH, NULL)                         \
-    X(CLUSTER,      "cluster_id",       TEXT,  64,     LAST_KNOWN,   NULL)
+    X(NAME,         "name",                    TEXT, 253,    SETTLED,     NULL)                    \
+    X(NAMESPACE,    "namespace",               TEXT, 128,    SETTLED,     NULL)                    \
+    X(UID,          "pod_id",                  KEY,  64,     SETTLED,     NULL)                    \
+    X(VERSION,      "version",                 KEY,  32,     VERSION,     NULL)                    \
+    X(STATUS,       "status",                  TEXT, 32,     STATUS,      NULL)                    \
+    X(IMAGE,        "image",                   TEXT, 65535,  SETTLED,     NULL)                    \
+    X(JOB_UID,      "job_id",                  KEY,  64,     SETTLED,     NULL)                    \
+    X(REPLICA_TYPE, "replica_type",            TEXT, 63,     SETTLED,     NULL)                    \
+    X(RESOURCES,    "resources",               TEXT, 65535,  SETTLED,     NULL)                    \
+    X(HOST_IP,      "host_ip",                 TEXT, 64,     LAST_KNOWN,  NULL)                    \
+    X(HOST_IP_AT,   "host_ip_version",         KEY,  32,     KNOWN_AT,    NULL)                    \
+    X(POD_IP,       "pod_ip",                  TEXT, 64,     LAST_KNOWN,  NULL)                    \
+    X(POD_IP_AT,    "pod_ip_version",          KEY,  32,     KNOWN_AT,    NULL)                    \
+    X(REGION,       "deploy_region",           TEXT, 64,     SETTLED,     NULL)                    \
+    X(DELETED,      "deleted",                 INT,  0,      TOP,         NULL)                    \
+    X(IN_ETCD,      "is_in_etcd",              INT,  0,      TOP,         NULL)                    \
+    X(REMARK,       "remark",                  TEXT, 65535,  NEWEST,      NULL)                    \
+    X(CREATED,      "gmt_created",             TIME, 0,      SETTLED,     NULL)                    \
+    X(MODIFIED,     "gmt_modified",            TIME, 0,      TOP,         NULL)                    \
+    X(STARTED,      "gmt_started",             TIME, 0,      EARLIEST,    NULL)                    \
+    X(FINISHED,     "gmt_finished",            TIME, 0,      END,         NULL)                    \
+    X(CLUSTER,      "cluster_id",              TEXT, 64,     SETTLED,     NULL)                    \
+    X(STATED,       "stated_version",          KEY,  32,     STATED,      NULL)
 
 /* clang-format on */
 
@@ -127,6 +152,7 @@ struct table {
     size_t column_count;
     size_t uid;      /* index of the column that identifies the object; UNIQUE, NOT NULL */
     size_t version;  /* resourceVersion: decimal digits; assigned last in an upsert */
+    size_t stated;   /* that of the newest event, where a tombstone lies over it; else NULL */
     size_t status;   /* what the object does: a word */
     size_t kind;     /* tells objects of one table apart; TABLE_NO_COLUMN if they are of one kind */
     size_t group;    /* the kind's API group; likewise */
@@ -137,7 +163,7 @@ struct table {
     size_t cluster;  /* filled from CLUSTER_ID */
     size_t namespace;
     size_t created;              /* never NULL in a row that makes one */
-    size_t modified;             /* when the event was received */
+    size_t modified;             /* when the event, or the tombstone, was received */
     const struct index *indexes; /* besides PRIMARY KEY (id) and the unique key on uid */
     size_t index_count;
 };

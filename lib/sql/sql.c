@@ -72,44 +72,65 @@ void sql_create_table(struct buffer *out, const struct table *table)
 
 /* ---- upsert and update -----------------------------------------------------------------------
  *
- * The right-hand sides of the assignments are templates, which stand here as the rules stand in
- * enum merge_rule:
+ * The right-hand sides of the assignments are templates, one for each rule of enum merge_rule. What
+ * comes is VALUES(column), or a placeholder in an update; what is there is the column itself:
  *
- *   $N  the column's new value: VALUES(column), or a placeholder in an update
- *   $O  its old value: the column itself
- *   $G  the guard: the new version is newer
- *   $R  the new row revives the old one
+ *            comes   is there
+ *             $N       $O      the column that is assigned
+ *             $V       $v      version
+ *             $T       $t      stated_version
+ *             $M       $m      gmt_modified
+ *             $B       $b      gmt_created
+ *             $D       $d      deleted
+ *             $K       $k      the version at which a LAST_KNOWN column was known
  *
- * An assignment sees what those to its left have assigned. So the columns that $R and $G look at
- * come last: deleted, then version.
+ *   $S  the row that comes has the newer event
+ *   $G  it is on top
+ *   $C  the merged row is closed
+ *
+ * An assignment sees what those to its left have assigned. So what others look at is assigned behind
+ * them: a KNOWN_AT column stands behind its LAST_KNOWN column, and gmt_created, gmt_modified, deleted,
+ * stated_version and version come last, in this order. (Where REOPENS decides there is no tombstone,
+ * and stated_version stays NULL, whatever `deleted` has become.)
  */
 
 /* By length, then by text: a version may have more digits than any integer type, and a cast fails
  * on the one old row whose version is no number, and with it the whole batch. No version, or an
  * empty one, is older than any. */
-static const char guard[] = "(CHAR_LENGTH($N) > CHAR_LENGTH(COALESCE($O, ''))"
-                            " OR (CHAR_LENGTH($N) = CHAR_LENGTH($O) AND $N > $O))";
+#define NEWER(new, old)                                                                            \
+    "(CHAR_LENGTH(" new ") > CHAR_LENGTH(COALESCE(" old ", ''))"                                   \
+                        " OR (CHAR_LENGTH(" new ") = CHAR_LENGTH(" old ") AND " new " > " old "))"
 
-static const char revives[] = "(COALESCE($O, 0) <> 0 AND COALESCE($N, 0) = 0)";
+/* Of two events of the same version: what was shown alive at it was not gone. */
+#define REOPENS "(COALESCE($d, 0) <> 0 AND COALESCE($D, 0) = 0)"
 
-static const char *const upsert_rules[] = {
-    [MERGE_NEWEST] = "IF($G, $N, $O)",
-    [MERGE_LAST_KNOWN] = "IF($G, COALESCE($N, $O), COALESCE($O, $N))",
-    [MERGE_FIRST_KNOWN] = "IF($G, COALESCE($O, $N), $O)",
-    [MERGE_STATUS] = "IF($G, $N, $O)",
-    [MERGE_FINISH] = "IF($G, $N, $O)",
-    [MERGE_FIRST_FINISH] = "IF($G, IF($R, $N, COALESCE($O, $N)), $O)",
-};
+static const char comes_says[] =
+    "(" NEWER("COALESCE($T, $V)",
+              "COALESCE($t, $v)") " OR ($V = $v AND $T IS NULL AND $t IS NULL AND " REOPENS "))";
+static const char comes_on_top[] =
+    "(" NEWER("$V", "$v") " OR ($V = $v AND $T IS NULL AND ($t IS NOT NULL OR " REOPENS ")))";
+static const char closed[] = "CASE WHEN $G THEN $T ELSE $t END IS NOT NULL";
+
+#define SAID "CASE WHEN $S THEN $N ELSE $O END"
 
 /* The words are those of table_status_is_final(). */
-static const char *const update_rules[] = {
-    [MERGE_NEWEST] = "IF($G, COALESCE($N, $O), $O)",
-    [MERGE_LAST_KNOWN] = "IF($G, COALESCE($N, $O), COALESCE($O, $N))",
-    [MERGE_FIRST_KNOWN] = "IF($G, COALESCE($O, $N), $O)",
-    [MERGE_STATUS] = "IF($G, IF($N = '" STATUS_STOPPED "' AND $O IN ('Succeeded', 'Failed'), $O,"
-                     " COALESCE($N, $O)), $O)",
-    [MERGE_FINISH] = "IF($G, COALESCE($O, $N), $O)",
-    [MERGE_FIRST_FINISH] = "IF($G, COALESCE($O, $N), $O)",
+static const char *const rules[] = {
+    [MERGE_NEWEST] = SAID,
+    [MERGE_SETTLED] = "CASE WHEN $S THEN COALESCE($N, $O) ELSE COALESCE($O, $N) END",
+    [MERGE_LAST_KNOWN] = "CASE WHEN " NEWER("$K", "$k") " THEN $N ELSE $O END",
+    [MERGE_KNOWN_AT] = "CASE WHEN " NEWER("$K", "$k") " THEN $N ELSE $O END",
+    [MERGE_EARLIEST] = "CASE WHEN $N IS NOT NULL AND ($O IS NULL OR $O = $b"
+                       " OR ($N < $O AND ($B IS NULL OR $N <> $B))) THEN $N ELSE $O END",
+    [MERGE_STATUS] = "CASE WHEN $C AND COALESCE(" SAID ", '') NOT IN ('Succeeded', 'Failed')"
+                     " THEN '" STATUS_STOPPED "' ELSE " SAID " END",
+    [MERGE_END] = "COALESCE(CASE WHEN $S"
+                  " THEN CASE WHEN $T IS NOT NULL AND $N = $M THEN NULL ELSE $N END"
+                  " ELSE CASE WHEN $t IS NOT NULL AND $O = $m THEN NULL ELSE $O END END,"
+                  " CASE WHEN $C THEN CASE WHEN $G THEN $M ELSE $m END END)",
+    [MERGE_TOP] = "CASE WHEN $G THEN $N ELSE $O END",
+    [MERGE_STATED] = "CASE WHEN $C THEN"
+                     " CASE WHEN $S THEN COALESCE($T, $V) ELSE COALESCE($t, $v, '') END END",
+    [MERGE_VERSION] = "CASE WHEN " NEWER("$V", "$v") " THEN $V ELSE $v END",
 };
 
 /* A statement while it is written. Text and placeholders come from one walk, so that they cannot
@@ -145,26 +166,61 @@ static void put_placeholder(struct statement *statement, size_t column)
     put(statement, TEXT("?"));
 }
 
-/* Writes a template. Its depth is bounded: $G and $R stand for templates that have neither. */
+static void put_value(struct statement *statement, size_t column, bool comes)
+{
+    if (!comes)
+        put_column(statement, "`", column, "`");
+    else if (statement->update)
+        put_placeholder(statement, column);
+    else
+        put_column(statement, "VALUES(`", column, "`)");
+}
+
+/* Writes a template. Its depth is bounded: $C stands for a template that has $G, and $S and $G for
+ * templates that have none of the three. */
 static void expand(struct statement *statement, const char *template, size_t column)
 {
+    const struct table *table = statement->table;
+    size_t known_at = table->columns[column].merge == MERGE_LAST_KNOWN ? column + 1 : column;
     for (const char *dollar; (dollar = strchr(template, '$')) != NULL; template = dollar + 2) {
         put(statement, (struct text){template, (size_t)(dollar - template)});
         switch (dollar[1]) {
         case 'N':
-            if (statement->update)
-                put_placeholder(statement, column);
-            else
-                put_column(statement, "VALUES(`", column, "`)");
-            break;
         case 'O':
-            put_column(statement, "`", column, "`");
+            put_value(statement, column, dollar[1] == 'N');
+            break;
+        case 'V':
+        case 'v':
+            put_value(statement, table->version, dollar[1] == 'V');
+            break;
+        case 'T':
+        case 't':
+            put_value(statement, table->stated, dollar[1] == 'T');
+            break;
+        case 'M':
+        case 'm':
+            put_value(statement, table->modified, dollar[1] == 'M');
+            break;
+        case 'D':
+        case 'd':
+            put_value(statement, table->deleted, dollar[1] == 'D');
+            break;
+        case 'B':
+        case 'b':
+            put_value(statement, table->created, dollar[1] == 'B');
+            break;
+        case 'K':
+        case 'k':
+            put_value(statement, known_at, dollar[1] == 'K');
+            break;
+        case 'S':
+            expand(statement, comes_says, column);
             break;
         case 'G':
-            expand(statement, guard, statement->table->version);
+            expand(statement, comes_on_top, column);
             break;
-        case 'R':
-            expand(statement, revives, statement->table->deleted);
+        case 'C':
+            expand(statement, closed, column);
             break;
         }
     }
@@ -173,23 +229,28 @@ static void expand(struct statement *statement, const char *template, size_t col
 
 static void put_assignment(struct statement *statement, size_t column, bool first)
 {
-    enum merge_rule rule = statement->table->columns[column].merge;
     put_column(statement, first ? "`" : ", `", column, "` = ");
-    expand(statement, statement->update ? update_rules[rule] : upsert_rules[rule], column);
+    expand(statement, rules[statement->table->columns[column].merge], column);
 }
 
 static void put_assignments(struct statement *statement)
 {
     const struct table *table = statement->table;
+    const size_t last[] = {table->created, table->modified, table->deleted, table->stated,
+                           table->version};
+    bool later[TABLE_MAX_COLUMNS] = {false};
     bool first = true;
+    later[table->uid] = true; /* it is the same */
+    for (size_t i = 0; i < sizeof(last) / sizeof(last[0]); i++)
+        later[last[i]] = true;
     for (size_t i = 0; i < table->column_count; i++) {
-        if (i == table->uid || i == table->deleted || i == table->version)
+        if (later[i])
             continue;
         put_assignment(statement, i, first);
         first = false;
     }
-    put_assignment(statement, table->deleted, first);
-    put_assignment(statement, table->version, false);
+    for (size_t i = 0; i < sizeof(last) / sizeof(last[0]); i++)
+        put_assignment(statement, last[i], false);
 }
 
 void sql_upsert(struct buffer *out, const struct table *table, size_t rows)

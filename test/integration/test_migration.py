@@ -130,12 +130,16 @@ def test_tables_that_kubedl_made(charset, old_tables, database, ship, described)
 
 
 def test_tables_that_the_version_before_made(database, ship, described):
-    """One column is added. What has none of it yet gets it with the next event of its object."""
+    """Columns are added. What has none of them yet gets them with the next event of its object."""
     previous.create_tables(database)
     for uid in ("job-new", "job-old"):
         database.query("INSERT INTO job_info (job_id, version, kind, owner, gmt_created,"
                        " is_in_etcd) VALUES (%s, '1', 'TFJob', '', NOW(), 1)", (uid,))
-    assert steps(ship([EVENT])) == [("job_info", "api_group is missing")]
+    assert steps(ship([EVENT])) == [
+        ("job_info", "deploy_region_version is missing, gmt_job_running_version is missing, "
+                     "api_group is missing, stated_version is missing"),
+        ("replica_info", "host_ip_version is missing, pod_ip_version is missing, "
+                         "stated_version is missing")]
     assert shape(database) == described
     assert {uid: row["api_group"] for uid, row in database.jobs().items()} == {
         "job-new": "training.kubedl.io", "job-old": None}

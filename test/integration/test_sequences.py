@@ -42,10 +42,7 @@ DIFFERENCES = {
         (3, JOB, "juid", {"gmt_job_finished": "2026-01-01T03:00:00Z"}),
         (6, JOB, "juid", {"version": "20"}),
     ],
-    "job-deleted-while-running": [
-        (3, JOB, "juid", {"gmt_job_finished": "2026-01-01T02:00:00Z"}),
-        (6, JOB, "juid", {"version": "20"}),
-    ],
+    "job-deleted-while-running": [(6, JOB, "juid", {"version": "20"})],
     "job-deleted-while-created": [(6, JOB, "juid", {"version": "20"})],
     "job-deleted-while-restarting": [(6, JOB, "juid", {"version": "20"})],
     "job-deleted-while-queuing": [
@@ -54,12 +51,9 @@ DIFFERENCES = {
     ],
     "job-delete-never-seen": [
         (2, JOB, "juid", {"version": "20", "status": "Stopped", "deleted": 1, "is_in_etcd": 0,
-                          "gmt_job_finished": "2026-01-01T01:00:00Z"}),
+                          "gmt_job_finished": RECEIVED}),
     ],
-    "job-delete-twice": [
-        (3, JOB, "juid", {"gmt_job_finished": "2026-01-01T01:00:00Z"}),
-        (6, JOB, "juid", {"version": "20"}),
-    ],
+    "job-delete-twice": [(6, JOB, "juid", {"version": "20"})],
     "job-modified-after-delete": [(6, JOB, "juid", {"gmt_job_finished": None})],
     "job-same-version-repeat": [(14, JOB, "juid", {"status": "Created"})],
     "job-nonnumeric-version-create": [(16, JOB, "juid", None)],
@@ -86,9 +80,14 @@ DIFFERENCES = {
     "job-name-too-long": [(9, JOB, "juid", {"name": "n" * 129})],
     "job-tenant-emoji": [(9, JOB, "juid", {"tenant": "x😀y", "owner": "u"})],
     "job-empty-uid-delete": [(5, JOB, "", None)],
+    # Its last event states no end any more.
     "pod-lifecycle": [
         (1, POD, "puid", {"deleted": 1, "is_in_etcd": 0}),
-        (6, POD, "puid", {"version": "20"}),
+        (6, POD, "puid", {"version": "20", "gmt_finished": RECEIVED}),
+    ],
+    "pod-finished-sticky-now": [
+        (3, POD, "puid", {"gmt_finished": "2026-01-01T03:00:00Z"}),
+        (6, POD, "puid", {"gmt_started": "2026-01-01T02:00:00Z"}),
     ],
     "pod-deleted-running": [
         (1, POD, "puid", {"deleted": 1}),

@@ -1,8 +1,17 @@
-/* outbox: for any schedule of events, batches, commits and failures the database ends at the merge of
- * all events, event by event, and the accounts add up after every step.
+/* outbox, row_merge and the spool's JSON: what the database ends in depends on the set of rows that came.
+ * Their order, how often each came, the batches, the commits whose answer was lost and the restarts
+ * make no difference in any column; and the accounts add up after every step.
+ *
+ * What is expected is worked out from the set alone, by the words of enum merge_rule. Two things are
+ * given: the first row of an object makes it (an update makes none), and what is SETTLED never
+ * changes, but is unknown at times.
  *
  * Replayable: SEED=n. */
 #include "lib/outbox/outbox.h"
+
+#include "lib/base/buffer.h"
+#include "lib/json/json.h"
+#include "lib/rows/rowjson.h"
 #include "test/support/rows.h"
 
 #include <setjmp.h>
@@ -20,15 +29,26 @@
 #define STEPS    120
 #define VERSIONS 12
 
+#define DISK_LIMIT (1U << 20)
+
+/* What the spool has of an object: an array of its rows, or nothing. */
+struct record {
+    struct buffer rows;
+};
+
 struct world {
     uint64_t random;
+    const struct table *table;
     struct outbox *outbox;
+    struct json *json;
     struct batch batches[LANES];
     bool busy[LANES];
-    unsigned cursor[OBJECTS];              /* which of its events comes next */
-    struct row *events[OBJECTS][VERSIONS]; /* the stream of each object, for replaying */
-    struct row *expected[OBJECTS]; /* what the database holds if each event is applied alone */
-    struct row *stored[OBJECTS];   /* what it holds */
+    struct row *rows[OBJECTS][VERSIONS]; /* all that can be said of each object */
+    bool came[OBJECTS][VERSIONS];
+    struct row *stored[OBJECTS]; /* what the database holds */
+    struct record disk[OBJECTS];
+    struct record captured[OBJECTS]; /* on its way to the disk */
+    bool in_capture[OBJECTS];
 };
 
 static uint32_t draw(struct world *world, uint32_t bound)
@@ -37,15 +57,38 @@ static uint32_t draw(struct world *world, uint32_t bound)
     return (uint32_t)(world->random >> 33) % bound;
 }
 
-static struct cell maybe_time(struct world *world)
+/* Times that objects state are whole minutes; rows arrive in between, each at its own second. */
+static int64_t arrival_us(unsigned version)
 {
-    return draw(world, 2) == 0 ? cell_null() : cell_time((int64_t)draw(world, 5) * 1000000);
+    return (1000 + version) * INT64_C(1000000);
 }
 
-static struct cell maybe_text(struct world *world)
+/* Also the time of some starts. */
+#define CREATED_US (2 * INT64_C(60000000))
+
+static struct cell random_time(struct world *world)
+{
+    return cell_time((int64_t)draw(world, 5) * 60000000);
+}
+
+static struct cell random_text(struct world *world)
 {
     static const char *const texts[] = {"x", "y", "z"};
-    return draw(world, 2) == 0 ? cell_null() : cell_text(text_from(texts[draw(world, 3)]));
+    return cell_text(text_from(texts[draw(world, 3)]));
+}
+
+static struct cell random_cell(struct world *world, const struct column *column)
+{
+    static const char *const statuses[] = {"Running", "Failed", "Succeeded", STATUS_STOPPED};
+    if (column->merge == MERGE_KNOWN_AT || column->merge == MERGE_STATED || draw(world, 2) == 0)
+        return cell_null();
+    if (column->merge == MERGE_STATUS)
+        return cell_text(text_from(statuses[draw(world, 4)]));
+    if (column->merge == MERGE_SETTLED)
+        return column->type == COLUMN_TIME ? cell_time(CREATED_US) : cell_text(TEXT("settled"));
+    if (column->type == COLUMN_TIME)
+        return random_time(world);
+    return column->type == COLUMN_INT ? cell_int(draw(world, 2)) : random_text(world);
 }
 
 static struct row *copy(const struct row *row)
@@ -55,25 +98,38 @@ static struct row *copy(const struct row *row)
     return result;
 }
 
-/* The first event of an object makes its row; later ones are upserts or, now and then, updates: these
- * only ever say that an object is gone. */
-static struct row *make_event(struct world *world, unsigned object, unsigned version)
+/* Versions cross from one digit to two. Some tombstones have the version of the next event. */
+static struct row *make_row(struct world *world, unsigned object, unsigned number)
 {
-    static const char *const statuses[] = {"Running", "Failed", "Succeeded", STATUS_STOPPED};
-    char uid[8], text[8];
-    snprintf(uid, sizeof(uid), "u%u", object);
-    snprintf(text, sizeof(text), "%u", version + 5); /* crosses from one digit to two */
+    const struct table *table = world->table;
+    char uid[8], version[8];
+    bool is_tombstone = number > 0 && draw(world, 4) == 0;
+    bool is_update = number > 0 && draw(world, 6) == 0;
+    unsigned at = 2 * number + (is_tombstone ? 1 + draw(world, 2) : 0);
     struct cell cells[TABLE_MAX_COLUMNS];
-    pod_cells(cells, uid, text);
-    cells[POD_IMAGE] = maybe_text(world);
-    cells[POD_POD_IP] = maybe_text(world);
-    cells[POD_STARTED] = maybe_time(world);
-    cells[POD_FINISHED] = maybe_time(world);
-    enum row_mode mode = version > 0 && draw(world, 4) == 0 ? ROW_UPDATE : ROW_UPSERT;
-    bool gone = mode == ROW_UPDATE || draw(world, 3) == 0;
-    cells[POD_STATUS] = cell_text(text_from(statuses[gone ? 1 + draw(world, 3) : draw(world, 4)]));
-    cells[POD_DELETED] = cell_int(gone);
-    return row_of(&table_pod, mode, cells);
+    struct row *row = NULL;
+    struct error err;
+    snprintf(uid, sizeof(uid), "u%u", object);
+    snprintf(version, sizeof(version), "%u", at + 1);
+    if (is_tombstone) {
+        assert_int_equal(row_new_tombstone(table, text_from(uid), text_from(version),
+                                           arrival_us(number), &row, &err),
+                         ERROR_NONE);
+        return row;
+    }
+    for (size_t i = 0; i < table->column_count; i++)
+        cells[i] = random_cell(world, &table->columns[i]);
+    cells[table->uid] = cell_text(text_from(uid));
+    cells[table->version] = cell_text(text_from(version));
+    cells[table->modified] = cell_time(arrival_us(number));
+    cells[table->created] = cell_time(CREATED_US);
+    if (draw(world, 3) == 0) /* an estimate */
+        cells[table->finished] = cells[table->modified];
+    if (is_update) /* it names its object, which tells it from a tombstone of an older spool */
+        cells[table->namespace] = cell_text(TEXT("settled"));
+    row = row_of(table, is_update ? ROW_UPDATE : ROW_UPSERT, cells);
+    row->received_us = arrival_us(number);
+    return row;
 }
 
 /* What a database does with a row. */
@@ -91,20 +147,14 @@ static void apply(struct row **slot, const struct row *row)
     *slot = merged;
 }
 
-/* The next event of some object; or the stream of that object begins anew from an earlier one, as it
- * does when a producer sends again what was not acknowledged. */
-static void step_event(struct world *world)
+static void step_row(struct world *world)
 {
     unsigned object = draw(world, OBJECTS);
-    unsigned *cursor = &world->cursor[object];
-    if (*cursor == VERSIONS || draw(world, 8) == 0)
-        *cursor = draw(world, *cursor + 1) % VERSIONS;
-    if (world->events[object][*cursor] == NULL)
-        world->events[object][*cursor] = make_event(world, object, *cursor);
-    const struct row *event = world->events[object][(*cursor)++];
+    unsigned number = world->came[object][0] ? draw(world, VERSIONS) : 0;
     struct error err;
-    apply(&world->expected[object], event);
-    assert_int_equal(outbox_put(world->outbox, copy(event), &err), ERROR_NONE);
+    world->came[object][number] = true;
+    assert_int_equal(outbox_put(world->outbox, copy(world->rows[object][number]), &err),
+                     ERROR_NONE);
 }
 
 static void commit(struct world *world, struct batch *batch, size_t i)
@@ -142,6 +192,86 @@ static void assert_balanced(const struct world *world)
                      counts.superseded + counts.done + counts.pending + counts.in_flight);
 }
 
+/* ---- the spool ------------------------------------------------------------------------------- */
+
+static void on_record(void *context, const struct outbox_record *record)
+{
+    struct world *world = context;
+    unsigned object = (unsigned)(record->uid.data[1] - '0');
+    struct buffer *out = &world->captured[object].rows;
+    world->in_capture[object] = true;
+    buffer_reset(out);
+    for (size_t i = 0; i < record->row_count; i++) {
+        buffer_append_char(out, i == 0 ? '[' : ',');
+        rowjson_append(out, record->rows[i]);
+    }
+    if (record->row_count > 0)
+        buffer_append_char(out, ']');
+}
+
+static void spool(struct world *world, int64_t before_us, bool stored)
+{
+    outbox_capture(world->outbox, before_us, OBJECTS, on_record, world);
+    for (unsigned object = 0; object < OBJECTS; object++) {
+        if (world->in_capture[object] && stored) {
+            buffer_reset(&world->disk[object].rows);
+            buffer_append(&world->disk[object].rows, buffer_text(&world->captured[object].rows));
+        }
+        world->in_capture[object] = false;
+    }
+    outbox_captured(world->outbox, stored);
+}
+
+static void open_outbox(struct world *world)
+{
+    static const struct outbox_limits limits = {
+        .max_rows = 1000, .max_bytes = SIZE_MAX, .lanes = LANES, .spooled = true};
+    struct error err;
+    assert_int_equal(outbox_new(&limits, &world->outbox, &err), ERROR_NONE);
+    for (unsigned lane = 0; lane < LANES; lane++)
+        assert_int_equal(batch_init(&world->batches[lane], OBJECTS, &err), ERROR_NONE);
+}
+
+static void close_outbox(struct world *world)
+{
+    for (unsigned lane = 0; lane < LANES; lane++) {
+        world->busy[lane] = false;
+        batch_fini(&world->batches[lane]);
+    }
+    outbox_free(world->outbox);
+}
+
+static void restore(struct world *world, struct text array)
+{
+    const json_value *root;
+    struct error err;
+    assert_int_equal(json_read(world->json, array, &root, &err), JSON_OK);
+    for (const json_value *one = json_first(root); one != NULL; one = json_next(one)) {
+        struct row *row;
+        assert_int_equal(rowjson_read(one, &row, &err), ERROR_NONE);
+        assert_int_equal(outbox_restore(world->outbox, row, &err), ERROR_NONE);
+    }
+}
+
+/* The process ends when all is in the spool; what was in flight may be written or not. */
+static void step_restart(struct world *world)
+{
+    spool(world, INT64_MAX - 1, true);
+    for (unsigned lane = 0; lane < LANES; lane++) {
+        struct batch *batch = &world->batches[lane];
+        for (size_t i = 0; world->busy[lane] && i < batch->count; i++) {
+            if (draw(world, 2) == 0)
+                apply(&world->stored[row_uid(batch->rows[i]).data[1] - '0'], batch->rows[i]);
+        }
+    }
+    close_outbox(world);
+    open_outbox(world);
+    for (unsigned object = 0; object < OBJECTS; object++) {
+        if (world->disk[object].rows.length > 0)
+            restore(world, buffer_text(&world->disk[object].rows));
+    }
+}
+
 static void drain(struct world *world)
 {
     for (unsigned lane = 0; lane < LANES; lane++) {
@@ -156,59 +286,146 @@ static void drain(struct world *world)
     assert_balanced(world);
 }
 
-/* Apart from columns that only remember what was known, and may remember more from rows that were
- * merged before they were written, the row is the same to the letter. */
-static void assert_same(const struct row *expected, const struct row *stored)
+/* ---- what is expected ------------------------------------------------------------------------ */
+
+/* The newest row of the object that came, of those that are tombstones or that are none, and that know
+ * the column (TABLE_NO_COLUMN: whatever they know); NULL if there is none. */
+static const struct row *newest(const struct world *world, unsigned object, bool tombstones,
+                                size_t column)
 {
-    assert_int_equal(expected == NULL, stored == NULL);
-    if (expected == NULL)
-        return;
-    assert_true(text_equal(row_version(expected), row_version(stored)));
-    for (size_t i = 0; i < table_pod.column_count; i++) {
-        enum merge_rule rule = table_pod.columns[i].merge;
-        if (rule == MERGE_LAST_KNOWN || rule == MERGE_FIRST_KNOWN || rule == MERGE_FIRST_FINISH)
+    const struct row *found = NULL;
+    for (unsigned i = 0; i < VERSIONS; i++) {
+        const struct row *row = world->rows[object][i];
+        bool is_tombstone = row->cells[row->table->stated].type != CELL_NULL;
+        if (!world->came[object][i] || is_tombstone != tombstones)
             continue;
-        const struct cell *a = &expected->cells[i], *b = &stored->cells[i];
-        assert_int_equal(a->type, b->type);
-        if (a->type == CELL_TEXT)
-            assert_true(text_equal(cell_as_text(a), cell_as_text(b)));
-        else if (a->type != CELL_NULL)
-            assert_int_equal(a->integer, b->integer);
+        if (column != TABLE_NO_COLUMN && row->cells[column].type == CELL_NULL)
+            continue;
+        if (found == NULL || version_compare(row_version(row), row_version(found)) > 0)
+            found = row;
+    }
+    return found;
+}
+
+static struct cell earliest(const struct world *world, unsigned object, size_t column)
+{
+    struct cell found = cell_null();
+    for (unsigned i = 0; i < VERSIONS; i++) {
+        struct cell cell = world->rows[object][i]->cells[column];
+        if (!world->came[object][i] || cell.type == CELL_NULL)
+            continue;
+        bool assumed = found.type == CELL_NULL || found.integer == CREATED_US;
+        if (assumed || (cell.integer != CREATED_US && cell.integer < found.integer))
+            found = cell;
+    }
+    return found;
+}
+
+static struct cell cell_of(const struct row *row, size_t column)
+{
+    return row != NULL ? row->cells[column] : cell_null();
+}
+
+static struct cell expected_cell(const struct world *world, unsigned object, size_t column)
+{
+    const struct table *table = world->table;
+    const struct row *event = newest(world, object, false, TABLE_NO_COLUMN);
+    const struct row *tombstone = newest(world, object, true, TABLE_NO_COLUMN);
+    bool closed =
+        tombstone != NULL && version_compare(row_version(tombstone), row_version(event)) > 0;
+    const struct row *top = closed ? tombstone : event;
+    struct cell said = event->cells[column];
+    switch (table->columns[column].merge) {
+    case MERGE_NEWEST:
+        break;
+    case MERGE_SETTLED:
+    case MERGE_LAST_KNOWN:
+        return cell_of(newest(world, object, false, column), column);
+    case MERGE_KNOWN_AT:
+        return cell_of(newest(world, object, false, column - 1), table->version);
+    case MERGE_EARLIEST:
+        return earliest(world, object, column);
+    case MERGE_STATUS:
+        if (closed && (said.type == CELL_NULL || !table_status_is_final(said.data, said.length)))
+            return cell_text(TEXT(STATUS_STOPPED));
+        break;
+    case MERGE_END:
+        return closed && said.type == CELL_NULL ? tombstone->cells[table->modified] : said;
+    case MERGE_STATED:
+        return closed ? event->cells[table->version] : cell_null();
+    case MERGE_TOP:
+    case MERGE_VERSION:
+        return top->cells[column];
+    }
+    return said;
+}
+
+static void check_object(const struct world *world, unsigned object)
+{
+    if (!world->came[object][0]) {
+        assert_null(world->stored[object]);
+        return;
+    }
+    assert_non_null(world->stored[object]);
+    for (size_t i = 0; i < world->table->column_count; i++) {
+        const struct cell expected = expected_cell(world, object, i);
+        const struct cell *stored = &world->stored[object]->cells[i];
+        bool same = stored->type == expected.type;
+        if (same && stored->type == CELL_TEXT)
+            same = text_equal(cell_as_text(stored), cell_as_text(&expected));
+        else if (same && stored->type != CELL_NULL)
+            same = stored->integer == expected.integer;
+        if (!same)
+            fail_msg("object %u: %s", object, world->table->columns[i].name);
     }
 }
 
 static void round_of(uint64_t seed)
 {
-    static const struct outbox_limits limits = {
-        .max_rows = 1000, .max_bytes = SIZE_MAX, .lanes = LANES};
-    struct world world = {.random = seed};
-    struct error err;
-    assert_int_equal(outbox_new(&limits, &world.outbox, &err), ERROR_NONE);
-    for (unsigned lane = 0; lane < LANES; lane++)
-        assert_int_equal(batch_init(&world.batches[lane], OBJECTS, &err), ERROR_NONE);
+    struct world world = {.random = seed, .table = seed % 2 == 0 ? &table_job : &table_pod};
+    world.json = json_new();
+    assert_non_null(world.json);
+    open_outbox(&world);
+    for (unsigned object = 0; object < OBJECTS; object++) {
+        buffer_init(&world.disk[object].rows, DISK_LIMIT);
+        buffer_init(&world.captured[object].rows, DISK_LIMIT);
+        for (unsigned number = 0; number < VERSIONS; number++)
+            world.rows[object][number] = make_row(&world, object, number);
+    }
 
     for (unsigned step = 0; step < STEPS; step++) {
-        if (draw(&world, 3) > 0)
-            step_event(&world);
-        else
+        switch (draw(&world, 12)) {
+        case 0:
+            spool(&world, arrival_us(draw(&world, VERSIONS)), draw(&world, 3) > 0);
+            break;
+        case 1:
+            step_restart(&world);
+            break;
+        case 2:
+        case 3:
+        case 4:
             step_lane(&world, draw(&world, LANES));
+            break;
+        default:
+            step_row(&world);
+        }
         assert_balanced(&world);
     }
     drain(&world);
 
     for (unsigned object = 0; object < OBJECTS; object++) {
-        assert_same(world.expected[object], world.stored[object]);
-        row_free(world.expected[object]);
+        check_object(&world, object);
         row_free(world.stored[object]);
-        for (unsigned version = 0; version < VERSIONS; version++)
-            row_free(world.events[object][version]);
+        buffer_fini(&world.disk[object].rows);
+        buffer_fini(&world.captured[object].rows);
+        for (unsigned number = 0; number < VERSIONS; number++)
+            row_free(world.rows[object][number]);
     }
-    for (unsigned lane = 0; lane < LANES; lane++)
-        batch_fini(&world.batches[lane]);
-    outbox_free(world.outbox);
+    close_outbox(&world);
+    json_free(world.json);
 }
 
-static void test_any_schedule_ends_at_the_merge_of_all_events(void **state)
+static void test_any_schedule_ends_at_what_the_set_of_rows_says(void **state)
 {
     (void)state;
     const char *given = getenv("SEED");
@@ -224,7 +441,7 @@ static void test_any_schedule_ends_at_the_merge_of_all_events(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_schedule_ends_at_the_merge_of_all_events),
+        cmocka_unit_test(test_any_schedule_ends_at_what_the_set_of_rows_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

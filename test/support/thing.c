@@ -3,18 +3,19 @@
 
 /* clang-format off */
 static const struct column columns[] = {
-    [THING_VERSION]  = {"version",  COLUMN_KEY,  8,     MERGE_NEWEST,       NULL},
-    [THING_DELETED]  = {"deleted",  COLUMN_INT,  0,     MERGE_NEWEST,       NULL},
-    [THING_ENDED]    = {"ended",    COLUMN_TIME, 0,     MERGE_FIRST_FINISH, NULL},
-    [THING_UID]      = {"uid",      COLUMN_KEY,  16,    MERGE_NEWEST,       NULL},
-    [THING_STATUS]   = {"status",   COLUMN_TEXT, 32,    MERGE_STATUS,       NULL},
-    [THING_REGION]   = {"region",   COLUMN_TEXT, 64,    MERGE_LAST_KNOWN,   NULL},
-    [THING_BEGUN]    = {"begun",    COLUMN_TIME, 0,     MERGE_FIRST_KNOWN,  NULL},
-    [THING_STOPPED]  = {"stopped",  COLUMN_TIME, 0,     MERGE_FINISH,       NULL},
-    [THING_OWNER]    = {"owner",    COLUMN_TEXT, 16,    MERGE_NEWEST,       "''"},
-    [THING_REMARK]   = {"remark",   COLUMN_TEXT, 65535, MERGE_NEWEST,       NULL},
-    [THING_CREATED]  = {"created",  COLUMN_TIME, 0,     MERGE_NEWEST,       NULL},
-    [THING_MODIFIED] = {"modified", COLUMN_TIME, 0,     MERGE_NEWEST,       NULL},
+    [THING_VERSION]   = {"version",   COLUMN_KEY,  8,     MERGE_VERSION,      NULL},
+    [THING_STATED]    = {"stated",    COLUMN_KEY,  8,     MERGE_STATED,       NULL},
+    [THING_MODIFIED]  = {"modified",  COLUMN_TIME, 0,     MERGE_TOP,          NULL},
+    [THING_DELETED]   = {"deleted",   COLUMN_INT,  0,     MERGE_TOP,          NULL},
+    [THING_ENDED]     = {"ended",     COLUMN_TIME, 0,     MERGE_END,          NULL},
+    [THING_UID]       = {"uid",       COLUMN_KEY,  16,    MERGE_SETTLED,      NULL},
+    [THING_STATUS]    = {"status",    COLUMN_TEXT, 32,    MERGE_STATUS,       NULL},
+    [THING_REGION]    = {"region",    COLUMN_TEXT, 64,    MERGE_LAST_KNOWN,   NULL},
+    [THING_REGION_AT] = {"region_at", COLUMN_KEY,  8,     MERGE_KNOWN_AT,     NULL},
+    [THING_BEGUN]     = {"begun",     COLUMN_TIME, 0,     MERGE_EARLIEST,     NULL},
+    [THING_OWNER]     = {"owner",     COLUMN_TEXT, 16,    MERGE_NEWEST,       "''"},
+    [THING_REMARK]    = {"remark",    COLUMN_TEXT, 65535, MERGE_NEWEST,       NULL},
+    [THING_CREATED]   = {"created",   COLUMN_TIME, 0,     MERGE_SETTLED,      NULL},
 };
 /* clang-format on */
 
@@ -29,6 +30,7 @@ const struct table table_thing = {
     .column_count = THING_COLUMN_COUNT,
     .uid = THING_UID,
     .version = THING_VERSION,
+    .stated = THING_STATED,
     .status = THING_STATUS,
     .kind = TABLE_NO_COLUMN,
     .group = TABLE_NO_COLUMN,
@@ -37,6 +39,7 @@ const struct table table_thing = {
     .deleted = THING_DELETED,
     .region = THING_REGION,
     .cluster = THING_REGION,
+    .namespace = THING_OWNER,
     .created = THING_CREATED,
     .modified = THING_MODIFIED,
     .indexes = indexes,

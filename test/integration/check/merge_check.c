@@ -94,6 +94,8 @@ static struct cell random_cell(struct check *check, size_t column)
     const struct column *described = &check->table->columns[column];
     if (chance_below(&check->chance, 3) == 0)
         return cell_null();
+    if (described->merge == MERGE_KNOWN_AT)
+        return cell_text(text_from(random_version(check)));
     if (described->merge == MERGE_STATUS)
         return cell_text(text_from(one_of(check, statuses, COUNT(statuses))));
     switch (described->type) {
@@ -109,8 +111,20 @@ static struct cell random_cell(struct check *check, size_t column)
     return cell_null();
 }
 
+/* The version of the event below a tombstone is an older one; an update may be only a tombstone. */
+static struct cell random_stated(struct check *check, enum row_mode mode, const char *version)
+{
+    const char *stated = random_version(check);
+    if (mode == ROW_UPDATE && chance_below(&check->chance, 2) == 0)
+        return cell_text(TEXT(""));
+    if (version_compare(text_from(stated), text_from(version)) >= 0)
+        return cell_null();
+    return cell_text(text_from(stated));
+}
+
 static struct row *random_row(struct check *check, enum row_mode mode, size_t object)
 {
+    const char *version = random_version(check);
     char uid[16];
     struct cell cells[TABLE_MAX_COLUMNS];
     struct row *row = NULL;
@@ -118,7 +132,8 @@ static struct row *random_row(struct check *check, enum row_mode mode, size_t ob
         cells[i] = random_cell(check, i);
     snprintf(uid, sizeof(uid), "uid-%04zu", object);
     cells[check->table->uid] = cell_text(text_from(uid));
-    cells[check->table->version] = cell_text(text_from(random_version(check)));
+    cells[check->table->version] = cell_text(text_from(version));
+    cells[check->table->stated] = random_stated(check, mode, version);
     assert_int_equal(row_new(check->table, mode, cells, 0, &row, NULL), ERROR_NONE);
     return row;
 }

@@ -72,13 +72,28 @@ def _replica_resources(spec):
             "resources": _template_resources(template.get("spec") or {})}
 
 
-def _stopped(event, *times):
-    """When something ended that does not say so itself: the newest time that it states."""
-    metadata, status = event["object"]["metadata"], event["object"].get("status") or {}
-    stated = [c.get("lastTransitionTime") for c in status.get("conditions") or []]
-    if event["type"] == "DELETED":
-        stated.append(metadata.get("deletionTimestamp"))
-    return max((time for time in (*stated, *times) if time), default=RECEIVED)
+NEVER = {"0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z"}
+
+
+def _time(value):
+    return None if value in NEVER else value
+
+
+def _stopped(event, end=None):
+    """When something ended that does not say so itself: the newest time that it states, which may be a
+    deletionTimestamp that has passed; else when the event came."""
+    deletion = event["object"]["metadata"].get("deletionTimestamp")
+    if event["type"] == "DELETED" and deletion and is_past(deletion):
+        end = max(end or deletion, deletion)
+    return end or RECEIVED
+
+
+def _last_end(statuses):
+    """The newest end of a container, once none of them runs."""
+    states = [status.get("state") or {} for status in statuses]
+    ends = [_time((state.get("terminated") or {}).get("finishedAt")) for state in states]
+    running = any(state.get("running") is not None for state in states)
+    return None if running else max(filter(None, ends), default=None)
 
 
 def tenancy(annotation):
@@ -114,16 +129,18 @@ def job_row(event):
         "gmt_created": metadata["creationTimestamp"],
         "gmt_job_running": next(
             (c["lastTransitionTime"] for c in conditions if c["type"] == "Running"), None),
-        "gmt_job_finished": status.get("completionTime"),
+        "gmt_job_finished": _time(status.get("completionTime")),
         "deleted": 0,
         "is_in_etcd": 1,
     }
+    if row["status"] in FINAL and row["gmt_job_finished"] is None:
+        row["gmt_job_finished"] = conditions[-1].get("lastTransitionTime")
     if event["type"] == "DELETED":
         row.update(deleted=1, is_in_etcd=0)
+        if row["status"] not in FINAL or row["gmt_job_finished"] is None:
+            row["gmt_job_finished"] = _stopped(event, row["gmt_job_finished"])
         if row["status"] not in FINAL:
             row["status"] = "Stopped"
-        if row["gmt_job_finished"] is None:
-            row["gmt_job_finished"] = _stopped(event)
     return row
 
 
@@ -142,6 +159,23 @@ def _chosen(items, default_name):
     return next((i for i in items[1:] if i["name"] == default_name), items[0] if items else None)
 
 
+def _remark(status, terminated, statuses):
+    """Why a pod failed: by its main container, another one that failed, or the pod."""
+    said, name = terminated, None
+    for one in [] if terminated else [*status.get("initContainerStatuses", []), *statuses]:
+        ended = (one.get("state") or {}).get("terminated")
+        if said is None and ended and ended.get("exitCode"):
+            said, name = ended, one["name"]
+    if said is None:
+        said = {key: status.get(key) for key in ("reason", "message") if status.get(key)}
+    if not said:
+        return None
+    message = ": ".join(filter(None, (name, said.get("message"))))
+    return (f"Reason: {said.get('reason') or ''}\n"
+            f"ExitCode: {said.get('exitCode', '')}\n"
+            f"Message: {message}")
+
+
 def pod_row(event):
     """The row that one event of a pod makes by itself; None if the pod is none of ours."""
     thing = event["object"]
@@ -153,7 +187,7 @@ def pod_row(event):
     container = _chosen(thing["spec"]["containers"], default_name)
     statuses = status.get("containerStatuses") or []
     state = (_chosen(statuses, default_name) or {}).get("state") or {}
-    ends = [((s.get("state") or {}).get("terminated") or {}).get("finishedAt") for s in statuses]
+    last_end = _last_end(statuses)
     running, terminated = state.get("running"), state.get("terminated")
     row = {
         "name": metadata["name"],
@@ -176,27 +210,25 @@ def pod_row(event):
         "is_in_etcd": 1,
     }
     if row["status"] == "Running":
-        row["gmt_started"] = (running or {}).get("startedAt") or row["gmt_created"]
+        row["gmt_started"] = _time((running or {}).get("startedAt")) or row["gmt_created"]
     elif row["status"] in FINAL:
-        row["gmt_started"] = (terminated or {}).get("startedAt") or row["gmt_created"]
-        row["gmt_finished"] = (terminated or {}).get("finishedAt") or _stopped(event, *ends)
+        row["gmt_started"] = _time((terminated or {}).get("startedAt")) or row["gmt_created"]
+        main_end = _time((terminated or {}).get("finishedAt"))
+        row["gmt_finished"] = (main_end if main_end and last_end else None) or _stopped(event,
+                                                                                       last_end)
     if row["status"] == "Failed":
-        said = terminated or {"reason": status.get("reason"), "message": status.get("message")}
-        row["remark"] = (f"Reason: {said.get('reason') or ''}\n"
-                         f"ExitCode: {said.get('exitCode', '')}\n"
-                         f"Message: {said.get('message') or ''}")
+        row["remark"] = _remark(status, terminated, statuses)
     if event["type"] == "DELETED":
         row.update(deleted=1, is_in_etcd=0)
         if row["status"] not in FINAL:
             row["status"] = "Stopped"
         row["gmt_started"] = row["gmt_started"] or row["gmt_created"]
         if row["gmt_finished"] is None:
-            row["gmt_finished"] = _stopped(event, *ends)
+            row["gmt_finished"] = _stopped(event, last_end)
     return row
 
 
 LAST_KNOWN = ("gmt_job_running", "host_ip", "pod_ip", "deploy_region")
-FIRST_KNOWN = ("gmt_started", "gmt_finished")
 
 
 def rows(events):
@@ -230,10 +262,16 @@ def _merged(there, row):
         for column in LAST_KNOWN:
             if column in row and row[column] is None:
                 row[column] = there[column]
-        for column in FIRST_KNOWN:
-            if column in row and there[column] is not None:
-                row[column] = there[column]
+        if "gmt_started" in row:
+            row["gmt_started"] = _earliest(row["gmt_created"], row["gmt_started"],
+                                           there["gmt_started"])
     return row
+
+
+def _earliest(created, *starts):
+    """A start at the time of creation stands for one that is not known."""
+    known = [start for start in starts if start]
+    return min((start for start in known if start != created), default=created if known else None)
 
 
 def resources_text(resources):
@@ -263,9 +301,17 @@ def comparable(row):
     return row
 
 
+def _age(text):
+    then = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return (datetime.now(timezone.utc) - then).total_seconds()
+
+
 def is_recent(text):
-    age = datetime.now(timezone.utc) - datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return -5 < age.total_seconds() < 3600
+    return -5 < _age(text) < 3600
+
+
+def is_past(text):
+    return _age(text) >= 0
 
 
 def differences(expected, actual):

@@ -1,5 +1,7 @@
 """kubedl: the tables as KubeDL itself makes and fills them."""
 
+from datetime import datetime, timezone
+
 from . import expected
 
 TABLES = (
@@ -43,7 +45,9 @@ def _insert(database, table, rows, rng):
         if rng.random() < 0.05:
             row["version"] = None
         for column, value in row.items():
-            if column.startswith("gmt_") and value is not None:
+            if value == expected.RECEIVED:
+                row[column] = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+            elif column.startswith("gmt_") and value is not None:
                 row[column] = value.rstrip("Z")
         row["resources"] = expected.resources_text(row["resources"]())
     columns = list(rows[0])

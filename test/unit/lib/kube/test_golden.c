@@ -31,6 +31,7 @@ struct difference {
 
 /* clang-format off */
 static const struct difference differences[] = {
+    {"job-failed-no-completion", 3, "gmt_job_finished", "2026-03-01T12:45:59Z"},
     {"pod-failed-empty-terminated", 3, "gmt_finished", RECEIVED},
     {"pod-failed-no-terminated-VOLATILE", 3, "gmt_finished", RECEIVED},
     {"pod-succeeded-null-times-VOLATILE", 3, "gmt_finished", RECEIVED},

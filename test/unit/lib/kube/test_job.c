@@ -250,14 +250,33 @@ static void test_running_since_the_first_running_condition(void **state)
     expect(d, JOB_RUNNING, TEXT_OF_NULL);
 }
 
-static void test_a_live_job_has_finished_only_when_it_says_so(void **state)
+/* Without completionTime. */
+static void check_live_end(struct decoding *d, const char *condition, const char *finished)
+{
+    decode(d,
+           EVENT
+           ",'status':{'conditions':[{'type':'%s','lastTransitionTime':'2026-01-01T02:00:00Z'}]}}}",
+           "MODIFIED", ",'deletionTimestamp':'2026-01-01T05:00:00Z'", condition);
+    expect(d, JOB_STATUS, condition);
+    expect(d, JOB_FINISHED, finished);
+    expect(d, JOB_DELETED, "0");
+}
+
+static void test_difference_3_a_live_job_has_ended_once_its_state_is_final(void **state)
+{
+    check_live_end(*state, "Running", TEXT_OF_NULL);
+    check_live_end(*state, "Restarting", TEXT_OF_NULL);
+    check_live_end(*state, "Failed", "2026-01-01T02:00:00Z");
+    check_live_end(*state, "Succeeded", "2026-01-01T02:00:00Z");
+}
+
+static void test_a_failed_job_that_goes_on_has_no_end(void **state)
 {
     struct decoding *d = *state;
-    decode_conditions(d, "MODIFIED", ",'deletionTimestamp':'2026-01-01T05:00:00Z'",
-                      "[{'type':'Failed','lastTransitionTime':'2026-01-01T02:00:00Z'}]");
-    expect(d, JOB_STATUS, "Failed");
+    decode_conditions(d, "MODIFIED", "",
+                      "[{'type':'Failed','lastTransitionTime':'2026-01-01T02:00:00Z'},"
+                      "{'type':'Running','lastTransitionTime':'2026-01-01T03:00:00Z'}]");
     expect(d, JOB_FINISHED, TEXT_OF_NULL);
-    expect(d, JOB_DELETED, "0");
 }
 
 static void test_difference_12_unknown_times(void **state)
@@ -266,6 +285,9 @@ static void test_difference_12_unknown_times(void **state)
     decode_job(d, "ADDED", ",'creationTimestamp':null",
                ",'status':{'completionTime':'0001-01-01T00:00:00Z'}");
     expect(d, JOB_CREATED, RECEIVED);
+    expect(d, JOB_FINISHED, TEXT_OF_NULL);
+    assert_int_equal(d->result.bad_fields, 0);
+    decode_job(d, "ADDED", "", ",'status':{'completionTime':'1970-01-01T00:00:00Z'}");
     expect(d, JOB_FINISHED, TEXT_OF_NULL);
     assert_int_equal(d->result.bad_fields, 0);
     decode_job(d, "ADDED", ",'creationTimestamp':'yesterday'",
@@ -280,9 +302,9 @@ static void test_difference_13_times_are_utc(void **state)
 {
     struct decoding *d = *state;
     decode_job(d, "ADDED", ",'creationTimestamp':'2026-02-28T10:00:00.123456789+08:00'",
-               ",'status':{'completionTime':'1969-12-31T23:00:00-01:00'}");
+               ",'status':{'completionTime':'1969-12-31T23:00:01-01:00'}");
     expect(d, JOB_CREATED, "2026-02-28T02:00:00.123456Z");
-    expect(d, JOB_FINISHED, "1970-01-01T00:00:00Z");
+    expect(d, JOB_FINISHED, "1970-01-01T00:00:01Z");
 }
 
 /* ---- deletion -------------------------------------------------------------------------------- */
@@ -294,7 +316,7 @@ static void check_stopped(struct decoding *d, const char *status)
            ",'status':{'conditions':[{'type':'%s','lastTransitionTime':'2026-01-01T02:00:00Z'}]}}}",
            "DELETED", "", status);
     expect(d, JOB_STATUS, "Stopped");
-    expect(d, JOB_FINISHED, "2026-01-01T02:00:00Z");
+    expect(d, JOB_FINISHED, RECEIVED);
     expect(d, JOB_DELETED, "1");
     expect(d, JOB_IN_ETCD, "0");
 }
@@ -327,27 +349,41 @@ static void check_finish(struct decoding *d, const char *metadata, const char *s
     expect(d, JOB_FINISHED, finished);
 }
 
-static void test_difference_3_a_job_stops_at_the_newest_time_that_it_states(void **state)
+#define CONDITIONS(TYPE, HOUR)                                                                     \
+    "'conditions':[{'type':'" TYPE "','lastTransitionTime':'2026-01-01T0" #HOUR ":00:00Z'}]"
+
+/* A transition is when a state began: a plain `kubectl delete` leaves no other time. */
+static void test_difference_3_a_job_stops_when_it_states_or_when_the_event_came(void **state)
 {
     const char *deletion = ",'deletionTimestamp':'2026-01-01T05:00:00Z'";
+    const char *runs = ",'status':{" CONDITIONS("Running", 6) "}";
     check_finish(*state, deletion, "", "2026-01-01T05:00:00Z");
-    check_finish(*state, deletion,
-                 ",'status':{'conditions':[{'type':'Running',"
-                 "'lastTransitionTime':'2026-01-01T06:00:00Z'}]}",
-                 "2026-01-01T06:00:00Z");
-    check_finish(*state, deletion,
-                 ",'status':{'conditions':[{'type':'Failed',"
-                 "'lastTransitionTime':'2026-01-01T04:00:00Z'}]}",
-                 "2026-01-01T05:00:00Z");
-    check_finish(*state, "",
-                 ",'status':{'completionTime':'2026-01-01T07:00:00Z','conditions':["
-                 "{'type':'Restarting','lastTransitionTime':'2026-01-01T06:00:00Z'}]}",
-                 "2026-01-01T07:00:00Z");
-    check_finish(*state, deletion,
-                 ",'status':{'completionTime':'2026-01-01T03:00:00Z','conditions':["
-                 "{'type':'Running'}]}",
-                 "2026-01-01T05:00:00Z");
+    check_finish(*state, deletion, runs, "2026-01-01T05:00:00Z");
+    check_finish(*state, "", runs, RECEIVED);
     check_finish(*state, "," CREATION, "", RECEIVED);
+    check_finish(
+        *state, "",
+        ",'status':{'completionTime':'2026-01-01T07:00:00Z'," CONDITIONS("Restarting", 6) "}",
+        "2026-01-01T07:00:00Z");
+    check_finish(*state, deletion,
+                 ",'status':{'completionTime':'2026-01-01T03:00:00Z'," CONDITIONS("Running", 2) "}",
+                 "2026-01-01T05:00:00Z");
+}
+
+static void test_difference_3_a_deletion_deadline_ahead_of_the_event_is_no_end(void **state)
+{
+    check_finish(*state, ",'deletionTimestamp':'2027-01-01T00:00:00Z'", "", RECEIVED);
+    check_finish(*state, ",'deletionTimestamp':'2027-01-01T00:00:30Z'", "", RECEIVED);
+}
+
+static void test_difference_3_a_failed_job_that_is_deleted_keeps_its_end(void **state)
+{
+    const char *deletion = ",'deletionTimestamp':'2026-01-01T05:00:00Z'";
+    const char *failed = ",'status':{" CONDITIONS("Failed", 4) "}";
+    check_finish(*state, deletion, failed, "2026-01-01T04:00:00Z");
+    check_finish(*state, "", failed, "2026-01-01T04:00:00Z");
+    check_finish(*state, deletion, ",'status':{'conditions':[{'type':'Failed'}]}",
+                 "2026-01-01T05:00:00Z");
 }
 
 /* ---- one row per object ---------------------------------------------------------------------- */
@@ -612,12 +648,15 @@ int main(void)
         decoding_test(test_a_job_of_another_api_group_is_another_kind),
         decoding_test(test_status_is_the_last_condition_whatever_its_own_status),
         decoding_test(test_running_since_the_first_running_condition),
-        decoding_test(test_a_live_job_has_finished_only_when_it_says_so),
+        decoding_test(test_difference_3_a_live_job_has_ended_once_its_state_is_final),
+        decoding_test(test_a_failed_job_that_goes_on_has_no_end),
         decoding_test(test_difference_12_unknown_times),
         decoding_test(test_difference_13_times_are_utc),
         decoding_test(test_difference_2_a_deleted_job_has_stopped_whatever_it_did),
         decoding_test(test_a_deleted_job_that_had_ended_keeps_its_end),
-        decoding_test(test_difference_3_a_job_stops_at_the_newest_time_that_it_states),
+        decoding_test(test_difference_3_a_job_stops_when_it_states_or_when_the_event_came),
+        decoding_test(test_difference_3_a_deletion_deadline_ahead_of_the_event_is_no_end),
+        decoding_test(test_difference_3_a_failed_job_that_is_deleted_keeps_its_end),
         decoding_test(test_difference_5_a_job_is_its_uid_not_its_name),
         decoding_test(test_difference_6_every_column_follows_the_newest_version),
         decoding_test(test_difference_11_a_region_that_is_set_later_fills_the_same_row),

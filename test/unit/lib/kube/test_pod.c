@@ -271,6 +271,45 @@ static void test_difference_7_a_failed_pod_whose_container_waits_says_why(void *
     expect(d, POD_REMARK, "Reason: DeadlineExceeded\nExitCode: \nMessage: ");
 }
 
+#define ENDED(CODE)                                                                                \
+    "'state':{'terminated':{'exitCode':" #CODE ",'reason':'R" #CODE "','message':'M'}}"
+#define WAITING "{'name':'main','state':{'waiting':{'reason':'PodInitializing'}}}"
+
+static void test_difference_7_the_remark_is_of_the_container_that_failed(void **state)
+{
+    struct decoding *d = *state;
+    decode_status(
+        d, "ADDED",
+        "'phase':'Failed','reason':'of the pod','initContainerStatuses':[{'name':'a'," ENDED(
+            0) "},{'name':'b'," ENDED(7) "},{'name':'c'," ENDED(8) "}],"
+                                                                   "'containerStatuses':[" WAITING
+                                                                   ",{'name':'side'," ENDED(
+                                                                       9) "}]");
+    expect(d, POD_REMARK, "Reason: R7\nExitCode: 7\nMessage: b: M");
+    decode_status(d, "ADDED",
+                  "'phase':'Failed','initContainerStatuses':[{'name':'a'," ENDED(
+                      0) "}],"
+                         "'containerStatuses':[" WAITING ",{'name':'side'," ENDED(9) "}]");
+    expect(d, POD_REMARK, "Reason: R9\nExitCode: 9\nMessage: side: M");
+    decode_status(d, "ADDED",
+                  "'phase':'Failed','initContainerStatuses':[{'name':'a','state':{'terminated':{"
+                  "'exitCode':1}}}]");
+    expect(d, POD_REMARK, "Reason: \nExitCode: 1\nMessage: a");
+    decode_status(d, "ADDED",
+                  "'phase':'Failed','initContainerStatuses':[{'name':'a'," ENDED(0) "}]");
+    expect(d, POD_REMARK, TEXT_OF_NULL);
+}
+
+static void test_the_main_containers_word_counts_before_all_others(void **state)
+{
+    struct decoding *d = *state;
+    decode_status(d, "ADDED",
+                  "'phase':'Failed','initContainerStatuses':[{'name':'a'," ENDED(
+                      7) "}],"
+                         "'containerStatuses':[{'name':'main'," ENDED(2) "}]");
+    expect(d, POD_REMARK, "Reason: R2\nExitCode: 2\nMessage: M");
+}
+
 static void test_a_running_pod_has_started_when_its_container_did(void **state)
 {
     struct decoding *d = *state;
@@ -321,22 +360,58 @@ static void test_difference_18_a_nul_in_a_message_is_u_fffd(void **state)
     assert_memory_equal(remark.data, expected, sizeof(expected) - 1);
 }
 
-static void test_difference_3_a_missing_finish_is_the_newest_time_stated(void **state)
+static void test_difference_3_a_missing_finish_is_the_newest_containers(void **state)
 {
     struct decoding *d = *state;
     decode_state(d, "MODIFIED", "Failed", "'terminated':{}");
     expect(d, POD_FINISHED, RECEIVED);
+    decode_state(d, "MODIFIED", "Failed", "'terminated':{'finishedAt':'1970-01-01T00:00:00Z'}");
+    expect(d, POD_FINISHED, RECEIVED);
     decode_status(d, "MODIFIED",
-                  "'phase':'Failed','conditions':[{'lastTransitionTime':" AT(
-                      5) "},"
-                         "{'lastTransitionTime':" AT(3) "}]");
-    expect(d, POD_FINISHED, "2026-01-01T05:00:00Z");
+                  "'phase':'Failed','conditions':[{'lastTransitionTime':" AT(5) "}]");
+    expect(d, POD_FINISHED, RECEIVED);
     decode_status(d, "MODIFIED",
                   "'phase':'Succeeded','containerStatuses':[{},"
                   "{'state':{'terminated':{'finishedAt':" AT(
                       6) "}}},"
                          "{'state':{'terminated':{'finishedAt':" AT(4) "}}}]");
     expect(d, POD_FINISHED, "2026-01-01T06:00:00Z");
+}
+
+/* It was evicted, or reached its deadline: its phase is ahead of its containers. */
+static void test_difference_3_a_failed_pod_has_no_end_while_a_container_runs(void **state)
+{
+    struct decoding *d = *state;
+    decode_state(d, "MODIFIED", "Failed", "'running':{'startedAt':" AT(1) "}");
+    expect(d, POD_FINISHED, RECEIVED);
+    decode_status(d, "MODIFIED",
+                  "'phase':'Failed','containerStatuses':["
+                  "{'state':{'terminated':{'finishedAt':" AT(4) "}}},{'state':{'running':{}}}]");
+    expect(d, POD_FINISHED, RECEIVED);
+}
+
+static void test_a_pod_has_no_end_before_its_phase_is_final(void **state)
+{
+    struct decoding *d = *state;
+    decode_status(d, "MODIFIED",
+                  "'phase':'Running','containerStatuses':["
+                  "{'state':{'terminated':{'finishedAt':" AT(4) "}}},{'state':{'running':{}}}]");
+    expect(d, POD_FINISHED, TEXT_OF_NULL);
+    decode_status(d, "DELETED",
+                  "'phase':'Running','containerStatuses':["
+                  "{'state':{'terminated':{'finishedAt':" AT(4) "}}},{'state':{'running':{}}}]");
+    expect(d, POD_FINISHED, RECEIVED);
+}
+
+/* containerd says so of a container that could not be started. */
+static void test_difference_3_a_start_in_1970_is_none(void **state)
+{
+    struct decoding *d = *state;
+    decode_state(d, "MODIFIED", "Failed",
+                 "'terminated':{'startedAt':'1970-01-01T00:00:00Z','finishedAt':" AT(2) "}");
+    expect(d, POD_STARTED, "2026-01-01T00:00:00Z");
+    expect(d, POD_FINISHED, "2026-01-01T02:00:00Z");
+    assert_int_equal(d->result.bad_fields, 0);
 }
 
 static void test_the_deletion_deadline_of_a_live_pod_is_no_finish(void **state)
@@ -377,6 +452,9 @@ static void test_difference_1_a_deleted_pod_is_closed(void **state)
     expect_gone(d, "Stopped", "2026-01-01T00:00:00Z", "2026-01-01T04:00:00Z");
     decode_state(d, "DELETED", "Failed", "'terminated':{'finishedAt':" AT(2) "}");
     expect_gone(d, "Failed", "2026-01-01T00:00:00Z", "2026-01-01T02:00:00Z");
+    decode_pod(d, "DELETED", OURS ",'deletionTimestamp':'2027-01-01T00:00:30Z'",
+               ",'status':{'phase':'Running'}"); /* its grace period has not passed */
+    expect_gone(d, "Stopped", "2026-01-01T00:00:00Z", RECEIVED);
     decode_pod(d, "DELETED", LABELS OWNER("TFJob"), "");
     expect_gone(d, "Stopped", RECEIVED, RECEIVED);
 }
@@ -411,6 +489,7 @@ static void test_an_update_says_nothing_where_it_knows_nothing(void **state)
     expect(d, POD_NAME, TEXT_OF_NULL);
     expect(d, POD_NAMESPACE, TEXT_OF_NULL);
     expect(d, POD_CREATED, TEXT_OF_NULL);
+    expect(d, POD_STATED, ""); /* a tombstone: it does not know the phase either */
     expect_gone(d, "Stopped", TEXT_OF_NULL, RECEIVED);
 }
 
@@ -619,11 +698,16 @@ int main(void)
         decoding_test(test_the_container_status_is_chosen_by_itself),
         decoding_test(test_difference_7_a_pod_without_container_statuses_has_its_phase),
         decoding_test(test_difference_7_a_failed_pod_whose_container_waits_says_why),
+        decoding_test(test_difference_7_the_remark_is_of_the_container_that_failed),
+        decoding_test(test_the_main_containers_word_counts_before_all_others),
         decoding_test(test_a_running_pod_has_started_when_its_container_did),
         decoding_test(test_a_pod_that_ended_has_its_containers_times),
         decoding_test(test_the_remark_of_a_failed_pod_has_three_lines),
         decoding_test(test_difference_18_a_nul_in_a_message_is_u_fffd),
-        decoding_test(test_difference_3_a_missing_finish_is_the_newest_time_stated),
+        decoding_test(test_difference_3_a_missing_finish_is_the_newest_containers),
+        decoding_test(test_difference_3_a_failed_pod_has_no_end_while_a_container_runs),
+        decoding_test(test_a_pod_has_no_end_before_its_phase_is_final),
+        decoding_test(test_difference_3_a_start_in_1970_is_none),
         decoding_test(test_the_deletion_deadline_of_a_live_pod_is_no_finish),
         decoding_test(test_difference_1_a_deleted_pod_is_closed),
         decoding_test(test_a_deleted_pod_of_somebody_else_closes_nothing),

@@ -135,110 +135,179 @@ static void test_valid_versions(void **state)
     assert_false(version_is_valid((struct text){digits, 33}));
 }
 
-/* One column of O and N, and what is to come of it. */
-struct merge_case {
-    const char *what;
-    size_t column;
-    struct cell there, comes, expected;
-    const char *version; /* of N; O has 10 */
-    enum row_mode mode;  /* of N */
-    bool there_deleted;
-};
-
 #define AT(seconds)     cell_time((seconds)*INT64_C(1000000))
 #define STRING(literal) cell_text(TEXT(literal))
 #define NOTHING         cell_null()
 
-static void run_pod_case(const struct merge_case *test)
+/* Of a row that meets another one. */
+struct side {
+    const char *version;
+    const char *stated; /* NULL: no tombstone over it */
+    struct cell cell;   /* of the column that is looked at */
+};
+
+/* One column of two rows, and what is to come of it, whichever of them is there first. */
+struct merge_case {
+    const char *what;
+    size_t column;
+    struct side a, b;
+    struct cell expected;
+};
+
+/* When each object was made, in seconds. */
+#define CREATED (-1)
+
+/* Each row was modified at the second that is its version. */
+static struct row *row_of_side(const struct side *side, size_t column)
 {
-    struct cell there[TABLE_MAX_COLUMNS], comes[TABLE_MAX_COLUMNS];
-    pod_cells(there, "u", "10");
-    pod_cells(comes, "u", test->version);
-    there[POD_DELETED] = cell_int(test->there_deleted);
-    there[test->column] = test->there;
-    comes[test->column] = test->comes;
-    struct row *old = row_of(&table_pod, ROW_UPSERT, there);
-    struct row *new = row_of(&table_pod, test->mode, comes);
+    struct cell cells[TABLE_MAX_COLUMNS];
+    pod_cells(cells, "u", side->version);
+    cells[POD_CREATED] = AT(CREATED);
+    cells[POD_MODIFIED] = AT(strtoll(side->version, NULL, 10));
+    if (side->stated != NULL)
+        cells[POD_STATED] = cell_text(text_from(side->stated));
+    cells[column] = side->cell;
+    return row_of(&table_pod, ROW_UPSERT, cells);
+}
+
+static void assert_merged(const struct row *there, const struct row *comes,
+                          const struct merge_case *test)
+{
     struct row *merged;
     struct error err;
-    assert_int_equal(row_merge(old, new, &merged, &err), ERROR_NONE);
-    struct cell *cell = &merged->cells[test->column];
-    print_message("  %s\n", test->what);
+    assert_int_equal(row_merge(there, comes, &merged, &err), ERROR_NONE);
+    const struct cell *cell = &merged->cells[test->column];
     assert_int_equal(cell->type, test->expected.type);
     if (cell->type == CELL_TEXT)
         assert_true(text_equal(cell_as_text(cell), cell_as_text(&test->expected)));
     else if (cell->type != CELL_NULL)
         assert_int_equal(cell->integer, test->expected.integer);
-    row_free(old);
-    row_free(new);
     row_free(merged);
 }
+
+static void run_case(const struct merge_case *test)
+{
+    struct row *a = row_of_side(&test->a, test->column);
+    struct row *b = row_of_side(&test->b, test->column);
+    print_message("  %s\n", test->what);
+    assert_merged(a, b, test);
+    assert_merged(b, a, test);
+    row_free(a);
+    row_free(b);
+}
+
+#define EVENT(version, cell)                                                                       \
+    {                                                                                              \
+        version, NULL, cell                                                                        \
+    }
+#define TOMBSTONE(version, cell)                                                                   \
+    {                                                                                              \
+        version, "", cell                                                                          \
+    }
+#define CLOSED(version, of_event, cell)                                                            \
+    {                                                                                              \
+        version, of_event, cell                                                                    \
+    }
 
 static void test_merge_rules(void **state)
 {
     (void)state;
     const struct merge_case cases[] = {
-        {"NEWEST: newer", POD_IMAGE, STRING("o"), STRING("n"), STRING("n"), "11", ROW_UPSERT, 0},
-        {"NEWEST: newer NULL", POD_IMAGE, STRING("o"), NOTHING, NOTHING, "11", ROW_UPSERT, 0},
-        {"NEWEST: equal", POD_IMAGE, STRING("o"), STRING("n"), STRING("o"), "10", ROW_UPSERT, 0},
-        {"NEWEST: older", POD_IMAGE, STRING("o"), STRING("n"), STRING("o"), "9", ROW_UPSERT, 0},
-        {"NEWEST: older, O NULL", POD_IMAGE, NOTHING, STRING("n"), NOTHING, "9", ROW_UPSERT, 0},
-        {"NEWEST: update", POD_IMAGE, STRING("o"), STRING("n"), STRING("n"), "11", ROW_UPDATE, 0},
-        {"NEWEST: update NULL", POD_IMAGE, STRING("o"), NOTHING, STRING("o"), "11", ROW_UPDATE, 0},
-        {"LAST_KNOWN: newer", POD_POD_IP, STRING("o"), STRING("n"), STRING("n"), "11", ROW_UPSERT,
-         0},
-        {"LAST_KNOWN: newer NULL", POD_POD_IP, STRING("o"), NOTHING, STRING("o"), "11", ROW_UPSERT,
-         0},
-        {"LAST_KNOWN: older", POD_POD_IP, STRING("o"), STRING("n"), STRING("o"), "9", ROW_UPSERT,
-         0},
-        {"LAST_KNOWN: older, O NULL", POD_POD_IP, NOTHING, STRING("n"), STRING("n"), "9",
-         ROW_UPSERT, 0},
-        {"LAST_KNOWN: equal, O NULL", POD_CLUSTER, NOTHING, STRING("n"), STRING("n"), "10",
-         ROW_UPSERT, 0},
-        {"FIRST_KNOWN: newer", POD_STARTED, AT(1), AT(2), AT(1), "11", ROW_UPSERT, 0},
-        {"FIRST_KNOWN: newer, O NULL", POD_STARTED, NOTHING, AT(2), AT(2), "11", ROW_UPSERT, 0},
-        {"FIRST_KNOWN: older, O NULL", POD_STARTED, NOTHING, AT(2), NOTHING, "9", ROW_UPSERT, 0},
-        {"STATUS: newer", POD_STATUS, STRING("Failed"), STRING("Stopped"), STRING("Stopped"), "11",
-         ROW_UPSERT, 0},
-        {"STATUS: update stops what runs", POD_STATUS, STRING("Running"), STRING("Stopped"),
-         STRING("Stopped"), "11", ROW_UPDATE, 0},
-        {"STATUS: update leaves what ended", POD_STATUS, STRING("Failed"), STRING("Stopped"),
-         STRING("Failed"), "11", ROW_UPDATE, 0},
-        {"STATUS: update knows better", POD_STATUS, STRING("Running"), STRING("Succeeded"),
-         STRING("Succeeded"), "11", ROW_UPDATE, 0},
-        {"FIRST_FINISH: newer", POD_FINISHED, AT(1), AT(2), AT(1), "11", ROW_UPSERT, 0},
-        {"FIRST_FINISH: revived", POD_FINISHED, AT(1), NOTHING, NOTHING, "11", ROW_UPSERT, 1},
-        {"FIRST_FINISH: older cannot revive", POD_FINISHED, AT(1), NOTHING, AT(1), "9", ROW_UPSERT,
-         1},
-        {"FIRST_FINISH: update", POD_FINISHED, AT(1), AT(2), AT(1), "11", ROW_UPDATE, 0},
-        {"FIRST_FINISH: update, O NULL", POD_FINISHED, NOTHING, AT(2), AT(2), "11", ROW_UPDATE, 0},
+        {"NEWEST", POD_REMARK, EVENT("9", STRING("o")), EVENT("11", STRING("n")), STRING("n")},
+        {"NEWEST: NULL", POD_REMARK, EVENT("9", STRING("o")), EVENT("11", NOTHING), NOTHING},
+        {"NEWEST: under a tombstone", POD_REMARK, CLOSED("30", "9", STRING("o")),
+         EVENT("11", STRING("n")), STRING("n")},
+        {"NEWEST: a tombstone says nothing", POD_REMARK, EVENT("9", STRING("o")),
+         TOMBSTONE("30", NOTHING), STRING("o")},
+        {"SETTLED", POD_IMAGE, EVENT("9", STRING("o")), EVENT("11", STRING("n")), STRING("n")},
+        {"SETTLED: newer NULL", POD_IMAGE, EVENT("9", STRING("o")), EVENT("11", NOTHING),
+         STRING("o")},
+        {"SETTLED: same version, one NULL", POD_CLUSTER, EVENT("9", NOTHING),
+         EVENT("9", STRING("n")), STRING("n")},
+        {"LAST_KNOWN", POD_POD_IP, EVENT("9", STRING("o")), EVENT("11", STRING("n")), STRING("n")},
+        {"LAST_KNOWN: newer NULL", POD_POD_IP, EVENT("9", STRING("o")), EVENT("11", NOTHING),
+         STRING("o")},
+        {"LAST_KNOWN: when", POD_POD_IP_AT, EVENT("9", NOTHING), EVENT("11", NOTHING), NOTHING},
+        {"EARLIEST", POD_STARTED, EVENT("9", AT(2)), EVENT("11", AT(1)), AT(1)},
+        {"EARLIEST: one is assumed", POD_STARTED, EVENT("9", AT(CREATED)), EVENT("11", AT(2)),
+         AT(2)},
+        {"EARLIEST: assumed, or not known", POD_STARTED, EVENT("9", AT(CREATED)),
+         EVENT("11", NOTHING), AT(CREATED)},
+        {"EARLIEST: one NULL", POD_STARTED, EVENT("9", AT(2)), EVENT("11", NOTHING), AT(2)},
+        {"STATUS", POD_STATUS, EVENT("9", STRING("Failed")), EVENT("11", STRING("Running")),
+         STRING("Running")},
+        {"STATUS: closed", POD_STATUS, EVENT("9", STRING("Running")), TOMBSTONE("11", NOTHING),
+         STRING("Stopped")},
+        {"STATUS: closed, but final", POD_STATUS, EVENT("9", STRING("Failed")),
+         TOMBSTONE("11", NOTHING), STRING("Failed")},
+        {"STATUS: late, final", POD_STATUS, CLOSED("30", "9", STRING("Stopped")),
+         EVENT("11", STRING("Succeeded")), STRING("Succeeded")},
+        {"STATUS: late, not final", POD_STATUS, CLOSED("30", "9", STRING("Failed")),
+         EVENT("11", STRING("Running")), STRING("Stopped")},
+        {"STATUS: revived", POD_STATUS, CLOSED("30", "9", STRING("Stopped")),
+         EVENT("31", STRING("Running")), STRING("Running")},
+        {"STATUS: revived at the tombstone's version", POD_STATUS,
+         CLOSED("30", "9", STRING("Stopped")), EVENT("30", STRING("Running")), STRING("Running")},
+        {"END", POD_FINISHED, EVENT("9", AT(1)), EVENT("11", AT(2)), AT(2)},
+        {"END: runs again", POD_FINISHED, EVENT("9", AT(1)), EVENT("11", NOTHING), NOTHING},
+        {"END: closed", POD_FINISHED, EVENT("9", NOTHING), TOMBSTONE("11", AT(11)), AT(11)},
+        {"END: closed, has one", POD_FINISHED, EVENT("9", AT(1)), TOMBSTONE("11", AT(11)), AT(1)},
+        {"END: late", POD_FINISHED, CLOSED("30", "9", AT(30)), EVENT("11", AT(2)), AT(2)},
+        {"END: late, none", POD_FINISHED, CLOSED("30", "9", AT(1)), EVENT("11", NOTHING), AT(30)},
+        {"END: of the newer tombstone", POD_FINISHED, CLOSED("30", "9", AT(30)),
+         TOMBSTONE("40", AT(40)), AT(40)},
+        {"END: of the event, under two tombstones", POD_FINISHED, CLOSED("30", "9", AT(1)),
+         TOMBSTONE("40", AT(40)), AT(1)},
+        {"END: revived", POD_FINISHED, CLOSED("30", "9", AT(30)), EVENT("31", NOTHING), NOTHING},
+        {"TOP", POD_DELETED, EVENT("9", cell_int(0)), TOMBSTONE("11", cell_int(1)), cell_int(1)},
+        {"TOP: late", POD_DELETED, CLOSED("30", "9", cell_int(1)), EVENT("11", cell_int(0)),
+         cell_int(1)},
+        {"TOP: revived", POD_DELETED, CLOSED("30", "9", cell_int(1)), EVENT("30", cell_int(0)),
+         cell_int(0)},
+        {"TOP: alive and deleted at the same version", POD_DELETED, EVENT("9", cell_int(1)),
+         EVENT("9", cell_int(0)), cell_int(0)},
+        {"TOP: deleted at the version of a tombstone", POD_DELETED, CLOSED("30", "9", cell_int(1)),
+         EVENT("30", cell_int(1)), cell_int(1)},
+        {"STATED: closed", POD_STATED, EVENT("9", NOTHING), {"11", "", STRING("")}, STRING("9")},
+        {"STATED: late", POD_STATED, {"30", "9", STRING("9")}, EVENT("11", NOTHING), STRING("11")},
+        {"STATED: revived", POD_STATED, {"30", "9", STRING("9")}, EVENT("31", NOTHING), NOTHING},
+        {"VERSION: late",
+         POD_VERSION,
+         {"30", "9", STRING("30")},
+         EVENT("11", STRING("11")),
+         STRING("30")},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        run_pod_case(&cases[i]);
+        run_case(&cases[i]);
 }
 
-static void test_finish_of_a_job_follows_the_newest_but_not_an_update(void **state)
+/* Of two older rows the newer one's value wins, though the newest row knows none. */
+static void test_the_last_known_value_is_known_by_its_version(void **state)
 {
     (void)state;
-    struct cell there[TABLE_MAX_COLUMNS], comes[TABLE_MAX_COLUMNS];
-    job_cells(there, "u", "10");
-    job_cells(comes, "u", "11");
-    there[JOB_FINISHED] = AT(1);
-    struct row *old = row_of(&table_job, ROW_UPSERT, there);
-    struct row *upsert = row_of(&table_job, ROW_UPSERT, comes);
-    comes[JOB_FINISHED] = AT(2);
-    struct row *update = row_of(&table_job, ROW_UPDATE, comes);
-    struct row *merged;
-    struct error err;
-    assert_int_equal(row_merge(old, upsert, &merged, &err), ERROR_NONE);
-    assert_int_equal(merged->cells[JOB_FINISHED].type, CELL_NULL);
-    row_free(merged);
-    assert_int_equal(row_merge(old, update, &merged, &err), ERROR_NONE);
-    assert_int_equal(merged->cells[JOB_FINISHED].integer, 1000000);
-    row_free(merged);
-    row_free(old);
-    row_free(upsert);
-    row_free(update);
+    const char *const orders[] = {"1 2 3", "1 3 2", "2 1 3", "2 3 1", "3 1 2", "3 2 1"};
+    for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+        struct row *all = NULL;
+        for (const char *version = orders[i]; version - orders[i] < 5; version += 2) {
+            struct cell cells[TABLE_MAX_COLUMNS];
+            char digit[2] = {*version, '\0'};
+            struct error err;
+            pod_cells(cells, "u", digit);
+            if (*version != '3')
+                cells[POD_POD_IP] = *version == '1' ? STRING("b") : STRING("a");
+            struct row *row = row_of(&table_pod, ROW_UPSERT, cells);
+            struct row *merged = row;
+            if (all != NULL) {
+                assert_int_equal(row_merge(all, row, &merged, &err), ERROR_NONE);
+                row_free(all);
+                row_free(row);
+            }
+            all = merged;
+        }
+        assert_true(text_is(cell_as_text(&all->cells[POD_POD_IP]), "a"));
+        assert_true(text_is(cell_as_text(&all->cells[POD_POD_IP_AT]), "2"));
+        row_free(all);
+    }
 }
 
 static enum row_mode merged_mode(enum row_mode there_mode, enum row_mode comes_mode,
@@ -265,7 +334,7 @@ static void test_mode_of_a_merged_row(void **state)
     assert_int_equal(merged_mode(ROW_UPSERT, ROW_UPDATE, "11"), ROW_UPSERT);
     assert_int_equal(merged_mode(ROW_UPSERT, ROW_UPDATE, "9"), ROW_UPSERT);
     assert_int_equal(merged_mode(ROW_UPDATE, ROW_UPSERT, "11"), ROW_UPSERT);
-    assert_int_equal(merged_mode(ROW_UPDATE, ROW_UPSERT, "9"), ROW_UPDATE);
+    assert_int_equal(merged_mode(ROW_UPDATE, ROW_UPSERT, "9"), ROW_UPSERT);
     assert_int_equal(merged_mode(ROW_UPDATE, ROW_UPDATE, "11"), ROW_UPDATE);
 }
 
@@ -280,7 +349,7 @@ int main(void)
         cmocka_unit_test(test_versions_compare_by_length_then_text),
         cmocka_unit_test(test_valid_versions),
         cmocka_unit_test(test_merge_rules),
-        cmocka_unit_test(test_finish_of_a_job_follows_the_newest_but_not_an_update),
+        cmocka_unit_test(test_the_last_known_value_is_known_by_its_version),
         cmocka_unit_test(test_mode_of_a_merged_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;

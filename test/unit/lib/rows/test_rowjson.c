@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#define RECEIVED_US INT64_C(1795420651123456)
+
 struct fixture {
     struct json *json;
     struct buffer text;
@@ -66,8 +68,35 @@ static void test_a_row_comes_back_as_it_was(void **state)
     assert_comes_back(fixture, row);
     row_free(row);
     pod_cells(cells, "u", "0");
+    cells[POD_NAMESPACE] = cell_text(TEXT("team"));
+    cells[POD_POD_IP] = cell_text(TEXT("10.0.0.1"));
     row = row_of(&table_pod, ROW_UPDATE, cells);
     assert_comes_back(fixture, row);
+    row_free(row);
+}
+
+static void test_a_tombstone_comes_back_as_it_was(void **state)
+{
+    struct row *row;
+    struct error err;
+    assert_int_equal(row_new_tombstone(&table_job, TEXT("u"), TEXT("9"), RECEIVED_US, &row, &err),
+                     ERROR_NONE);
+    assert_comes_back(*state, row);
+    row_free(row);
+}
+
+/* The spool of an older shipper may be read. */
+static void test_an_update_without_a_name_is_an_older_shippers_tombstone(void **state)
+{
+    struct row *row;
+    assert_int_equal(read_text(*state,
+                               TEXT("{\"table\":\"job_info\",\"mode\":\"update\","
+                                    "\"received\":\"2026-11-23T08:17:31Z\",\"cells\":{"
+                                    "\"job_id\":\"u\",\"version\":\"9\",\"status\":\"Stopped\"}}"),
+                               &row),
+                     ERROR_NONE);
+    assert_int_equal(row->cells[JOB_STATED].type, CELL_TEXT);
+    assert_int_equal(row->cells[JOB_STATED].length, 0);
     row_free(row);
 }
 
@@ -131,6 +160,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ROW_TEST(test_a_row_comes_back_as_it_was),
+        ROW_TEST(test_a_tombstone_comes_back_as_it_was),
+        ROW_TEST(test_an_update_without_a_name_is_an_older_shippers_tombstone),
         ROW_TEST(test_a_cut_row_is_not_cut_again),
         ROW_TEST(test_another_versions_columns),
         ROW_TEST(test_what_is_no_row_is_refused),

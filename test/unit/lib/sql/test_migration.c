@@ -45,6 +45,8 @@ static void set_columns_as_described(struct schema_table *there)
     for (size_t i = 0; i < THING_COLUMN_COUNT; i++)
         set_column(&columns[i], SCHEMA_DATETIME, 0, "datetime", "");
     set_column(&columns[THING_VERSION], SCHEMA_VARCHAR, 8, "varchar(8)", "ascii_bin");
+    set_column(&columns[THING_STATED], SCHEMA_VARCHAR, 8, "varchar(8)", "ascii_bin");
+    set_column(&columns[THING_REGION_AT], SCHEMA_VARCHAR, 8, "varchar(8)", "ascii_bin");
     set_column(&columns[THING_DELETED], SCHEMA_INTEGER, 0, "tinyint(4)", "");
     set_column(&columns[THING_UID], SCHEMA_VARCHAR, 16, "varchar(16)", "ascii_bin");
     set_column(&columns[THING_STATUS], SCHEMA_VARCHAR, 32, "varchar(32)", "utf8mb4_general_ci");
@@ -178,14 +180,12 @@ static void test_table_of_another_program(void **state)
                 true, false);
     assert_step(world, 2,
                 "UPDATE `thing` AS `old` SET"
+                " `old`.`modified` = IF(`old`.`modified` < '1000-01-01', NULL, `old`.`modified`),"
                 " `old`.`ended` = IF(`old`.`ended` < '1000-01-01', NULL, `old`.`ended`),"
                 " `old`.`begun` = IF(`old`.`begun` < '1000-01-01', NULL, `old`.`begun`),"
-                " `old`.`stopped` = IF(`old`.`stopped` < '1000-01-01', NULL, `old`.`stopped`),"
-                " `old`.`created` = IF(`old`.`created` < '1000-01-01', NULL, `old`.`created`),"
-                " `old`.`modified` = IF(`old`.`modified` < '1000-01-01', NULL, `old`.`modified`)"
-                " WHERE (`old`.`ended` < '1000-01-01' OR `old`.`begun` < '1000-01-01'"
-                " OR `old`.`stopped` < '1000-01-01' OR `old`.`created` < '1000-01-01'"
-                " OR `old`.`modified` < '1000-01-01')",
+                " `old`.`created` = IF(`old`.`created` < '1000-01-01', NULL, `old`.`created`)"
+                " WHERE (`old`.`modified` < '1000-01-01' OR `old`.`ended` < '1000-01-01'"
+                " OR `old`.`begun` < '1000-01-01' OR `old`.`created` < '1000-01-01')",
                 "a zero time is an unknown one", false, true);
     assert_step(world, 3,
                 "UPDATE `thing` AS `old` SET `old`.`uid` = CONCAT('kubedl-row-', `old`.`id`)"

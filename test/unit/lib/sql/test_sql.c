@@ -1,24 +1,16 @@
-/* sql: the statements, letter by letter for a small table, and what holds for every table. */
+/* sql: the statements for a small table, and what holds for every table. */
 #include "lib/sql/sql.h"
 #include "test/support/thing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
 #define LIMIT (1U << 20)
-
-/* What the guard is, with the new version as `new`. */
-#define GUARD(new)                                                                                 \
-    "(CHAR_LENGTH(" new ") > CHAR_LENGTH(COALESCE(`version`, ''))"                                 \
-                        " OR (CHAR_LENGTH(" new ") = CHAR_LENGTH(`version`) AND " new " > "        \
-                                                                                      "`version`)" \
-                                                                                      ")"
-#define NEWER "IF(" GUARD("VALUES(`version`)") ", "
-#define LATER "IF(" GUARD("?") ", "
 
 /* Compares, frees, and leaves the buffer ready for the next text. */
 static void assert_sql(struct buffer *out, const char *expected)
@@ -66,7 +58,7 @@ static void test_long_column_is_a_text(void **state)
 {
     (void)state;
     static const struct column columns[] = {
-        {"uid", COLUMN_KEY, 64, MERGE_NEWEST, NULL},
+        {"uid", COLUMN_KEY, 64, MERGE_SETTLED, NULL},
         {"a", COLUMN_TEXT, VARCHAR_MAX_CHARS, MERGE_NEWEST, NULL},
         {"b", COLUMN_TEXT, VARCHAR_MAX_CHARS + 1, MERGE_NEWEST, NULL},
     };
@@ -101,109 +93,99 @@ static void test_create_table(void **state)
     assert_sql(&out,
                "CREATE TABLE IF NOT EXISTS `thing` (`id` bigint unsigned NOT NULL AUTO_INCREMENT"
                ", `version` varchar(8) COLLATE ascii_bin NULL DEFAULT NULL"
+               ", `stated` varchar(8) COLLATE ascii_bin NULL DEFAULT NULL"
+               ", `modified` datetime NULL DEFAULT NULL"
                ", `deleted` tinyint NULL DEFAULT NULL"
                ", `ended` datetime NULL DEFAULT NULL"
                ", `uid` varchar(16) COLLATE ascii_bin NOT NULL"
                ", `status` varchar(32) COLLATE utf8mb4_general_ci NULL DEFAULT NULL"
                ", `region` varchar(64) COLLATE utf8mb4_general_ci NULL DEFAULT NULL"
+               ", `region_at` varchar(8) COLLATE ascii_bin NULL DEFAULT NULL"
                ", `begun` datetime NULL DEFAULT NULL"
-               ", `stopped` datetime NULL DEFAULT NULL"
                ", `owner` varchar(16) COLLATE utf8mb4_general_ci NULL DEFAULT ''"
                ", `remark` text COLLATE utf8mb4_general_ci NULL DEFAULT NULL"
                ", `created` datetime NULL DEFAULT NULL"
-               ", `modified` datetime NULL DEFAULT NULL"
                ", PRIMARY KEY (`id`), UNIQUE KEY uk_uid (`uid`), KEY idx_created (created)"
                ", KEY idx_owner_created (owner, created))"
                " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci");
 }
 
-/* One line for each rule; deleted, which `ended` looks at, and version, which all look at, last. */
+#define NEWER(new, old)                                                                            \
+    "(CHAR_LENGTH(" new ") > CHAR_LENGTH(COALESCE(" old ", ''))"                                   \
+                        " OR (CHAR_LENGTH(" new ") = CHAR_LENGTH(" old ") AND " new " > " old "))"
+
+/* Each column is assigned once, and what others look at behind them: what the rules do to rows is
+ * merge_check's business. */
+static void assert_order_of_assignments(const char *assignments, const char *end)
+{
+    static const size_t order[] = {
+        THING_ENDED,  THING_STATUS,  THING_REGION,   THING_REGION_AT, THING_BEGUN,  THING_OWNER,
+        THING_REMARK, THING_CREATED, THING_MODIFIED, THING_DELETED,   THING_STATED, THING_VERSION,
+    };
+    const char *at = assignments;
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        char assignment[32];
+        snprintf(assignment, sizeof(assignment), "%s`%s` = CASE ", i == 0 ? "" : ", ",
+                 table_thing.columns[order[i]].name);
+        if (order[i] == THING_ENDED)
+            strcpy(assignment, "`ended` = COALESCE(CASE ");
+        const char *found = strstr(at, assignment);
+        assert_non_null(found);
+        if (i == 0)
+            assert_ptr_equal(found, assignments);
+        assert_null(strstr(found + 1, assignment));
+        at = found;
+    }
+    assert_string_equal(at, end);
+}
+
 static void test_upsert(void **state)
 {
     (void)state;
+    static const char before[] =
+        "INSERT INTO `thing` (`version`, `stated`, `modified`, `deleted`, `ended`, `uid`,"
+        " `status`, `region`, `region_at`, `begun`, `owner`, `remark`, `created`)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?), (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON DUPLICATE KEY UPDATE ";
     struct buffer out;
     buffer_init(&out, LIMIT);
     sql_upsert(&out, &table_thing, 2);
-    assert_sql(
-        &out,
-        "INSERT INTO `thing` (`version`, `deleted`, `ended`, `uid`, `status`, `region`, `begun`,"
-        " `stopped`, `owner`, `remark`, `created`, `modified`)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?), (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON DUPLICATE KEY UPDATE"
-        " `ended` = " NEWER "IF((COALESCE(`deleted`, 0) <> 0 AND COALESCE(VALUES(`deleted`), 0) = "
-        "0), VALUES(`ended`), COALESCE(`ended`, VALUES(`ended`))), `ended`)"
-        ", `status` = " NEWER "VALUES(`status`), `status`)"
-        ", `region` = " NEWER "COALESCE(VALUES(`region`), `region`), COALESCE(`region`, "
-        "VALUES(`region`)))"
-        ", `begun` = " NEWER "COALESCE(`begun`, VALUES(`begun`)), `begun`)"
-        ", `stopped` = " NEWER "VALUES(`stopped`), `stopped`)"
-        ", `owner` = " NEWER "VALUES(`owner`), `owner`)"
-        ", `remark` = " NEWER "VALUES(`remark`), `remark`)"
-        ", `created` = " NEWER "VALUES(`created`), `created`)"
-        ", `modified` = " NEWER "VALUES(`modified`), `modified`)"
-        ", `deleted` = " NEWER "VALUES(`deleted`), `deleted`)"
-        ", `version` = " NEWER "VALUES(`version`), `version`)");
+    const char *text = buffer_cstring(&out);
+    assert_non_null(text);
+    assert_memory_equal(text, before, strlen(before));
+    assert_order_of_assignments(
+        text + strlen(before),
+        ", `version` = CASE WHEN " NEWER("VALUES(`version`)",
+                                         "`version`") " THEN VALUES(`version`) ELSE `version` END");
+    buffer_fini(&out);
 }
 
 static void test_update(void **state)
 {
     (void)state;
+    static const char before[] = "UPDATE `thing` SET ";
     struct buffer out;
     buffer_init(&out, LIMIT);
     sql_update(&out, &table_thing);
-    assert_sql(&out, "UPDATE `thing` SET"
-                     " `ended` = " LATER "COALESCE(`ended`, ?), `ended`)"
-                     ", `status` = " LATER "IF(? = 'Stopped' AND `status` IN ('Succeeded', "
-                     "'Failed'), `status`, COALESCE(?, `status`)), `status`)"
-                     ", `region` = " LATER "COALESCE(?, `region`), COALESCE(`region`, ?))"
-                     ", `begun` = " LATER "COALESCE(`begun`, ?), `begun`)"
-                     ", `stopped` = " LATER "COALESCE(`stopped`, ?), `stopped`)"
-                     ", `owner` = " LATER "COALESCE(?, `owner`), `owner`)"
-                     ", `remark` = " LATER "COALESCE(?, `remark`), `remark`)"
-                     ", `created` = " LATER "COALESCE(?, `created`), `created`)"
-                     ", `modified` = " LATER "COALESCE(?, `modified`), `modified`)"
-                     ", `deleted` = " LATER "COALESCE(?, `deleted`), `deleted`)"
-                     ", `version` = " LATER "COALESCE(?, `version`), `version`)"
-                     " WHERE `uid` = ?");
+    const char *text = buffer_cstring(&out);
+    assert_non_null(text);
+    assert_memory_equal(text, before, strlen(before));
+    assert_order_of_assignments(text + strlen(before),
+                                ", `version` = CASE WHEN " NEWER(
+                                    "?", "`version`") " THEN ? ELSE `version` END WHERE `uid` = ?");
+    buffer_fini(&out);
 }
 
-/* The placeholders of test_update, from left to right. */
+/* The last placeholders of test_update, from left to right. */
 static void test_update_params_are_those_of_the_text(void **state)
 {
     (void)state;
-#define V THING_VERSION, THING_VERSION, THING_VERSION
-    static const size_t expected[] = {
-        V,
-        THING_ENDED,
-        V,
-        THING_STATUS,
-        THING_STATUS,
-        V,
-        THING_REGION,
-        THING_REGION,
-        V,
-        THING_BEGUN,
-        V,
-        THING_STOPPED,
-        V,
-        THING_OWNER,
-        V,
-        THING_REMARK,
-        V,
-        THING_CREATED,
-        V,
-        THING_MODIFIED,
-        V,
-        THING_DELETED,
-        V,
-        THING_VERSION,
-        THING_UID,
-    };
-#undef V
-    size_t count = sizeof(expected) / sizeof(expected[0]);
-    assert_int_equal(sql_update_params(&table_thing), count);
-    for (size_t i = 0; i < count; i++)
-        assert_int_equal(sql_update_param(&table_thing, i), expected[i]);
+    static const size_t expected[] = {THING_VERSION, THING_VERSION, THING_VERSION, THING_VERSION,
+                                      THING_UID};
+    size_t first = sql_update_params(&table_thing) - sizeof(expected) / sizeof(expected[0]);
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+        assert_int_equal(sql_update_param(&table_thing, first + i), expected[i]);
+    assert_int_equal(sql_update_param(&table_thing, 0), THING_STATED); /* of the newer event */
 }
 
 static void test_placeholders_are_counted_right_for_every_table(void **state)
@@ -223,8 +205,8 @@ static void test_placeholders_are_counted_right_for_every_table(void **state)
     buffer_fini(&out);
 }
 
-/* The update's text names the final statuses, which otherwise only table.c does. */
-static void test_update_spares_exactly_the_final_statuses(void **state)
+/* The text names the final statuses, which otherwise only table.c does. */
+static void test_a_closed_row_keeps_exactly_the_final_statuses(void **state)
 {
     (void)state;
     static const char *const statuses[] = {"Created", "Queuing",    "Pending",
@@ -235,9 +217,9 @@ static void test_update_spares_exactly_the_final_statuses(void **state)
     sql_update(&out, &table_job);
     const char *text = buffer_cstring(&out);
     assert_non_null(text);
-    const char *list = strstr(text, "`status` IN (");
+    const char *list = strstr(text, "NOT IN (");
     assert_non_null(list);
-    const char *end = strchr(list + strlen("`status` IN ("), ')');
+    const char *end = strchr(list + strlen("NOT IN ("), ')');
     for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
         char quoted[32] = "'";
         strcat(strcat(quoted, statuses[i]), "'");
@@ -275,7 +257,7 @@ int main(void)
         cmocka_unit_test(test_update),
         cmocka_unit_test(test_update_params_are_those_of_the_text),
         cmocka_unit_test(test_placeholders_are_counted_right_for_every_table),
-        cmocka_unit_test(test_update_spares_exactly_the_final_statuses),
+        cmocka_unit_test(test_a_closed_row_keeps_exactly_the_final_statuses),
         cmocka_unit_test(test_full_buffer_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
