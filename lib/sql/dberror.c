@@ -109,7 +109,8 @@ static const struct known known[] = {
     /* Another server may take writes. */
     {1290, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* read-only */
     {1836, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* read-only (InnoDB) */
-    {1792, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* read-only transaction */
+    {1792, DBERROR_ELSEWHERE, NULL, /* all transactions are read-only */
+     WRITER_ADVICE ", or its administrator should set transaction_read_only (tx_read_only) to OFF"},
     {1047, DBERROR_ELSEWHERE, NULL, QUORUM_ADVICE}, /* wsrep not ready */
     {3032, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* offline mode (MySQL) */
     {3100, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* group replication */

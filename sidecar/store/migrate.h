@@ -8,9 +8,11 @@
 #include "sidecar/store/db.h"
 
 /* What comes before the statements for a DBA, whose session is not set up like ours: zero dates must
- * not stop an ALTER TABLE, and TIMESTAMP columns become UTC. */
+ * not stop an ALTER TABLE, TIMESTAMP columns become UTC, and an UPDATE of all
+ * rows is not refused. */
 #define MIGRATE_DBA_SESSION                                                                        \
-    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'"
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "    \
+    "sql_safe_updates = 0"
 
 /* Looks at what there is of the tables. schema: new. */
 enum error_code migrate_look(struct db *db, struct schema *schema, struct db_error *err) MUST_CHECK;

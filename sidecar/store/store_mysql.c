@@ -82,13 +82,14 @@ struct store_mysql {
     void (*closed)(void *context);
     void *closed_context;
 
-    uv_mutex_t lock; /* guards the five below and what lanes have under it */
+    uv_mutex_t lock; /* guards the six below and what lanes have under it */
     size_t writer;   /* index in config->hosts of the one that all lanes should write to: writers on
                         different nodes of a Galera cluster get into each other's way */
     struct store_request *answers;
     struct store_description description; /* without .connected */
     bool aborting;
     bool stopping;
+    bool told_of_statements;
 
     unsigned started; /* threads */
     struct lane lanes[];
@@ -183,6 +184,16 @@ static void count_connect(struct lane *lane)
         tally->reconnects[lane->cause]++;
 }
 
+/* That the server logs statements is told once. */
+static bool is_first_to_tell(struct store_mysql *store)
+{
+    uv_mutex_lock(&store->lock);
+    bool first = !store->told_of_statements;
+    store->told_of_statements = true;
+    uv_mutex_unlock(&store->lock);
+    return first;
+}
+
 static enum error_code connect_to(struct lane *lane, size_t number, struct db_error *err)
 {
     enum error_code code = db_connect(lane->db, number, err);
@@ -199,6 +210,12 @@ static enum error_code connect_to(struct lane *lane, size_t number, struct db_er
         log_int("port", lane_host(lane)->port), log_string("server", db_server(lane->db)->version),
         log_string("tls", db_server(lane->db)->tls_version),
         log_string("cipher", db_server(lane->db)->tls_cipher));
+    if (db_server(lane->db)->logs_statements && is_first_to_tell(lane->store))
+        LOG(lane->store->logger, WARN,
+            "the server logs statements (binlog_format=STATEMENT): rows are written under "
+            "REPEATABLE "
+            "READ, with more waits for locks",
+            log_string("advice", DB_BINLOG_ADVICE));
     return ERROR_NONE;
 }
 

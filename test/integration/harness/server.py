@@ -61,6 +61,7 @@ class Server:
         self.process = None
         self.pid = None
         self.databases = 0
+        self.options = []  # those of a test, besides its own
         self.tls = self.directory / "tls"  # its certificates, if it has any
         self.plugins = self.directory / "plugins"
 
@@ -103,6 +104,12 @@ class Server:
 
     def thaw(self):
         os.kill(self.pid, signal.SIGCONT)
+
+    def restart(self, *options):
+        """With these options besides its own."""
+        self.stop()
+        self.options = list(options)
+        self.start()
 
     def close(self):
         """Ends it and removes all that it left."""
@@ -232,6 +239,7 @@ class MariaDB(Server):
             "--innodb-buffer-pool-size=128M",
             "--performance-schema=OFF",
             *self._tls_options(),
+            *self.options,
         ]
 
 
@@ -275,6 +283,7 @@ class MySQL(Server):
             "--innodb-buffer-pool-size=128M",
             "--performance-schema=OFF",
             *self._tls_options(),
+            *self.options,
         )
 
 
