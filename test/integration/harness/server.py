@@ -141,7 +141,8 @@ class Server:
 
     def _tls_options(self):
         if not self.tls.exists():
-            return [] if self.is_mariadb else ["--tls-version="]  # MySQL makes some by itself
+            # Both make some by themselves, MariaDB from 11.4 on.
+            return ["--skip-ssl"] if self.is_mariadb else ["--tls-version="]
         return [f"--ssl-{name}={self._inside(self.tls / name)}" for name in ("ca", "cert", "key")]
 
     def _inside(self, path):
