@@ -185,6 +185,9 @@ static const struct known known[] = {
      "create the database (CREATE DATABASE ... CHARACTER SET utf8mb4) or correct MYSQL_DB_NAME"},
     {1146, DBERROR_OPERATOR, NULL, SCHEMA_ADVICE}, /* no such table */
     {1054, DBERROR_OPERATOR, NULL, SCHEMA_ADVICE}, /* no such column */
+    {1503, DBERROR_OPERATOR, NULL,
+     "the table is partitioned by another column than the uid, which has to be unique: ALTER TABLE "
+     "... REMOVE PARTITIONING, or partition it by KEY (the uid)"},
     {1064, DBERROR_OPERATOR, NULL, BUG_ADVICE},    /* syntax */
     {1390, DBERROR_OPERATOR, NULL, BUG_ADVICE},    /* too many placeholders */
     {5003, DBERROR_OPERATOR, NULL, BUG_ADVICE},    /* bulk on MySQL */

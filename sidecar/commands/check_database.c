@@ -401,7 +401,7 @@ static void judge_plan(struct check *check, const struct migration *migration)
                      check->host, migration->count, first);
         return;
     }
-    bool required = migration_is_required(migration, 0);
+    bool required = migration_is_required(migration);
     struct buffer advice;
     buffer_init(&advice, ADVICE_LIMIT);
     append_statements(&advice, check, migration);
@@ -428,7 +428,7 @@ static void judge_tables(struct check *check)
                                ? migrate_look(check->db, schema, &err)
                                : error_set(&err.error, ERROR_NOMEM, "no memory for the schema");
     if (code == ERROR_NONE)
-        code = migration_plan(schema, &migration, &err.error);
+        code = migration_plan(schema, false, &migration, &err.error);
     if (code == ERROR_NONE) {
         judge_plan(check, &migration);
         migration_fini(&migration);

@@ -24,6 +24,11 @@ enum error_code migrate_look(struct db *db, struct schema *schema, struct db_err
  * connection. */
 enum error_code migrate_run(struct db *db, struct logger *logger, struct db_error *err) MUST_CHECK;
 
+/* Whether rows cannot be written, or would be written wrong, until migrate_run() has been called again:
+ * somebody has changed the tables, such as dropped the unique key, without which each event would become
+ * a new row. Some SELECTs. */
+enum error_code migrate_look_again(struct db *db, bool *required, struct db_error *err) MUST_CHECK;
+
 /* One step of a plan, slice by slice where it can be. Logged as well. */
 enum error_code migrate_step(struct db *db, struct logger *logger,
                              const struct migration_step *step, struct db_error *err) MUST_CHECK;

@@ -8,6 +8,7 @@
  *   can't connect               tries each host once, beginning with the one that the lanes write to
  *   connection lost             connects again, once, and sends the same rows again
  *   read-only, no quorum        the same, at the next host, and the other lanes follow
+ *   tables changed meanwhile    looks at them every ten seconds, and migrates them again
  *   not where the others write  goes over to their host before it writes again
  *   deadlock                    the same transaction again, a few times, after a short random pause
  *   bad rows, packet too large  isolate.h
@@ -50,6 +51,9 @@
  * some of the lanes would have them chase each other. */
 #define FOLLOW_AFTER_NS UINT64_C(10000000000)
 
+/* Who writes looks at the tables that often: without the unique key, rows are written twice. */
+#define LOOK_AGAIN_NS UINT64_C(10000000000)
+
 struct lane {
     struct store_mysql *store;
     uv_thread_t thread;
@@ -62,7 +66,8 @@ struct lane {
     struct db *db;
     size_t host; /* index in config->hosts of the one that it connected to last */
     uint64_t connected_ns;
-    bool migrated; /* the tables were looked at over this connection */
+    bool migrated;      /* the tables were looked at over this connection */
+    uint64_t looked_ns; /* when that was last */
 
     enum dberror_class cause; /* of the error that was met last: what a connection is lost by */
 
@@ -305,11 +310,23 @@ static enum error_code lane_try(struct lane *lane, struct row *const *rows, size
                                 struct db_error *err)
 {
     struct store_request *request = lane->request;
+    if (lane->migrated && uv_hrtime() - lane->looked_ns > LOOK_AGAIN_NS) {
+        bool required;
+        enum error_code code = migrate_look_again(lane->db, &required, err);
+        if (code != ERROR_NONE)
+            return code;
+        lane->migrated = !required;
+        lane->looked_ns = uv_hrtime();
+        if (required)
+            LOG(lane->store->logger, WARN,
+                "somebody has changed the tables: they are migrated again");
+    }
     if (!lane->migrated) {
         enum error_code code = migrate_run(lane->db, lane->store->logger, err);
         if (code != ERROR_NONE)
             return code;
         lane->migrated = true;
+        lane->looked_ns = uv_hrtime();
     }
     request->attempts++;
     if (request->listing != NULL)

@@ -17,7 +17,7 @@ static enum dberror_class classify(unsigned number, enum dberror_phase phase)
 
 static const unsigned operator_numbers[] = {1045, 1698, 2059, 2061, 5012, 5010, 1251, 2049, 1862,
                                             1820, 4151, 3118, 3955, 3159, 1130, 1044, 1142, 1143,
-                                            1227, 1049, 1146, 1054, 1064, 1390, 5003, 0};
+                                            1227, 1049, 1146, 1054, 1503, 1064, 1390, 5003, 0};
 
 /* numbers ends in 0. */
 static void assert_classes(const unsigned *numbers, enum dberror_class connected,
