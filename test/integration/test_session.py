@@ -6,6 +6,7 @@ import pytest
 
 from harness import cases, events, kubedl, sidecar
 from harness.stream import line
+from harness.stripper import Stripper
 
 NAMES = "06-init-connect-set-names"
 STATEMENT = "08-binlog-statement"
@@ -58,9 +59,9 @@ def test_case_init_connect_set_names(options, server, server_with, database, shi
     assert charset_finding(database)["status"] == "ok"
 
 
-def findings(database):
+def findings(database, **settings):
     result = sidecar.run("check", "--json", settings={**database.environment(),
-                                                      "EVENT_SOURCE": "-"})
+                                                      "EVENT_SOURCE": "-", **settings})
     return {one["name"]: one for one in json.loads(result.stdout)["checks"]}
 
 
@@ -84,6 +85,17 @@ def test_the_log_of_statements_is_migrated_by_too(server, server_with, database,
     kubedl.create_tables(database)
     ship([line(events.added(events.job("u-1")))])
     assert set(database.jobs()) == {"u-1"}
+
+
+def test_a_proxy_that_does_not_pass_on_set_names(server, database, new_sidecar, directory):
+    with Stripper(server.port, instead=(b"SET NAMES utf8mb4", b"SET NAMES latin1 ")) as proxy:
+        settings = {**database.environment(), "MYSQL_PORT": str(proxy.port)}
+        sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{directory}/events.sock", **settings).start()
+        record = sidecar.wait_for_record("rows wait: the store could not take them")
+        assert record["class"] == "operator" and "SET NAMES" in record["error"]
+        found = findings(database, **settings)["charset"]
+        assert found["status"] == "fail" and "proxy" in found["advice"][0]
+        assert sidecar.stop() == 0
 
 
 # What an administrator may set for all sessions, each of which would spoil something.

@@ -22,10 +22,11 @@ def _stripped(greeting, without):
 
 class Stripper:
     """Stands on a port of its own in front of a server; .heard is all that clients have sent.
-    without: the capabilities that it strikes out."""
+    without: the capabilities that it strikes out; instead: what clients say, and what it passes on."""
 
-    def __init__(self, port, without=CLIENT_SSL):
+    def __init__(self, port, without=CLIENT_SSL, instead=(b"", b"")):
         self._without = without
+        self._instead = instead
         self._server_port = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -60,7 +61,7 @@ class Stripper:
         try:
             while data := client.recv(65536):
                 self.heard += data
-                server.sendall(data)
+                server.sendall(data.replace(*self._instead) if self._instead[0] else data)
         except OSError:
             pass
         try:
