@@ -60,6 +60,7 @@ struct known {
 #define CLIENT_CERTIFICATE_ADVICE                                                                  \
     "MYSQL_SSL_CERT must name a certificate that the server trusts, and MYSQL_SSL_KEY its key"
 #define WRITER_ADVICE "MYSQL_HOST should list the server that takes writes"
+#define OPTION_ADVICE "have the server's administrator change the option that the message names"
 #define QUORUM_ADVICE                                                                              \
     "the Galera node has no quorum: list the other nodes in MYSQL_HOST, or heal the cluster"
 #define BUG_ADVICE "report it as a bug, with the versions of this program and of the server"
@@ -71,6 +72,8 @@ static const struct known known[] = {
     {1205, DBERROR_RETRY, NULL, NULL}, /* lock wait time-out */
     {1969, DBERROR_RETRY, NULL, NULL}, /* max_statement_time (MariaDB) */
     {3024, DBERROR_RETRY, NULL, NULL}, /* max_execution_time (MySQL) */
+    {1020, DBERROR_RETRY, NULL, NULL}, /* changed since it was read (MariaDB 11.6, snapshot isolation) */
+    {3101, DBERROR_RETRY, NULL, NULL}, /* Group Replication's certification */
     {1317, DBERROR_RETRY, NULL, NULL}, /* interrupted */
 
     /* The connection is gone, or what was prepared in it. */
@@ -103,17 +106,22 @@ static const struct known known[] = {
     {2026, DBERROR_OPERATOR, "has expired", VALIDITY_ADVICE},
     {2026, DBERROR_OPERATOR, "not yet valid", VALIDITY_ADVICE},
     {2026, DBERROR_OPERATOR, "server certificate failed", NAME_ADVICE},
+    {2026, DBERROR_OPERATOR, "Hostname verification", NAME_ADVICE}, /* libmariadb 3.4 */
+    {2026, DBERROR_OPERATOR, "not yet valid or expired", VALIDITY_ADVICE},
+    {2026, DBERROR_OPERATOR, "not trusted", AUTHORITY_ADVICE},
+    {2026, DBERROR_OPERATOR, "NOT trusted", AUTHORITY_ADVICE},
     {2026, DBERROR_OPERATOR, "alert", CLIENT_CERTIFICATE_ADVICE}, /* it is the server that objects */
     {2026, DBERROR_OPERATOR, NULL, TLS_ADVICE},
 
     /* Another server may take writes. */
-    {1290, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* read-only */
+    {1290, DBERROR_ELSEWHERE, "read-only", WRITER_ADVICE},
+    {1290, DBERROR_OPERATOR, NULL, OPTION_ADVICE}, /* another option of the server forbids it */
     {1836, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* read-only (InnoDB) */
-    {1792, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* read-only transaction */
+    {1792, DBERROR_ELSEWHERE, NULL, /* all transactions are read-only */
+     WRITER_ADVICE ", or its administrator should set transaction_read_only (tx_read_only) to OFF"},
     {1047, DBERROR_ELSEWHERE, NULL, QUORUM_ADVICE}, /* wsrep not ready */
     {3032, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* offline mode (MySQL) */
     {3100, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* group replication */
-    {3101, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* group replication */
     {1180, DBERROR_ELSEWHERE, "Primary", QUORUM_ADVICE}, /* COMMIT, no quorum */
     {1180, DBERROR_RETRY,     NULL,      NULL},          /* COMMIT failed */
 
@@ -151,6 +159,10 @@ static const struct known known[] = {
     {2059, DBERROR_OPERATOR, NULL, PLUGIN_ADVICE},
     {2061, DBERROR_OPERATOR, NULL, PLUGIN_ADVICE},
     {5012, DBERROR_OPERATOR, NULL, PLUGIN_ADVICE},
+    {5010, DBERROR_OPERATOR, NULL, /* CR_PLUGIN_NOT_ALLOWED (sidecar/store/login.c) */
+     "the server asks for the password in clear, and nothing is encrypted: use TLS "
+     "(MYSQL_SSL_MODE=verify-identity), or the server's Unix socket, or give the account another "
+     "authentication"},
     {1251, DBERROR_OPERATOR, NULL, /* no such authentication */
      "give the account an authentication that the client has, such as mysql_native_password, "
      "ed25519 or caching_sha2_password"},
@@ -173,6 +185,9 @@ static const struct known known[] = {
      "create the database (CREATE DATABASE ... CHARACTER SET utf8mb4) or correct MYSQL_DB_NAME"},
     {1146, DBERROR_OPERATOR, NULL, SCHEMA_ADVICE}, /* no such table */
     {1054, DBERROR_OPERATOR, NULL, SCHEMA_ADVICE}, /* no such column */
+    {1503, DBERROR_OPERATOR, NULL,
+     "the table is partitioned by another column than the uid, which has to be unique: ALTER TABLE "
+     "... REMOVE PARTITIONING, or partition it by KEY (the uid)"},
     {1064, DBERROR_OPERATOR, NULL, BUG_ADVICE},    /* syntax */
     {1390, DBERROR_OPERATOR, NULL, BUG_ADVICE},    /* too many placeholders */
     {5003, DBERROR_OPERATOR, NULL, BUG_ADVICE},    /* bulk on MySQL */

@@ -20,6 +20,7 @@
 #include "lib/sql/sql.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,8 +34,11 @@ struct plan {
     struct migration *migration;
     struct buffer sql;
     struct buffer reason;
-    size_t changes; /* in that step */
-    size_t where;   /* of that step */
+    size_t changes;     /* in that step */
+    size_t where;       /* of that step */
+    bool only_required; /* what is only useful is left out */
+    bool rewrites;      /* that step writes the whole table again */
+    bool says_format;   /* and says in which row format */
     bool required;
     bool failed; /* no memory, or no room */
 };
@@ -46,6 +50,8 @@ static void begin_step(struct plan *plan)
     plan->changes = 0;
     plan->where = 0;
     plan->required = false;
+    plan->rewrites = false;
+    plan->says_format = false;
 }
 
 static char *copy_of(struct buffer *buffer)
@@ -79,10 +85,13 @@ static void begin_alter(struct plan *plan, const struct table *table)
     buffer_appendf(&plan->sql, "ALTER TABLE `%s` ", table->name);
 }
 
-/* One more change of an ALTER TABLE, and its reason; the caller goes on with the change's text. */
+/* One more change of an ALTER TABLE, and its reason; the caller goes on with the change's text, unless
+ * it is left out: false. */
 PRINTF_LIKE(3, 4)
-static void change(struct plan *plan, bool required, const char *reason, ...)
+static bool change(struct plan *plan, bool required, const char *reason, ...)
 {
+    if (plan->only_required && !required)
+        return false;
     if (plan->changes++ > 0) {
         buffer_append_string(&plan->sql, ", ");
         buffer_append_string(&plan->reason, ", ");
@@ -92,16 +101,24 @@ static void change(struct plan *plan, bool required, const char *reason, ...)
     va_start(args, reason);
     buffer_vappendf(&plan->reason, reason, args);
     va_end(args);
+    return true;
 }
 
-static void end_alter(struct plan *plan, const struct table *table)
+/* A table that is written again takes the server's row format, if it has none of its own: that may be
+ * one whose indexes hold no long text. */
+static void end_alter(struct plan *plan, const struct schema_table *there)
 {
-    if (plan->changes > 0)
-        end_step(plan, table->name, false);
+    if (plan->changes == 0)
+        return;
+    if (plan->rewrites && !plan->says_format && !there->is_compressed)
+        buffer_append_string(&plan->sql, ", ROW_FORMAT=DYNAMIC");
+    end_step(plan, there->table->name, false);
 }
 
 static void whole_step(struct plan *plan, const char *table, const char *sql, const char *reason)
 {
+    if (plan->only_required)
+        return;
     begin_step(plan);
     buffer_append_string(&plan->sql, sql);
     buffer_append_string(&plan->reason, reason);
@@ -194,7 +211,9 @@ static void plan_column(struct plan *plan, const struct schema_table *there, siz
     const char *fault = fault_of(table, i, column, &required);
     if (fault == NULL)
         return;
-    change(plan, required, "%s %s", table->columns[i].name, fault);
+    if (!change(plan, required, "%s %s", table->columns[i].name, fault))
+        return;
+    plan->rewrites |= column->exists;
     buffer_appendf(&plan->sql, "%s COLUMN `%s` ", column->exists ? "MODIFY" : "ADD",
                    table->columns[i].name);
     struct sql_keep keep = keep_of(&table->columns[i], column);
@@ -202,27 +221,46 @@ static void plan_column(struct plan *plan, const struct schema_table *there, siz
     sql_column_type(&plan->sql, table, i, &keep);
 }
 
+/* Of a table whose indexes take 767 bytes of a column: one is missing, or a column gets longer values. */
+static bool needs_long_keys(const struct schema_table *there)
+{
+    const struct table *table = there->table;
+    bool needs = !schema_uid_is_unique(there);
+    for (size_t i = 0; i < table->index_count; i++)
+        needs |= !schema_has_index(there, table->indexes[i].columns);
+    for (size_t i = 0; i < table->column_count; i++) {
+        bool required;
+        needs |=
+            there->columns[i].exists && fault_of(table, i, &there->columns[i], &required) != NULL;
+    }
+    return there->has_short_keys && needs;
+}
+
 static void plan_columns(struct plan *plan, const struct schema_table *there)
 {
     const struct table *table = there->table;
     const char *uid = table->columns[table->uid].name;
     begin_alter(plan, table);
-    if (there->loses_writes) {
-        change(plan, false, "its engine has no transactions");
+    if (there->loses_writes && change(plan, false, "its engine has no transactions")) {
         buffer_append_string(&plan->sql, "ENGINE=InnoDB");
+        plan->rewrites = true;
     }
-    if (!there->id.counts || !there->id.big) {
+    if (needs_long_keys(there) &&
+        change(plan, !schema_uid_is_unique(there), "its indexes hold no long text")) {
+        buffer_append_string(&plan->sql, "ROW_FORMAT=DYNAMIC");
+        plan->says_format = true;
+    }
+    if ((!there->id.counts || !there->id.big) &&
         change(plan, !there->id.counts, "id %s",
-               there->id.counts ? "is too small" : "does not count up");
+               there->id.counts ? "is too small" : "does not count up")) {
         buffer_append_string(&plan->sql, "MODIFY COLUMN `id` " SQL_ID_TYPE);
+        plan->rewrites = true;
     }
     for (size_t i = 0; i < table->column_count; i++)
         plan_column(plan, there, i);
-    if (!schema_has_index(there, uid)) {
-        change(plan, false, "duplicates are searched by %s", uid);
+    if (!schema_has_index(there, uid) && change(plan, false, "duplicates are searched by %s", uid))
         buffer_appendf(&plan->sql, "ADD INDEX " HELPER_INDEX " (`%s`)", uid);
-    }
-    end_alter(plan, table);
+    end_alter(plan, there);
 }
 
 /* ---- rows ------------------------------------------------------------------------------------
@@ -324,11 +362,13 @@ static void plan_rows(struct plan *plan, const struct schema *schema,
                       const struct schema_table *there)
 {
     bool unique = schema_uid_is_unique(there);
-    if (unique && schema->version >= MIGRATION_VERSION)
+    if (unique && (plan->only_required || schema->version >= MIGRATION_VERSION))
         return;
-    plan_times(plan, there->table);
+    if (!plan->only_required)
+        plan_times(plan, there->table);
     plan_uids(plan, there->table, !unique);
-    plan_nulls(plan, there->table);
+    if (!plan->only_required)
+        plan_nulls(plan, there->table);
     if (!unique)
         plan_duplicates(plan, there->table);
 }
@@ -368,25 +408,23 @@ static void plan_unique(struct plan *plan, const struct schema_table *there)
     const struct column *uid = &table->columns[table->uid];
     const struct schema_column *column = &there->columns[table->uid];
     begin_alter(plan, table);
-    if (!column->exists || column->nullable) {
-        change(plan, false, "%s may be NULL", uid->name);
+    if ((!column->exists || column->nullable) && change(plan, false, "%s may be NULL", uid->name)) {
+        plan->rewrites = true;
         struct sql_keep keep = keep_of(uid, column);
         keep.nullable = false;
         buffer_appendf(&plan->sql, "MODIFY COLUMN `%s` ", uid->name);
         sql_column_type(&plan->sql, table, table->uid, &keep);
     }
-    if (!schema_uid_is_unique(there)) {
-        change(plan, true, "%s has no unique key", uid->name);
+    if (!schema_uid_is_unique(there) && change(plan, true, "%s has no unique key", uid->name)) {
         buffer_append_string(&plan->sql, "ADD UNIQUE KEY ");
         sql_unique_name(&plan->sql, table);
         buffer_appendf(&plan->sql, " (`%s`)", uid->name);
     }
     /* plan_columns() adds it where there is no index on the uid at all. */
-    if (has_index_named(there, HELPER_INDEX) || !schema_has_index(there, uid->name)) {
-        change(plan, false, HELPER_INDEX " has done its work");
+    if ((has_index_named(there, HELPER_INDEX) || !schema_has_index(there, uid->name)) &&
+        change(plan, false, HELPER_INDEX " has done its work"))
         buffer_append_string(&plan->sql, "DROP INDEX " HELPER_INDEX);
-    }
-    end_alter(plan, table);
+    end_alter(plan, there);
 }
 
 static void plan_indexes(struct plan *plan, const struct schema_table *there)
@@ -395,15 +433,31 @@ static void plan_indexes(struct plan *plan, const struct schema_table *there)
     begin_alter(plan, table);
     for (size_t i = 0; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
-        if (schema_has_index(there, index->columns))
-            continue;
-        change(plan, false, "no index on (%s)", index->columns);
-        buffer_appendf(&plan->sql, "ADD INDEX %s (%s)", index->name, index->columns);
+        if (!schema_has_index(there, index->columns) &&
+            change(plan, false, "no index on (%s)", index->columns))
+            buffer_appendf(&plan->sql, "ADD INDEX %s (%s)", index->name, index->columns);
     }
-    end_alter(plan, table);
+    end_alter(plan, there);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
+
+/* A column other than the uid of the descriptions, which allow NULL there; NULL: none. */
+static const char *column_in_primary_key(const struct schema_table *there)
+{
+    const struct table *table = there->table;
+    for (size_t i = 0; i < there->index_count; i++) {
+        const struct schema_index *index = &there->indexes[i];
+        for (size_t c = 0; strcmp(index->name, "PRIMARY") == 0 && c < table->column_count; c++) {
+            char name[SCHEMA_NAME_SIZE + 2], columns[sizeof(index->columns) + 1];
+            snprintf(name, sizeof(name), ",%s,", table->columns[c].name);
+            snprintf(columns, sizeof(columns), ",%s", index->columns);
+            if (c != table->uid && strstr(columns, name) != NULL)
+                return table->columns[c].name;
+        }
+    }
+    return NULL;
+}
 
 /* What only a person can decide. */
 static enum error_code check(const struct schema_table *there, struct error *err)
@@ -418,6 +472,16 @@ static enum error_code check(const struct schema_table *there, struct error *err
                          "table %s has no column id: ALTER TABLE `%s` ADD COLUMN `id` " SQL_ID_TYPE
                          " UNIQUE FIRST",
                          name, name);
+    const char *in_primary_key = column_in_primary_key(there);
+    if (in_primary_key != NULL)
+        return error_set(
+            err, ERROR_OPERATOR,
+            "column %s of table %s is in its primary key, and can neither be NULL nor be "
+            "left out of a unique key%s: %s%s%sALTER TABLE `%s` DROP PRIMARY KEY, ADD "
+            "PRIMARY KEY (`id`)",
+            in_primary_key, name, there->is_partitioned ? ", because the table is partitioned" : "",
+            there->is_partitioned ? "ALTER TABLE `" : "", there->is_partitioned ? name : "",
+            there->is_partitioned ? "` REMOVE PARTITIONING; " : "", name);
     if (there->stranger[0] != '\0')
         return error_set(err, ERROR_OPERATOR,
                          "column %s of table %s must be given in every INSERT, but is not known "
@@ -475,9 +539,9 @@ static void plan_all(struct plan *plan, const struct schema *schema)
 
 static enum error_code make(const struct schema *schema, struct migration *migration,
                             void (*plan_steps)(struct plan *plan, const struct schema *schema),
-                            struct error *err)
+                            bool only_required, struct error *err)
 {
-    struct plan plan = {.migration = migration};
+    struct plan plan = {.migration = migration, .only_required = only_required};
     buffer_init(&plan.sql, TEXT_LIMIT);
     buffer_init(&plan.reason, TEXT_LIMIT);
     plan_steps(&plan, schema);
@@ -489,8 +553,8 @@ static enum error_code make(const struct schema *schema, struct migration *migra
     return error_set(err, ERROR_NOMEM, "no memory for the steps of a migration");
 }
 
-enum error_code migration_plan(const struct schema *schema, struct migration *migration,
-                               struct error *err)
+enum error_code migration_plan(const struct schema *schema, bool only_required,
+                               struct migration *migration, struct error *err)
 {
     migration->count = 0;
     if (schema->oldest_writer > MIGRATION_VERSION)
@@ -504,7 +568,7 @@ enum error_code migration_plan(const struct schema *schema, struct migration *mi
             return ERROR_OPERATOR;
     }
 
-    return make(schema, migration, plan_all, err);
+    return make(schema, migration, plan_all, only_required, err);
 }
 
 static void plan_all_rows(struct plan *plan, const struct schema *schema)
@@ -520,7 +584,7 @@ enum error_code migration_plan_rows(const struct schema *schema, struct migratio
                                     struct error *err)
 {
     migration->count = 0;
-    return make(schema, migration, plan_all_rows, err);
+    return make(schema, migration, plan_all_rows, false, err);
 }
 
 void migration_fini(struct migration *migration)
@@ -532,11 +596,10 @@ void migration_fini(struct migration *migration)
     migration->count = 0;
 }
 
-bool migration_is_required(const struct migration *migration, size_t from)
+bool migration_is_required(const struct migration *migration)
 {
-    for (size_t i = from; i < migration->count; i++) {
-        if (migration->steps[i].required)
-            return true;
-    }
-    return false;
+    bool required = false;
+    for (size_t i = 0; i < migration->count; i++)
+        required |= migration->steps[i].required;
+    return required;
 }

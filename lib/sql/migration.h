@@ -39,10 +39,11 @@ struct migration {
     size_t count; /* 0: all is as it should be */
 };
 
-/* ERROR_OPERATOR: there is something that only a person can decide; the text says what to do. On any
+/* only_required: only what has to be done before a row can be written, and nothing that could fail
+ * besides. ERROR_OPERATOR: there is something that only a person can decide; the text says what to do. On any
  * error *migration needs no migration_fini(). */
-enum error_code migration_plan(const struct schema *schema, struct migration *migration,
-                               struct error *err) MUST_CHECK;
+enum error_code migration_plan(const struct schema *schema, bool only_required,
+                               struct migration *migration, struct error *err) MUST_CHECK;
 void migration_fini(struct migration *migration);
 
 /* Only the steps that repair single rows, whatever the record says: for tables that KubeDL has written
@@ -50,8 +51,8 @@ void migration_fini(struct migration *migration);
 enum error_code migration_plan_rows(const struct schema *schema, struct migration *migration,
                                     struct error *err) MUST_CHECK;
 
-/* Whether there is a required step among steps[from...]. */
-bool migration_is_required(const struct migration *migration, size_t from);
+/* Whether there is a required step. */
+bool migration_is_required(const struct migration *migration);
 
 /* The slice of a sliced step with after < id <= until; "" for no bound. */
 void migration_slice(struct buffer *out, const struct migration_step *step, const char *after,

@@ -28,8 +28,8 @@ void schema_free(struct schema *schema)
 
 /* ---- what is asked --------------------------------------------------------------------------- */
 
-enum { TABLE_NAME, TABLE_TYPE, TABLE_ENGINE, TABLE_VALUES };
-#define TABLE_FIELDS "TABLE_NAME, TABLE_TYPE, ENGINE"
+enum { TABLE_NAME, TABLE_TYPE, TABLE_ENGINE, TABLE_ROW_FORMAT, TABLE_OPTIONS, TABLE_VALUES };
+#define TABLE_FIELDS "TABLE_NAME, TABLE_TYPE, ENGINE, ROW_FORMAT, CREATE_OPTIONS"
 
 enum {
     COLUMN_TABLE,
@@ -148,6 +148,7 @@ static struct schema_table *find_table(struct schema *schema, struct text name)
 static void read_table(struct schema *schema, const struct text *values)
 {
     static const char *const without_transactions[] = {"MyISAM", "Aria", "MEMORY", "CSV", NULL};
+    static const char *const short_keys[] = {"Compact", "Redundant", NULL};
     if (is(values[TABLE_NAME], SCHEMA_RECORD_TABLE))
         schema->has_record = true;
     struct schema_table *table = find_table(schema, values[TABLE_NAME]);
@@ -156,6 +157,9 @@ static void read_table(struct schema *schema, const struct text *values)
     table->exists = true;
     table->is_view = contains(values[TABLE_TYPE], "VIEW");
     table->loses_writes = is_one_of(values[TABLE_ENGINE], without_transactions);
+    table->has_short_keys = is_one_of(values[TABLE_ROW_FORMAT], short_keys);
+    table->is_partitioned = contains(values[TABLE_OPTIONS], "partitioned");
+    table->is_compressed = is(values[TABLE_ROW_FORMAT], "Compressed");
 }
 
 static enum schema_type type_of(struct text data_type)

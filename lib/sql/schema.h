@@ -52,7 +52,10 @@ struct schema_table {
     const struct table *table;
     bool exists;
     bool is_view;
-    bool loses_writes; /* its engine has no transactions */
+    bool loses_writes;   /* its engine has no transactions */
+    bool has_short_keys; /* its row format takes 767 bytes of a column into an index, not 3072 */
+    bool is_partitioned;
+    bool is_compressed; /* by its row format, which has a KEY_BLOCK_SIZE, too */
     struct schema_column id;
     struct schema_column columns[TABLE_MAX_COLUMNS]; /* the described ones, in that order */
     char stranger[SCHEMA_NAME_SIZE]; /* a column that is not described, and that every INSERT has to

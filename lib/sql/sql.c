@@ -66,8 +66,8 @@ void sql_create_table(struct buffer *out, const struct table *table)
     buffer_appendf(out, " (`%s`)", table->columns[table->uid].name);
     for (size_t i = 0; i < table->index_count; i++)
         buffer_appendf(out, ", KEY %s (%s)", table->indexes[i].name, table->indexes[i].columns);
-    buffer_append_string(out,
-                         ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=" SQL_TEXT_COLLATION);
+    buffer_append_string(out, ") ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 "
+                              "COLLATE=" SQL_TEXT_COLLATION);
 }
 
 /* ---- upsert and update -----------------------------------------------------------------------

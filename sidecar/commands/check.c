@@ -265,6 +265,7 @@ static const char *step_of(const struct db_error *err)
     case 1251:
     case 2059:
     case 2061:
+    case 5010:
     case 5012:
         return "plugin";
     case 1045:
@@ -273,7 +274,9 @@ static const char *step_of(const struct db_error *err)
     case 1049:
         return "database";
     case 0:
-        return err->class == DBERROR_ELSEWHERE ? "galera" : "login";
+        if (err->class == DBERROR_ELSEWHERE)
+            return "galera";
+        return strstr(err->error.text, "SET NAMES") != NULL ? "charset" : "login";
     default:
         return err->class == DBERROR_OPERATOR ? "login" : "server";
     }
@@ -318,6 +321,10 @@ static void add_failure(struct visit *visit, const char *step, const struct db_e
         append_database_advice(&lines, visit, text);
     else if (strcmp(step, "galera") == 0)
         buffer_append_string(&lines, "heal the cluster, or list its other nodes in MYSQL_HOST");
+    else if (strcmp(step, "charset") == 0)
+        buffer_append_string(&lines,
+                             "connect to the server without a proxy, or have it pass on SET "
+                             "NAMES");
     else
         buffer_append_string(&lines, advice != NULL ? advice : "see the server's log");
     const char *whole = buffer_cstring(&lines);

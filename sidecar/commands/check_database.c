@@ -28,7 +28,7 @@ static const char *const rights[RIGHTS] = {"SELECT", "INSERT", "UPDATE", "CREATE
 #define MIGRATE_LIST "CREATE, ALTER, INDEX, DELETE"
 
 const char *const check_database_names[] = {"grants", "sql_mode", "charset", "packet", "read_only",
-                                            "clock",  "galera",   "tables",  NULL};
+                                            "clock",  "binlog",   "galera",  "tables", NULL};
 
 /* What the server has told. */
 struct facts {
@@ -341,6 +341,18 @@ static void judge_clock(struct check *check)
                  tenths / 10, tenths % 10, skew_us < 0 ? "behind" : "ahead of");
 }
 
+static void judge_binlog(struct check *check)
+{
+    if (!db_server(check->db)->logs_statements)
+        findings_add(check->findings, FINDING_OK, "binlog", "", "%s: takes READ COMMITTED",
+                     check->host);
+    else
+        findings_add(check->findings, FINDING_WARN, "binlog", DB_BINLOG_ADVICE,
+                     "%s: the server logs statements (binlog_format=STATEMENT): rows are written "
+                     "under REPEATABLE READ, with more waits for locks",
+                     check->host);
+}
+
 /* A node without a quorum is not connected to at all. */
 static void judge_galera(struct check *check)
 {
@@ -389,7 +401,7 @@ static void judge_plan(struct check *check, const struct migration *migration)
                      check->host, migration->count, first);
         return;
     }
-    bool required = migration_is_required(migration, 0);
+    bool required = migration_is_required(migration);
     struct buffer advice;
     buffer_init(&advice, ADVICE_LIMIT);
     append_statements(&advice, check, migration);
@@ -416,7 +428,7 @@ static void judge_tables(struct check *check)
                                ? migrate_look(check->db, schema, &err)
                                : error_set(&err.error, ERROR_NOMEM, "no memory for the schema");
     if (code == ERROR_NONE)
-        code = migration_plan(schema, &migration, &err.error);
+        code = migration_plan(schema, false, &migration, &err.error);
     if (code == ERROR_NONE) {
         judge_plan(check, &migration);
         migration_fini(&migration);
@@ -441,6 +453,7 @@ void check_database(struct findings *findings, const char *host, struct db *db,
     judge_packet(&check);
     judge_read_only(&check);
     judge_clock(&check);
+    judge_binlog(&check);
     judge_galera(&check);
     judge_tables(&check);
 }

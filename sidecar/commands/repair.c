@@ -305,7 +305,7 @@ static enum error_code plan_migration(struct repair *repair, struct db_error *er
 {
     struct migration migration;
     struct error why;
-    enum error_code code = migration_plan(repair->schema, &migration, &why);
+    enum error_code code = migration_plan(repair->schema, false, &migration, &why);
     if (code != ERROR_NONE)
         return db_error_set(err, DBERROR_OPERATOR, "%s", why.text);
     repair->migration_steps = migration.count;

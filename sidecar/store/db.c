@@ -15,6 +15,7 @@
 
 #include "lib/base/buffer.h"
 #include "sidecar/store/credentials.h"
+#include "sidecar/store/login.h"
 #include "sidecar/store/session.h"
 
 #include <errmsg.h>
@@ -29,7 +30,7 @@
 
 enum error_code db_library_init(struct error *err)
 {
-    if (mysql_library_init(0, NULL, NULL) != 0)
+    if (mysql_library_init(0, NULL, NULL) != 0 || !login_library_init())
         return error_set(err, ERROR_NOMEM, "the database client library does not start");
     return ERROR_NONE;
 }
@@ -261,36 +262,25 @@ static bool verifies_name(enum ssl_mode mode)
            (mode == SSL_MODE_VERIFY_CA && mysql_get_client_version() >= 30400);
 }
 
-/* Up to 3.3, libmariadb goes on without TLS where the server does not offer it (or somebody between
- * has struck that out), and sends the password, unless it has to verify the name or a fingerprint. An
- * empty fingerprint makes it refuse, and is compared with nothing. From 3.4 on it would be compared:
- * then what is left is the look at the connection when it stands. */
-static bool refuse_plain(MYSQL *mysql)
-{
-    return mysql_get_client_version() >= 30400 ||
-           mysql_options(mysql, MARIADB_OPT_TLS_PEER_FP, "") == 0;
-}
-
 static bool set_file(MYSQL *mysql, enum mysql_option option, const char *path)
 {
     return path[0] == '\0' || mysql_options(mysql, option, path) == 0;
 }
 
-static bool set_tls_options(MYSQL *mysql, const struct config *config, enum ssl_mode mode)
+static bool set_tls_options(MYSQL *mysql, const struct config *config,
+                            const struct config_host *host, enum ssl_mode mode)
 {
     const my_bool verify = verifies_name(mode), on = 1;
     bool good = mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify) == 0;
     if (mode == SSL_MODE_DISABLED)
-        return good;
+        return good && (is_unix_socket(host) || login_hide_password(mysql));
     good &= mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on) == 0;
     good &= mysql_options(mysql, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3") == 0;
     good &= set_file(mysql, MYSQL_OPT_SSL_CERT, config->mysql_ssl_cert);
     good &= set_file(mysql, MYSQL_OPT_SSL_KEY, config->mysql_ssl_key);
     if (mode >= SSL_MODE_VERIFY_CA)
         good &= set_file(mysql, MYSQL_OPT_SSL_CA, config->mysql_ssl_ca);
-    if (mode >= SSL_MODE_REQUIRED && !verify)
-        good &= refuse_plain(mysql);
-    return good;
+    return good && login_require_tls(mysql);
 }
 
 /* The library's copy is of no more use: it never connects by itself again. */
@@ -310,15 +300,9 @@ static enum error_code log_in(struct db *db, const struct config_host *host,
                            db->config->mysql_db_name, host->port, unix_socket, 0) != NULL;
     wipe_password(db->mysql);
     db->offers_tls = (db->mysql->server_capabilities & CLIENT_SSL) != 0;
+    if (!connected)
+        login_explain(db->mysql);
     return connected ? ERROR_NONE : fail_connection(db, err, DBERROR_CONNECTING, "connecting");
-}
-
-/* So that a library that behaves otherwise than is known of it is no danger for long. */
-static enum error_code check_tls(struct db *db, enum ssl_mode mode, struct db_error *err)
-{
-    if (mode < SSL_MODE_REQUIRED || mysql_get_ssl_cipher(db->mysql) != NULL)
-        return ERROR_NONE;
-    return db_error_set(err, DBERROR_OPERATOR, "connecting: the connection came about without TLS");
 }
 
 static enum error_code try_mode(struct db *db, const struct config_host *host,
@@ -328,10 +312,9 @@ static enum error_code try_mode(struct db *db, const struct config_host *host,
     db_close(db);
     db->mysql = mysql_init(NULL);
     if (db->mysql == NULL || !set_options(db->mysql, db->config, host) ||
-        !set_tls_options(db->mysql, db->config, mode))
+        !set_tls_options(db->mysql, db->config, host, mode))
         return db_no_memory(err, "connecting");
-    enum error_code code = log_in(db, host, credentials, err);
-    return code == ERROR_NONE ? check_tls(db, mode, err) : code;
+    return log_in(db, host, credentials, err);
 }
 
 /* With TLS, and without it only where the server offers none. Never half of both: libmariadb would take

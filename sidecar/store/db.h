@@ -45,7 +45,7 @@ void db_read_only(struct db *db);
 
 /* Reads the credentials, connects to config->hosts[host], under TLS as config->mysql_ssl_mode wants
  * it (from SSL_MODE_REQUIRED on, a server without it gets neither name nor password), and sets the
- * session up (READ COMMITTED, strict sql_mode, utf8mb4, UTC); refuses a server that is read-only or
+ * session up (session.h); refuses a server that is read-only or
  * not wsrep-ready (DBERROR_ELSEWHERE). */
 enum error_code db_connect(struct db *db, size_t host, struct db_error *err) MUST_CHECK;
 
@@ -69,10 +69,15 @@ bool db_leave(struct db *db) MUST_CHECK;
 struct db_server {
     char version[128]; /* "10.11.19-MariaDB..." */
     bool is_mariadb;
+    bool logs_statements; /* binlog_format = STATEMENT: no READ COMMITTED there */
     size_t max_packet;    /* bytes */
     char tls_version[32]; /* "TLSv1.3"; "" for a connection without TLS */
     char tls_cipher[64];
 };
+#define DB_BINLOG_ADVICE                                                                           \
+    "set binlog_format to MIXED or ROW at the server, in its settings too (SET GLOBAL "            \
+    "binlog_format "                                                                               \
+    "= 'MIXED' for a start)"
 const struct db_server *db_server(const struct db *db);
 
 /* One statement without result, or with a result that is thrown away. */

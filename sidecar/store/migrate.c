@@ -12,8 +12,10 @@
  *   an ALTER TABLE takes longer    DBERROR_RECONNECT; the server goes on with it and keeps the lock
  *   than the connection's time-out until it is done
  *   killed, connection lost        the lock goes with the connection, the next run goes on
- *   a step is refused for good     what is left is logged as statements for a DBA. DBERROR_OPERATOR
- *                                  if rows cannot be written without it, else they are written
+ *   a step is refused for good     only what rows need is still done: what is only useful does not
+ *                                  hold up what is required, be it in one ALTER TABLE. What is left
+ *                                  is logged as statements for a DBA. DBERROR_OPERATOR if rows cannot
+ *                                  be written without it, else they are written
  */
 #include "sidecar/store/migrate.h"
 
@@ -99,7 +101,8 @@ enum error_code migrate_look(struct db *db, struct schema *schema, struct db_err
 }
 
 /* What is left to do. */
-static enum error_code make_plan(struct db *db, struct migration *migration, struct db_error *err)
+static enum error_code make_plan(struct db *db, bool only_required, struct migration *migration,
+                                 struct db_error *err)
 {
     migration->count = 0;
     struct schema *schema = schema_new(tables);
@@ -107,7 +110,7 @@ static enum error_code make_plan(struct db *db, struct migration *migration, str
         return no_memory(err);
     enum error_code code = migrate_look(db, schema, err);
     struct error why;
-    if (code == ERROR_NONE && migration_plan(schema, migration, &why) != ERROR_NONE)
+    if (code == ERROR_NONE && migration_plan(schema, only_required, migration, &why) != ERROR_NONE)
         code = why.code == ERROR_NOMEM ? no_memory(err)
                                        : db_error_set(err, DBERROR_OPERATOR, "%s", why.text);
     schema_free(schema);
@@ -200,9 +203,8 @@ static void on_use(void *context, const struct text *values, size_t count)
         LOG(migrator->logger, INFO, "statement for your DBA", log_text("statement", values[0]));
 }
 
-/* All from steps[from] on, with what a session has to be set to before. */
-static void log_rest_for_dba(struct migrator *migrator, const struct migration *migration,
-                             size_t from)
+/* All steps, with what a session has to be set to before. */
+static void log_for_dba(struct migrator *migrator, const struct migration *migration)
 {
     struct db_error err;
     if (db_query(migrator->db, TEXT(DBA_USE), on_use, migrator, &err) != ERROR_NONE)
@@ -210,33 +212,22 @@ static void log_rest_for_dba(struct migrator *migrator, const struct migration *
             log_string("error", err.error.text));
     LOG(migrator->logger, INFO, "statement for your DBA",
         log_string("statement", MIGRATE_DBA_SESSION));
-    for (size_t i = from; i < migration->count; i++)
+    for (size_t i = 0; i < migration->count; i++)
         LOG(migrator->logger, INFO, "statement for your DBA",
             log_string("table", migration->steps[i].table),
             log_string("reason", migration->steps[i].reason),
             log_string("statement", migration->steps[i].sql));
 }
 
-/* steps[from] was refused for good, as *err says. */
-static enum error_code give_up(struct migrator *migrator, const struct migration *migration,
-                               size_t from, struct db_error *err)
+/* Of the number of an error. */
+static bool is_lack_of_rights(unsigned number)
 {
-    log_rest_for_dba(migrator, migration, from);
-    if (!migration_is_required(migration, from)) {
-        LOG(migrator->logger, WARN, "the tables are not as they should be, but can be written to",
-            log_string("table", migration->steps[from].table),
-            log_string("reason", migration->steps[from].reason),
-            log_string("error", err->error.text));
-        return ERROR_NONE;
+    static const unsigned numbers[] = {1044, 1142, 1143, 1227, 1370};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        if (numbers[i] == number)
+            return true;
     }
-    err->error.code = ERROR_OPERATOR;
-    error_context(
-        &err->error, ERROR_OPERATOR,
-        "table %s cannot be migrated; give the account more rights, or have a DBA run the "
-        "statements in the log (level info)",
-        migration->steps[from].table);
-    err->class = DBERROR_OPERATOR;
-    return ERROR_OPERATOR;
+    return false;
 }
 
 static bool is_for_good(const struct db_error *err)
@@ -257,7 +248,23 @@ struct progress {
     unsigned races; /* rounds that were lost to somebody who writes */
     bool expected;  /* the next plan should be empty */
     bool done;
+    bool only_required;        /* a step was refused for good: only what rows need is done now */
+    bool rows_must_wait;       /* that was refused, too */
+    struct db_error refusal;   /* the first one */
+    char table[64], step[256]; /* what was refused: the table, and the step's reason */
 };
+
+static void note_refusal(struct progress *progress, const struct migration_step *step,
+                         const struct db_error *err)
+{
+    progress->rows_must_wait = progress->only_required;
+    progress->done = progress->only_required;
+    progress->only_required = true;
+    progress->expected = false;
+    progress->refusal = *err;
+    snprintf(progress->table, sizeof(progress->table), "%s", step->table);
+    snprintf(progress->step, sizeof(progress->step), "%s", step->reason);
+}
 
 /* Does all steps, up to the first that fails. ERROR_NONE without progress->done: look again. */
 static enum error_code run_steps(struct migrator *migrator, const struct migration *migration,
@@ -270,8 +277,8 @@ static enum error_code run_steps(struct migrator *migrator, const struct migrati
         if (is_race(err) && ++progress->races < MAX_RACES)
             return ERROR_NONE;
         if (is_for_good(err)) {
-            progress->done = true;
-            return give_up(migrator, migration, i, err);
+            note_refusal(progress, step, err);
+            return ERROR_NONE;
         }
         if (err->class == DBERROR_RETRY)
             err->class = DBERROR_WAIT; /* it was tried often enough */
@@ -285,20 +292,54 @@ static enum error_code run_round(struct migrator *migrator, struct progress *pro
                                  struct db_error *err)
 {
     struct migration migration;
-    enum error_code code = make_plan(migrator->db, &migration, err);
+    enum error_code code = make_plan(migrator->db, progress->only_required, &migration, err);
     if (code != ERROR_NONE)
         return code;
     if (migration.count == 0) {
         progress->done = true;
     } else if (progress->expected) {
-        progress->done = true;
         db_error_set(err, DBERROR_OPERATOR, "the server took the statements, but did not do them");
-        code = give_up(migrator, &migration, 0, err);
+        note_refusal(progress, &migration.steps[0], err);
     } else {
         code = run_steps(migrator, &migration, progress, err);
     }
     migration_fini(&migration);
     return code;
+}
+
+/* A step was refused for good, and what rows need was done, or refused, too. Nothing is left where a DBA
+ * has done it meanwhile. */
+static enum error_code give_up(struct migrator *migrator, struct progress *progress,
+                               struct db_error *err)
+{
+    struct migration rest;
+    enum error_code code = make_plan(migrator->db, false, &rest, err);
+    if (code != ERROR_NONE)
+        return code;
+    const bool is_left = rest.count > 0;
+    if (is_left)
+        log_for_dba(migrator, &rest);
+    migration_fini(&rest);
+    if (!progress->rows_must_wait) {
+        if (is_left)
+            LOG(migrator->logger, WARN,
+                "the tables are not as they should be, but can be written to",
+                log_string("table", progress->table), log_string("reason", progress->step),
+                log_string("error", progress->refusal.error.text));
+        return ERROR_NONE;
+    }
+    *err = progress->refusal;
+    err->error.code = ERROR_OPERATOR;
+    error_context(&err->error, ERROR_OPERATOR,
+                  is_lack_of_rights(err->number)
+                      ? "table %s cannot be migrated; give the account more rights, or have a DBA "
+                        "run the statements in the log (level info)"
+                      : "table %s cannot be migrated (%s); have a DBA see to what the server says, "
+                        "or change the tables: the statements that are left are in the log (level "
+                        "info)",
+                  progress->table, progress->step);
+    err->class = DBERROR_OPERATOR;
+    return ERROR_OPERATOR;
 }
 
 static enum error_code run_locked(struct migrator *migrator, struct db_error *err)
@@ -307,6 +348,8 @@ static enum error_code run_locked(struct migrator *migrator, struct db_error *er
     enum error_code code = db_exec(migrator->db, TEXT(HURRY), err);
     while (code == ERROR_NONE && !progress.done)
         code = run_round(migrator, &progress, err);
+    if (code == ERROR_NONE && progress.only_required)
+        code = give_up(migrator, &progress, err);
     return code;
 }
 
@@ -342,7 +385,7 @@ enum error_code migrate_run(struct db *db, struct logger *logger, struct db_erro
 {
     struct migrator migrator = {.db = db, .logger = logger};
     struct migration migration;
-    enum error_code code = make_plan(db, &migration, err);
+    enum error_code code = make_plan(db, false, &migration, err);
     if (code != ERROR_NONE)
         return code;
     size_t steps = migration.count;
@@ -359,4 +402,15 @@ enum error_code migrate_run(struct db *db, struct logger *logger, struct db_erro
     if (db_is_connected(db))
         unlocked = unlock(&migrator, code == ERROR_NONE ? err : &further);
     return code != ERROR_NONE ? code : unlocked;
+}
+
+enum error_code migrate_look_again(struct db *db, bool *required, struct db_error *err)
+{
+    struct migration migration;
+    enum error_code code = make_plan(db, true, &migration, err);
+    if (code != ERROR_NONE)
+        return code;
+    *required = migration.count > 0;
+    migration_fini(&migration);
+    return ERROR_NONE;
 }

@@ -8,9 +8,11 @@
 #include "sidecar/store/db.h"
 
 /* What comes before the statements for a DBA, whose session is not set up like ours: zero dates must
- * not stop an ALTER TABLE, and TIMESTAMP columns become UTC. */
+ * not stop an ALTER TABLE, TIMESTAMP columns become UTC, and an UPDATE of all
+ * rows is not refused. */
 #define MIGRATE_DBA_SESSION                                                                        \
-    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'"
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "    \
+    "sql_safe_updates = 0"
 
 /* Looks at what there is of the tables. schema: new. */
 enum error_code migrate_look(struct db *db, struct schema *schema, struct db_error *err) MUST_CHECK;
@@ -21,6 +23,11 @@ enum error_code migrate_look(struct db *db, struct schema *schema, struct db_err
  * and a warning if rows can be written all the same. DBERROR_WAIT: it is going on over another
  * connection. */
 enum error_code migrate_run(struct db *db, struct logger *logger, struct db_error *err) MUST_CHECK;
+
+/* Whether rows cannot be written, or would be written wrong, until migrate_run() has been called again:
+ * somebody has changed the tables, such as dropped the unique key, without which each event would become
+ * a new row. Some SELECTs. */
+enum error_code migrate_look_again(struct db *db, bool *required, struct db_error *err) MUST_CHECK;
 
 /* One step of a plan, slice by slice where it can be. Logged as well. */
 enum error_code migrate_step(struct db *db, struct logger *logger,

@@ -8,6 +8,7 @@
  *   can't connect               tries each host once, beginning with the one that the lanes write to
  *   connection lost             connects again, once, and sends the same rows again
  *   read-only, no quorum        the same, at the next host, and the other lanes follow
+ *   tables changed meanwhile    looks at them every ten seconds, and migrates them again
  *   not where the others write  goes over to their host before it writes again
  *   deadlock                    the same transaction again, a few times, after a short random pause
  *   bad rows, packet too large  isolate.h
@@ -50,6 +51,9 @@
  * some of the lanes would have them chase each other. */
 #define FOLLOW_AFTER_NS UINT64_C(10000000000)
 
+/* Who writes looks at the tables that often: without the unique key, rows are written twice. */
+#define LOOK_AGAIN_NS UINT64_C(10000000000)
+
 struct lane {
     struct store_mysql *store;
     uv_thread_t thread;
@@ -62,7 +66,8 @@ struct lane {
     struct db *db;
     size_t host; /* index in config->hosts of the one that it connected to last */
     uint64_t connected_ns;
-    bool migrated; /* the tables were looked at over this connection */
+    bool migrated;      /* the tables were looked at over this connection */
+    uint64_t looked_ns; /* when that was last */
 
     enum dberror_class cause; /* of the error that was met last: what a connection is lost by */
 
@@ -82,13 +87,14 @@ struct store_mysql {
     void (*closed)(void *context);
     void *closed_context;
 
-    uv_mutex_t lock; /* guards the five below and what lanes have under it */
+    uv_mutex_t lock; /* guards the six below and what lanes have under it */
     size_t writer;   /* index in config->hosts of the one that all lanes should write to: writers on
                         different nodes of a Galera cluster get into each other's way */
     struct store_request *answers;
     struct store_description description; /* without .connected */
     bool aborting;
     bool stopping;
+    bool told_of_statements;
 
     unsigned started; /* threads */
     struct lane lanes[];
@@ -183,6 +189,16 @@ static void count_connect(struct lane *lane)
         tally->reconnects[lane->cause]++;
 }
 
+/* That the server logs statements is told once. */
+static bool is_first_to_tell(struct store_mysql *store)
+{
+    uv_mutex_lock(&store->lock);
+    bool first = !store->told_of_statements;
+    store->told_of_statements = true;
+    uv_mutex_unlock(&store->lock);
+    return first;
+}
+
 static enum error_code connect_to(struct lane *lane, size_t number, struct db_error *err)
 {
     enum error_code code = db_connect(lane->db, number, err);
@@ -199,6 +215,12 @@ static enum error_code connect_to(struct lane *lane, size_t number, struct db_er
         log_int("port", lane_host(lane)->port), log_string("server", db_server(lane->db)->version),
         log_string("tls", db_server(lane->db)->tls_version),
         log_string("cipher", db_server(lane->db)->tls_cipher));
+    if (db_server(lane->db)->logs_statements && is_first_to_tell(lane->store))
+        LOG(lane->store->logger, WARN,
+            "the server logs statements (binlog_format=STATEMENT): rows are written under "
+            "REPEATABLE "
+            "READ, with more waits for locks",
+            log_string("advice", DB_BINLOG_ADVICE));
     return ERROR_NONE;
 }
 
@@ -288,11 +310,23 @@ static enum error_code lane_try(struct lane *lane, struct row *const *rows, size
                                 struct db_error *err)
 {
     struct store_request *request = lane->request;
+    if (lane->migrated && uv_hrtime() - lane->looked_ns > LOOK_AGAIN_NS) {
+        bool required;
+        enum error_code code = migrate_look_again(lane->db, &required, err);
+        if (code != ERROR_NONE)
+            return code;
+        lane->migrated = !required;
+        lane->looked_ns = uv_hrtime();
+        if (required)
+            LOG(lane->store->logger, WARN,
+                "somebody has changed the tables: they are migrated again");
+    }
     if (!lane->migrated) {
         enum error_code code = migrate_run(lane->db, lane->store->logger, err);
         if (code != ERROR_NONE)
             return code;
         lane->migrated = true;
+        lane->looked_ns = uv_hrtime();
     }
     request->attempts++;
     if (request->listing != NULL)

@@ -16,7 +16,7 @@ from harness.certificates import Authority
 
 OK, FAILED, USAGE, WARNED = 0, 1, 2, 3
 STEPS = ["settings", "secrets", "dns", "tcp", "server", "tls", "plugin", "login", "database", "grants",
-         "sql_mode", "charset", "packet", "read_only", "clock", "galera", "tables", "spool", "source"]
+         "sql_mode", "charset", "packet", "read_only", "clock", "binlog", "galera", "tables", "spool", "source"]
 
 
 class Finding:

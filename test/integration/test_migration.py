@@ -7,7 +7,7 @@ import threading
 import pymysql
 import pytest
 
-from harness import events, kubedl, previous
+from harness import events, kubedl, previous, producer
 from harness.stream import line
 from harness.wait import until
 
@@ -325,6 +325,7 @@ def test_without_the_right_to_alter_a_dba_gets_the_statements(
     record = sidecar.wait_for_record(STORE_FAILS)
     assert record["class"] == "operator"
     assert "have a DBA run the statements in the log" in record["error"]
+    assert not sidecar.records("the tables are not as they should be, but can be written to")
     texts = for_dba(sidecar)
     assert texts[0] == f"USE `{database.name}`"
     execute_as_dba(database, texts)
@@ -332,7 +333,6 @@ def test_without_the_right_to_alter_a_dba_gets_the_statements(
     assert shape(database) == described
     if tables != "none":
         assert repaired(database) == REPAIRED
-    assert not sidecar.records("the tables are not as they should be, but can be written to")
 
 
 def test_without_the_right_to_alter_complete_tables_will_do(database, ship, poor):
@@ -421,3 +421,101 @@ def test_unique_key_made_by_hand_is_taken(database, ship):
                           " AND NON_UNIQUE = 0")
     assert sorted(key["name"] for key in keys) == ["PRIMARY", "mine"]
     assert not [sql for sql in statements(sidecar) if sql.startswith("DELETE `old` FROM `job_info`")]
+
+
+# What a table has been made with
+
+
+@pytest.fixture
+def default_row_format(server):
+    """default_row_format(name): what new tables are, and those that are written again."""
+    variable = "innodb_default_row_format"
+    before = server.query(f"SELECT @@GLOBAL.{variable} AS x")[0]["x"]
+    yield lambda name: server.query(f"SET GLOBAL {variable} = {name}")
+    server.query(f"SET GLOBAL {variable} = {before}")
+
+
+def row_formats(database):
+    return {row["t"]: row["f"] for row in database.query(
+        "SELECT TABLE_NAME AS t, ROW_FORMAT AS f FROM information_schema.TABLES"
+        " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('job_info', 'replica_info')")}
+
+
+@pytest.mark.parametrize("row_format", ["COMPACT", "REDUNDANT"])
+def test_old_row_formats(row_format, charset, old_tables, database, ship, described):
+    """Their indexes hold 767 bytes of a column: 191 characters of utf8mb4."""
+    for table in ("job_info", "replica_info"):
+        database.query(f"ALTER TABLE {table} ROW_FORMAT={row_format}")
+    ship([EVENT])
+    assert shape(database) == described
+    assert repaired(database) == REPAIRED
+    assert set(row_formats(database).values()) == {"Dynamic"}
+
+
+@pytest.mark.parametrize("tables", ["none", "KubeDL's", "KubeDL's, when it was another"])
+def test_an_old_row_format_as_the_servers_own(tables, database, default_row_format, ship,
+                                              described):
+    if tables == "KubeDL's, when it was another":
+        kubedl.create_tables(database)
+    default_row_format("compact")
+    if tables == "KubeDL's":
+        kubedl.create_tables(database)
+    ship([EVENT])
+    assert shape(database) == described
+    assert set(row_formats(database).values()) == {"Dynamic"}
+
+
+def test_a_useful_step_that_is_refused_holds_up_no_required_one(old_tables, database, ship):
+    """The character set of `owner` cannot change below an index of the administrator's own, nor can
+    the other changes that would be made together with it; and what is refused is not laid to rights."""
+    by_hand(database, "ALTER TABLE job_info CONVERT TO CHARACTER SET latin1",
+            "ALTER TABLE job_info ADD COLUMN note VARCHAR(2000) CHARACTER SET latin1,"
+            " ADD KEY mine (note, owner, tenant)")
+    sidecar = ship([EVENT, line(events.added(events.pod("p-1")))])
+    assert "job-new" in database.jobs() and "p-1" in database.pods()
+    record = sidecar.records("the tables are not as they should be, but can be written to")[0]
+    assert record["table"] == "job_info" and "rights" not in record["error"]
+    assert for_dba(sidecar)[0] == f"USE `{database.name}`"
+    again = ship([EVENT])
+    assert "job-new" in database.jobs() and again.wait() == 0
+
+
+def test_a_table_that_is_partitioned_by_another_column(database, start):
+    kubedl.create_tables(database)
+    database.query("ALTER TABLE job_info DROP PRIMARY KEY, ADD PRIMARY KEY (id, gmt_created)")
+    database.query("ALTER TABLE job_info PARTITION BY RANGE (TO_DAYS(gmt_created))"
+                   " (PARTITION p0 VALUES LESS THAN (738000), PARTITION p1 VALUES LESS THAN MAXVALUE)")
+    sidecar = start()
+    record = sidecar.wait_for_record(STORE_FAILS)
+    assert record["class"] == "operator" and "REMOVE PARTITIONING" in record["error"]
+    assert "rights" not in record["error"]
+    database.query("ALTER TABLE job_info REMOVE PARTITIONING")
+    database.query("ALTER TABLE job_info DROP PRIMARY KEY, ADD PRIMARY KEY (id)")
+    assert sidecar.wait() == 0
+    assert "job-new" in database.jobs()
+
+
+def test_a_unique_key_that_is_dropped_meanwhile(database, new_sidecar, directory):
+    """Each event would become a row of its own: that is noticed, and said, and mended."""
+    path = directory / "events.sock"
+    sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}", DB_CONNECTIONS=1).start()
+    versions = itertools.count(1)
+    with producer.connect(path) as connection:
+        def send():
+            event = events.modified(events.job("u-1", version=str(next(versions))))
+            connection.sendall(line(event))
+            return True
+
+        send()
+        sidecar.wait_until_written(1)
+        database.query("ALTER TABLE job_info DROP INDEX uk_job_id")
+        until(lambda: send() and sidecar.records("somebody has changed the tables: they are migrated"
+                                                 " again"), sidecar.log_tail)
+        until(lambda: send() and sidecar.records("migrated", reason="job_id has no unique key,"
+                                                 " kubedl_shipper_uid has done its work"),
+              sidecar.log_tail)
+        sent = next(versions)
+        connection.sendall(line(events.modified(events.job("u-1", version=str(sent)))))
+        sidecar.wait_until_written(sent)
+    assert sidecar.stop() == 0
+    assert [row["version"] for row in database.jobs().values()] == [str(sent)]

@@ -24,6 +24,15 @@ def _request(path, name):
     return Certificate(Path(f"{path}.pem"), Path(f"{path}.key"))
 
 
+def _validity(days):
+    """Options of x509; for days < 0, of one that has expired: from 3.4 on by its dates only."""
+    options = subprocess.run(["openssl", "x509", "-help"], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True)
+    if days < 0 and "-not_after" in options.stdout:
+        return ["-not_before", "20200101000000Z", "-not_after", "20200102000000Z"]
+    return ["-days", days]
+
+
 class Authority:
     """Keeps all that it makes in `directory`."""
 
@@ -44,6 +53,6 @@ class Authority:
         extensions = Path(f"{path}.ext")
         extensions.write_text(f"subjectAltName={alternatives}\n" if alternatives else "")
         _openssl("x509", "-req", "-in", f"{path}.csr", "-CA", self.cert, "-CAkey", self._key,
-                 "-CAcreateserial", "-days", days, "-extfile", extensions,
+                 "-CAcreateserial", *_validity(days), "-extfile", extensions,
                  "-out", certificate.cert)
         return certificate

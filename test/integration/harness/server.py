@@ -61,6 +61,7 @@ class Server:
         self.process = None
         self.pid = None
         self.databases = 0
+        self.options = []  # those of a test, besides its own
         self.tls = self.directory / "tls"  # its certificates, if it has any
         self.plugins = self.directory / "plugins"
 
@@ -104,6 +105,12 @@ class Server:
     def thaw(self):
         os.kill(self.pid, signal.SIGCONT)
 
+    def restart(self, *options):
+        """With these options besides its own."""
+        self.stop()
+        self.options = list(options)
+        self.start()
+
     def close(self):
         """Ends it and removes all that it left."""
         if self.process is not None:
@@ -134,7 +141,8 @@ class Server:
 
     def _tls_options(self):
         if not self.tls.exists():
-            return [] if self.is_mariadb else ["--tls-version="]  # MySQL makes some by itself
+            # Both make some by themselves, MariaDB from 11.4 on.
+            return ["--skip-ssl"] if self.is_mariadb else ["--tls-version="]
         return [f"--ssl-{name}={self._inside(self.tls / name)}" for name in ("ca", "cert", "key")]
 
     def _inside(self, path):
@@ -232,6 +240,7 @@ class MariaDB(Server):
             "--innodb-buffer-pool-size=128M",
             "--performance-schema=OFF",
             *self._tls_options(),
+            *self.options,
         ]
 
 
@@ -275,6 +284,7 @@ class MySQL(Server):
             "--innodb-buffer-pool-size=128M",
             "--performance-schema=OFF",
             *self._tls_options(),
+            *self.options,
         )
 
 

@@ -3,21 +3,30 @@
 import socket
 import threading
 
-CLIENT_SSL = 0x0800
+CLIENT_SSL = 0x00000800
+CLIENT_PLUGIN_AUTH = 0x00080000
 
 
-def _without_tls(greeting):
+def _stripped(greeting, without):
     """The server's first packet: length and number (4), protocol (1), version (to a NUL),
-    connection (4), scramble (8), filler (1), capabilities (2), ..."""
-    at = greeting.index(b"\0", 5) + 1 + 4 + 8 + 1
-    capabilities = int.from_bytes(greeting[at:at + 2], "little") & ~CLIENT_SSL
-    return greeting[:at] + capabilities.to_bytes(2, "little") + greeting[at + 2:]
+    connection (4), scramble (8), filler (1), capabilities (2), character set (1), status (2), the
+    upper half of the capabilities (2), ..."""
+    low = greeting.index(b"\0", 5) + 1 + 4 + 8 + 1
+    high = low + 2 + 1 + 2
+    result = bytearray(greeting)
+    for at, strike in ((low, without & 0xFFFF), (high, without >> 16)):
+        left = int.from_bytes(greeting[at:at + 2], "little") & ~strike
+        result[at:at + 2] = left.to_bytes(2, "little")
+    return bytes(result)
 
 
 class Stripper:
-    """Stands on a port of its own in front of a server; .heard is all that clients have sent."""
+    """Stands on a port of its own in front of a server; .heard is all that clients have sent.
+    without: the capabilities that it strikes out; instead: what clients say, and what it passes on."""
 
-    def __init__(self, port):
+    def __init__(self, port, without=CLIENT_SSL, instead=(b"", b"")):
+        self._without = without
+        self._instead = instead
         self._server_port = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -41,7 +50,7 @@ class Stripper:
             except OSError:
                 return  # closed
             with client, socket.create_connection(("127.0.0.1", self._server_port)) as server:
-                client.sendall(_without_tls(server.recv(4096)))
+                client.sendall(_stripped(server.recv(4096), self._without))
                 back = threading.Thread(target=self._pass_back, args=(server, client), daemon=True)
                 back.start()
                 self._pass_on(client, server)
@@ -52,7 +61,7 @@ class Stripper:
         try:
             while data := client.recv(65536):
                 self.heard += data
-                server.sendall(data)
+                server.sendall(data.replace(*self._instead) if self._instead[0] else data)
         except OSError:
             pass
         try:

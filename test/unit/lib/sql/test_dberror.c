@@ -15,9 +15,9 @@ static enum dberror_class classify(unsigned number, enum dberror_phase phase)
     return dberror_classify(number, "HY000", no_message, phase);
 }
 
-static const unsigned operator_numbers[] = {1045, 1698, 2059, 2061, 5012, 1251, 2049, 1862, 1820,
-                                            4151, 3118, 3955, 3159, 1130, 1044, 1142, 1143, 1227,
-                                            1049, 1146, 1054, 1064, 1390, 5003, 0};
+static const unsigned operator_numbers[] = {1045, 1698, 2059, 2061, 5012, 5010, 1251, 2049, 1862,
+                                            1820, 4151, 3118, 3955, 3159, 1130, 1044, 1142, 1143,
+                                            1227, 1049, 1146, 1054, 1503, 1064, 1390, 5003, 0};
 
 /* numbers ends in 0. */
 static void assert_classes(const unsigned *numbers, enum dberror_class connected,
@@ -35,10 +35,10 @@ static void assert_classes(const unsigned *numbers, enum dberror_class connected
 static void test_every_known_number_has_its_class(void **state)
 {
     (void)state;
-    static const unsigned retry[] = {1213, 1205, 1969, 3024, 1317, 1180, 0};
+    static const unsigned retry[] = {1213, 1205, 1969, 3024, 1020, 3101, 1317, 1180, 0};
     static const unsigned reconnect[] = {2006, 2013, 2055, 2014, 2027, 2056, 4031, 1053, 1927,
                                          1152, 1158, 1159, 1160, 1161, 1615, 1243, 0};
-    static const unsigned elsewhere[] = {1290, 1836, 1792, 1047, 3032, 3100, 3101, 0};
+    static const unsigned elsewhere[] = {1836, 1792, 1047, 3032, 3100, 0};
     static const unsigned wait[] = {2001, 2002, 2003, 2005, 2008, 2012, 1042, 1043,
                                     1040, 1203, 1226, 1129, 1461, 1135, 1041, 1037,
                                     1038, 1028, 1114, 1021, 1030, 3,    0};
@@ -52,6 +52,27 @@ static void test_every_known_number_has_its_class(void **state)
     assert_classes(operator_numbers, DBERROR_OPERATOR, DBERROR_OPERATOR);
     assert_classes(split, DBERROR_SPLIT, DBERROR_WAIT);
     assert_classes(row, DBERROR_ROW, DBERROR_OPERATOR);
+}
+
+static void
+test_an_option_of_the_server_is_its_being_read_only_or_for_its_administrator(void **state)
+{
+    (void)state;
+    static const char *const read_only[] = {
+        "The MariaDB server is running with the --read-only option so it cannot execute this "
+        "statement",
+        "The MySQL server is running with the --super-read-only option so it cannot execute this "
+        "statement",
+    };
+    static const struct text other =
+        TEXT("The MariaDB server is running with the NO_ENGINE_SUBSTITUTION "
+             "option so it cannot execute this statement");
+    for (size_t i = 0; i < sizeof(read_only) / sizeof(read_only[0]); i++)
+        assert_int_equal(
+            dberror_classify(1290, "HY000", text_from(read_only[i]), DBERROR_CONNECTED),
+            DBERROR_ELSEWHERE);
+    assert_int_equal(dberror_classify(1290, "HY000", other, DBERROR_CONNECTED), DBERROR_OPERATOR);
+    assert_non_null(dberror_advice(1290, other, DBERROR_CONNECTED));
 }
 
 static void assert_tls(const char *message, enum dberror_class connecting)
@@ -153,7 +174,10 @@ static void test_advice_says_what_to_do(void **state)
     assert_advice(2013, "", "MYSQL_HOST");
     assert_advice(1040, "", "DB_CONNECTIONS");
     assert_advice(1114, "", "disk");
-    assert_advice(1290, "", "MYSQL_HOST");
+    assert_advice(1290, "running with the --read-only option", "MYSQL_HOST");
+    assert_advice(5010, "", "MYSQL_SSL_MODE");
+    assert_advice(2026, "TLS/SSL error: Hostname verification failed", "MYSQL_HOST");
+    assert_advice(2026, "TLS/SSL error: Certificate not yet valid or expired", "renew");
     assert_advice(1047, "", "quorum");
 }
 
@@ -238,6 +262,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_known_number_has_its_class),
+        cmocka_unit_test(
+            test_an_option_of_the_server_is_its_being_read_only_or_for_its_administrator),
         cmocka_unit_test(test_tls_errors_are_lost_connections_or_bad_certificates),
         cmocka_unit_test(test_a_commit_without_quorum_goes_elsewhere),
         cmocka_unit_test(test_unknown_numbers_go_by_sqlstate),

@@ -94,7 +94,7 @@ static size_t plan(struct world *world)
 {
     struct error err;
     migration_fini(&world->migration);
-    if (migration_plan(world->schema, &world->migration, &err) != ERROR_NONE)
+    if (migration_plan(world->schema, false, &world->migration, &err) != ERROR_NONE)
         fail_msg("%s", err.text);
     return world->migration.count;
 }
@@ -120,7 +120,7 @@ static void assert_only(struct world *world, const char *sql, const char *reason
 static void assert_refused(struct world *world, const char *part)
 {
     struct error err;
-    assert_int_equal(migration_plan(world->schema, &world->migration, &err), ERROR_OPERATOR);
+    assert_int_equal(migration_plan(world->schema, false, &world->migration, &err), ERROR_OPERATOR);
     assert_non_null(strstr(err.text, part));
     assert_int_equal(world->migration.count, 0);
 }
@@ -174,7 +174,7 @@ static void test_table_of_another_program(void **state)
                 " MODIFY COLUMN `uid` varchar(16) COLLATE ascii_bin NULL DEFAULT NULL,"
                 " ADD COLUMN `region` varchar(64) COLLATE utf8mb4_general_ci NULL DEFAULT NULL,"
                 " MODIFY COLUMN `owner` varchar(16) COLLATE utf8mb4_general_ci NULL DEFAULT '',"
-                " ADD INDEX kubedl_shipper_uid (`uid`)",
+                " ADD INDEX kubedl_shipper_uid (`uid`), ROW_FORMAT=DYNAMIC",
                 "uid is not ascii_bin, region is missing, owner is too narrow, duplicates are "
                 "searched by uid",
                 true, false);
@@ -205,7 +205,7 @@ static void test_table_of_another_program(void **state)
                 "of the rows with one uid the newest stays", true, true);
     assert_step(world, 6,
                 "ALTER TABLE `thing` MODIFY COLUMN `uid` varchar(16) COLLATE ascii_bin NOT NULL,"
-                " ADD UNIQUE KEY uk_uid (`uid`), DROP INDEX kubedl_shipper_uid",
+                " ADD UNIQUE KEY uk_uid (`uid`), DROP INDEX kubedl_shipper_uid, ROW_FORMAT=DYNAMIC",
                 "uid may be NULL, uid has no unique key, kubedl_shipper_uid has done its work",
                 true, false);
     assert_step(world, 7,
@@ -244,7 +244,7 @@ static void test_rows_are_repaired_once_for_each_version(void **state)
     assert_int_equal(plan(world), 4); /* times, uids, nulls, record */
     for (size_t i = 0; i < 3; i++)
         assert_true(world->migration.steps[i].sliced);
-    assert_false(migration_is_required(&world->migration, 0));
+    assert_false(migration_is_required(&world->migration));
     world->schema->version = MIGRATION_VERSION + 1;
     assert_int_equal(plan(world), 0);
 }
@@ -255,9 +255,7 @@ static void test_rows_are_repaired_where_the_unique_key_is_gone(void **state)
     struct world *world = *state;
     snprintf(world->there->indexes[1].columns, sizeof(world->there->indexes[1].columns), "uid,x,");
     assert_int_equal(plan(world), 5);
-    assert_true(migration_is_required(&world->migration, 0));
-    assert_true(migration_is_required(&world->migration, 4));
-    assert_false(migration_is_required(&world->migration, 5));
+    assert_true(migration_is_required(&world->migration));
 }
 
 /* KubeDL may have written since. */
@@ -283,7 +281,8 @@ static void test_unique_uid_that_may_be_null(void **state)
     struct world *world = *state;
     world->there->columns[THING_UID].nullable = true;
     assert_only(world,
-                "ALTER TABLE `thing` MODIFY COLUMN `uid` varchar(16) COLLATE ascii_bin NOT NULL",
+                "ALTER TABLE `thing` MODIFY COLUMN `uid` varchar(16) COLLATE ascii_bin NOT NULL, "
+                "ROW_FORMAT=DYNAMIC",
                 "uid may be NULL", false);
 }
 
@@ -305,7 +304,8 @@ static void test_unique_uid_of_another_character_set_stays_not_null(void **state
     struct world *world = *state;
     strcpy(world->there->columns[THING_UID].collation, "latin1_bin");
     assert_only(world,
-                "ALTER TABLE `thing` MODIFY COLUMN `uid` varchar(16) COLLATE ascii_bin NOT NULL",
+                "ALTER TABLE `thing` MODIFY COLUMN `uid` varchar(16) COLLATE ascii_bin NOT NULL, "
+                "ROW_FORMAT=DYNAMIC",
                 "uid is not ascii_bin", false);
 }
 
@@ -430,7 +430,8 @@ static void test_faults_of_a_column(void **state)
         struct schema_column *column = &world->there->columns[faults[i].column];
         struct schema_column before = *column;
         char sql[256];
-        snprintf(sql, sizeof(sql), "ALTER TABLE `thing` MODIFY COLUMN %s", faults[i].definition);
+        snprintf(sql, sizeof(sql), "ALTER TABLE `thing` MODIFY COLUMN %s, ROW_FORMAT=DYNAMIC",
+                 faults[i].definition);
         *column = faults[i].found;
         assert_only(world, sql, faults[i].reason, faults[i].required);
         *column = before;
@@ -456,12 +457,14 @@ static void test_id_that_will_run_out(void **state)
     struct world *world = *state;
     world->there->id.big = false;
     assert_only(world,
-                "ALTER TABLE `thing` MODIFY COLUMN `id` bigint unsigned NOT NULL AUTO_INCREMENT",
+                "ALTER TABLE `thing` MODIFY COLUMN `id` bigint unsigned NOT NULL AUTO_INCREMENT, "
+                "ROW_FORMAT=DYNAMIC",
                 "id is too small", false);
     world->there->id.big = true;
     world->there->id.counts = false;
     assert_only(world,
-                "ALTER TABLE `thing` MODIFY COLUMN `id` bigint unsigned NOT NULL AUTO_INCREMENT",
+                "ALTER TABLE `thing` MODIFY COLUMN `id` bigint unsigned NOT NULL AUTO_INCREMENT, "
+                "ROW_FORMAT=DYNAMIC",
                 "id does not count up", true);
 }
 
@@ -469,8 +472,58 @@ static void test_engine_without_transactions(void **state)
 {
     struct world *world = *state;
     world->there->loses_writes = true;
-    assert_only(world, "ALTER TABLE `thing` ENGINE=InnoDB", "its engine has no transactions",
-                false);
+    assert_only(world, "ALTER TABLE `thing` ENGINE=InnoDB, ROW_FORMAT=DYNAMIC",
+                "its engine has no transactions", false);
+}
+
+static void test_a_primary_key_with_other_columns_is_refused(void **state)
+{
+    struct world *world = *state;
+    struct schema_index *primary = &world->there->indexes[0];
+    assert_string_equal(primary->name, "PRIMARY");
+    snprintf(primary->columns, sizeof(primary->columns), "id,uid,");
+    assert_int_equal(plan(world), 0);
+    snprintf(primary->columns, sizeof(primary->columns), "id,created,");
+    assert_refused(world, "ALTER TABLE `thing` DROP PRIMARY KEY, ADD PRIMARY KEY (`id`)");
+    world->there->is_partitioned = true;
+    assert_refused(world, ": ALTER TABLE `thing` REMOVE PARTITIONING; ALTER TABLE `thing` DROP");
+}
+
+static void test_a_row_format_of_short_keys_goes_where_an_index_needs_it(void **state)
+{
+    struct world *world = *state;
+    world->there->has_short_keys = true;
+    assert_int_equal(plan(world), 0);
+    snprintf(world->there->indexes[1].columns, sizeof(world->there->indexes[1].columns), "uid,x,");
+    plan(world);
+    assert_step(world, 0, "ALTER TABLE `thing` ROW_FORMAT=DYNAMIC", "its indexes hold no long text",
+                true, false);
+}
+
+static void test_a_compressed_table_keeps_its_row_format(void **state)
+{
+    struct world *world = *state;
+    world->there->is_compressed = true;
+    world->there->id.big = false;
+    assert_only(world,
+                "ALTER TABLE `thing` MODIFY COLUMN `id` bigint unsigned NOT NULL AUTO_INCREMENT",
+                "id is too small", false);
+}
+
+/* In one ALTER TABLE with what is only useful, it would fail with that. */
+static void test_what_is_required_can_be_planned_alone(void **state)
+{
+    struct world *world = *state;
+    struct error err;
+    world->schema->version = MIGRATION_VERSION - 1;
+    world->there->id.big = false;
+    world->there->columns[THING_REGION].exists = false;
+    assert_int_equal(migration_plan(world->schema, true, &world->migration, &err), ERROR_NONE);
+    assert_int_equal(world->migration.count, 1);
+    assert_step(world, 0,
+                "ALTER TABLE `thing` ADD COLUMN `region` varchar(64) COLLATE utf8mb4_general_ci "
+                "NULL DEFAULT NULL",
+                "region is missing", true, false);
 }
 
 static void test_index_that_another_one_covers_is_not_made(void **state)
@@ -549,7 +602,7 @@ static void test_no_statement_is_longer_than_a_log_text(void **state)
             for (size_t column = 0; column < there->table->column_count; column++)
                 set_column(&there->columns[column], SCHEMA_OTHER, 0, "blob", "");
         }
-        assert_int_equal(migration_plan(schema, &migration, &err), ERROR_NONE);
+        assert_int_equal(migration_plan(schema, false, &migration, &err), ERROR_NONE);
         for (size_t i = 0; i < migration.count; i++) {
             assert_true(strlen(migration.steps[i].sql) <= LOG_TEXT_MAX);
             assert_true(strlen(migration.steps[i].reason) <= LOG_TEXT_MAX);
@@ -608,6 +661,10 @@ int main(void)
         TEST(test_wider_columns_and_other_collations_are_left_alone),
         TEST(test_id_that_will_run_out),
         TEST(test_engine_without_transactions),
+        TEST(test_a_primary_key_with_other_columns_is_refused),
+        TEST(test_a_row_format_of_short_keys_goes_where_an_index_needs_it),
+        TEST(test_a_compressed_table_keeps_its_row_format),
+        TEST(test_what_is_required_can_be_planned_alone),
         TEST(test_index_that_another_one_covers_is_not_made),
         TEST(test_second_unique_key_is_refused),
         TEST(test_unique_keys_with_the_uid_are_harmless),

@@ -55,7 +55,8 @@ static void test_questions_name_every_table(void **state)
     buffer_init(&out, 65536);
     assert_true(schema_ask(schema, SCHEMA_TABLES, &out));
     assert_string_equal(buffer_cstring(&out),
-                        "SELECT TABLE_NAME, TABLE_TYPE, ENGINE FROM information_schema.TABLES"
+                        "SELECT TABLE_NAME, TABLE_TYPE, ENGINE, ROW_FORMAT, CREATE_OPTIONS FROM "
+                        "information_schema.TABLES"
                         " WHERE TABLE_SCHEMA = DATABASE()"
                         " AND TABLE_NAME IN ('kubedl_shipper_schema', 'thing')");
     buffer_fini(&out);
@@ -67,7 +68,7 @@ static void test_record_is_asked_for_only_where_there_is_one(void **state)
     struct buffer out;
     buffer_init(&out, 65536);
     assert_false(schema_ask(schema, SCHEMA_RECORD, &out));
-    TELL(schema, SCHEMA_TABLES, "kubedl_shipper_schema", "BASE TABLE", "InnoDB");
+    TELL(schema, SCHEMA_TABLES, "kubedl_shipper_schema", "BASE TABLE", "InnoDB", "Dynamic", "");
     assert_true(schema_ask(schema, SCHEMA_RECORD, &out));
     buffer_fini(&out);
 }
@@ -86,15 +87,23 @@ static void test_record(void **state)
 static void test_tables(void **state)
 {
     struct schema *schema = *state;
-    TELL(schema, SCHEMA_TABLES, "other", "BASE TABLE", "MyISAM");
+    TELL(schema, SCHEMA_TABLES, "other", "BASE TABLE", "MyISAM", "Dynamic", "");
     assert_false(schema->tables[0].exists);
-    TELL(schema, SCHEMA_TABLES, "THING", "BASE TABLE", "InnoDB");
+    TELL(schema, SCHEMA_TABLES, "THING", "BASE TABLE", "InnoDB", "Dynamic", "");
     assert_true(schema->tables[0].exists);
     assert_false(schema->tables[0].is_view);
     assert_false(schema->tables[0].loses_writes);
-    TELL(schema, SCHEMA_TABLES, "thing", "BASE TABLE", "Aria");
+    TELL(schema, SCHEMA_TABLES, "thing", "BASE TABLE", "Aria", "Dynamic", "");
     assert_true(schema->tables[0].loses_writes);
-    TELL(schema, SCHEMA_TABLES, "thing", "VIEW", NULL);
+    assert_false(schema->tables[0].has_short_keys);
+    TELL(schema, SCHEMA_TABLES, "thing", "BASE TABLE", "InnoDB", "Redundant", "partitioned");
+    assert_true(schema->tables[0].has_short_keys);
+    assert_true(schema->tables[0].is_partitioned);
+    TELL(schema, SCHEMA_TABLES, "thing", "BASE TABLE", "InnoDB", "Compressed",
+         "row_format=COMPRESSED");
+    assert_false(schema->tables[0].has_short_keys);
+    assert_true(schema->tables[0].is_compressed);
+    TELL(schema, SCHEMA_TABLES, "thing", "VIEW", NULL, "Dynamic", "");
     assert_true(schema->tables[0].is_view);
 }
 
@@ -264,7 +273,7 @@ static void test_null_everywhere_is_survived(void **state)
     struct schema *schema = *state;
     const char *const nulls[16] = {NULL};
     const char *const row[16] = {"thing"};
-    static const size_t counts[SCHEMA_QUESTIONS] = {3, 9, 6, 2};
+    static const size_t counts[SCHEMA_QUESTIONS] = {5, 9, 6, 2};
     for (unsigned question = 0; question < SCHEMA_QUESTIONS; question++) {
         assert_int_equal(tell(schema, (enum schema_question)question, nulls, counts[question]),
                          ERROR_NONE);

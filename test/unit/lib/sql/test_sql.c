@@ -90,24 +90,25 @@ static void test_create_table(void **state)
     struct buffer out;
     buffer_init(&out, LIMIT);
     sql_create_table(&out, &table_thing);
-    assert_sql(&out,
-               "CREATE TABLE IF NOT EXISTS `thing` (`id` bigint unsigned NOT NULL AUTO_INCREMENT"
-               ", `version` varchar(8) COLLATE ascii_bin NULL DEFAULT NULL"
-               ", `stated` varchar(8) COLLATE ascii_bin NULL DEFAULT NULL"
-               ", `modified` datetime NULL DEFAULT NULL"
-               ", `deleted` tinyint NULL DEFAULT NULL"
-               ", `ended` datetime NULL DEFAULT NULL"
-               ", `uid` varchar(16) COLLATE ascii_bin NOT NULL"
-               ", `status` varchar(32) COLLATE utf8mb4_general_ci NULL DEFAULT NULL"
-               ", `region` varchar(64) COLLATE utf8mb4_general_ci NULL DEFAULT NULL"
-               ", `region_at` varchar(8) COLLATE ascii_bin NULL DEFAULT NULL"
-               ", `begun` datetime NULL DEFAULT NULL"
-               ", `owner` varchar(16) COLLATE utf8mb4_general_ci NULL DEFAULT ''"
-               ", `remark` text COLLATE utf8mb4_general_ci NULL DEFAULT NULL"
-               ", `created` datetime NULL DEFAULT NULL"
-               ", PRIMARY KEY (`id`), UNIQUE KEY uk_uid (`uid`), KEY idx_created (created)"
-               ", KEY idx_owner_created (owner, created))"
-               " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci");
+    assert_sql(
+        &out,
+        "CREATE TABLE IF NOT EXISTS `thing` (`id` bigint unsigned NOT NULL AUTO_INCREMENT"
+        ", `version` varchar(8) COLLATE ascii_bin NULL DEFAULT NULL"
+        ", `stated` varchar(8) COLLATE ascii_bin NULL DEFAULT NULL"
+        ", `modified` datetime NULL DEFAULT NULL"
+        ", `deleted` tinyint NULL DEFAULT NULL"
+        ", `ended` datetime NULL DEFAULT NULL"
+        ", `uid` varchar(16) COLLATE ascii_bin NOT NULL"
+        ", `status` varchar(32) COLLATE utf8mb4_general_ci NULL DEFAULT NULL"
+        ", `region` varchar(64) COLLATE utf8mb4_general_ci NULL DEFAULT NULL"
+        ", `region_at` varchar(8) COLLATE ascii_bin NULL DEFAULT NULL"
+        ", `begun` datetime NULL DEFAULT NULL"
+        ", `owner` varchar(16) COLLATE utf8mb4_general_ci NULL DEFAULT ''"
+        ", `remark` text COLLATE utf8mb4_general_ci NULL DEFAULT NULL"
+        ", `created` datetime NULL DEFAULT NULL"
+        ", PRIMARY KEY (`id`), UNIQUE KEY uk_uid (`uid`), KEY idx_created (created)"
+        ", KEY idx_owner_created (owner, created))"
+        " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci");
 }
 
 #define NEWER(new, old)                                                                            \

@@ -248,8 +248,9 @@ static void tell_indexes(const struct table *table, const struct fake_table *fak
 
 static void tell_table(const char *name, db_row *row, void *context)
 {
-    const struct text values[] = {text_from(name), TEXT("BASE TABLE"), TEXT("InnoDB")};
-    row(context, values, 3);
+    const struct text values[] = {text_from(name), TEXT("BASE TABLE"), TEXT("InnoDB"),
+                                  TEXT("Dynamic"), TEXT("")};
+    row(context, values, sizeof(values) / sizeof(values[0]));
 }
 
 static void tell(const struct db *db, const char *sql, db_row *row, void *context)
@@ -569,7 +570,7 @@ static void test_without_the_right_a_dba_gets_all_statements(void **state)
     struct db *poor = own;
     poor->fail_from = 1;
     poor->fail_count = ALWAYS;
-    poor->fail_only = "CREATE";
+    poor->fail_only = " TABLE "; /* CREATE and ALTER */
     poor->failure = NO_PRIVILEGE;
     assert_int_equal(run(poor, &err), ERROR_OPERATOR);
     assert_int_equal(err.class, DBERROR_OPERATOR);
@@ -629,7 +630,52 @@ static void test_rows_can_be_written_once_the_unique_keys_are_there(void **state
     db->failure = NO_PRIVILEGE;
     assert_int_equal(run(db, &err), ERROR_NONE);
     assert_int_equal(db->warnings, 1);
-    assert_int_equal(db->for_dba.count, 4); /* the session's two, the indexes, the record */
+    /* The session's two, the rows' three for each table, the indexes, the record. */
+    assert_int_equal(db->for_dba.count, 10);
+}
+
+/* Be it that the first step is refused: of both tables, all that rows need is done. */
+static void test_what_is_only_useful_does_not_hold_up_what_rows_need(void **state)
+{
+    struct db *db = *state;
+    struct db_error err;
+    db->fail_from = 1;
+    db->fail_count = ALWAYS;
+    db->fail_only = "ADD INDEX";
+    db->failure = (struct db_error){.class = DBERROR_OPERATOR, .number = 1071};
+    assert_int_equal(run(db, &err), ERROR_NONE);
+    for (size_t i = 0; i < TABLE_COUNT; i++)
+        assert_true(db->tables[i].whole && db->tables[i].unique && !db->tables[i].indexed);
+    assert_int_equal(db->warnings, 1);
+}
+
+static void test_only_a_lack_of_rights_is_laid_to_rights(void **state)
+{
+    struct db *db = *state;
+    struct db_error err;
+    db->fail_from = 1;
+    db->fail_count = ALWAYS;
+    db->fail_only = "ADD UNIQUE";
+    db->failure = (struct db_error){.class = DBERROR_OPERATOR, .number = 1071};
+    assert_int_equal(run(db, &err), ERROR_OPERATOR);
+    assert_null(strstr(err.error.text, "rights"));
+    assert_non_null(strstr(err.error.text, "DBA"));
+}
+
+static void test_somebody_drops_a_unique_key(void **state)
+{
+    struct db *db = *state;
+    struct db_error err;
+    bool required = true;
+    assert_runs_to_the_end(db);
+    assert_int_equal(migrate_look_again(db, &required, &err), ERROR_NONE);
+    assert_false(required);
+    db->tables[0].indexed = false;
+    assert_int_equal(migrate_look_again(db, &required, &err), ERROR_NONE);
+    assert_false(required);
+    db->tables[0].unique = false;
+    assert_int_equal(migrate_look_again(db, &required, &err), ERROR_NONE);
+    assert_true(required);
 }
 
 static void test_server_that_does_not_do_what_it_takes_is_not_asked_for_ever(void **state)
@@ -661,6 +707,9 @@ int main(void)
         TEST(test_only_what_is_left_is_given_to_a_dba),
         TEST(test_rows_can_be_written_without_what_is_only_useful),
         TEST(test_rows_can_be_written_once_the_unique_keys_are_there),
+        TEST(test_what_is_only_useful_does_not_hold_up_what_rows_need),
+        TEST(test_only_a_lack_of_rights_is_laid_to_rights),
+        TEST(test_somebody_drops_a_unique_key),
         TEST(test_server_that_does_not_do_what_it_takes_is_not_asked_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
