@@ -60,6 +60,7 @@ struct known {
 #define CLIENT_CERTIFICATE_ADVICE                                                                  \
     "MYSQL_SSL_CERT must name a certificate that the server trusts, and MYSQL_SSL_KEY its key"
 #define WRITER_ADVICE "MYSQL_HOST should list the server that takes writes"
+#define OPTION_ADVICE "start the database server without the option that it names"
 #define QUORUM_ADVICE                                                                              \
     "the Galera node has no quorum: list the other nodes in MYSQL_HOST, or heal the cluster"
 #define BUG_ADVICE "report it as a bug, with the versions of this program and of the server"
@@ -107,7 +108,7 @@ static const struct known known[] = {
     {2026, DBERROR_OPERATOR, NULL, TLS_ADVICE},
 
     /* Another server may take writes. */
-    {1290, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* read-only */
+    {1290, DBERROR_ELSEWHERE, "read-only", WRITER_ADVICE}, /* --read-only, --super-read-only */
     {1836, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* read-only (InnoDB) */
     {1792, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* read-only transaction */
     {1047, DBERROR_ELSEWHERE, NULL, QUORUM_ADVICE}, /* wsrep not ready */
@@ -169,6 +170,10 @@ static const struct known known[] = {
     {1142, DBERROR_OPERATOR, NULL, GRANT_ADVICE},
     {1143, DBERROR_OPERATOR, NULL, GRANT_ADVICE},
     {1227, DBERROR_OPERATOR, NULL, GRANT_ADVICE},
+    {1290, DBERROR_OPERATOR, NULL, OPTION_ADVICE}, /* enforce_storage_engine and the like */
+    {1364, DBERROR_OPERATOR, NULL,                 /* no default: every row lacks that column */
+     "give the column a default (ALTER TABLE ... ALTER COLUMN ... SET DEFAULT ...): this program "
+     "fills only its own columns"},
     {1049, DBERROR_OPERATOR, NULL,
      "create the database (CREATE DATABASE ... CHARACTER SET utf8mb4) or correct MYSQL_DB_NAME"},
     {1146, DBERROR_OPERATOR, NULL, SCHEMA_ADVICE}, /* no such table */
@@ -188,7 +193,6 @@ static const struct known known[] = {
     {1292, DBERROR_ROW, NULL, NULL}, /* incorrect time or number */
     {1048, DBERROR_ROW, NULL, NULL}, /* NULL in NOT NULL */
     {1062, DBERROR_ROW, NULL, NULL}, /* duplicate in another unique key */
-    {1364, DBERROR_ROW, NULL, NULL}, /* no default */
     {3819, DBERROR_ROW, NULL, NULL}, /* CHECK (MySQL) */
     {4025, DBERROR_ROW, NULL, NULL}, /* CHECK (MariaDB) */
     {1265, DBERROR_ROW, NULL, NULL}, /* data truncated */
@@ -214,7 +218,8 @@ static const struct known *find(unsigned number, struct text message)
     return NULL;
 }
 
-/* By the class of the SQLSTATE: connection, transaction, data and constraints. */
+/* By the class of the SQLSTATE: connection, transaction, data and constraints; 45 is what a trigger
+ * says by SIGNAL of a row that it does not like. */
 static enum dberror_class classify_unknown(const char *sqlstate)
 {
     if (sqlstate == NULL)
@@ -223,7 +228,8 @@ static enum dberror_class classify_unknown(const char *sqlstate)
         return DBERROR_RECONNECT;
     if (strncmp(sqlstate, "40", 2) == 0)
         return DBERROR_RETRY;
-    if (strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0)
+    if (strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0 ||
+        strncmp(sqlstate, "45", 2) == 0)
         return DBERROR_ROW;
     return DBERROR_OPERATOR;
 }

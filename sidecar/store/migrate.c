@@ -98,11 +98,12 @@ enum error_code migrate_look(struct db *db, struct schema *schema, struct db_err
     return code;
 }
 
-/* What is left to do. */
-static enum error_code make_plan(struct db *db, struct migration *migration, struct db_error *err)
+/* What is left to do for some tables. */
+static enum error_code make_plan(struct db *db, const struct table *const *some,
+                                 struct migration *migration, struct db_error *err)
 {
     migration->count = 0;
-    struct schema *schema = schema_new(tables);
+    struct schema *schema = schema_new(some);
     if (schema == NULL)
         return no_memory(err);
     enum error_code code = migrate_look(db, schema, err);
@@ -285,7 +286,7 @@ static enum error_code run_round(struct migrator *migrator, struct progress *pro
                                  struct db_error *err)
 {
     struct migration migration;
-    enum error_code code = make_plan(migrator->db, &migration, err);
+    enum error_code code = make_plan(migrator->db, tables, &migration, err);
     if (code != ERROR_NONE)
         return code;
     if (migration.count == 0) {
@@ -342,7 +343,7 @@ enum error_code migrate_run(struct db *db, struct logger *logger, struct db_erro
 {
     struct migrator migrator = {.db = db, .logger = logger};
     struct migration migration;
-    enum error_code code = make_plan(db, &migration, err);
+    enum error_code code = make_plan(db, tables, &migration, err);
     if (code != ERROR_NONE)
         return code;
     size_t steps = migration.count;
@@ -359,4 +360,16 @@ enum error_code migrate_run(struct db *db, struct logger *logger, struct db_erro
     if (db_is_connected(db))
         unlocked = unlock(&migrator, code == ERROR_NONE ? err : &further);
     return code != ERROR_NONE ? code : unlocked;
+}
+
+bool migrate_fits(struct db *db, const struct table *table)
+{
+    const struct table *const some[] = {table, NULL};
+    struct migration migration;
+    struct db_error err;
+    if (make_plan(db, some, &migration, &err) != ERROR_NONE)
+        return false;
+    bool fits = !migration_is_required(&migration, 0);
+    migration_fini(&migration);
+    return fits;
 }

@@ -9,23 +9,19 @@
 #define DEFAULT_MAX_PACKET ((size_t)1 << 20)
 #define LEAST_MAX_PACKET   ((size_t)1 << 10)
 
-/* Lock waits end before the time-out of a read does: the server then says what the matter is, and
- * does not go on waiting for a client that has left. */
-static enum error_code set_variables(struct db *db, unsigned timeout_s, struct db_error *err)
+/* A lock is waited for as shortly as can be: who waits holds up rows that are not locked, and which
+ * row it is nobody says. What it is about is tried again, by itself. */
+static enum error_code set_variables(struct db *db, struct db_error *err)
 {
     enum error_code code =
         db_exec(db, TEXT("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"), err);
     if (code != ERROR_NONE)
         return code;
-
-    const unsigned lock_timeout_s = timeout_s > 1 ? timeout_s / 2 : 1;
-    char sql[256];
-    snprintf(sql, sizeof(sql),
-             "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
-             "time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = %u, "
-             "lock_wait_timeout = %u",
-             lock_timeout_s, lock_timeout_s);
-    return db_exec(db, text_from(sql), err);
+    return db_exec(db,
+                   TEXT("SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
+                        "time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = 1, "
+                        "lock_wait_timeout = 1"),
+                   err);
 }
 
 /* What a server says about itself. */
@@ -82,12 +78,12 @@ static enum error_code ask(struct db *db, struct facts *facts, struct db_error *
     return code;
 }
 
-enum error_code session_set_up(struct db *db, unsigned timeout_s, bool only_reads,
-                               struct db_server *server, struct db_error *err)
+enum error_code session_set_up(struct db *db, bool only_reads, struct db_server *server,
+                               struct db_error *err)
 {
     struct facts facts = {.server = server};
     *server = (struct db_server){.max_packet = DEFAULT_MAX_PACKET};
-    enum error_code code = set_variables(db, timeout_s, err);
+    enum error_code code = set_variables(db, err);
     if (code == ERROR_NONE && only_reads)
         code = db_exec(db, TEXT("SET SESSION TRANSACTION READ ONLY"), err);
     if (code == ERROR_NONE)

@@ -96,11 +96,11 @@ static struct job *make_job(struct check *check, unsigned lane, size_t count, un
     database_free_rows(job->rows, job->request.batch.count);
     job->check = check;
     job->request = (struct store_request){
+        .lane = lane,
         .batch =
             {
                 .table = &table_pod,
                 .mode = ROW_UPSERT,
-                .lane = lane,
                 .count = count,
                 .rows = job->rows,
                 .capacity = MAX_ROWS,

@@ -198,16 +198,43 @@ static void test_dead_letters_keep_all_that_is_known(void **state)
                                        .reason = TEXT("too long"),
                                        .body = TEXT("{}")};
     ok(fixture, spool_file_put_dead(fixture->file, &letter, &fixture->err));
-    ok(fixture, spool_file_put_dead(fixture->file, &letter, &fixture->err));
     open_again(fixture);
-    ok(fixture, spool_file_drop_dead(fixture->file, 1, &fixture->err));
     ok(fixture, spool_file_read_dead(fixture->file, tell_letter, fixture, &fixture->err));
-    assert_string_equal(fixture->told, "2@1700000000000001 job_info/a:7 1406 too long {};");
-    ok(fixture, spool_file_drop_dead(fixture->file, 2, &fixture->err));
+    assert_string_equal(fixture->told, "1@1700000000000001 job_info/a:7 1406 too long {};");
+    ok(fixture, spool_file_drop_dead(fixture->file, 1, &fixture->err));
     ok(fixture, spool_file_put_dead(fixture->file, &letter, &fixture->err));
     begin_telling(fixture);
     ok(fixture, spool_file_read_dead(fixture->file, tell_letter, fixture, &fixture->err));
-    assert_non_null(strstr(fixture->told, "3@")); /* an id is never used again */
+    assert_non_null(strstr(fixture->told, "2@")); /* an id is never used again */
+}
+
+static void put_letter(struct fixture *fixture, const char *table, const char *uid,
+                       const char *version)
+{
+    const struct dead_letter letter = {.table = text_from(table),
+                                       .uid = text_from(uid),
+                                       .version = text_from(version),
+                                       .reason = TEXT("too long"),
+                                       .body = TEXT("{}")};
+    ok(fixture, spool_file_put_dead(fixture->file, &letter, &fixture->err));
+}
+
+static void test_one_dead_letter_an_object_the_newest(void **state)
+{
+    struct fixture *fixture = *state;
+    put_letter(fixture, "job_info", "a", "9");
+    put_letter(fixture, "job_info", "a", "10");
+    put_letter(fixture, "job_info", "a", "7"); /* late */
+    put_letter(fixture, "job_info", "b", "1");
+    put_letter(fixture, "replica_info", "a", "1");
+    begin_telling(fixture);
+    ok(fixture, spool_file_read_dead(fixture->file, tell_letter, fixture, &fixture->err));
+    assert_string_equal(fixture->told, "2@0 job_info/a:10 0 too long {};"
+                                       "4@0 job_info/b:1 0 too long {};"
+                                       "5@0 replica_info/a:1 0 too long {};");
+    struct spool_usage usage;
+    ok(fixture, spool_file_usage(fixture->file, &usage, &fixture->err));
+    assert_int_equal(usage.dead_letters, 3);
 }
 
 static void test_numbers_are_kept_by_name(void **state)
@@ -404,6 +431,7 @@ int main(void)
         TEST(test_a_record_is_one_object_of_one_table),
         TEST(test_reading_goes_on_behind_the_last_one),
         TEST(test_dead_letters_keep_all_that_is_known),
+        TEST(test_one_dead_letter_an_object_the_newest),
         TEST(test_numbers_are_kept_by_name),
         TEST(test_notes_are_kept_by_name),
         TEST(test_a_quarantined_record_is_out_of_the_way_and_counted),
