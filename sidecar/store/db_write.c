@@ -369,6 +369,8 @@ static enum error_code execute_together(struct db *db, struct writer *writer,
 enum error_code db_write(struct db *db, const struct table *table, enum row_mode mode,
                          struct row *const *rows, size_t count, struct db_error *err)
 {
+    if (db->mysql == NULL)
+        return db_error_set(err, DBERROR_RECONNECT, "not connected");
     struct writer *writer = find_writer(db->writers, table, mode);
     if (writer == NULL)
         return db_no_memory(err, "writing");
