@@ -483,9 +483,9 @@ bool outbox_take(struct outbox *outbox, unsigned lane, size_t max_rows, size_t m
 bool outbox_take_aside(struct outbox *outbox, int64_t now_ms, struct batch *batch)
 {
     batch->count = 0;
-    if (outbox_aside_due_ms(outbox) > now_ms)
-        return false;
     struct entry *entry = outbox->aside.head;
+    if (entry == NULL || entry->trial.due_ms > now_ms)
+        return false;
     batch->table = entry->table;
     batch->mode = first_waiting(entry)->mode;
     lift_off(outbox, entry);
