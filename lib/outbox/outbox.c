@@ -360,8 +360,9 @@ size_t outbox_pending(const struct outbox *outbox, unsigned lane)
 {
     size_t pending = 0;
     for (size_t i = 0; i < TABLE_COUNT; i++) {
-        if (!outbox->shelves[i].paused[lane])
-            pending += outbox_waiting(outbox, lane, tables[i]);
+        const struct shelf *shelf = &outbox->shelves[i];
+        for (unsigned mode = 0; mode < ROW_MODE_COUNT && !shelf->paused[lane]; mode++)
+            pending += shelf->queues[lane * ROW_MODE_COUNT + mode].count;
     }
     return pending;
 }
@@ -369,15 +370,6 @@ size_t outbox_pending(const struct outbox *outbox, unsigned lane)
 void outbox_pause(struct outbox *outbox, unsigned lane, const struct table *table, bool paused)
 {
     shelf_of(outbox, table)->paused[lane] = paused;
-}
-
-size_t outbox_waiting(const struct outbox *outbox, unsigned lane, const struct table *table)
-{
-    const struct queue *queues = outbox->shelves[table_number(table)].queues;
-    size_t waiting = 0;
-    for (unsigned mode = 0; mode < ROW_MODE_COUNT; mode++)
-        waiting += queues[lane * ROW_MODE_COUNT + mode].count;
-    return waiting;
 }
 
 enum error_code batch_init(struct batch *batch, size_t capacity, struct error *err)

@@ -88,9 +88,8 @@ bool outbox_holds_from(const struct outbox *outbox, int64_t until_us);
 /* How many rows of the lane can be taken now: none of a paused table, none that was set aside. */
 size_t outbox_pending(const struct outbox *outbox, unsigned lane);
 
-/* Whether the lane's rows of a table are left where they are, and how many of them there are. */
+/* Whether the lane's rows of a table are left where they are. */
 void outbox_pause(struct outbox *outbox, unsigned lane, const struct table *table, bool paused);
-size_t outbox_waiting(const struct outbox *outbox, unsigned lane, const struct table *table);
 
 /* batch->rows and entries are allocated once, for capacity rows. */
 enum error_code batch_init(struct batch *batch, size_t capacity, struct error *err) MUST_CHECK;

@@ -67,7 +67,7 @@ bool dispatch_is_stuck(const struct dispatch *dispatch);
 void dispatch_list(struct dispatch *dispatch, struct store_listing *listing,
                    void (*answered)(void *context, bool ok), void *context);
 
-/* True if each lane has a connection, each table takes rows, and none was set aside. */
+/* True if each lane has a connection, and each table takes rows. */
 bool dispatch_is_healthy(const struct dispatch *dispatch);
 
 /* True if, besides, each lane has had an answer. */

@@ -2,6 +2,8 @@
 somebody has locked, a connection that cannot be had; and replay ends in every such case."""
 
 import json
+import socket
+
 import pymysql
 import pytest
 
@@ -318,6 +320,19 @@ def test_prepared_statements_for_one_connection_only(start, path, database, serv
             server.query(f"SET GLOBAL max_prepared_stmt_count = {before}")
         sidecar.wait_until_written(201)
     assert sidecar.stop() == 0
+
+
+def test_a_host_that_accepts_and_never_answers(start, path, database, server):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(8)
+        hosts = f"127.0.0.1:{silent.getsockname()[1]},127.0.0.1:{server.port}"
+        sidecar = start(MYSQL_HOST=hosts, MYSQL_PORT=None, DB_TIMEOUT_MS=2000)
+        with producer.connect(path) as connection:
+            connection.sendall(b"".join(pods(50)))
+            sidecar.wait_until_written(50)
+        assert sidecar.stop() == 0
+    assert len(database.pods()) == 50
 
 
 # What a person has to mend
