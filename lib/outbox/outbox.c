@@ -26,7 +26,7 @@ static struct row *first_waiting(const struct entry *entry)
 static struct queue *queue_of(struct outbox *outbox, const struct entry *entry)
 {
     struct shelf *shelf = shelf_of(outbox, entry->table);
-    return &shelf->queues[entry->lane * MODE_COUNT + first_waiting(entry)->mode];
+    return &shelf->queues[entry->lane * ROW_MODE_COUNT + first_waiting(entry)->mode];
 }
 
 static void enqueue(struct outbox *outbox, struct entry *entry)
@@ -60,8 +60,9 @@ enum error_code outbox_new(const struct outbox_limits *limits, struct outbox **r
     outbox->limits = *limits;
     for (size_t i = 0; i < TABLE_COUNT; i++) {
         struct shelf *shelf = &outbox->shelves[i];
-        shelf->queues = calloc((size_t)limits->lanes * MODE_COUNT, sizeof(struct queue));
-        if (shelf->queues == NULL) {
+        shelf->queues = calloc((size_t)limits->lanes * ROW_MODE_COUNT, sizeof(struct queue));
+        shelf->paused = calloc(limits->lanes, sizeof(*shelf->paused));
+        if (shelf->queues == NULL || shelf->paused == NULL) {
             outbox_free(outbox);
             return error_set(err, ERROR_NOMEM, "no memory for the outbox");
         }
@@ -86,6 +87,7 @@ void outbox_free(struct outbox *outbox)
             free(entry);
         }
         free(shelf->queues);
+        free(shelf->paused);
     }
     free(outbox);
 }
@@ -231,7 +233,8 @@ static enum error_code wait_row(struct outbox *outbox, struct entry *entry, stru
  * be written next is another now. */
 static void find_queue(struct outbox *outbox, struct entry *entry)
 {
-    if (entry->flying != NULL || entry->queue == queue_of(outbox, entry))
+    if (entry->flying != NULL || entry->queue == &outbox->aside ||
+        entry->queue == queue_of(outbox, entry))
         return;
     if (entry->queue != NULL)
         dequeue(entry);
@@ -357,10 +360,16 @@ size_t outbox_pending(const struct outbox *outbox, unsigned lane)
 {
     size_t pending = 0;
     for (size_t i = 0; i < TABLE_COUNT; i++) {
-        for (unsigned mode = 0; mode < MODE_COUNT; mode++)
-            pending += outbox->shelves[i].queues[lane * MODE_COUNT + mode].count;
+        const struct shelf *shelf = &outbox->shelves[i];
+        for (unsigned mode = 0; mode < ROW_MODE_COUNT && !shelf->paused[lane]; mode++)
+            pending += shelf->queues[lane * ROW_MODE_COUNT + mode].count;
     }
     return pending;
+}
+
+void outbox_pause(struct outbox *outbox, unsigned lane, const struct table *table, bool paused)
+{
+    shelf_of(outbox, table)->paused[lane] = paused;
 }
 
 enum error_code batch_init(struct batch *batch, size_t capacity, struct error *err)
@@ -386,9 +395,9 @@ static struct queue *longest_waiting(const struct outbox *outbox, unsigned lane)
 {
     struct queue *found = NULL;
     for (size_t i = 0; i < TABLE_COUNT; i++) {
-        for (unsigned mode = 0; mode < MODE_COUNT; mode++) {
-            struct queue *queue = &outbox->shelves[i].queues[lane * MODE_COUNT + mode];
-            if (queue->head == NULL)
+        for (unsigned mode = 0; mode < ROW_MODE_COUNT; mode++) {
+            struct queue *queue = &outbox->shelves[i].queues[lane * ROW_MODE_COUNT + mode];
+            if (queue->head == NULL || outbox->shelves[i].paused[lane])
                 continue;
             if (found == NULL || queue->head->turn < found->head->turn)
                 found = queue;
@@ -438,7 +447,6 @@ bool outbox_take(struct outbox *outbox, unsigned lane, size_t max_rows, size_t m
 {
     batch->count = 0;
     batch->bytes = 0;
-    batch->lane = lane;
     struct queue *queue = longest_waiting(outbox, lane);
     if (queue == NULL)
         return false;
@@ -464,6 +472,52 @@ bool outbox_take(struct outbox *outbox, unsigned lane, size_t max_rows, size_t m
     return true;
 }
 
+bool outbox_take_aside(struct outbox *outbox, int64_t now_ms, struct batch *batch)
+{
+    batch->count = 0;
+    struct entry *entry = outbox->aside.head;
+    if (entry == NULL || entry->trial.due_ms > now_ms)
+        return false;
+    batch->table = entry->table;
+    batch->mode = first_waiting(entry)->mode;
+    lift_off(outbox, entry);
+    batch->entries[0] = entry;
+    batch->rows[0] = entry->flying;
+    batch->bytes = entry->flying->bytes;
+    batch->count = 1;
+    return true;
+}
+
+int64_t outbox_aside_due_ms(const struct outbox *outbox)
+{
+    return outbox->aside.head != NULL ? outbox->aside.head->trial.due_ms : INT64_MAX;
+}
+
+size_t outbox_aside(const struct outbox *outbox)
+{
+    return outbox->aside.count;
+}
+
+struct outbox_trial *outbox_trial(const struct batch *batch, size_t i)
+{
+    return &((struct entry *)batch->entries[i])->trial;
+}
+
+/* The one that is due first stands first. Mostly there are few, and the new one is due last. */
+static void enqueue_aside(struct outbox *outbox, struct entry *entry, int64_t due_ms)
+{
+    struct entry *before = outbox->aside.head;
+    while (before != NULL && before->trial.due_ms <= due_ms)
+        before = before->next;
+    entry->trial.due_ms = due_ms;
+    entry->queue = &outbox->aside;
+    entry->queue->count++;
+    if (before == NULL)
+        DL_APPEND(outbox->aside.head, entry);
+    else
+        DL_PREPEND_ELEM(outbox->aside.head, before, entry);
+}
+
 static void discard(struct outbox *outbox, struct row *row)
 {
     outbox_release(outbox, row->epoch);
@@ -475,6 +529,7 @@ void outbox_done(struct outbox *outbox, struct batch *batch, size_t i)
     struct entry *entry = batch->entries[i];
     discard(outbox, land(outbox, batch, i));
     counts_of(outbox, entry->table)->done++;
+    entry->trial = (struct outbox_trial){0};
     if (entry_is_empty(entry))
         outbox_bury(outbox, entry);
     else
@@ -499,6 +554,15 @@ static void wait_again(struct outbox *outbox, struct entry *entry, struct row *r
     invariant(code == ERROR_NONE); /* the slot is empty: nothing to allocate */
 }
 
+void outbox_set_aside(struct outbox *outbox, struct batch *batch, size_t i, int64_t due_ms)
+{
+    struct entry *entry = batch->entries[i];
+    wait_again(outbox, entry, land(outbox, batch, i));
+    entry->trial.aside = true;
+    entry->trial.failures++;
+    enqueue_aside(outbox, entry, due_ms);
+}
+
 void outbox_return(struct outbox *outbox, struct batch *batch)
 {
     for (size_t i = batch->count; i-- > 0;) {
@@ -506,7 +570,10 @@ void outbox_return(struct outbox *outbox, struct batch *batch)
         if (entry == NULL)
             continue;
         wait_again(outbox, entry, land(outbox, batch, i));
-        enqueue_first(outbox, entry);
+        if (entry->trial.aside)
+            enqueue_aside(outbox, entry, entry->trial.due_ms);
+        else
+            enqueue_first(outbox, entry);
     }
     batch->count = 0;
 }

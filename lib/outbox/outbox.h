@@ -9,6 +9,10 @@
  *                ▲                  │
  *                └───── return ─────┘
  *
+ * A row that could not be written because of itself is set aside: it is PENDING too, but waits for a
+ * time of its own and is then taken alone, so that it does not hold up the others. What comes of its
+ * object meanwhile waits with it.
+ *
  * While a row of an object is in flight, others of the same object wait behind it: order within one
  * object is kept. What waits is one row, or two: an upsert, and an update that is newer than it (an
  * update makes no row, so an upsert that comes late still has to go before it). */
@@ -28,7 +32,7 @@ struct outbox;
 struct outbox_limits {
     size_t max_rows;  /* outbox_is_full() from here on */
     size_t max_bytes; /* the same, in bytes of rows */
-    unsigned lanes;   /* writers: an object always goes to the same one (by a hash of its uid) */
+    unsigned lanes;   /* an object always waits in the same one (by a hash of its uid) */
     struct durability *durability; /* told what is not safe yet; not owned; NULL: nobody asks */
     bool spooled;                  /* there is a spool: what it has not is kept track of */
 
@@ -49,7 +53,6 @@ struct outbox_counts {
 struct batch {
     const struct table *table;
     enum row_mode mode;
-    unsigned lane;
     size_t count;
     size_t bytes;
     struct row **rows; /* borrowed: the outbox owns the rows until done or return */
@@ -82,8 +85,11 @@ int64_t outbox_oldest_us(const struct outbox *outbox);
  * came: the first one mostly tells. */
 bool outbox_holds_from(const struct outbox *outbox, int64_t until_us);
 
-/* How many rows of the lane can be taken now. */
+/* How many rows of the lane can be taken now: none of a paused table, none that was set aside. */
 size_t outbox_pending(const struct outbox *outbox, unsigned lane);
+
+/* Whether the lane's rows of a table are left where they are. */
+void outbox_pause(struct outbox *outbox, unsigned lane, const struct table *table, bool paused);
 
 /* batch->rows and entries are allocated once, for capacity rows. */
 enum error_code batch_init(struct batch *batch, size_t capacity, struct error *err) MUST_CHECK;
@@ -97,6 +103,29 @@ bool outbox_take(struct outbox *outbox, unsigned lane, size_t max_rows, size_t m
 /* Row i of the batch is done with: it is in the database, or it was accounted for elsewhere. Its
  * slot in the batch becomes NULL. */
 void outbox_done(struct outbox *outbox, struct batch *batch, size_t i);
+
+/* What was found out about an object since a row of it was written last. */
+struct outbox_trial {
+    bool aside;        /* it is tried alone, ... */
+    uint32_t failures; /* ... was so often in vain, ... */
+    int64_t due_ms;    /* ... and is to be again from then on, by the caller's clock */
+    uint32_t refusals; /* how often the store has refused it; ... */
+    uint64_t taken;    /* ... the first time its table had taken so many rows: the caller's count */
+};
+
+/* Of row i of the batch. Valid until the row is done with. */
+struct outbox_trial *outbox_trial(const struct batch *batch, size_t i);
+
+/* Row i of the batch goes back, to be tried again alone from due_ms on. Its slot in the batch becomes
+ * NULL. */
+void outbox_set_aside(struct outbox *outbox, struct batch *batch, size_t i, int64_t due_ms);
+
+/* When the first of those that were set aside is due; INT64_MAX if there is none. */
+int64_t outbox_aside_due_ms(const struct outbox *outbox);
+size_t outbox_aside(const struct outbox *outbox);
+
+/* Fills batch with the one that has been due for longest. False if none is. */
+bool outbox_take_aside(struct outbox *outbox, int64_t now_ms, struct batch *batch);
 
 /* What is left in the batch goes back to the front, under what came meanwhile. Allocates nothing
  * unless two rows have to be merged; where that finds no memory the older one gives way. */

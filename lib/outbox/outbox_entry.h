@@ -13,19 +13,18 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#define MODE_COUNT 2
-
 struct queue;
 
 struct entry {
-    struct row *flying;              /* in a batch; NULL if none is */
-    struct row *waiting[MODE_COUNT]; /* by mode: written in this order */
+    struct row *flying;                  /* in a batch; NULL if none is */
+    struct row *waiting[ROW_MODE_COUNT]; /* by mode: written in this order */
     const struct table *table;
     unsigned lane;
     bool keyed;                /* false: the map found no memory for it */
     struct queue *queue;       /* where it waits; NULL while a row of it is in flight */
     struct entry *prev, *next; /* in that queue */
     uint64_t turn;             /* the smaller, the longer it has waited */
+    struct outbox_trial trial;
 
     bool dirty;             /* in the dirty list: the spool has not what is here */
     bool forgotten;         /* in the forgotten list: the spool has what is not here any more */
@@ -51,7 +50,8 @@ struct queue {
 /* What belongs to one table. */
 struct shelf {
     struct entry *by_uid; /* uthash */
-    struct queue *queues; /* [lanes][MODE_COUNT] */
+    struct queue *queues; /* [lanes][ROW_MODE_COUNT] */
+    bool *paused;         /* [lanes] */
     struct outbox_counts counts;
 };
 
@@ -62,6 +62,7 @@ struct outbox {
     struct entry *forgotten;
     struct entry *captured;
     struct shelf shelves[TABLE_COUNT]; /* in the order of tables[] */
+    struct queue aside;                /* those that are tried again alone, the next one first */
 };
 
 /* outbox.c */

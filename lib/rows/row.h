@@ -56,6 +56,8 @@ enum row_mode {
     ROW_UPDATE, /* changes a row that exists, never makes one */
 };
 
+#define ROW_MODE_COUNT (ROW_UPDATE + 1)
+
 struct row {
     const struct table *table;
     enum row_mode mode;

@@ -132,7 +132,7 @@ static const struct setting settings[] = {
     {"BATCH_LINGER_MS", TYPE_NUMBER, AT(batch_linger_ms), 0, 10000, "5",
      "Milliseconds that a row may wait for others to be written with"},
     {"DB_CONNECTIONS", TYPE_NUMBER, AT(db_connections), 1, 16, "2",
-     "Connections to the database; rows of one object always take the same one"},
+     "Connections to the database; rows of one object are never on two of them at once"},
     {"DB_TIMEOUT_MS", TYPE_NUMBER, AT(db_timeout_ms), 1000, 600000, "30000",
      "Milliseconds that a database may take to answer. A Galera cluster that loses a node stands "
      "still for some seconds: with much less than the default, its healthy nodes seem lost too"},

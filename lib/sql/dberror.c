@@ -181,6 +181,10 @@ static const struct known known[] = {
     {1142, DBERROR_OPERATOR, NULL, GRANT_ADVICE},
     {1143, DBERROR_OPERATOR, NULL, GRANT_ADVICE},
     {1227, DBERROR_OPERATOR, NULL, GRANT_ADVICE},
+    {1290, DBERROR_OPERATOR, NULL, OPTION_ADVICE}, /* enforce_storage_engine and the like */
+    {1364, DBERROR_OPERATOR, NULL,                 /* no default: every row lacks that column */
+     "give the column a default (ALTER TABLE ... ALTER COLUMN ... SET DEFAULT ...): this program "
+     "fills only its own columns"},
     {1049, DBERROR_OPERATOR, NULL,
      "create the database (CREATE DATABASE ... CHARACTER SET utf8mb4) or correct MYSQL_DB_NAME"},
     {1146, DBERROR_OPERATOR, NULL, SCHEMA_ADVICE}, /* no such table */
@@ -203,7 +207,6 @@ static const struct known known[] = {
     {1292, DBERROR_ROW, NULL, NULL}, /* incorrect time or number */
     {1048, DBERROR_ROW, NULL, NULL}, /* NULL in NOT NULL */
     {1062, DBERROR_ROW, NULL, NULL}, /* duplicate in another unique key */
-    {1364, DBERROR_ROW, NULL, NULL}, /* no default */
     {3819, DBERROR_ROW, NULL, NULL}, /* CHECK (MySQL) */
     {4025, DBERROR_ROW, NULL, NULL}, /* CHECK (MariaDB) */
     {1265, DBERROR_ROW, NULL, NULL}, /* data truncated */
@@ -229,7 +232,8 @@ static const struct known *find(unsigned number, struct text message)
     return NULL;
 }
 
-/* By the class of the SQLSTATE: connection, transaction, data and constraints. */
+/* By the class of the SQLSTATE: connection, transaction, data and constraints; 45 is what a trigger
+ * says by SIGNAL of a row that it does not like. */
 static enum dberror_class classify_unknown(const char *sqlstate)
 {
     if (sqlstate == NULL)
@@ -238,7 +242,8 @@ static enum dberror_class classify_unknown(const char *sqlstate)
         return DBERROR_RECONNECT;
     if (strncmp(sqlstate, "40", 2) == 0)
         return DBERROR_RETRY;
-    if (strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0)
+    if (strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0 ||
+        strncmp(sqlstate, "45", 2) == 0)
         return DBERROR_ROW;
     return DBERROR_OPERATOR;
 }

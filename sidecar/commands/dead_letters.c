@@ -20,6 +20,7 @@ struct visit {
     size_t failed; /* of these */
     struct json *json;
     struct db *db;
+    struct error lost; /* the connection was: the rest can't be tried */
 
     /* what is to be dropped once the reading is over */
     int64_t *done;
@@ -105,6 +106,8 @@ static enum error_code write_body(struct visit *visit, struct text body, struct 
     code = db_write(visit->db, row->table, row->mode, &row, 1, &failure);
     if (code != ERROR_NONE)
         *err = failure.error;
+    if (code != ERROR_NONE && failure.scope == DB_SCOPE_CONNECTION)
+        visit->lost = failure.error;
     row_free(row);
     return code;
 }
@@ -130,7 +133,7 @@ static bool retry_letter(void *context, const struct dead_letter *letter)
     }
     visit->failed++;
     printf("%" PRId64 " %s\n", letter->id, err.text);
-    return true;
+    return visit->lost.code == ERROR_NONE;
 }
 
 static enum error_code drop_done(struct visit *visit, struct error *err)
@@ -194,6 +197,8 @@ static enum error_code run_retry(struct visit *visit, struct error *err)
         code = spool_file_read_dead(visit->file, retry_letter, visit, err);
     if (code == ERROR_NONE)
         code = drop_done(visit, err);
+    if (code == ERROR_NONE && visit->lost.code != ERROR_NONE)
+        code = error_set(err, visit->lost.code, "the rest was not tried: %s", visit->lost.text);
     db_free(visit->db);
     json_free(visit->json);
     db_library_fini();

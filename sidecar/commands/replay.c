@@ -8,6 +8,8 @@
  *   the file can't be opened, or is a directory    said before anything is started
  *   stopped by a signal, or reading fails          the rest of the file is not shipped
  *   the file ends inside a document or list        what is whole is shipped: it may have been cut off
+ *   the database refuses rows, or takes them only  counted; they are in the spool, or in the log
+ *   once a person has acted                        where there is none
  */
 #include "lib/account/ledger.h"
 #include "lib/base/buffer.h"
@@ -165,10 +167,11 @@ static void print_result(const struct replay *replay)
 
 /* ---- the command ------------------------------------------------------------------------------ */
 
-/* Nothing of the file is left, and nothing of it was cut off. */
+/* Nothing of the file is left, and nothing of it was cut off or refused. */
 static bool is_whole(const struct replay *replay)
 {
     return replay->now.cut == replay->before.cut &&
+           replay->now.dead_lettered == replay->before.dead_lettered &&
            (replay->size == 0 || bytes_read() >= replay->size);
 }
 

@@ -54,12 +54,20 @@ void dispatch_drain(struct dispatch *dispatch, void (*drained)(void *context), v
  * inside this call. What was not written is in the outbox. */
 void dispatch_stop(struct dispatch *dispatch, void (*stopped)(void *context), void *context);
 
+/* True if no lane has a connection, and all of them need a person to get one: another try may lock an
+ * account. */
+bool dispatch_needs_a_person(const struct dispatch *dispatch);
+
+/* True if rows wait that can't be written for reasons of their own, or of their table, though the store
+ * answers, and none has left the outbox for long. */
+bool dispatch_is_stuck(const struct dispatch *dispatch);
+
 /* Puts a question to the store, between two batches; answered() with whether there is an answer, never
  * from inside this call, and not at all after dispatch_stop(). One at a time. */
 void dispatch_list(struct dispatch *dispatch, struct store_listing *listing,
                    void (*answered)(void *context, bool ok), void *context);
 
-/* True if the last batch of each lane went through. */
+/* True if each lane has a connection, and each table takes rows. */
 bool dispatch_is_healthy(const struct dispatch *dispatch);
 
 /* True if, besides, each lane has had an answer. */

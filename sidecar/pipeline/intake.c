@@ -129,10 +129,16 @@ static void pause_if_full(struct intake *intake)
     intake->paused = true;
     intake->source->pause(intake->source);
     tell_writers(intake);
-    LOG(intake->settings.logger, WARN, "source paused: too many rows wait for the database",
+    struct spool_usage usage = {0};
+    if (intake->settings.spool != NULL)
+        usage = spool_usage(intake->settings.spool);
+    LOG(intake->settings.logger, WARN,
+        full == METRICS_PAUSE_OUTBOX ? "source paused: too many rows wait for the database"
+                                     : "source paused: the spool takes no more",
         log_string("full", metrics_pause_name(full)),
         log_int("rows", (int64_t)(counts.pending + counts.in_flight)),
-        log_int("bytes", (int64_t)counts.bytes));
+        log_int("bytes", (int64_t)counts.bytes), log_int("spool_bytes", usage.bytes),
+        log_int("dead_letters", usage.state.dead_letters));
 }
 
 /* Takes over row. */

@@ -29,6 +29,8 @@
  *                                          written or spooled: exit status 1
  *   rows are left when the grace is over   they are in the spool: exit status 0; there is none, or
  *                                          it can't be written: counted in the log, exit status 1
+ *   a command that ships to the end, and   stops, counts what is left, exit status 1: it has no
+ *   a person has to act before it can      patience, where a sidecar waits
  */
 #include "sidecar/run/run.h"
 
@@ -492,6 +494,24 @@ static void on_load(uv_idle_t *loader)
         uv_idle_stop(loader);
 }
 
+/* What only a person can put right does not come about by waiting. */
+static void give_up_if_stuck(struct run *run)
+{
+    if (!run->options->to_the_end || run->phase >= PHASE_STOPPING)
+        return;
+    bool is_full = run->phase == PHASE_RUNNING && intake_is_paused(run->intake);
+    bool needs_a_person = dispatch_needs_a_person(run->dispatch);
+    if (!needs_a_person &&
+        !((run->phase == PHASE_DRAINING || is_full) && dispatch_is_stuck(run->dispatch)))
+        return;
+    struct store_description store;
+    run->store->describe(run->store, &store);
+    LOG(run->logger, ERROR, "giving up: rows can't be written until a person has acted",
+        log_string("error", store.last_error));
+    run->exit_status = 1;
+    stop(run);
+}
+
 /* There may be room: something was written or stored. What the spool holds comes first. */
 static void on_progress(void *context)
 {
@@ -512,6 +532,7 @@ static void on_tick(uv_timer_t *timer)
         spool_tick(run->spool, clock_steady_us());
     status_tick(run->status);
     show_progress(run);
+    give_up_if_stuck(run);
     if (run->phase >= PHASE_STOPPING)
         return;
     sweep_tick(run->sweep);

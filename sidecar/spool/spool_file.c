@@ -50,6 +50,9 @@
     X(PUT_DEAD, "INSERT INTO dead_letters"                                                         \
                 " (at_us, table_name, uid, version, number, reason, body, checksum)"               \
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)")                                                \
+    X(DROP_OLDER, "DELETE FROM dead_letters WHERE table_name = ?1 AND uid = ?2 AND id <>"          \
+                  " (SELECT id FROM dead_letters WHERE table_name = ?1 AND uid = ?2"               \
+                  " ORDER BY length(version) DESC, version DESC, id DESC LIMIT 1)")                \
     X(DROP_DEAD, "DELETE FROM dead_letters WHERE id = ?")                                          \
     X(READ_DEAD, "SELECT id, at_us, table_name, uid, version, number, reason, body, checksum"      \
                  " FROM dead_letters ORDER BY id")                                                 \
@@ -88,6 +91,7 @@ static const char layout[] =
     " id INTEGER PRIMARY KEY AUTOINCREMENT, at_us INTEGER NOT NULL, table_name TEXT NOT NULL,"
     " uid TEXT NOT NULL, version TEXT NOT NULL, number INTEGER NOT NULL, reason TEXT NOT NULL,"
     " body TEXT NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS dead_letters_of_object ON dead_letters (table_name, uid);"
     "CREATE TABLE IF NOT EXISTS quarantine ("
     " id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT, uid TEXT, body, reason TEXT);"
     "CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL);"
@@ -824,6 +828,19 @@ static int64_t letter_checksum(const struct dead_letter *letter)
     return CHECKSUM(letter->table, letter->uid, letter->version, letter->reason, letter->body);
 }
 
+/* Of one object only the newest is kept, so that letters are bounded by the number of objects. */
+static enum error_code drop_older(struct spool_file *file, const struct dead_letter *letter,
+                                  struct error *err)
+{
+    sqlite3_stmt *prepared;
+    enum error_code code = statement(file, STATEMENT_DROP_OLDER, &prepared, err);
+    if (code != ERROR_NONE)
+        return code;
+    bind_text(prepared, 1, letter->table);
+    bind_text(prepared, 2, letter->uid);
+    return finish(file, prepared, "drop an older dead letter", err);
+}
+
 enum error_code spool_file_put_dead(struct spool_file *file, const struct dead_letter *letter,
                                     struct error *err)
 {
@@ -839,7 +856,8 @@ enum error_code spool_file_put_dead(struct spool_file *file, const struct dead_l
     bind_text(prepared, 6, letter->reason);
     bind_text(prepared, 7, letter->body);
     sqlite3_bind_int64(prepared, 8, letter_checksum(letter));
-    return finish(file, prepared, "put a dead letter", err);
+    code = finish(file, prepared, "put a dead letter", err);
+    return code != ERROR_NONE ? code : drop_older(file, letter, err);
 }
 
 enum error_code spool_file_drop_dead(struct spool_file *file, int64_t id, struct error *err)

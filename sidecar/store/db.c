@@ -377,8 +377,7 @@ enum error_code db_connect(struct db *db, size_t host, struct db_error *err)
                                                   : db_error_set(err, DBERROR_RECONNECT, "aborted");
     end_connecting(db);
     if (code == ERROR_NONE)
-        code = session_set_up(db, timeout_seconds(db->config->db_timeout_ms), db->only_reads,
-                              &db->server, err);
+        code = session_set_up(db, db->only_reads, &db->server, err);
     if (code == ERROR_NONE) {
         describe_tls(db);
         return ERROR_NONE;

@@ -16,11 +16,19 @@
 
 struct db;
 
+/* What is kept from being written by an error, and so what may go on. */
+enum db_scope {
+    DB_SCOPE_CONNECTION, /* everything */
+    DB_SCOPE_TABLE,      /* the rows of this table */
+    DB_SCOPE_ROWS,       /* these rows, taken together: it came of writing them */
+};
+
 /* What went wrong, with what to do about it. */
 struct db_error {
     enum dberror_class class;
-    unsigned number;    /* the server's or client library's error number; 0: none */
-    size_t row;         /* 1-based row of the statement that is at fault; 0: not said */
+    unsigned number; /* the server's or client library's error number; 0: none */
+    size_t row;      /* 1-based row of the statement that is at fault; 0: not said */
+    enum db_scope scope;
     struct error error; /* text: "what was done: server's message (number)[; advice]" */
 };
 

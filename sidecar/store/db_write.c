@@ -275,13 +275,34 @@ static size_t bind_rows(struct db_writers *writers, const struct writer *writer,
     return next;
 }
 
+/* The largest statement for the first of the rows. Where the server has no room for another prepared
+ * statement, a smaller one that there is does it; where there is none, it is for this connection. */
+static enum error_code choose(struct db *db, struct writer *writer, struct row *const *rows,
+                              size_t count, int *size, struct db_error *err)
+{
+    *size = next_size(db, writer, rows, count);
+    if (*size < 0) {
+        enum error_code code =
+            db_error_set(err, DBERROR_ROW,
+                         "writing to %s: the row takes %zu bytes, too many for the server's "
+                         "max_allowed_packet of %zu",
+                         writer->table->name, packet_bytes(writer, rows[0]), db->server.max_packet);
+        err->row = 1;
+        err->scope = DB_SCOPE_ROWS;
+        return code;
+    }
+    enum error_code code = prepare(db, writer, *size, err);
+    while (code != ERROR_NONE && err->class == DBERROR_WAIT && *size > 0)
+        code = prepare(db, writer, --*size, err);
+    if (code != ERROR_NONE && err->class != DBERROR_WAIT)
+        err->scope = DB_SCOPE_ROWS;
+    return code;
+}
+
 /* Writes the first 1 << size rows. */
 static enum error_code execute(struct db *db, struct writer *writer, struct row *const *rows,
                                int size, struct db_error *err)
 {
-    enum error_code code = prepare(db, writer, size, err);
-    if (code != ERROR_NONE)
-        return code;
     MYSQL_STMT *stmt = writer->statements[size];
     size_t count = (size_t)1 << size;
     size_t parameters = bind_rows(db->writers, writer, rows, count);
@@ -290,7 +311,9 @@ static enum error_code execute(struct db *db, struct writer *writer, struct row 
         return ERROR_NONE;
     char what[128];
     snprintf(what, sizeof(what), "writing %zu rows to %s", count, writer->table->name);
-    return db_fail_statement(db, err, what, stmt);
+    enum error_code code = db_fail_statement(db, err, what, stmt);
+    err->scope = DB_SCOPE_ROWS;
+    return code;
 }
 
 /* The row of the batch that is at fault, from what is known of one statement of it. */
@@ -307,33 +330,17 @@ static enum error_code execute_all(struct db *db, struct writer *writer, struct 
                                    size_t count, struct db_error *err)
 {
     for (size_t done = 0; done < count;) {
-        int size = next_size(db, writer, rows + done, count - done);
-        enum error_code code;
-        if (size < 0) {
-            size = 0;
-            code = db_error_set(err, DBERROR_ROW,
-                                "writing to %s: the row takes %zu bytes, too many for the server's "
-                                "max_allowed_packet of %zu",
-                                writer->table->name, packet_bytes(writer, rows[done]),
-                                db->server.max_packet);
-        } else {
+        int size;
+        enum error_code code = choose(db, writer, rows + done, count - done, &size, err);
+        if (code == ERROR_NONE)
             code = execute(db, writer, rows + done, size, err);
-        }
         if (code != ERROR_NONE) {
-            err->row = row_at_fault(err, done, (size_t)1 << size);
+            err->row = row_at_fault(err, done, size < 0 ? 1 : (size_t)1 << size);
             return code;
         }
         done += (size_t)1 << size;
     }
     return ERROR_NONE;
-}
-
-/* Then it is a transaction by itself, and one round trip instead of three. */
-static bool is_one_statement(const struct db *db, const struct writer *writer,
-                             struct row *const *rows, size_t count)
-{
-    int size = next_size(db, writer, rows, count);
-    return size >= 0 && (size_t)1 << size == count;
 }
 
 static void roll_back(struct db *db)
@@ -350,8 +357,10 @@ static enum error_code execute_together(struct db *db, struct writer *writer,
     if (code != ERROR_NONE)
         return code;
     code = execute_all(db, writer, rows, count, err);
-    if (code == ERROR_NONE)
+    if (code == ERROR_NONE) {
         code = db_exec(db, TEXT("COMMIT"), err);
+        err->scope = DB_SCOPE_ROWS;
+    }
     if (code != ERROR_NONE)
         roll_back(db);
     return code;
@@ -360,10 +369,19 @@ static enum error_code execute_together(struct db *db, struct writer *writer,
 enum error_code db_write(struct db *db, const struct table *table, enum row_mode mode,
                          struct row *const *rows, size_t count, struct db_error *err)
 {
+    if (db->mysql == NULL)
+        return db_error_set(err, DBERROR_RECONNECT, "not connected");
     struct writer *writer = find_writer(db->writers, table, mode);
     if (writer == NULL)
         return db_no_memory(err, "writing");
-    if (is_one_statement(db, writer, rows, count))
-        return execute_all(db, writer, rows, count, err);
-    return execute_together(db, writer, rows, count, err);
+    int size;
+    enum error_code code = choose(db, writer, rows, count, &size, err);
+    if (code != ERROR_NONE)
+        return code;
+    /* One statement is a transaction by itself, and one round trip instead of three. */
+    code = (size_t)1 << size == count ? execute_all(db, writer, rows, count, err)
+                                      : execute_together(db, writer, rows, count, err);
+    if (code != ERROR_NONE && db->mysql == NULL)
+        err->scope = DB_SCOPE_CONNECTION;
+    return code;
 }

@@ -12,20 +12,18 @@
 
 struct isolation {
     struct store_request *request;
-    size_t begin;    /* rows before this one have their fate */
-    size_t bad_end;  /* [begin, bad_end) is known to hold a row that fails, or NOT_KNOWN */
-    size_t suspect;  /* the row that the server named, begin <= suspect < bad_end, or NOT_KNOWN */
-    size_t max_rows; /* of one write: halved where the packet was too large */
-    size_t run;      /* refused since something was written */
+    size_t begin;   /* rows before this one have their fate */
+    size_t bad_end; /* [begin, bad_end) is known to hold a row that fails, or NOT_KNOWN */
+    size_t suspect; /* the row that the server named, begin <= suspect < bad_end, or NOT_KNOWN */
+    size_t
+        max_rows; /* of one write: halved where the packet was too large, 1 where rows are locked */
+    size_t run;   /* rows that failed alone since something was written */
+    size_t alone; /* of these: not refused */
     size_t written;
-    struct db_error last; /* why the last refused row was */
+    struct db_error last; /* why the last row failed alone that was not refused */
     bool
         hints_wrong; /* the server named a row that was not the first bad one: bisect from now on */
 };
-
-/* After so many bad rows without a good one the next one is tried alone: where all are bad, one write
- * for each is enough. */
-#define LONG_RUN 4
 
 static size_t next_end(const struct isolation *isolation)
 {
@@ -35,7 +33,7 @@ static size_t next_end(const struct isolation *isolation)
         want = isolation->suspect - isolation->begin;
     else if (isolation->bad_end != NOT_KNOWN)
         want = (isolation->bad_end - isolation->begin) / 2;
-    else if (isolation->run >= LONG_RUN)
+    else if (isolation->run >= ISOLATE_RUN) /* where all are bad, one write for each is enough */
         want = 1;
     if (want > isolation->max_rows)
         want = isolation->max_rows;
@@ -48,6 +46,7 @@ static void on_written(struct isolation *isolation, size_t end)
         isolation->request->fates[i] = ROW_WRITTEN;
     isolation->written += end - isolation->begin;
     isolation->run = 0;
+    isolation->alone = 0;
     isolation->begin = end;
     if (isolation->suspect < end) {
         isolation->suspect = NOT_KNOWN;
@@ -57,62 +56,57 @@ static void on_written(struct isolation *isolation, size_t end)
         isolation->bad_end = NOT_KNOWN;
 }
 
-static void refuse(struct isolation *isolation, const struct db_error *why)
+static void stop(struct isolation *isolation, const struct db_error *why)
+{
+    isolation->request->class = why->class;
+    isolation->request->others_may = why->scope != DB_SCOPE_CONNECTION;
+    isolation->request->error = why->error;
+}
+
+static bool is_refusal(const struct db_error *why)
+{
+    return why->class == DBERROR_ROW || why->class == DBERROR_SPLIT;
+}
+
+/* The row at begin failed alone. False: stop here. */
+static bool decide(struct isolation *isolation, const struct db_error *why)
 {
     struct store_request *request = isolation->request;
     struct refusal *refusal = &request->refusals[request->refusal_count++];
     refusal->row = isolation->begin;
+    refusal->class = why->class;
     refusal->number = why->number;
     memcpy(refusal->text, why->error.text, sizeof(refusal->text));
-    request->fates[isolation->begin] = ROW_REFUSED;
+    request->fates[isolation->begin] = is_refusal(why) ? ROW_REFUSED : ROW_ALONE;
     isolation->begin++;
     isolation->bad_end = NOT_KNOWN; /* it may have been the only one */
     isolation->suspect = NOT_KNOWN;
     isolation->run++;
+    if (is_refusal(why))
+        return true;
     isolation->last = *why;
-}
-
-static void stop(struct isolation *isolation, const struct db_error *why)
-{
-    isolation->request->class = why->class;
-    isolation->request->error = why->error;
-}
-
-/* If a wrong table is likelier than so many wrong rows, none is refused: they wait for a person. */
-static void doubt_burst(struct isolation *isolation)
-{
-    struct store_request *request = isolation->request;
-    size_t refused = request->refusal_count;
-    if (isolation->written > 0 || refused <= ISOLATE_BURST)
-        return;
-    for (size_t i = 0; i < refused; i++)
-        request->fates[request->refusals[i].row] = ROW_WAITS;
-    request->refusal_count = 0;
-    if (request->error.code != ERROR_NONE)
-        return; /* other trouble came in between, and waiting is for that */
-    stop(isolation, &isolation->last);
-    request->class = DBERROR_OPERATOR;
-    error_context(&request->error, ERROR_OPERATOR,
-                  "all %zu rows of a batch were refused, which looks like a wrong column of %s "
-                  "rather than wrong rows; they wait until it is put right; the last one",
-                  refused, request->batch.table->name);
-    request->error.code = ERROR_OPERATOR;
+    if (++isolation->alone < ISOLATE_RUN || isolation->begin == request->batch.count)
+        return true;
+    stop(isolation, why);
+    return false;
 }
 
 /* What the failure of [begin, end) tells. False: stop here. */
 static bool on_failed(struct isolation *isolation, size_t end, const struct db_error *why)
 {
     size_t count = end - isolation->begin;
-    if (why->class != DBERROR_ROW && why->class != DBERROR_SPLIT) {
+    if (!is_refusal(why) && why->scope != DB_SCOPE_ROWS) {
         stop(isolation, why);
         return false;
     }
-    if (count == 1) {
-        refuse(isolation, why);
-        return true;
-    }
+    if (count == 1)
+        return decide(isolation, why);
     if (why->class == DBERROR_SPLIT) {
         isolation->max_rows = count / 2;
+        return true;
+    }
+    if (why->class == DBERROR_RETRY) {
+        isolation->max_rows = 1;
         return true;
     }
     if (isolation->suspect != NOT_KNOWN)
@@ -121,6 +115,25 @@ static bool on_failed(struct isolation *isolation, size_t end, const struct db_e
     isolation->bad_end = end;
     isolation->suspect = hinted ? isolation->begin + why->row - 1 : NOT_KNOWN;
     return true;
+}
+
+/* Nothing shows that others do better than those that failed alone: they wait with the rest. */
+static void doubt(struct isolation *isolation)
+{
+    struct store_request *request = isolation->request;
+    size_t kept = 0;
+    if (isolation->written > 0 || isolation->alone == 0 || isolation->alone >= ISOLATE_RUN)
+        return;
+    for (size_t i = 0; i < request->refusal_count; i++) {
+        const struct refusal *refusal = &request->refusals[i];
+        if (request->fates[refusal->row] == ROW_ALONE)
+            request->fates[refusal->row] = ROW_WAITS;
+        else
+            request->refusals[kept++] = *refusal;
+    }
+    request->refusal_count = kept;
+    if (request->error.code == ERROR_NONE)
+        stop(isolation, &isolation->last);
 }
 
 void isolate_batch(struct store_request *request, isolate_write *write, void *context)
@@ -135,6 +148,7 @@ void isolate_batch(struct store_request *request, isolate_write *write, void *co
     for (size_t i = 0; i < batch->count; i++)
         request->fates[i] = ROW_WAITS;
     request->refusal_count = 0;
+    request->others_may = false;
     request->error = (struct error){.code = ERROR_NONE};
 
     while (isolation.begin < batch->count) {
@@ -146,5 +160,5 @@ void isolate_batch(struct store_request *request, isolate_write *write, void *co
         else if (!on_failed(&isolation, end, &why))
             break;
     }
-    doubt_burst(&isolation);
+    doubt(&isolation);
 }

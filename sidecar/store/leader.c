@@ -25,10 +25,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LOOK_MS          1000
-#define IDLE_S           10 /* well over LOOK_MS: a second or two of standing still are no reason */
-#define RETRY_FIRST_MS   200
-#define RETRY_CEILING_MS 5000
+#define LOOK_MS             1000
+#define IDLE_S              10 /* well over LOOK_MS: a second or two of standing still are no reason */
+#define RETRY_FIRST_MS      200
+#define RETRY_CEILING_MS    5000
+#define OPERATOR_FIRST_MS   5000
+#define OPERATOR_CEILING_MS 60000
 
 /* What a leader lost is still its own session's for so long. */
 #define OWN_SESSION_NS ((uint64_t)2 * IDLE_S * 1000000000)
@@ -242,7 +244,7 @@ static void note_trouble(struct leader *leader, const struct db_error *err)
 static void leader_main(void *argument)
 {
     struct leader *leader = argument;
-    struct backoff backoff = {.first_ms = RETRY_FIRST_MS, .ceiling_ms = RETRY_CEILING_MS};
+    struct backoff backoff = {0};
     db_thread_init();
     while (!is_stopping(leader)) {
         struct db_error err;
@@ -250,6 +252,10 @@ static void leader_main(void *argument)
             break;
         db_close(leader->db);
         note_trouble(leader, &err);
+        /* Where a person has to act, another try may lock the account. */
+        bool needs_a_person = err.class == DBERROR_OPERATOR;
+        backoff.first_ms = needs_a_person ? OPERATOR_FIRST_MS : RETRY_FIRST_MS;
+        backoff.ceiling_ms = needs_a_person ? OPERATOR_CEILING_MS : RETRY_CEILING_MS;
         sleep_ms(leader, backoff_next_ms(&backoff, clock_random()));
     }
     db_close(leader->db);

@@ -100,12 +100,12 @@ enum error_code migrate_look(struct db *db, struct schema *schema, struct db_err
     return code;
 }
 
-/* What is left to do. */
-static enum error_code make_plan(struct db *db, bool only_required, struct migration *migration,
-                                 struct db_error *err)
+/* What is left to do for some tables. */
+static enum error_code make_plan(struct db *db, const struct table *const *some, bool only_required,
+                                 struct migration *migration, struct db_error *err)
 {
     migration->count = 0;
-    struct schema *schema = schema_new(tables);
+    struct schema *schema = schema_new(some);
     if (schema == NULL)
         return no_memory(err);
     enum error_code code = migrate_look(db, schema, err);
@@ -292,7 +292,8 @@ static enum error_code run_round(struct migrator *migrator, struct progress *pro
                                  struct db_error *err)
 {
     struct migration migration;
-    enum error_code code = make_plan(migrator->db, progress->only_required, &migration, err);
+    enum error_code code =
+        make_plan(migrator->db, tables, progress->only_required, &migration, err);
     if (code != ERROR_NONE)
         return code;
     if (migration.count == 0) {
@@ -313,7 +314,7 @@ static enum error_code give_up(struct migrator *migrator, struct progress *progr
                                struct db_error *err)
 {
     struct migration rest;
-    enum error_code code = make_plan(migrator->db, false, &rest, err);
+    enum error_code code = make_plan(migrator->db, tables, false, &rest, err);
     if (code != ERROR_NONE)
         return code;
     const bool is_left = rest.count > 0;
@@ -385,7 +386,7 @@ enum error_code migrate_run(struct db *db, struct logger *logger, struct db_erro
 {
     struct migrator migrator = {.db = db, .logger = logger};
     struct migration migration;
-    enum error_code code = make_plan(db, false, &migration, err);
+    enum error_code code = make_plan(db, tables, false, &migration, err);
     if (code != ERROR_NONE)
         return code;
     size_t steps = migration.count;
@@ -407,10 +408,22 @@ enum error_code migrate_run(struct db *db, struct logger *logger, struct db_erro
 enum error_code migrate_look_again(struct db *db, bool *required, struct db_error *err)
 {
     struct migration migration;
-    enum error_code code = make_plan(db, true, &migration, err);
+    enum error_code code = make_plan(db, tables, true, &migration, err);
     if (code != ERROR_NONE)
         return code;
     *required = migration.count > 0;
     migration_fini(&migration);
     return ERROR_NONE;
+}
+
+bool migrate_fits(struct db *db, const struct table *table)
+{
+    const struct table *const some[] = {table, NULL};
+    struct migration migration;
+    struct db_error err;
+    if (make_plan(db, some, true, &migration, &err) != ERROR_NONE)
+        return false;
+    bool fits = migration.count == 0;
+    migration_fini(&migration);
+    return fits;
 }

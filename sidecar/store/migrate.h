@@ -29,6 +29,10 @@ enum error_code migrate_run(struct db *db, struct logger *logger, struct db_erro
  * a new row. Some SELECTs. */
 enum error_code migrate_look_again(struct db *db, bool *required, struct db_error *err) MUST_CHECK;
 
+/* Whether rows of this table can be written as it is now, whatever the others lack: where migrate_run()
+ * has failed for good. */
+bool migrate_fits(struct db *db, const struct table *table);
+
 /* One step of a plan, slice by slice where it can be. Logged as well. */
 enum error_code migrate_step(struct db *db, struct logger *logger,
                              const struct migration_step *step, struct db_error *err) MUST_CHECK;

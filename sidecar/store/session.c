@@ -24,25 +24,23 @@
  *   max_..._time
  *   lc_messages         errors would not be understood (dberror.h)
  *
- * Lock waits end before the time-out of a read does: the server then says what the matter is, and does
- * not go on waiting for a client that has left. */
-static enum error_code set_variables(struct db *db, unsigned timeout_s, struct db_error *err)
+ * A lock is waited for as shortly as can be: who waits holds up rows that are not locked, and which row it
+ * is nobody says. What it is about is tried again, by itself. */
+static enum error_code set_variables(struct db *db, struct db_error *err)
 {
     enum error_code code = db_exec(db, TEXT("SET NAMES utf8mb4"), err);
     if (code != ERROR_NONE)
         return code;
 
-    const unsigned lock_timeout_s = timeout_s > 1 ? timeout_s / 2 : 1;
-    char sql[768];
-    snprintf(sql, sizeof(sql),
-             "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
+    return db_exec(
+        db,
+        TEXT("SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
              "time_zone = '+00:00', autocommit = 1, completion_type = 0, unique_checks = 1, "
              "foreign_key_checks = 1, sql_select_limit = 18446744073709551615, "
              "sql_auto_is_null = 0, sql_big_selects = 1, sql_safe_updates = 0, "
-             "lc_messages = 'en_US', innodb_lock_wait_timeout = %u, lock_wait_timeout = %u"
-             "/*M!100100 , max_statement_time = 0 */ /*!50708 , max_execution_time = 0 */",
-             lock_timeout_s, lock_timeout_s);
-    return db_exec(db, text_from(sql), err);
+             "lc_messages = 'en_US', innodb_lock_wait_timeout = 1, lock_wait_timeout = 1"
+             "/*M!100100 , max_statement_time = 0 */ /*!50708 , max_execution_time = 0 */"),
+        err);
 }
 
 /* That sessions are read-only is left as it is: so an administrator keeps a server from being written to.
@@ -128,12 +126,12 @@ static enum error_code ask(struct db *db, struct facts *facts, struct db_error *
     return code;
 }
 
-enum error_code session_set_up(struct db *db, unsigned timeout_s, bool only_reads,
-                               struct db_server *server, struct db_error *err)
+enum error_code session_set_up(struct db *db, bool only_reads, struct db_server *server,
+                               struct db_error *err)
 {
     struct facts facts = {.server = server};
     *server = (struct db_server){.max_packet = DEFAULT_MAX_PACKET};
-    enum error_code code = set_variables(db, timeout_s, err);
+    enum error_code code = set_variables(db, err);
     if (code == ERROR_NONE)
         code = ask(db, &facts, err);
     if (code != ERROR_NONE)

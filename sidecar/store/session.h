@@ -5,12 +5,12 @@
 #include "sidecar/store/db.h"
 
 /* utf8mb4, READ COMMITTED (REPEATABLE READ where the server logs statements), a strict sql_mode, UTC,
- * autocommit, and nothing of what an administrator sets to keep people from mistakes; lock waits shorter
- * than timeout_s, the connection's own time-out. only_reads: the session refuses to write. Fills *server,
+ * autocommit, and nothing of what an administrator sets to keep people from mistakes; lock waits of a
+ * second. only_reads: the session refuses to write. Fills *server,
  * which is what db_server(db) shows. DBERROR_ELSEWHERE where the server can't be used: it is read-only
  * but rows are to be written, or its Galera cluster is not ready. DBERROR_OPERATOR where the session does
  * not become utf8mb4. */
-enum error_code session_set_up(struct db *db, unsigned timeout_s, bool only_reads,
-                               struct db_server *server, struct db_error *err) MUST_CHECK;
+enum error_code session_set_up(struct db *db, bool only_reads, struct db_server *server,
+                               struct db_error *err) MUST_CHECK;
 
 #endif

@@ -1,7 +1,7 @@
 /* store: where rows are kept; the boundary for storage plugins.
  *
- * A store has `lanes` writers. Each takes one batch at a time and answers on the loop thread, later
- * (never from inside submit). It keeps no rows: what it could not write goes back to the outbox,
+ * A store has `lanes` writers. Each takes one batch at a time, of any rows, and answers on the loop
+ * thread, later (never from inside submit). It keeps no rows: what it could not write goes back to the outbox,
  * and the caller decides when to try again. MySQL is the first plugin (store_mysql), the tests'
  * fake the second. What a third one takes: a file that fills in struct store, and a line in run.c.
  */
@@ -22,11 +22,14 @@
 enum row_fate {
     ROW_WAITS,   /* not written: it goes back to the outbox */
     ROW_WRITTEN, /* committed: durable, or an older version than what is there */
-    ROW_REFUSED, /* can never be written as it is: dead letter, .refusals says why */
+    ROW_REFUSED, /* it was tried alone, and the store says that it is the row which is wrong */
+    ROW_ALONE, /* it was tried alone, and failed for another reason: it is not to hold up others */
 };
 
+/* Why a row was refused, or is to be tried alone. */
 struct refusal {
-    size_t row;      /* index in the batch */
+    size_t row; /* index in the batch */
+    enum dberror_class class;
     unsigned number; /* the server's error number, 0 if it has none */
     char text[ERROR_TEXT_SIZE];
 };
@@ -51,12 +54,14 @@ struct store_tally {
 
 /* One request to a lane and its answer. The caller owns it, and preallocates it. */
 struct store_request {
+    unsigned lane;
     struct batch batch;            /* count 0: just see that the database can be reached, or: */
     struct store_listing *listing; /* NULL: nothing is asked; else the batch is empty */
     enum row_fate *fates;          /* [batch.capacity], filled in by the store */
     struct refusal *refusals;      /* the same */
     size_t refusal_count;
     enum dberror_class class; /* where error.code is set: what kind of trouble it is */
+    bool others_may;          /* the same: the lane is well, rows of other tables can be written */
     struct error error;       /* ERROR_NONE: no row waits */
     uint64_t write_us;        /* how long the lane was busy with it */
     uint32_t attempts;        /* transactions that were begun */
@@ -85,7 +90,7 @@ struct store {
     unsigned lanes;
     size_t max_batch_rows;
 
-    /* Hands request->batch to lane request->batch.lane, which must be idle. */
+    /* Hands request->batch to lane request->lane, which must be idle. */
     void (*submit)(struct store *store, struct store_request *request);
 
     /* For shutdown: ends running writes as soon as can be; their rows wait, and so do those of

@@ -11,7 +11,7 @@
  *   tables changed meanwhile    looks at them every ten seconds, and migrates them again
  *   not where the others write  goes over to their host before it writes again
  *   deadlock                    the same transaction again, a few times, after a short random pause
- *   bad rows, packet too large  isolate.h
+ *   whatever rows may be to blame for  isolate.h
  *   trouble for an operator     answers and closes the connection: the next request reads the
  *                               password and looks at the tables anew
  *   anything else               answers; the caller decides when to try again
@@ -39,13 +39,13 @@
 /* What a connect that is under way may take after abort(): where all is well it is soon over. */
 #define PATIENCE_MS 250
 
-/* In one request. Retries are for deadlocks, which are told at once. Locks that are held for seconds
- * are the caller's to wait for, who makes that visible. */
+/* In one request. Retries are for deadlocks, which are told at once. What was told later waited for a
+ * lock: that is isolate's matter, since the other rows need not wait for it. */
 #define MAX_RECONNECTS   1
 #define MAX_RETRIES      8
 #define RETRY_FIRST_MS   10
 #define RETRY_CEILING_MS 200
-#define RETRY_WITHIN_NS  UINT64_C(5000000000)
+#define RETRY_WITHIN_NS  UINT64_C(500000000)
 
 /* A lane stays where it has connected for so long before it follows the others. Hosts that take only
  * some of the lanes would have them chase each other. */
@@ -66,13 +66,13 @@ struct lane {
     struct db *db;
     size_t host; /* index in config->hosts of the one that it connected to last */
     uint64_t connected_ns;
-    bool migrated;      /* the tables were looked at over this connection */
-    uint64_t looked_ns; /* when that was last */
+    bool migrated;          /* the tables were looked at over this connection */
+    uint64_t looked_ns;     /* when that was last */
+    bool fits[TABLE_COUNT]; /* the table can be written to, though migrating has failed */
 
     enum dberror_class cause; /* of the error that was met last: what a connection is lost by */
 
     /* of the request that it serves */
-    uint64_t start_ns;
     struct backoff retries;
     unsigned reconnects;
 };
@@ -210,6 +210,7 @@ static enum error_code connect_to(struct lane *lane, size_t number, struct db_er
     lane->host = number;
     lane->connected_ns = uv_hrtime();
     lane->migrated = false;
+    memset(lane->fits, 0, sizeof(lane->fits));
     describe_connection(lane);
     LOG(lane->store->logger, INFO, "connected", log_string("host", lane_host(lane)->name),
         log_int("port", lane_host(lane)->port), log_string("server", db_server(lane->db)->version),
@@ -276,9 +277,9 @@ static bool may_reconnect(struct lane *lane, const struct db_error *why)
     return true;
 }
 
-static bool may_retry(struct lane *lane, const struct db_error *why)
+static bool may_retry(struct lane *lane, const struct db_error *why, uint64_t took_ns)
 {
-    if (lane->retries.failures == MAX_RETRIES || uv_hrtime() - lane->start_ns > RETRY_WITHIN_NS)
+    if (lane->retries.failures == MAX_RETRIES || took_ns > RETRY_WITHIN_NS)
         return false;
     LOG(lane->store->logger, DEBUG, "transaction rolled back: trying again",
         log_string("error", why->error.text));
@@ -286,11 +287,11 @@ static bool may_retry(struct lane *lane, const struct db_error *why)
 }
 
 /* Whether the same is to be tried again at once. */
-static bool may_try_again(struct lane *lane, const struct db_error *why)
+static bool may_try_again(struct lane *lane, const struct db_error *why, uint64_t took_ns)
 {
     switch (why->class) {
     case DBERROR_RETRY:
-        return may_retry(lane, why);
+        return may_retry(lane, why, took_ns);
     case DBERROR_ELSEWHERE:
         leave_host(lane);
         return may_reconnect(lane, why);
@@ -305,29 +306,58 @@ static bool may_try_again(struct lane *lane, const struct db_error *why)
     return false;
 }
 
+/* Somebody may have changed the tables, such as dropped a unique key. */
+static enum error_code look_again(struct lane *lane, struct db_error *err)
+{
+    bool required = false;
+    if (!lane->migrated || uv_hrtime() - lane->looked_ns <= LOOK_AGAIN_NS)
+        return ERROR_NONE;
+    enum error_code code = migrate_look_again(lane->db, &required, err);
+    if (code != ERROR_NONE)
+        return code;
+    lane->migrated = !required;
+    lane->looked_ns = uv_hrtime();
+    if (required)
+        LOG(lane->store->logger, WARN, "somebody has changed the tables: they are migrated again");
+    return ERROR_NONE;
+}
+
+/* Brings the tables up to date. Where that takes a person, a table that is as it should be can be
+ * written to all the same. */
+static enum error_code lane_migrate(struct lane *lane, const struct table *table,
+                                    struct db_error *err)
+{
+    enum error_code code = look_again(lane, err);
+    if (code != ERROR_NONE)
+        return code;
+    if (lane->migrated || (table != NULL && lane->fits[table_number(table)]))
+        return ERROR_NONE;
+    code = migrate_run(lane->db, lane->store->logger, err);
+    lane->migrated = code == ERROR_NONE;
+    lane->looked_ns = uv_hrtime();
+    if (code == ERROR_NONE || err->class != DBERROR_OPERATOR || !db_is_connected(lane->db))
+        return code;
+    bool any = false;
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        lane->fits[i] = migrate_fits(lane->db, tables[i]);
+        any |= lane->fits[i];
+    }
+    err->scope = any ? DB_SCOPE_TABLE : DB_SCOPE_CONNECTION;
+    bool is_one_of_them = table != NULL ? lane->fits[table_number(table)] : any;
+    return is_one_of_them ? ERROR_NONE : code;
+}
+
 /* One transaction; no rows: a question, or only a sign of life. */
 static enum error_code lane_try(struct lane *lane, struct row *const *rows, size_t count,
                                 struct db_error *err)
 {
     struct store_request *request = lane->request;
-    if (lane->migrated && uv_hrtime() - lane->looked_ns > LOOK_AGAIN_NS) {
-        bool required;
-        enum error_code code = migrate_look_again(lane->db, &required, err);
-        if (code != ERROR_NONE)
-            return code;
-        lane->migrated = !required;
-        lane->looked_ns = uv_hrtime();
-        if (required)
-            LOG(lane->store->logger, WARN,
-                "somebody has changed the tables: they are migrated again");
-    }
-    if (!lane->migrated) {
-        enum error_code code = migrate_run(lane->db, lane->store->logger, err);
-        if (code != ERROR_NONE)
-            return code;
-        lane->migrated = true;
-        lane->looked_ns = uv_hrtime();
-    }
+    const struct table *table = count > 0 ? request->batch.table : NULL;
+    if (request->listing != NULL)
+        table = request->listing->table;
+    enum error_code code = lane_migrate(lane, table, err);
+    if (code != ERROR_NONE)
+        return code;
     request->attempts++;
     if (request->listing != NULL)
         return alive_list(lane->db, request->listing, err);
@@ -344,11 +374,12 @@ static enum error_code lane_write(void *context, struct row *const *rows, size_t
         enum error_code code = lane_connect(lane, err);
         if (code != ERROR_NONE)
             return code;
+        uint64_t start_ns = uv_hrtime();
         code = lane_try(lane, rows, count, err);
         if (code == ERROR_NONE)
             return code;
         count_error(lane, err);
-        if (!may_try_again(lane, err))
+        if (!may_try_again(lane, err, uv_hrtime() - start_ns))
             return code;
     }
 }
@@ -356,7 +387,7 @@ static enum error_code lane_write(void *context, struct row *const *rows, size_t
 static void lane_serve(struct lane *lane)
 {
     struct store_request *request = lane->request;
-    lane->start_ns = uv_hrtime();
+    const uint64_t start_ns = uv_hrtime();
     lane->retries = (struct backoff){.first_ms = RETRY_FIRST_MS, .ceiling_ms = RETRY_CEILING_MS};
     lane->reconnects = 0;
     request->attempts = 0;
@@ -368,6 +399,7 @@ static void lane_serve(struct lane *lane)
         enum error_code code = lane_write(lane, NULL, 0, &err);
         request->error = (struct error){.code = ERROR_NONE};
         request->refusal_count = 0;
+        request->others_may = false;
         if (code != ERROR_NONE) { /* else err tells what was got over */
             request->class = err.class;
             request->error = err.error;
@@ -377,7 +409,7 @@ static void lane_serve(struct lane *lane)
         db_close(lane->db); /* what a person puts right is seen at the next connect */
     if (request->error.code != ERROR_NONE)
         describe_error(lane, &request->error);
-    request->write_us = (uv_hrtime() - lane->start_ns) / 1000;
+    request->write_us = (uv_hrtime() - start_ns) / 1000;
 }
 
 static void lane_main(void *argument)
@@ -426,7 +458,7 @@ static void on_answered(uv_async_t *async)
 static void submit(struct store *base, struct store_request *request)
 {
     struct store_mysql *store = (struct store_mysql *)base;
-    struct lane *lane = &store->lanes[request->batch.lane];
+    struct lane *lane = &store->lanes[request->lane];
     uv_mutex_lock(&store->lock);
     invariant(lane->request == NULL);
     lane->request = request;

@@ -44,6 +44,11 @@ def send(path, lines):
         connection.sendall(b"".join(lines))
 
 
+def send_bad(path, lines):
+    """With a row that is taken: it shows that the table is well."""
+    send(path, [*lines, job("good", "first", "2")])
+
+
 def mixed(bad, good, rng):
     lines = [job("bad", f"bad-{n}") for n in range(bad)]
     lines += [job("good", f"good-{n}") for n in range(good)]
@@ -111,10 +116,10 @@ def test_pods_are_refused_too(sidecar, path, database):
 
 
 def test_newer_version_of_a_refused_row_is_written(sidecar, path, database):
-    send(path, [job("bad", "job-1", "5")])
-    sidecar.wait_until_written(2)
-    send(path, [job("good", "job-1", "6")])
+    send_bad(path, [job("bad", "job-1", "5")])
     sidecar.wait_until_written(3)
+    send(path, [job("good", "job-1", "6")])
+    sidecar.wait_until_written(4)
     mend(database)
     assert command(sidecar, "dead-letters", "retry", "all").returncode == 0
     assert sidecar.stop() == 0
@@ -123,8 +128,8 @@ def test_newer_version_of_a_refused_row_is_written(sidecar, path, database):
 
 
 def test_show_has_the_whole_row(sidecar, path, database):
-    send(path, [job("bad", "job-1", "5")])
-    sidecar.wait_until_written(2)
+    send_bad(path, [job("bad", "job-1", "5")])
+    sidecar.wait_until_written(3)
     assert sidecar.stop() == 0
     (number, _), = listed(sidecar).items()
     result = command(sidecar, "dead-letters", "show", str(number))
@@ -142,8 +147,8 @@ def test_show_has_the_whole_row(sidecar, path, database):
 @pytest.mark.parametrize("running", [True, False])
 def test_retry_after_the_cause_is_mended(running, sidecar, spool, path, database):
     """Beside a running sidecar, and after its end."""
-    send(path, [job("bad", f"job-{n}") for n in range(5)])
-    sidecar.wait_until_written(6)
+    send_bad(path, [job("bad", f"job-{n}") for n in range(5)])
+    sidecar.wait_until_written(7)
     until(lambda: spool.count("dead_letters") == 5, "they are kept")
     if not running:
         assert sidecar.stop() == 0
@@ -167,8 +172,8 @@ def test_retry_after_the_cause_is_mended(running, sidecar, spool, path, database
 
 
 def test_retry_without_a_database(sidecar, spool, path, server):
-    send(path, [job("bad", "job-1")])
-    sidecar.wait_until_written(2)
+    send_bad(path, [job("bad", "job-1")])
+    sidecar.wait_until_written(3)
     assert sidecar.stop() == 0
     server.stop()
     result = command(sidecar, "dead-letters", "retry", "all")
@@ -177,8 +182,8 @@ def test_retry_without_a_database(sidecar, spool, path, server):
 
 
 def test_drop(sidecar, path, database):
-    send(path, [job("bad", f"job-{n}") for n in range(5)])
-    sidecar.wait_until_written(6)
+    send_bad(path, [job("bad", f"job-{n}") for n in range(5)])
+    sidecar.wait_until_written(7)
     assert sidecar.stop() == 0
     numbers = listed(sidecar)
     first = min(numbers)
@@ -195,8 +200,8 @@ def test_drop(sidecar, path, database):
                                        ["drop"], ["drop", "0"], ["drop", "-1"], ["retry", "1", "2"],
                                        ["list", "all"], ["drop", ""]])
 def test_wrong_arguments_are_told_and_change_nothing(arguments, sidecar, path):
-    send(path, [job("bad", "job-1")])
-    sidecar.wait_until_written(2)
+    send_bad(path, [job("bad", "job-1")])
+    sidecar.wait_until_written(3)
     assert sidecar.stop() == 0
     result = command(sidecar, "dead-letters", *arguments)
     assert result.returncode == USAGE and "usage" in result.stderr
@@ -226,8 +231,8 @@ def test_without_a_spool_the_refused_row_is_in_the_log(new_sidecar, path, databa
     sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{path}").start()
     until(lambda: database.has_table("replica_info"), "the tables are there")
     database.query("ALTER TABLE job_info ADD CONSTRAINT no_bad CHECK (name <> 'bad')")
-    send(path, [job("bad", "job-1")])
-    sidecar.wait_until_written(1)
+    send_bad(path, [job("bad", "job-1")])
+    sidecar.wait_until_written(2)
     assert sidecar.stop() == 0
     record, = [r for r in sidecar.records()
                if r["msg"].startswith("no spool to keep the refused row")]

@@ -26,7 +26,7 @@ REQUEST_BYTES = 5 << 20
 NAME = "stream-a"
 LINES = len(stream.lines(NAME))
 AWAY = "rows wait: the store could not take them"
-PAUSED = "source paused: too many rows wait for the database"
+PAUSED = "source paused: the spool takes no more"
 
 
 @pytest.fixture

@@ -157,20 +157,49 @@ static void step_row(struct world *world)
                      ERROR_NONE);
 }
 
+static unsigned object_of(const struct row *row)
+{
+    return (unsigned)(row_uid(row).data[1] - '0');
+}
+
 static void commit(struct world *world, struct batch *batch, size_t i)
 {
-    unsigned object = (unsigned)(row_uid(batch->rows[i]).data[1] - '0');
+    unsigned object = object_of(batch->rows[i]);
     assert_int_equal(batch->rows[i]->mode, batch->mode);
     apply(&world->stored[object], batch->rows[i]);
     outbox_done(world->outbox, batch, i);
+}
+
+/* Whoever writes them, the rows of an object are never in flight twice. */
+static void assert_alone_in_flight(const struct world *world)
+{
+    bool in_flight[OBJECTS] = {false};
+    for (unsigned lane = 0; lane < LANES; lane++) {
+        for (size_t i = 0; world->busy[lane] && i < world->batches[lane].count; i++) {
+            unsigned object = object_of(world->batches[lane].rows[i]);
+            assert_false(in_flight[object]);
+            in_flight[object] = true;
+        }
+    }
+}
+
+/* A lane may write what waits in another one, or what was set aside. */
+static void step_take(struct world *world, unsigned lane)
+{
+    struct batch *batch = &world->batches[lane];
+    if (draw(world, 3) == 0)
+        world->busy[lane] = outbox_take_aside(world->outbox, draw(world, 4), batch);
+    else
+        world->busy[lane] = outbox_take(world->outbox, draw(world, LANES), 1 + draw(world, OBJECTS),
+                                        SIZE_MAX, batch);
+    assert_alone_in_flight(world);
 }
 
 static void step_lane(struct world *world, unsigned lane)
 {
     struct batch *batch = &world->batches[lane];
     if (!world->busy[lane]) {
-        world->busy[lane] =
-            outbox_take(world->outbox, lane, 1 + draw(world, OBJECTS), SIZE_MAX, batch);
+        step_take(world, lane);
         return;
     }
     world->busy[lane] = false;
@@ -180,7 +209,9 @@ static void step_lane(struct world *world, unsigned lane)
         if (!fails)
             commit(world, batch, i);
         else if (lost_answer)
-            apply(&world->stored[row_uid(batch->rows[i]).data[1] - '0'], batch->rows[i]);
+            apply(&world->stored[object_of(batch->rows[i])], batch->rows[i]);
+        if (fails && draw(world, 3) == 0)
+            outbox_set_aside(world->outbox, batch, i, draw(world, 4));
     }
     outbox_return(world->outbox, batch);
 }
@@ -272,16 +303,28 @@ static void step_restart(struct world *world)
     }
 }
 
+static void write_waiting(struct world *world)
+{
+    struct batch *batch = &world->batches[0];
+    for (unsigned lane = 0; lane < LANES; lane++) {
+        while (outbox_take(world->outbox, lane, OBJECTS, SIZE_MAX, batch)) {
+            for (size_t i = 0; i < batch->count; i++)
+                commit(world, batch, i);
+        }
+    }
+}
+
 static void drain(struct world *world)
 {
     for (unsigned lane = 0; lane < LANES; lane++) {
         if (world->busy[lane])
             outbox_return(world->outbox, &world->batches[lane]);
-        while (outbox_take(world->outbox, lane, OBJECTS, SIZE_MAX, &world->batches[lane])) {
-            for (size_t i = 0; i < world->batches[lane].count; i++)
-                commit(world, &world->batches[lane], i);
-        }
     }
+    write_waiting(world);
+    /* An object has two rows at the most: what is left of one that was tried alone waits as usual. */
+    while (outbox_take_aside(world->outbox, INT64_MAX, &world->batches[0]))
+        commit(world, &world->batches[0], 0);
+    write_waiting(world);
     assert_int_equal(outbox_counts(world->outbox).bytes, 0);
     assert_balanced(world);
 }

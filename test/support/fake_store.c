@@ -73,8 +73,13 @@ static enum error_code write_rows(void *context, struct row *const *rows, size_t
     struct fake_store *fake = context;
     for (size_t i = 0; i < count; i++) {
         if (is_refused(fake, rows[i])) {
-            *err = (struct db_error){.class = DBERROR_ROW, .number = 1406, .row = i + 1};
+            *err = (struct db_error){
+                .class = DBERROR_ROW, .number = 1406, .row = i + 1, .scope = DB_SCOPE_ROWS};
             return error_set(&err->error, ERROR_INPUT, "refused by the fake at row %zu", i + 1);
+        }
+        if (fake->failing != NULL && text_is(row_uid(rows[i]), fake->failing)) {
+            *err = (struct db_error){.class = fake->failing_class, .scope = DB_SCOPE_ROWS};
+            return error_set(&err->error, ERROR_AGAIN, "%s fails", fake->failing);
         }
     }
     for (size_t i = 0; i < count; i++)
@@ -120,7 +125,7 @@ static void check_batch(const struct batch *batch)
 static void submit(struct store *base, struct store_request *request)
 {
     struct fake_store *fake = (struct fake_store *)base;
-    unsigned lane = request->batch.lane;
+    unsigned lane = request->lane;
     assert_false(fake->closed);
     assert_in_range(lane, 0, fake->store.lanes - 1);
     assert_false(fake->busy[lane]);
@@ -137,6 +142,7 @@ static void fail_request(struct store_request *request, enum dberror_class class
         request->fates[i] = ROW_WAITS;
     request->refusal_count = 0;
     request->class = class;
+    request->others_may = false;
     error_set(&request->error, class == DBERROR_OPERATOR ? ERROR_OPERATOR : ERROR_AGAIN,
               "the fake fails: %s", dberror_class_name(class));
 }
@@ -145,11 +151,13 @@ static void answer(struct fake_store *fake, struct store_request *request)
 {
     fake->requests++;
     bool fails = fake->requests >= fake->fail_first && fake->requests <= fake->fail_last;
-    fake->description.connected = !fake->aborted && !fails;
+    bool is_down = fake->is_down[request->lane];
+    fake->served[request->lane] += request->batch.count > 0;
+    fake->description.connected = !fake->aborted && !fails && !is_down;
     if (fake->aborted)
         fail_request(request, DBERROR_RECONNECT);
-    else if (fails)
-        fail_request(request, fake->fail_class);
+    else if (fails || is_down)
+        fail_request(request, is_down ? DBERROR_WAIT : fake->fail_class);
     else
         isolate_batch(request, write_rows, fake);
     if (request->listing != NULL && request->error.code == ERROR_NONE)
@@ -159,7 +167,7 @@ static void answer(struct fake_store *fake, struct store_request *request)
     if (request->error.code != ERROR_NONE)
         request->tally.errors[request->class]++;
     request->write_us = 1;
-    fake->busy[request->batch.lane] = false;
+    fake->busy[request->lane] = false;
     request->done(request);
 }
 

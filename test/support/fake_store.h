@@ -23,13 +23,17 @@ struct fake_store {
     enum dberror_class fail_class;
     const char *refused[FAKE_STORE_MAX_REFUSED]; /* uids of rows that are refused */
     size_t refused_count;
-    bool held; /* requests are kept unanswered */
+    const char *failing; /* writes of this uid fail for failing_class, with all that is beside it */
+    enum dberror_class failing_class;
+    bool is_down[FAKE_STORE_MAX_LANES]; /* the lane gets no connection: DBERROR_WAIT */
+    bool held;                          /* requests are kept unanswered */
     struct store_description
         description; /* what describe() tells; .connected follows the requests */
 
     /* for the test to look at */
-    size_t requests; /* answered so far */
-    size_t writes;   /* transactions that went through */
+    size_t requests;                     /* answered so far */
+    size_t served[FAKE_STORE_MAX_LANES]; /* of these that had rows, by lane */
+    size_t writes;                       /* transactions that went through */
     size_t rows_written;
     bool aborted;
     bool closed;

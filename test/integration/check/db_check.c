@@ -205,7 +205,7 @@ static void test_the_session_is_as_the_statements_need_it(void **state)
                               take_text, &out, &err),
                      ERROR_NONE);
     assert_string_equal(buffer_cstring(&out),
-                        "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION|+00:00|1|15|15|utf8mb4;");
+                        "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION|+00:00|1|1|1|utf8mb4;");
     buffer_reset(&out);
     assert_int_equal(db_query(check->db,
                               TEXT("SHOW SESSION VARIABLES WHERE Variable_name IN "

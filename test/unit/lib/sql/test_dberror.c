@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -43,7 +44,7 @@ static void test_every_known_number_has_its_class(void **state)
                                     1040, 1203, 1226, 1129, 1461, 1135, 1041, 1037,
                                     1038, 1028, 1114, 1021, 1030, 3,    0};
     static const unsigned split[] = {1153, 2020, 0};
-    static const unsigned row[] = {1406, 1366, 1264, 1292, 1048, 1062, 1364, 3819,
+    static const unsigned row[] = {1406, 1366, 1264, 1292, 1048, 1062, 3819,
                                    4025, 1265, 1300, 1411, 1452, 3140, 0};
     assert_classes(retry, DBERROR_RETRY, DBERROR_WAIT);
     assert_classes(reconnect, DBERROR_RECONNECT, DBERROR_WAIT);
@@ -108,6 +109,25 @@ static void test_a_commit_without_quorum_goes_elsewhere(void **state)
                      DBERROR_ELSEWHERE);
 }
 
+static void test_only_a_read_only_server_is_left_for_another_one(void **state)
+{
+    static const char *const options[] = {"read-only", "super-read-only"};
+    char message[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        snprintf(message, sizeof(message),
+                 "The server is running with the --%s option so it cannot execute this statement",
+                 options[i]);
+        assert_int_equal(dberror_classify(1290, "HY000", text_from(message), DBERROR_CONNECTED),
+                         DBERROR_ELSEWHERE);
+    }
+    struct text engine =
+        TEXT("The MariaDB server is running with the NO_ENGINE_SUBSTITUTION option "
+             "so it cannot execute this statement");
+    assert_int_equal(dberror_classify(1290, "HY000", engine, DBERROR_CONNECTED), DBERROR_OPERATOR);
+}
+
 static enum dberror_class classify_state(const char *sqlstate, enum dberror_phase phase)
 {
     return dberror_classify(9999, sqlstate, no_message, phase);
@@ -121,6 +141,7 @@ static void test_unknown_numbers_go_by_sqlstate(void **state)
     assert_int_equal(classify_state("40001", DBERROR_CONNECTED), DBERROR_RETRY);
     assert_int_equal(classify_state("22001", DBERROR_CONNECTED), DBERROR_ROW);
     assert_int_equal(classify_state("23000", DBERROR_CONNECTED), DBERROR_ROW);
+    assert_int_equal(classify_state("45000", DBERROR_CONNECTED), DBERROR_ROW);
     assert_int_equal(classify_state("22001", DBERROR_CONNECTING), DBERROR_OPERATOR);
     assert_int_equal(classify_state("42000", DBERROR_CONNECTED), DBERROR_OPERATOR);
     assert_int_equal(classify_state("HY000", DBERROR_CONNECTED), DBERROR_OPERATOR);
@@ -178,6 +199,7 @@ static void test_advice_says_what_to_do(void **state)
     assert_advice(5010, "", "MYSQL_SSL_MODE");
     assert_advice(2026, "TLS/SSL error: Hostname verification failed", "MYSQL_HOST");
     assert_advice(2026, "TLS/SSL error: Certificate not yet valid or expired", "renew");
+    assert_advice(1364, "Field 'team' doesn't have a default value", "default");
     assert_advice(1047, "", "quorum");
 }
 
@@ -266,6 +288,7 @@ int main(void)
             test_an_option_of_the_server_is_its_being_read_only_or_for_its_administrator),
         cmocka_unit_test(test_tls_errors_are_lost_connections_or_bad_certificates),
         cmocka_unit_test(test_a_commit_without_quorum_goes_elsewhere),
+        cmocka_unit_test(test_only_a_read_only_server_is_left_for_another_one),
         cmocka_unit_test(test_unknown_numbers_go_by_sqlstate),
         cmocka_unit_test(test_a_known_number_goes_before_its_sqlstate),
         cmocka_unit_test(test_advice_says_what_to_do),

@@ -100,9 +100,9 @@ static void make_dispatch(struct world *world, uint32_t linger_ms)
     assert_int_equal(dispatch_new(&world->loop, &settings, &world->dispatch, NULL), ERROR_NONE);
 }
 
-static int set_up(void **state)
+static int set_up_lanes(void **state, unsigned lanes)
 {
-    static const struct outbox_limits limits = {.max_rows = 1000, .max_bytes = 1 << 20, .lanes = 1};
+    const struct outbox_limits limits = {.max_rows = 1000, .max_bytes = 1 << 20, .lanes = lanes};
     struct world *world = test_calloc(1, sizeof(*world));
     int log = open("/dev/null", O_WRONLY | O_CLOEXEC);
     assert_true(log >= 0);
@@ -113,10 +113,20 @@ static int set_up(void **state)
     uv_timer_init(&world->loop, &world->timer);
     metrics_init(&world->metrics);
     uv_timer_start(&world->watchdog, on_watchdog, 60000, 0);
-    fake_store_init(&world->fake, &world->loop, 1);
+    fake_store_init(&world->fake, &world->loop, lanes);
     assert_int_equal(outbox_new(&limits, &world->outbox, NULL), ERROR_NONE);
     *state = world;
     return 0;
+}
+
+static int set_up(void **state)
+{
+    return set_up_lanes(state, 1);
+}
+
+static int set_up_two(void **state)
+{
+    return set_up_lanes(state, 2);
 }
 
 static void wait_for(struct world *world, const unsigned *counter, unsigned count)
@@ -307,12 +317,13 @@ static void test_what_is_not_written_has_no_lag(void **state)
     fake_store_fail(&world->fake, 1, 1, DBERROR_RETRY);
     fake_store_refuse(&world->fake, "bad");
     put(world, "bad", "1");
+    put(world, "good", "1");
     wait_for(world, &world->progressed, 1);
     assert_int_equal(metrics->database_errors[DBERROR_RETRY], 1);
     assert_int_equal(observations(&metrics->commit_us), 0);
     wait_for(world, &world->progressed, 2);
     assert_string_equal(world->refused, "bad ");
-    assert_int_equal(observations(&metrics->lag_us), 0);
+    assert_int_equal(observations(&metrics->lag_us), 1);
 }
 
 static void test_it_is_up_once_every_lane_was_answered_well(void **state)
@@ -370,11 +381,11 @@ static void test_a_retry_cuts_the_back_off_short(void **state)
     assert_int_equal(world->fake.requests, 7); /* the last one had nothing to hurry */
 }
 
-static void test_a_packet_that_is_too_large_is_halved(void **state)
+static void test_a_batch_that_loses_its_connection_is_halved(void **state)
 {
     struct world *world = *state;
     make_dispatch(world, 20);
-    fake_store_fail(&world->fake, 1, 2, DBERROR_SPLIT);
+    fake_store_fail(&world->fake, 1, 2, DBERROR_RECONNECT);
     put_many(world, MAX_ROWS);
     while (outbox_counts(world->outbox).pending + outbox_counts(world->outbox).in_flight > 0)
         uv_run(&world->loop, UV_RUN_ONCE);
@@ -417,12 +428,160 @@ static void test_draining_cuts_a_long_back_off_short(void **state)
 {
     struct world *world = *state;
     make_dispatch(world, 0);
-    fake_store_fail(&world->fake, 1, 3, DBERROR_OPERATOR); /* seconds, else */
+    fake_store_fail(&world->fake, 1, 7, DBERROR_WAIT); /* half a minute, else */
     put(world, "a", "1");
     wait_for(world, &world->progressed, 1);
     drain(world);
-    assert_int_equal(world->fake.requests, 4);
+    assert_int_equal(world->fake.requests, 8);
     assert_all_written(world, 1);
+}
+
+static void run_for(struct world *world, uint64_t ms)
+{
+    world->over = false;
+    world->timer.data = world;
+    uv_timer_start(&world->timer, on_time, ms, 0);
+    while (!world->over)
+        uv_run(&world->loop, UV_RUN_ONCE);
+}
+
+/* Some servers lock an account after a few wrong passwords. */
+static void test_draining_does_not_hurry_what_a_person_must_mend(void **state)
+{
+    struct world *world = *state;
+    make_dispatch(world, 0);
+    fake_store_fail(&world->fake, 1, SIZE_MAX, DBERROR_OPERATOR);
+    put(world, "a", "1");
+    wait_for(world, &world->progressed, 1);
+    assert_true(dispatch_needs_a_person(world->dispatch));
+    dispatch_drain(world->dispatch, on_drained, world);
+    run_for(world, 1000);
+    assert_int_equal(world->fake.requests, 1);
+}
+
+static void test_a_row_that_fails_alone_does_not_hold_up_others(void **state)
+{
+    struct world *world = *state;
+    make_dispatch(world, 0);
+    world->fake.failing = "003";
+    world->fake.failing_class = DBERROR_OPERATOR;
+    put_many(world, 2 * MAX_ROWS);
+    while (world->fake.row_count < 2 * MAX_ROWS - 1)
+        uv_run(&world->loop, UV_RUN_ONCE);
+    put(world, "003", "2"); /* what comes of its object waits with it */
+    put(world, "late", "1");
+    while (world->fake.row_count < 2 * MAX_ROWS)
+        uv_run(&world->loop, UV_RUN_ONCE);
+    assert_int_equal(outbox_counts(world->outbox).pending, 1);
+    assert_int_equal(outbox_aside(world->outbox), 1);
+    assert_true(dispatch_is_healthy(world->dispatch)); /* it is the row that is not */
+    assert_false(dispatch_needs_a_person(world->dispatch));
+    world->fake.failing = NULL;
+    while (world->fake.row_count < 2 * MAX_ROWS + 1)
+        uv_run(&world->loop, UV_RUN_ONCE);
+    const struct row *row = fake_store_find(&world->fake, &table_job, "003");
+    assert_true(text_is(row_version(row), "2"));
+    assert_all_written(world, 2 * MAX_ROWS + 1);
+}
+
+static void ask(struct world *world, struct store_listing *listing)
+{
+    world->calling = true;
+    dispatch_list(world->dispatch, listing, on_answered, world);
+    world->calling = false;
+}
+
+static void put_pod(struct world *world, const char *uid)
+{
+    struct cell cells[TABLE_MAX_COLUMNS];
+    pod_cells(cells, uid, "1");
+    struct row *row = row_of(&table_pod, ROW_UPSERT, cells);
+    assert_int_equal(outbox_put(world->outbox, row, NULL), ERROR_NONE);
+    dispatch_wake(world->dispatch);
+}
+
+static void test_a_table_that_takes_nothing_does_not_hold_up_the_other(void **state)
+{
+    struct world *world = *state;
+    make_dispatch(world, 0);
+    world->fake.failing = "a";
+    world->fake.failing_class = DBERROR_OPERATOR;
+    put(world, "a", "1");
+    wait_for(world, &world->progressed, 1);
+    size_t requests = world->fake.requests;
+    put_pod(world, "b");
+    while (world->fake.row_count < 1)
+        uv_run(&world->loop, UV_RUN_ONCE);
+    run_for(world, 200);
+    assert_int_equal(world->fake.requests, requests + 1); /* the table is left alone */
+    assert_non_null(fake_store_find(&world->fake, &table_pod, "b"));
+    assert_false(dispatch_is_healthy(world->dispatch));
+    assert_int_equal(outbox_counts(world->outbox).pending, 1);
+    world->fake.failing = NULL;
+    dispatch_retry(world->dispatch);
+    while (world->fake.row_count < 2)
+        uv_run(&world->loop, UV_RUN_ONCE);
+}
+
+/* Batch by batch it is refused, and no other row shows that the table is well. */
+static void test_rows_that_are_all_refused_are_not_given_up(void **state)
+{
+    static char uids[24][8];
+    struct world *world = *state;
+    make_dispatch(world, 0);
+    for (unsigned i = 0; i < 24; i++) {
+        snprintf(uids[i], sizeof(uids[i]), "%03u", i);
+        fake_store_refuse(&world->fake, uids[i]);
+    }
+    put_many(world, 24);
+    run_for(world, 1500);
+    assert_string_equal(world->refused, "");
+    assert_int_equal(outbox_counts(world->outbox).pending, 24);
+    assert_int_equal(world->ledger.rows[0].dead_lettered, 0);
+    world->fake.refused_count = 0;
+    while (world->fake.row_count < 24)
+        uv_run(&world->loop, UV_RUN_ONCE);
+    assert_true(ledger_balances(&world->ledger, world->outbox));
+}
+
+static void test_a_lane_without_a_connection_hands_its_rows_over(void **state)
+{
+    struct world *world = *state;
+    make_dispatch(world, 0);
+    world->fake.is_down[1] = true;
+    dispatch_start(world->dispatch);
+    wait_for(world, &world->progressed, 2);
+    put_many(world, 100);
+    while (world->fake.row_count < 100)
+        uv_run(&world->loop, UV_RUN_ONCE);
+    assert_int_equal(world->fake.served[1], 0); /* what it tries is to connect */
+    assert_false(dispatch_is_healthy(world->dispatch));
+    world->fake.is_down[1] = false;
+    while (!dispatch_is_healthy(world->dispatch))
+        uv_run(&world->loop, UV_RUN_ONCE);
+    for (unsigned i = 0; i < 100; i++) {
+        char uid[16];
+        snprintf(uid, sizeof(uid), "back-%u", i);
+        put(world, uid, "1");
+    }
+    while (world->fake.row_count < 200)
+        uv_run(&world->loop, UV_RUN_ONCE);
+    assert_in_range(world->fake.served[1], 1, 100);
+    assert_all_written(world, 200);
+}
+
+static void test_a_question_goes_to_the_lane_that_has_a_connection(void **state)
+{
+    struct world *world = *state;
+    struct store_listing listing = {.table = &table_job, .cluster = "blue"};
+    make_dispatch(world, 0);
+    world->fake.is_down[0] = true;
+    dispatch_start(world->dispatch);
+    wait_for(world, &world->progressed, 2);
+    ask(world, &listing);
+    wait_for(world, &world->answered, 1);
+    assert_int_equal(world->answered_well, 1);
+    buffer_fini(&listing.uids);
 }
 
 static void test_stopping_gets_back_what_is_being_written(void **state)
@@ -456,13 +615,6 @@ static void test_stopping_ends_a_back_off(void **state)
     stop(world);
     assert_false(world->fake.aborted); /* there was nothing to abort */
     assert_int_equal(outbox_counts(world->outbox).pending, 1);
-}
-
-static void ask(struct world *world, struct store_listing *listing)
-{
-    world->calling = true;
-    dispatch_list(world->dispatch, listing, on_answered, world);
-    world->calling = false;
 }
 
 static void test_a_question_does_not_wait_for_rows_that_linger(void **state)
@@ -506,7 +658,8 @@ static void test_a_stop_leaves_a_question_unanswered(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name)     cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST_TWO(name) cmocka_unit_test_setup_teardown(name, set_up_two, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_the_start_only_connects),
         TEST(test_rows_that_come_together_are_one_batch),
@@ -519,11 +672,17 @@ int main(void)
         TEST(test_it_is_up_once_every_lane_was_answered_well),
         TEST(test_failures_are_not_hurried),
         TEST(test_a_retry_cuts_the_back_off_short),
-        TEST(test_a_packet_that_is_too_large_is_halved),
+        TEST(test_a_batch_that_loses_its_connection_is_halved),
         TEST(test_a_refused_row_is_reported_while_it_is_there),
         TEST(test_draining_does_not_linger),
         TEST(test_draining_nothing_is_over_soon),
         TEST(test_draining_cuts_a_long_back_off_short),
+        TEST(test_draining_does_not_hurry_what_a_person_must_mend),
+        TEST(test_a_row_that_fails_alone_does_not_hold_up_others),
+        TEST(test_a_table_that_takes_nothing_does_not_hold_up_the_other),
+        TEST(test_rows_that_are_all_refused_are_not_given_up),
+        TEST_TWO(test_a_lane_without_a_connection_hands_its_rows_over),
+        TEST_TWO(test_a_question_goes_to_the_lane_that_has_a_connection),
         TEST(test_stopping_gets_back_what_is_being_written),
         TEST(test_stopping_ends_a_back_off),
         TEST(test_a_question_does_not_wait_for_rows_that_linger),

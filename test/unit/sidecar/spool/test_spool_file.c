@@ -216,16 +216,43 @@ static void test_dead_letters_keep_all_that_is_known(void **state)
                                        .reason = TEXT("too long"),
                                        .body = TEXT("{}")};
     ok(fixture, spool_file_put_dead(fixture->file, &letter, &fixture->err));
-    ok(fixture, spool_file_put_dead(fixture->file, &letter, &fixture->err));
     open_again(fixture);
-    ok(fixture, spool_file_drop_dead(fixture->file, 1, &fixture->err));
     ok(fixture, spool_file_read_dead(fixture->file, tell_letter, fixture, &fixture->err));
-    assert_string_equal(fixture->told, "2@1700000000000001 job_info/a:7 1406 too long {};");
-    ok(fixture, spool_file_drop_dead(fixture->file, 2, &fixture->err));
+    assert_string_equal(fixture->told, "1@1700000000000001 job_info/a:7 1406 too long {};");
+    ok(fixture, spool_file_drop_dead(fixture->file, 1, &fixture->err));
     ok(fixture, spool_file_put_dead(fixture->file, &letter, &fixture->err));
     begin_telling(fixture);
     ok(fixture, spool_file_read_dead(fixture->file, tell_letter, fixture, &fixture->err));
-    assert_non_null(strstr(fixture->told, "3@")); /* an id is never used again */
+    assert_non_null(strstr(fixture->told, "2@")); /* an id is never used again */
+}
+
+static void put_letter(struct fixture *fixture, const char *table, const char *uid,
+                       const char *version)
+{
+    const struct dead_letter letter = {.table = text_from(table),
+                                       .uid = text_from(uid),
+                                       .version = text_from(version),
+                                       .reason = TEXT("too long"),
+                                       .body = TEXT("{}")};
+    ok(fixture, spool_file_put_dead(fixture->file, &letter, &fixture->err));
+}
+
+static void test_one_dead_letter_an_object_the_newest(void **state)
+{
+    struct fixture *fixture = *state;
+    put_letter(fixture, "job_info", "a", "9");
+    put_letter(fixture, "job_info", "a", "10");
+    put_letter(fixture, "job_info", "a", "7"); /* late */
+    put_letter(fixture, "job_info", "b", "1");
+    put_letter(fixture, "replica_info", "a", "1");
+    begin_telling(fixture);
+    ok(fixture, spool_file_read_dead(fixture->file, tell_letter, fixture, &fixture->err));
+    assert_string_equal(fixture->told, "2@0 job_info/a:10 0 too long {};"
+                                       "4@0 job_info/b:1 0 too long {};"
+                                       "5@0 replica_info/a:1 0 too long {};");
+    struct spool_usage usage;
+    ok(fixture, spool_file_usage(fixture->file, &usage, &fixture->err));
+    assert_int_equal(usage.state.dead_letters, 3);
 }
 
 static void test_numbers_are_kept_by_name(void **state)
@@ -475,7 +502,7 @@ static void test_a_lock_file_that_another_one_made_is_theirs(void **state)
     assert_int_equal(try_open(fixture, &err), ERROR_NONE);
 }
 
-static void put_letter(struct fixture *fixture)
+static void put_one_letter(struct fixture *fixture)
 {
     const struct dead_letter letter = {.at_us = 7, .table = TEXT("job_info"), .uid = TEXT("pod-1")};
     ok(fixture, spool_file_begin(fixture->file, &fixture->err));
@@ -488,7 +515,7 @@ static void test_what_only_a_removed_file_has_is_saved(void **state)
 {
     struct fixture *fixture = *state;
     store(fixture, "a");
-    put_letter(fixture);
+    put_one_letter(fixture);
     ok(fixture, spool_file_quarantine(fixture->file, 1, TEXT("odd"), &fixture->err));
     store(fixture, "b");
     for (int held = 0; held <= 1; held++) {
@@ -546,7 +573,7 @@ static void test_a_file_that_is_overwritten_is_noticed(void **state)
 static void test_what_others_commit_is_no_overwriting(void **state)
 {
     struct fixture *fixture = *state;
-    put_letter(fixture);
+    put_one_letter(fixture);
     struct spool_file *other;
     ok(fixture, spool_file_attach(fixture->directory, &other, &fixture->err));
     ok(fixture, spool_file_begin(other, &fixture->err));
@@ -602,7 +629,7 @@ static void test_a_record_with_a_flipped_bit_in_its_key_can_be_set_aside(void **
 static void test_a_flipped_bit_in_a_letter_or_a_note_is_noticed(void **state)
 {
     struct fixture *fixture = *state;
-    put_letter(fixture);
+    put_one_letter(fixture);
     ok(fixture, spool_file_put_note(fixture->file, "place", "1234", &fixture->err));
     flip(fixture, "1234");
     ok(fixture, spool_file_read_notes(fixture->file, tell_note, fixture, &fixture->err));
@@ -635,7 +662,7 @@ static void test_a_write_ahead_log_that_is_gone_is_noticed(void **state)
     bool more;
     spool_directory_make(killed.directory, sizeof(killed.directory));
     store(fixture, "a");
-    put_letter(fixture);
+    put_one_letter(fixture);
     ok(fixture, spool_file_shrink(fixture->file, &more, &fixture->err)); /* empties the log */
     store(fixture, "b");
     store(fixture, "c");
@@ -661,7 +688,7 @@ static void test_a_file_that_is_gone_at_the_start_is_noticed(void **state)
 {
     struct fixture *fixture = *state;
     store(fixture, "a");
-    put_letter(fixture);
+    put_one_letter(fixture);
     spool_file_close(fixture->file);
     remove_file(fixture, "spool.db");
     open_file(fixture);
@@ -675,7 +702,7 @@ static void test_nothing_is_missing_after_ordinary_work(void **state)
     store(fixture, "a");
     store(fixture, "a");
     store(fixture, "b");
-    put_letter(fixture);
+    put_one_letter(fixture);
     ok(fixture, spool_file_begin(fixture->file, &fixture->err));
     put(fixture, "c", "body");
     spool_file_rollback(fixture->file);
@@ -722,6 +749,7 @@ int main(void)
         TEST(test_a_record_is_one_object_of_one_table),
         TEST(test_reading_goes_on_behind_the_last_one),
         TEST(test_dead_letters_keep_all_that_is_known),
+        TEST(test_one_dead_letter_an_object_the_newest),
         TEST(test_numbers_are_kept_by_name),
         TEST(test_notes_are_kept_by_name),
         TEST(test_a_quarantined_record_is_out_of_the_way_and_counted),

@@ -39,10 +39,10 @@ static int set_up(void **state)
     struct world *world = test_calloc(1, sizeof(*world));
     assert_int_equal(uv_loop_init(&world->loop), 0);
     fake_store_init(&world->fake, &world->loop, 2);
+    world->request.lane = 1;
     world->request.batch = (struct batch){
         .table = &table_job,
         .mode = ROW_UPSERT,
-        .lane = 1,
         .rows = world->rows,
         .capacity = MAX_ROWS,
     };
