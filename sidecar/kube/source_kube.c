@@ -201,6 +201,15 @@ static void acknowledge(struct source *source, uint64_t connection, uint64_t doc
     }
 }
 
+static void begin_again(struct source *source, uint64_t connection)
+{
+    struct source_kube *self = (struct source_kube *)source;
+    for (size_t i = 0; i < self->count && !self->session.stopped; i++) {
+        if (self->watches[i].connection == connection)
+            kube_watch_begin_again(&self->watches[i]);
+    }
+}
+
 /* ---- beginning and end ------------------------------------------------------------------------ */
 
 /* id: "" if it may not be read. */
@@ -348,6 +357,7 @@ static enum error_code make(uv_loop_t *loop, const struct source_settings *setti
                                    .pause = pause_source,
                                    .resume = resume_source,
                                    .acknowledge = acknowledge,
+                                   .begin_again = begin_again,
                                    .finish = finish,
                                    .close = close_source};
     self->session = new_session(loop, settings, json);

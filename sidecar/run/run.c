@@ -421,6 +421,7 @@ static void open_when_due(struct run *run)
     if (run->opened || !run->loaded || !run->leads || run->phase != PHASE_RUNNING)
         return;
     run->opened = true;
+    sweep_restore(run->sweep);
     show_progress(run);
     open_source(run);
 }
@@ -478,6 +479,14 @@ static void on_load(uv_idle_t *loader)
         uv_idle_stop(loader);
 }
 
+static void begin_again(struct run *run)
+{
+    for (uint64_t connection; (connection = sweep_begin_again(run->sweep)) != 0;) {
+        if (run->phase == PHASE_RUNNING && run->source->begin_again != NULL)
+            run->source->begin_again(run->source, connection);
+    }
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct run *run = timer->data;
@@ -493,6 +502,7 @@ static void on_tick(uv_timer_t *timer)
     if (may_load(run))
         load(run);
     sweep_tick(run->sweep);
+    begin_again(run);
     intake_progress(run->intake);
 }
 
@@ -571,8 +581,11 @@ static enum error_code make_sweep(struct run *run, struct error *err)
 {
     const struct sweep_settings settings = {
         .cluster_id = run->config->cluster_id,
+        .replays = run->options->to_the_end,
         .namespace = run->config->kube_namespace,
         .outbox = run->outbox,
+        .durability = run->durability,
+        .spool = run->spool,
         .ledger = &run->ledger,
         .metrics = &run->metrics,
         .dispatch = run->dispatch,

@@ -48,6 +48,9 @@ struct source_events {
     /* Which cluster the documents come from, before the first of them, if the source knows it: the uid of
      * its namespace kube-system. Valid during the call. NULL: nobody wants to know. */
     void (*cluster)(void *context, const char *id);
+
+    /* The API server does not serve the kind: there is no object of it. NULL: nobody wants to know. */
+    void (*absent)(void *context, const char *api_version, const char *kind);
 };
 
 /* The address of standard input as kubedl-shipper replay reads it: to ship once what is there, with
@@ -76,6 +79,10 @@ struct source {
     /* The first `documents` documents of the connection are safe: its producer is told, if it can be
      * told and reads. NULL where there is nobody to tell. */
     void (*acknowledge)(struct source *source, uint64_t connection, uint64_t documents);
+
+    /* The connection ends, and all objects are shown again on a new one. Not from inside a callback. NULL
+     * where nobody can be asked to. */
+    void (*begin_again)(struct source *source, uint64_t connection);
 
     /* Takes in nothing more. What producers on a socket have sent until now is still delivered, of
      * standard input what was read; an API server keeps what it has for the next process to ask.
