@@ -84,6 +84,7 @@ static const char usage[] =
     "  pods JOB [OPTION]...    the pods of a job, by its name or uid\n"
     "  repair [--dry-run]      mend rows that KubeDL's writer has left wrong, after\n"
     "                          showing them (repair --help)\n"
+    "  sweep [--confirm]       show what a sweep would close that was refused; close it\n"
     "  replay FILE|-           ship a recorded stream, or what kubectl get -o json\n"
     "                          printed, and end\n"
     "  --check-config          check the settings and print them, without secrets\n"
@@ -230,6 +231,7 @@ static const struct command commands[] = {
     {"jobs", command_jobs, true, true},
     {"pods", command_pods, true, true},
     {"repair", command_repair, true, true},
+    {"sweep", command_sweep, true, false},
     {"replay", replay, true, false},
 };
 

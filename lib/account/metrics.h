@@ -174,6 +174,12 @@ enum metrics_database {
     X(COUNTER, log_dropped, ,                                                                      \
       METRICS_PREFIX "log_dropped_total", (LABEL_NONE),                                            \
       "Records of the log that were dropped because nobody read standard error")                   \
+    X(GAUGE, refused_rows, [METRICS_MAX_KINDS],                                                    \
+      METRICS_PREFIX "sweep_refused_rows", (LABEL_KIND, LABEL_API_GROUP),                          \
+      "Rows that a sweep would close which was refused and is neither confirmed nor over")         \
+    X(COUNTER, versions_back, ,                                                                    \
+      METRICS_PREFIX "versions_back_total", (LABEL_NONE),                                          \
+      "Snapshots that showed that the API server's versions had gone back")                        \
     X(INFO, build, [1],                                                                            \
       METRICS_PREFIX "build_info", (LABEL_VERSION),                                                \
       "The program that runs")                                                                     \

@@ -271,6 +271,12 @@ static void begin_listing(struct reflector *reflector)
     reflector->version[0] = '\0';
 }
 
+void reflector_begin_again(struct reflector *reflector)
+{
+    begin_listing(reflector);
+    backoff_reset(&reflector->backoff);
+}
+
 static void move_on_in_list(struct reflector *reflector, const struct kube_list *list)
 {
     if (reflector->version[0] == '\0')

@@ -116,6 +116,9 @@ void reflector_path(const struct reflector *reflector, const struct kube_selecti
 /* The mark of a SNAPSHOT has come: it is a WATCH from now on. */
 void reflector_marked(struct reflector *reflector, const char *version);
 
+/* All objects are to be asked for again, whatever is under way. */
+void reflector_begin_again(struct reflector *reflector);
+
 /* An event of this version was taken; "" for one that has none. */
 void reflector_saw(struct reflector *reflector, const char *version);
 

@@ -2,6 +2,7 @@
  * just the moment at which it opened. Moments are numbers that only grow. */
 #include "lib/kube/snapshot.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define HASH_NONFATAL_OOM           1
@@ -11,18 +12,39 @@
 
 #define MAX_SCOPES 64
 
+/* Namespaces and kinds of one connection whose marks are told apart. */
+#define MAX_PARTS      4096
+#define NAMESPACE_SIZE 64
+
 struct object {
     UT_hash_handle hh;
-    uint64_t shown; /* last, at this moment */
-    bool keyed;     /* false: the map found no memory for it */
+    uint64_t shown;   /* last, at this moment ... */
+    uint64_t version; /* ... in this version */
+    bool keyed;       /* false: the map found no memory for it */
     size_t uid_length;
     char uid[];
+};
+
+struct window {
+    uint64_t opened; /* the moment at which it opened; 0: it is closed */
+    uint64_t known;  /* the version that had been reached by then */
+};
+
+/* A namespace that has had a mark of its own. */
+struct part {
+    struct part *next;
+    size_t scope;
+    char namespace[NAMESPACE_SIZE];
+    struct window window;
 };
 
 struct connection {
     struct connection *next;
     uint64_t id;
-    uint64_t opened[MAX_SCOPES]; /* the moment at which the window opened; 0: it is closed */
+    struct window windows[MAX_SCOPES]; /* of all namespaces that are no parts */
+    uint64_t reached[MAX_SCOPES];
+    struct part *parts;
+    size_t part_count;
 };
 
 struct snapshot {
@@ -30,6 +52,7 @@ struct snapshot {
     struct connection *connections;
     struct object *objects[MAX_SCOPES]; /* uthash */
     bool incomplete[MAX_SCOPES];        /* an object found no memory */
+    uint64_t known[MAX_SCOPES]; /* versions that were reached by connections that are over */
 };
 
 /* The pods, then the kinds of jobs in their order. */
@@ -72,6 +95,26 @@ size_t scope_find(const char *api_version, const char *kind)
     return SCOPE_NONE;
 }
 
+void scope_title(size_t scope, char title[SCOPE_TITLE_SIZE])
+{
+    const char *group = scope_group(scope);
+    (void)snprintf(title, SCOPE_TITLE_SIZE, "%s%s%s", scope_kind(scope),
+                   group[0] != '\0' ? "." : "", group);
+}
+
+size_t scope_find_title(const char *title, const char **namespace)
+{
+    size_t length = strcspn(title, "/");
+    *namespace = title + length + (title[length] == '/');
+    for (size_t scope = 0; scope < scope_count(); scope++) {
+        char own[SCOPE_TITLE_SIZE];
+        scope_title(scope, own);
+        if (text_is((struct text){title, length}, own))
+            return scope;
+    }
+    return SCOPE_NONE;
+}
+
 enum error_code snapshot_new(struct snapshot **result, struct error *err)
 {
     struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
@@ -82,6 +125,17 @@ enum error_code snapshot_new(struct snapshot **result, struct error *err)
     return ERROR_NONE;
 }
 
+static void free_parts(struct connection *connection)
+{
+    struct part *part, *next;
+    LL_FOREACH_SAFE(connection->parts, part, next)
+    {
+        free(part);
+    }
+    connection->parts = NULL;
+    connection->part_count = 0;
+}
+
 void snapshot_free(struct snapshot *snapshot)
 {
     if (snapshot == NULL)
@@ -89,6 +143,7 @@ void snapshot_free(struct snapshot *snapshot)
     struct connection *connection, *next_connection;
     LL_FOREACH_SAFE(snapshot->connections, connection, next_connection)
     {
+        free_parts(connection);
         free(connection);
     }
     for (size_t i = 0; i < MAX_SCOPES; i++) {
@@ -109,12 +164,23 @@ static struct connection *find(struct snapshot *snapshot, uint64_t id)
     return connection;
 }
 
+static void open_window(const struct snapshot *snapshot, struct window *window, size_t scope)
+{
+    if (window->opened == 0)
+        *window = (struct window){snapshot->moment, snapshot->known[scope]};
+}
+
 static void open_windows(struct snapshot *snapshot, struct connection *connection)
 {
     snapshot->moment++;
     for (size_t i = 0; i < MAX_SCOPES; i++) {
-        if (connection->opened[i] == 0)
-            connection->opened[i] = snapshot->moment;
+        snapshot_set_known(snapshot, i, connection->reached[i]);
+        open_window(snapshot, &connection->windows[i], i);
+    }
+    struct part *part;
+    LL_FOREACH(connection->parts, part)
+    {
+        open_window(snapshot, &part->window, part->scope);
     }
 }
 
@@ -134,7 +200,10 @@ void snapshot_closed(struct snapshot *snapshot, uint64_t id)
     struct connection *connection = find(snapshot, id);
     if (connection == NULL)
         return;
+    for (size_t i = 0; i < MAX_SCOPES; i++)
+        snapshot_set_known(snapshot, i, connection->reached[i]);
     LL_DELETE(snapshot->connections, connection);
+    free_parts(connection);
     free(connection);
 }
 
@@ -148,8 +217,10 @@ void snapshot_error(struct snapshot *snapshot, uint64_t id)
 void snapshot_lost(struct snapshot *snapshot, uint64_t id)
 {
     struct connection *connection = find(snapshot, id);
-    if (connection != NULL)
-        memset(connection->opened, 0, sizeof(connection->opened));
+    if (connection == NULL)
+        return;
+    memset(connection->windows, 0, sizeof(connection->windows));
+    free_parts(connection);
 }
 
 static struct object *find_object(const struct snapshot *snapshot, size_t scope, struct text uid)
@@ -175,15 +246,23 @@ static struct object *add_object(struct snapshot *snapshot, size_t scope, struct
     return object;
 }
 
-void snapshot_seen(struct snapshot *snapshot, size_t scope, struct text uid)
+uint64_t snapshot_version(const struct snapshot *snapshot, size_t scope, struct text uid)
+{
+    const struct object *object = find_object(snapshot, scope, uid);
+    return object != NULL ? object->version : 0;
+}
+
+void snapshot_seen(struct snapshot *snapshot, size_t scope, struct text uid, uint64_t version)
 {
     struct object *object = find_object(snapshot, scope, uid);
     if (object == NULL)
         object = add_object(snapshot, scope, uid);
-    if (object == NULL)
+    if (object == NULL) {
         snapshot->incomplete[scope] = true;
-    else
-        object->shown = snapshot->moment;
+        return;
+    }
+    object->shown = snapshot->moment;
+    object->version = version;
 }
 
 static void forget(struct snapshot *snapshot, size_t scope, struct object *object)
@@ -199,14 +278,66 @@ void snapshot_gone(struct snapshot *snapshot, size_t scope, struct text uid)
         forget(snapshot, scope, object);
 }
 
-/* An object that no open window has seen has vanished, and no later window will count it. */
-static void forget_before(struct snapshot *snapshot, size_t scope, uint64_t since)
+void snapshot_reached(struct snapshot *snapshot, uint64_t id, size_t scope, uint64_t version)
+{
+    struct connection *connection = find(snapshot, id);
+    if (connection != NULL && version > connection->reached[scope])
+        connection->reached[scope] = version;
+}
+
+uint64_t snapshot_known(const struct snapshot *snapshot, size_t scope)
+{
+    uint64_t known = snapshot->known[scope];
+    const struct connection *connection;
+    LL_FOREACH(snapshot->connections, connection)
+    {
+        if (connection->reached[scope] > known)
+            known = connection->reached[scope];
+    }
+    return known;
+}
+
+void snapshot_go_back(struct snapshot *snapshot, size_t scope, uint64_t version)
+{
+    struct connection *connection;
+    snapshot->known[scope] = version;
+    LL_FOREACH(snapshot->connections, connection)
+    {
+        connection->reached[scope] = 0;
+        connection->windows[scope].known = 0;
+        struct part *part;
+        LL_FOREACH(connection->parts, part)
+        {
+            if (part->scope == scope)
+                part->window.known = 0;
+        }
+    }
+}
+
+void snapshot_set_known(struct snapshot *snapshot, size_t scope, uint64_t version)
+{
+    if (version > snapshot->known[scope])
+        snapshot->known[scope] = version;
+}
+
+static void earlier(uint64_t *since, const struct window *window)
+{
+    if (window->opened != 0 && window->opened < *since)
+        *since = window->opened;
+}
+
+void snapshot_forget(struct snapshot *snapshot, size_t scope, uint64_t since)
 {
     const struct connection *connection;
     LL_FOREACH(snapshot->connections, connection)
     {
-        if (connection->opened[scope] != 0 && connection->opened[scope] < since)
-            since = connection->opened[scope];
+        earlier(&since, &connection->windows[scope]);
+        const struct part *part;
+        LL_FOREACH(connection->parts, part)
+        {
+            if (part->scope == scope)
+                earlier(&since, &part->window);
+        }
     }
     struct object *object, *next;
     HASH_ITER(hh, snapshot->objects[scope], object, next)
@@ -216,15 +347,67 @@ static void forget_before(struct snapshot *snapshot, size_t scope, uint64_t sinc
     }
 }
 
-bool snapshot_mark(struct snapshot *snapshot, uint64_t id, size_t scope, uint64_t *since)
+uint64_t snapshot_moment(struct snapshot *snapshot)
+{
+    return ++snapshot->moment;
+}
+
+/* NULL: too many, or no memory. */
+static struct part *find_or_add_part(struct connection *connection, size_t scope,
+                                     const char *namespace)
+{
+    struct part *part;
+    LL_FOREACH(connection->parts, part)
+    {
+        if (part->scope == scope && strcmp(part->namespace, namespace) == 0)
+            return part;
+    }
+    if (connection->part_count == MAX_PARTS || strlen(namespace) >= NAMESPACE_SIZE)
+        return NULL;
+    part = calloc(1, sizeof(*part));
+    if (part == NULL)
+        return NULL;
+    part->scope = scope;
+    part->window = connection->windows[scope];
+    memcpy(part->namespace, namespace, strlen(namespace) + 1);
+    LL_PREPEND(connection->parts, part);
+    connection->part_count++;
+    return part;
+}
+
+/* The window of all namespaces closes with the parts that have been cut out of it. */
+static void close_all_parts(struct connection *connection, size_t scope)
+{
+    struct part *part, *next;
+    LL_FOREACH_SAFE(connection->parts, part, next)
+    {
+        if (part->scope != scope)
+            continue;
+        LL_DELETE(connection->parts, part);
+        connection->part_count--;
+        free(part);
+    }
+}
+
+bool snapshot_mark(struct snapshot *snapshot, uint64_t id, size_t scope, const char *namespace,
+                   uint64_t *since, uint64_t *known)
 {
     struct connection *connection = find(snapshot, id);
-    if (connection == NULL || connection->opened[scope] == 0 || snapshot->incomplete[scope])
+    if (connection == NULL || snapshot->incomplete[scope])
         return false;
-    *since = connection->opened[scope];
-    connection->opened[scope] = 0;
-    forget_before(snapshot, scope, *since);
-    return true;
+    struct window *window = &connection->windows[scope];
+    if (namespace[0] != '\0') {
+        struct part *part = find_or_add_part(connection, scope, namespace);
+        if (part == NULL)
+            return false;
+        window = &part->window;
+    } else {
+        close_all_parts(connection, scope);
+    }
+    *since = window->opened;
+    *known = window->known;
+    window->opened = 0;
+    return *since != 0;
 }
 
 bool snapshot_is_present(const struct snapshot *snapshot, size_t scope, struct text uid,

@@ -260,16 +260,14 @@ static enum error_code put(struct outbox *outbox, struct entry *entry, struct ro
     return code;
 }
 
-enum error_code outbox_put(struct outbox *outbox, struct row *row, struct error *err)
+enum error_code outbox_put_in_epoch(struct outbox *outbox, struct row *row, uint64_t epoch,
+                                    struct error *err)
 {
     struct entry *entry = find_or_add(outbox, row);
     if (entry == NULL)
         return error_set(err, ERROR_NOMEM, "no memory for another row in the outbox");
 
     int64_t now_us = outbox->limits.now_us != NULL ? outbox->limits.now_us() : row->received_us;
-    uint64_t epoch = 0;
-    if (outbox->limits.durability != NULL)
-        epoch = durability_epoch(outbox->limits.durability);
     row->epoch = epoch;
     outbox_hold(outbox, epoch);
     enum error_code code = put(outbox, entry, row, err);
@@ -280,6 +278,13 @@ enum error_code outbox_put(struct outbox *outbox, struct row *row, struct error 
     }
     outbox_mark_dirty(outbox, entry, now_us);
     return ERROR_NONE;
+}
+
+enum error_code outbox_put(struct outbox *outbox, struct row *row, struct error *err)
+{
+    const struct durability *durability = outbox->limits.durability;
+    uint64_t epoch = durability != NULL ? durability_epoch(durability) : 0;
+    return outbox_put_in_epoch(outbox, row, epoch, err);
 }
 
 enum error_code outbox_restore(struct outbox *outbox, struct row *row, struct error *err)
@@ -331,12 +336,15 @@ static int64_t entry_oldest_us(const struct entry *entry)
     return older(oldest_us, entry->waiting[ROW_UPDATE]);
 }
 
-bool outbox_holds_from(const struct outbox *outbox, int64_t until_us)
+bool outbox_holds(const struct outbox *outbox, const struct table *table,
+                  bool (*is_such)(void *context, const struct row *row), void *context)
 {
-    for (size_t i = 0; i < TABLE_COUNT; i++) {
-        for (const struct entry *entry = outbox->shelves[i].by_uid; entry != NULL;
-             entry = entry->hh.next) {
-            if (entry_oldest_us(entry) <= until_us)
+    const struct entry *entry = outbox->shelves[table_number(table)].by_uid;
+    for (; entry != NULL; entry = entry->hh.next) {
+        const struct row *rows[] = {entry->flying, entry->waiting[ROW_UPSERT],
+                                    entry->waiting[ROW_UPDATE]};
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+            if (rows[i] != NULL && is_such(context, rows[i]))
                 return true;
         }
     }

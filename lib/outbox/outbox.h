@@ -67,6 +67,11 @@ void outbox_free(struct outbox *outbox); /* frees the rows that are still in it 
 /* Takes over row, on success only. */
 enum error_code outbox_put(struct outbox *outbox, struct row *row, struct error *err) MUST_CHECK;
 
+/* The same for a row that makes good what came in an earlier epoch, which is held until the call returns
+ * (lib/durability): what came then is not safe before the row is. */
+enum error_code outbox_put_in_epoch(struct outbox *outbox, struct row *row, uint64_t epoch,
+                                    struct error *err) MUST_CHECK;
+
 /* The same for a row that comes from the spool: it is durable already. */
 enum error_code outbox_restore(struct outbox *outbox, struct row *row,
                                struct error *err) MUST_CHECK;
@@ -81,9 +86,10 @@ struct outbox_counts outbox_table_counts(const struct outbox *outbox, const stru
  * and then, not for each event. */
 int64_t outbox_oldest_us(const struct outbox *outbox);
 
-/* True if a row is held that was received until then. Looks at rows in the order in which their objects
- * came: the first one mostly tells. */
-bool outbox_holds_from(const struct outbox *outbox, int64_t until_us);
+/* True if one of the rows of the table that are held is such a row. Looks at rows in the order in which
+ * their objects came. */
+bool outbox_holds(const struct outbox *outbox, const struct table *table,
+                  bool (*is_such)(void *context, const struct row *row), void *context);
 
 /* How many rows of the lane can be taken now: none of a paused table, none that was set aside. */
 size_t outbox_pending(const struct outbox *outbox, unsigned lane);

@@ -13,6 +13,9 @@ int command_audit(const struct config *config, int count, char **arguments);
 /* list, show ID, retry ID|all, drop ID|all */
 int command_dead_letters(const struct config *config, int count, char **arguments);
 
+/* [--confirm]: shows what the sweeps would close that were refused; --confirm closes it. */
+int command_sweep(const struct config *config, int count, char **arguments);
+
 /* FILE or -: ships what is in it, and returns when all is written. Makes FILE its standard input.
  * version is for the log. */
 int command_replay(const struct config *config, int count, char **arguments, const char *version);

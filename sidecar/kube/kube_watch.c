@@ -359,6 +359,17 @@ static void deliver_mark(struct kube_watch *watch)
                                  (struct text){room, text.length});
 }
 
+/* There is no object of a kind that is not served. */
+static void tell_absent(const struct kube_watch *watch)
+{
+    const struct kube_session *session = watch->session;
+    const struct kube_resource *resource = &watch->reflector.resource;
+    char api_version[128];
+    (void)snprintf(api_version, sizeof(api_version), "%s/%s", resource->group, resource->version);
+    if (session->events.absent != NULL)
+        session->events.absent(session->events.context, api_version, resource->kind);
+}
+
 static void complete_answer(struct kube_watch *watch)
 {
     struct reflector_answer *answer = &watch->answer;
@@ -392,8 +403,11 @@ static void answer_ended(struct kube_watch *watch, const char *error)
         kube_status_read(session->json, body_of(watch), &ending.status);
     struct reflector_step step =
         reflector_answered(&watch->reflector, &watch->answer, clock_random());
+    bool is_news = step.outcome == REFLECTOR_ABSENT && !watch->said_absent;
     log_ending(watch, &ending, &step);
     note_trouble(watch, &step);
+    if (is_news)
+        tell_absent(watch);
     kube_watch_stop(watch);
     input_fini(watch);
     bool of_namespace = step.outcome == REFLECTOR_IDENTIFIED || step.outcome == REFLECTOR_ANONYMOUS;
@@ -404,6 +418,15 @@ static void answer_ended(struct kube_watch *watch, const char *error)
         kube_watch_close_connection(watch);
     else if (step.outcome == REFLECTOR_LISTED)
         deliver_mark(watch);
+}
+
+void kube_watch_begin_again(struct kube_watch *watch)
+{
+    kube_watch_stop(watch);
+    input_fini(watch);
+    reflector_begin_again(&watch->reflector);
+    uv_timer_start(&watch->timer, on_timer, 0, 0);
+    kube_watch_close_connection(watch);
 }
 
 /* Patience is over; but time that was ours, not the server's, does not count. */

@@ -106,6 +106,9 @@ bool kube_watch_acknowledge(struct kube_watch *watch, uint64_t documents,
  * not missed. */
 void kube_watch_show_again(struct kube_watch *watch);
 
+/* The connection ends, and a new one begins with all objects. */
+void kube_watch_begin_again(struct kube_watch *watch);
+
 /* Ends the request; begins none. */
 void kube_watch_stop(struct kube_watch *watch);
 

@@ -215,6 +215,15 @@ static const char *unwatched(const struct source *source, size_t number)
     return self->begun ? self->watches[number].trouble : self->identity.trouble;
 }
 
+static void begin_again(struct source *source, uint64_t connection)
+{
+    struct source_kube *self = (struct source_kube *)source;
+    for (size_t i = 0; i < self->count && !self->session.stopped; i++) {
+        if (self->watches[i].connection == connection)
+            kube_watch_begin_again(&self->watches[i]);
+    }
+}
+
 /* ---- beginning and end ------------------------------------------------------------------------ */
 
 static void begin_watch(const struct source_kube *self, struct kube_watch *watch)
@@ -404,6 +413,7 @@ static enum error_code make(uv_loop_t *loop, const struct source_settings *setti
                                    .resume = resume_source,
                                    .acknowledge = acknowledge,
                                    .unwatched = unwatched,
+                                   .begin_again = begin_again,
                                    .finish = finish,
                                    .close = close_source};
     self->session = new_session(loop, settings, json);

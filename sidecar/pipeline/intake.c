@@ -169,7 +169,7 @@ static void on_document(void *context, uint64_t connection, struct text line)
     int64_t now_us = clock_now_us();
     watch_decode(intake->watch, line, now_us, &result);
     note_losses(intake, &result);
-    sweep_document(intake->settings.sweep, connection, &result, now_us);
+    sweep_document(intake->settings.sweep, connection, &result);
     if (result.fate == WATCH_ROW && !keep_row(intake, result.row))
         result.fate = WATCH_NO_MEMORY;
     count_document(intake, &result);
@@ -188,7 +188,7 @@ static void on_too_long(void *context, uint64_t connection, struct text head, ui
     struct intake *intake = context;
     struct watch_result result;
     watch_decode_head(intake->watch, head, &result);
-    sweep_document(intake->settings.sweep, connection, &result, clock_now_us());
+    sweep_document(intake->settings.sweep, connection, &result);
     count_document(intake, &result);
     acks_document(intake->settings.acks, connection);
     LOG(intake->settings.logger, WARN, "document skipped: longer than MAX_DOCUMENT_BYTES",
@@ -213,6 +213,12 @@ static void on_cluster(void *context, const char *id)
     sweep_set_cluster(intake->settings.sweep, intake->cluster_id);
     LOG(intake->settings.logger, INFO, "cluster identified",
         log_string("cluster_id", intake->cluster_id));
+}
+
+static void on_absent(void *context, const char *api_version, const char *kind)
+{
+    struct intake *intake = context;
+    sweep_absent(intake->settings.sweep, api_version, kind);
 }
 
 static void on_opened(void *context, uint64_t connection)
@@ -262,6 +268,7 @@ struct source_events intake_events(struct intake *intake)
     return (struct source_events){
         .context = intake,
         .cluster = on_cluster,
+        .absent = on_absent,
         .opened = on_opened,
         .document = on_document,
         .too_long = on_too_long,

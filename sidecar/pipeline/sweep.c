@@ -1,8 +1,12 @@
 /* sweep: what happens at the end of a snapshot.
  *
- * Happy path: the mark of a kind comes; once all rows that came before it are written, the database is
- * asked which objects of this cluster and kind it holds as alive; those that the snapshot did not show
- * are counted, and get a tombstone, which goes the way of every row.
+ * Happy path: the mark of a kind comes. It is held as a row is: neither it nor what came after it is
+ * acknowledged before what it closes is safe. The database is asked which objects of this cluster and
+ * kind it holds as alive; those that the snapshot did not show are counted, and get a tombstone, which
+ * goes the way of every row, and holds in the mark's place.
+ *
+ * A row that the snapshot did not show may still be on its way to the database, which then does not know
+ * it as alive yet: such rows are waited for.
  *
  * The answer may name very many objects: it is worked through in pieces, one a tick, so that the loop
  * turns meanwhile. What events say between two pieces counts: an object may be shown or deleted.
@@ -11,26 +15,40 @@
  *   no CLUSTER_ID                       nothing is swept, since another cluster's rows could be meant;
  *                                       said once
  *   a document could not be read        the windows of its connection close: the snapshot is not whole
- *   more than half of many rows would   the brake: nothing is swept, said with the numbers
- *   be closed
+ *   more than half of many live rows    the brake: the sweep is refused, said with the numbers, noted in
+ *   would be closed                     the spool with what it would close, and tried again now and then;
+ *                                       the next snapshot, or a person (the command sweep), decides
  *   the database can't be asked         again after a while; a newer mark takes its place
  *   a late event of a swept object      its version is higher than the tombstone's: the row revives
+ *   the mark's version is below what    the server was restored from a backup: what comes from now on is
+ *   had been reached before             of a later epoch, and so are the tombstones
  *   the outbox is full                  tombstones wait until there is room
  *   a newer mark comes meanwhile        it takes the place of the older one
- *   the process ends in the middle      what is left is done within the grace, else after the next
- *                                       snapshot
+ *   the process ends in the middle      what is left is done within the grace; else the mark was never
+ *                                       acknowledged, and the snapshot is shown again
  */
 #include "sidecar/pipeline/sweep.h"
 
 #include "lib/kube/snapshot.h"
+#include "lib/kube/suspects.h"
+#include "lib/rows/epoch.h"
 #include "sidecar/base/clock.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #define MAX_SCOPES    64
-#define LISTING_LIMIT (256U << 20) /* bytes of uids: some millions */
+#define LISTING_LIMIT (256U << 20) /* bytes of uids and versions: some millions */
+#define NOTE_SIZE     128
 
-#define RETRY_US 10000000 /* after a question that failed */
+#define RETRY_US   10000000 /* after a question that failed */
+#define REFUSED_US 60000000 /* after a sweep that was refused: a person may have confirmed it */
+#define NEVER      INT64_MAX
+
+/* Marks that a producer may send again, since they were not acknowledged. */
+#define MARKS_KNOWN 8
 
 /* The brake: a sweep of more than this many live rows must leave at least half of them. */
 #define BRAKE_FROM 20
@@ -40,13 +58,24 @@
 #define PIECE          5000
 #define TOMBSTONE_COST 10
 
-/* A mark whose sweep is still to be made. */
+/* A mark whose sweep is still to be made. Of one scope and namespace there is one. */
 struct mark {
-    bool waits;
-    uint64_t since;    /* for snapshot_is_present() */
-    int64_t marked_us; /* rows that came before are to be written first */
-    char version[34];  /* the mark's resourceVersion */
+    TAILQ_ENTRY(mark) entry;
+    size_t scope;
+    char namespace[64];               /* "": of all */
+    char version[EPOCH_VERSION_SIZE]; /* as written in its epoch; "": the kind itself is absent */
+    uint64_t since;                   /* for snapshot_is_present() */
+    uint64_t epoch;                   /* of durability, which it holds; 0: none */
+    int64_t due_us;                   /* by the steady clock: not before */
+    uint64_t connection;              /* on which it came */
+    bool is_blind;                    /* nothing was known of the server before it */
+    bool doubted;                     /* rows are newer than it: it is looked at a second time */
+    struct suspects *refused;         /* what it would close; NULL: it was not refused */
+    bool noting;                      /* it was; its hold goes once the spool has the note */
+    size_t refused_rows;              /* the same of the last sweep that was, until one is not */
 };
+
+TAILQ_HEAD(mark_list, mark);
 
 enum stage { /* in their order */
              STAGE_IDLE,
@@ -55,19 +84,31 @@ enum stage { /* in their order */
              STAGE_CLOSING,
 };
 
+/* What a sweep finds. Live: rows whose object has not ended by itself. */
+struct census {
+    size_t alive, vanished;
+    size_t live, live_vanished;
+    unsigned epoch;  /* the latest of a row */
+    uint64_t newest; /* version, of its rows that nobody has shown as they are */
+    size_t closed;
+};
+
 struct sweep {
     struct sweep_settings settings;
     struct snapshot *snapshot;
-    struct mark marks[MAX_SCOPES];
-    bool ending;       /* what fails now is not tried again */
-    int64_t resume_us; /* no question before this moment: the last one failed */
+    struct mark_list marks;      /* in the order in which they came */
+    unsigned epochs[MAX_SCOPES]; /* of versions (lib/rows/epoch) */
+    uint64_t noted[MAX_SCOPES];  /* the version that the spool was told of */
+    uint64_t marked[MAX_SCOPES]
+                   [MARKS_KNOWN]; /* versions of the last marks, the newest first; 0: none */
+    bool ending;                  /* what fails now is not tried again */
     enum stage stage;
-    size_t scope; /* that is swept; this and what follows: from STAGE_ASKING on */
-    struct mark mark;
+    struct mark *mark; /* that is swept; this and what follows: from STAGE_ASKING on */
+    bool replaced;     /* STAGE_ASKING: a newer one has taken its place */
     struct store_listing listing;
     struct text rest; /* of listing.uids: still to be looked at in this stage */
-    size_t vanished;
-    size_t closed;
+    struct census census;
+    uint64_t begin_again[MAX_SCOPES]; /* connections that are to show all again; 0: none */
     bool said_no_cluster;
 };
 
@@ -78,6 +119,7 @@ enum error_code sweep_new(const struct sweep_settings *settings, struct sweep **
     if (sweep == NULL)
         return error_set(err, ERROR_NOMEM, "no memory for sweeps");
     sweep->settings = *settings;
+    TAILQ_INIT(&sweep->marks);
     buffer_init(&sweep->listing.uids, LISTING_LIMIT);
     enum error_code code = snapshot_new(&sweep->snapshot, err);
     if (code != ERROR_NONE) {
@@ -88,18 +130,23 @@ enum error_code sweep_new(const struct sweep_settings *settings, struct sweep **
     return ERROR_NONE;
 }
 
+static void free_mark(struct mark *mark)
+{
+    suspects_free(mark->refused);
+    free(mark);
+}
+
 void sweep_free(struct sweep *sweep)
 {
     if (sweep == NULL)
         return;
+    for (struct mark *mark; (mark = TAILQ_FIRST(&sweep->marks)) != NULL;) {
+        TAILQ_REMOVE(&sweep->marks, mark, entry);
+        free_mark(mark);
+    }
     snapshot_free(sweep->snapshot);
     buffer_fini(&sweep->listing.uids);
     free(sweep);
-}
-
-void sweep_set_cluster(struct sweep *sweep, const char *cluster_id)
-{
-    sweep->settings.cluster_id = cluster_id;
 }
 
 void sweep_opened(struct sweep *sweep, uint64_t connection)
@@ -112,23 +159,235 @@ void sweep_closed(struct sweep *sweep, uint64_t connection)
     snapshot_closed(sweep->snapshot, connection);
 }
 
-static void finish(struct sweep *sweep)
-{
-    sweep->stage = STAGE_IDLE;
-    buffer_fini(&sweep->listing.uids);
-    buffer_init(&sweep->listing.uids, LISTING_LIMIT);
-}
-
 static void count(struct sweep *sweep, enum metrics_sweep result)
 {
     sweep->settings.metrics->sweeps[result]++;
 }
 
+/* ---- notes ------------------------------------------------------------------------------------ */
+
+/* "refused/Pod", "epoch/TFJob.kubeflow.org", "refused/Pod/team" */
+static void name_note(const char *what, size_t scope, const char *namespace, char name[NOTE_SIZE])
+{
+    char title[SCOPE_TITLE_SIZE];
+    scope_title(scope, title);
+    (void)snprintf(name, NOTE_SIZE, "%s%s%s%s", what, title, namespace[0] != '\0' ? "/" : "",
+                   namespace);
+}
+
+static void set_note(struct sweep *sweep, const char *what, size_t scope, const char *namespace,
+                     const char *text)
+{
+    char name[NOTE_SIZE];
+    name_note(what, scope, namespace, name);
+    if (sweep->settings.spool != NULL && strcmp(spool_note(sweep->settings.spool, name), text) != 0)
+        spool_set_note(sweep->settings.spool, name, text);
+}
+
+/* "EPOCH VERSION MARK ... MARK CLUSTER" */
+static void note_epoch(struct sweep *sweep, size_t scope)
+{
+    char text[512];
+    uint64_t known = snapshot_known(sweep->snapshot, scope);
+    if (known == sweep->noted[scope])
+        return;
+    sweep->noted[scope] = known;
+    size_t used = (size_t)snprintf(text, sizeof(text), "%u %" PRIu64, sweep->epochs[scope], known);
+    for (size_t i = 0; i < MARKS_KNOWN; i++)
+        used += (size_t)snprintf(text + used, sizeof(text) - used, " %" PRIu64,
+                                 sweep->marked[scope][i]);
+    (void)snprintf(text + used, sizeof(text) - used, " %s", sweep->settings.cluster_id);
+    set_note(sweep, "epoch/", scope, "", text);
+}
+
+/* Of another cluster the versions say nothing. */
+static void restore_epoch(struct sweep *sweep, size_t scope)
+{
+    char name[NOTE_SIZE];
+    uint64_t numbers[2 + MARKS_KNOWN];
+    name_note("epoch/", scope, "", name);
+    const char *at = spool_note(sweep->settings.spool, name);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        char *end;
+        numbers[i] = strtoull(at, &end, 10);
+        if (end == at || *end != ' ')
+            return;
+        at = end + 1;
+    }
+    if (numbers[0] > EPOCH_MAX || strcmp(at, sweep->settings.cluster_id) != 0)
+        return;
+    sweep->epochs[scope] = (unsigned)numbers[0];
+    sweep->noted[scope] = numbers[1];
+    memcpy(sweep->marked[scope], numbers + 2, sizeof(sweep->marked[scope]));
+    snapshot_set_known(sweep->snapshot, scope, numbers[1]);
+}
+
+static void restore_epochs(struct sweep *sweep)
+{
+    for (size_t scope = 0; scope < scope_count() && sweep->settings.spool != NULL; scope++)
+        restore_epoch(sweep, scope);
+}
+
+void sweep_set_cluster(struct sweep *sweep, const char *cluster_id)
+{
+    sweep->settings.cluster_id = cluster_id;
+    restore_epochs(sweep);
+}
+
+/* ---- marks ------------------------------------------------------------------------------------ */
+
+static void release(struct sweep *sweep, struct mark *mark)
+{
+    if (mark->epoch != 0)
+        durability_release(sweep->settings.durability, mark->epoch);
+    mark->epoch = 0;
+}
+
+static void finish(struct sweep *sweep)
+{
+    sweep->stage = STAGE_IDLE;
+    sweep->mark = NULL;
+    sweep->replaced = false;
+    buffer_fini(&sweep->listing.uids);
+    buffer_init(&sweep->listing.uids, LISTING_LIMIT);
+}
+
+static void show_refused(struct sweep *sweep, size_t scope)
+{
+    size_t rows = 0;
+    const struct mark *mark;
+    TAILQ_FOREACH(mark, &sweep->marks, entry)
+    {
+        if (mark->scope == scope)
+            rows += mark->refused_rows;
+    }
+    sweep->settings.metrics->refused_rows[scope] = (double)rows;
+}
+
+/* Nothing of the mark is left to be done. */
+static void drop_mark(struct sweep *sweep, struct mark *mark)
+{
+    size_t scope = mark->scope;
+    bool was_refused = mark->refused_rows > 0;
+    set_note(sweep, SUSPECTS_NOTES, scope, mark->namespace, "");
+    release(sweep, mark);
+    TAILQ_REMOVE(&sweep->marks, mark, entry);
+    free_mark(mark);
+    if (was_refused)
+        show_refused(sweep, scope);
+    uint64_t since = UINT64_MAX;
+    TAILQ_FOREACH(mark, &sweep->marks, entry)
+    {
+        if (mark->scope == scope && mark->since < since)
+            since = mark->since;
+    }
+    snapshot_forget(sweep->snapshot, scope, since);
+}
+
+static struct mark *find_mark(const struct sweep *sweep, size_t scope, const char *namespace)
+{
+    struct mark *mark;
+    TAILQ_FOREACH(mark, &sweep->marks, entry)
+    {
+        if (mark->scope == scope && strcmp(mark->namespace, namespace) == 0)
+            return mark;
+    }
+    return NULL;
+}
+
+/* The newer mark of the same scope and namespace takes the place of the older one, and keeps its hold. */
+static struct mark *renew_mark(struct sweep *sweep, size_t scope, const char *namespace)
+{
+    struct mark *mark = find_mark(sweep, scope, namespace);
+    if (mark == NULL) {
+        mark = calloc(1, sizeof(*mark));
+        if (mark == NULL)
+            return NULL;
+        mark->scope = scope;
+        memcpy(mark->namespace, namespace, strlen(namespace) + 1);
+        TAILQ_INSERT_TAIL(&sweep->marks, mark, entry);
+    } else if (mark == sweep->mark && sweep->stage == STAGE_ASKING) {
+        sweep->replaced = true;
+    } else if (mark == sweep->mark) {
+        finish(sweep);
+    }
+    mark->due_us = 0;
+    mark->doubted = false;
+    suspects_free(mark->refused);
+    mark->refused = NULL;
+    mark->noting = false;
+    if (mark->epoch == 0 && sweep->settings.durability != NULL) {
+        mark->epoch = durability_epoch(sweep->settings.durability);
+        durability_hold(sweep->settings.durability, mark->epoch);
+    }
+    return mark;
+}
+
+static void say_not_whole(struct sweep *sweep, const struct watch_result *result)
+{
+    count(sweep, METRICS_SWEEP_INCOMPLETE);
+    LOG(sweep->settings.logger, WARN, "the snapshot is not whole: nothing is swept",
+        log_string("kind", result->kind), log_string("api_version", result->api_version),
+        log_string("namespace", result->namespace),
+        log_string("hint",
+                   "something of it could not be read, or this connection has had the mark of "
+                   "this kind already: a mark of one namespace has to name it"));
+}
+
+/* 0: none, or one that no server has */
+static uint64_t number_of(struct text version)
+{
+    uint64_t number = 0;
+    if (version.length > 19)
+        return 0;
+    for (size_t i = 0; i < version.length; i++)
+        number = number * 10 + (uint64_t)(version.data[i] - '0');
+    return number;
+}
+
+/* True if a mark of this version came before: a producer sends it again, with what followed. */
+static bool was_marked(const struct sweep *sweep, size_t scope, uint64_t version)
+{
+    for (size_t i = 0; i < MARKS_KNOWN; i++) {
+        if (sweep->marked[scope][i] == version)
+            return true;
+    }
+    return false;
+}
+
+static void remember_mark(struct sweep *sweep, size_t scope, uint64_t version)
+{
+    uint64_t *marked = sweep->marked[scope];
+    if (was_marked(sweep, scope, version))
+        return;
+    memmove(marked + 1, marked, (MARKS_KNOWN - 1) * sizeof(*marked));
+    marked[0] = version;
+}
+
+/* What is shown from now on is newer than all there is. */
+static void go_back(struct sweep *sweep, uint64_t connection, size_t scope, struct text version,
+                    uint64_t known)
+{
+    if (sweep->epochs[scope] < EPOCH_MAX)
+        sweep->epochs[scope]++;
+    memset(sweep->marked[scope], 0, sizeof(sweep->marked[scope]));
+    sweep->noted[scope] = 0;
+    sweep->begin_again[scope] = connection;
+    snapshot_go_back(sweep->snapshot, scope, number_of(version));
+    sweep->settings.metrics->versions_back++;
+    LOG(sweep->settings.logger, ERROR,
+        "the API server's versions went back, as where an etcd was restored from a backup: what it "
+        "shows now is taken as the truth",
+        log_string("kind", scope_kind(scope)), log_string("api_group", scope_group(scope)),
+        log_text("version", version), log_int("was", (int64_t)known),
+        log_int("epoch", sweep->epochs[scope]));
+}
+
 static void note_mark(struct sweep *sweep, uint64_t connection, size_t scope,
-                      const struct watch_result *result, int64_t now_us)
+                      const struct watch_result *result)
 {
     struct text version = text_from(result->version);
-    uint64_t since;
+    uint64_t since, known;
     if (!version_is_valid(version) || text_is(version, "0")) {
         count(sweep, METRICS_SWEEP_INVALID);
         LOG(sweep->settings.logger, WARN,
@@ -137,23 +396,51 @@ static void note_mark(struct sweep *sweep, uint64_t connection, size_t scope,
             log_string("version", result->version));
         return;
     }
-    if (!snapshot_mark(sweep->snapshot, connection, scope, &since)) {
-        count(sweep, METRICS_SWEEP_INCOMPLETE);
-        LOG(sweep->settings.logger, WARN, "the snapshot is not whole: nothing is swept",
-            log_string("kind", result->kind), log_string("api_version", result->api_version));
+    const char *namespace =
+        result->namespace[0] != '\0' ? result->namespace : sweep->settings.namespace;
+    if (!snapshot_mark(sweep->snapshot, connection, scope, namespace, &since, &known)) {
+        say_not_whole(sweep, result);
         return;
     }
-    /* What the newer snapshot did not show is forgotten: the older one could not tell it from vanished. */
-    if (sweep->scope == scope && sweep->stage > STAGE_ASKING)
-        finish(sweep);
-    struct mark *mark = &sweep->marks[scope];
-    *mark = (struct mark){.waits = true, .since = since, .marked_us = now_us};
-    memcpy(mark->version, result->version, sizeof(mark->version));
+    uint64_t number = number_of(version);
+    if (!sweep->settings.replays && number != 0 && number < known &&
+        !was_marked(sweep, scope, number))
+        go_back(sweep, connection, scope, version, known);
+    remember_mark(sweep, scope, number);
+    struct mark *mark = renew_mark(sweep, scope, namespace);
+    if (mark == NULL) {
+        say_not_whole(sweep, result);
+        return;
+    }
+    mark->since = since;
+    mark->connection = connection;
+    mark->is_blind = known == 0;
+    epoch_write(sweep->epochs[scope], version, mark->version);
 }
+
+void sweep_absent(struct sweep *sweep, const char *api_version, const char *kind)
+{
+    size_t scope = scope_find(api_version, kind);
+    if (scope == SCOPE_NONE || sweep->settings.cluster_id[0] == '\0')
+        return;
+    struct mark *mark = renew_mark(sweep, scope, sweep->settings.namespace);
+    if (mark == NULL)
+        return; /* it is looked for again, and no memory is no proof of anything */
+    mark->since = snapshot_moment(sweep->snapshot);
+    mark->version[0] = '\0';
+}
+
+/* ---- documents -------------------------------------------------------------------------------- */
 
 static bool is_gone(const struct row *row)
 {
     return row != NULL && row->cells[row->table->deleted].integer != 0;
+}
+
+static uint64_t version_of(const struct watch_result *result)
+{
+    struct text version = text_from(result->version);
+    return version_is_valid(version) ? number_of(version) : 0;
 }
 
 /* What was not understood may have shown an object; if it is not known which one, no sweep may follow. */
@@ -166,7 +453,7 @@ static void note_object(struct sweep *sweep, uint64_t connection, size_t scope,
     else if (is_gone(result->row))
         snapshot_gone(sweep->snapshot, scope, uid);
     else
-        snapshot_seen(sweep->snapshot, scope, uid);
+        snapshot_seen(sweep->snapshot, scope, uid, version_of(result));
 }
 
 /* Without a name for the cluster another one's rows could be swept: nothing is kept track of. */
@@ -185,72 +472,119 @@ static bool has_cluster(struct sweep *sweep, const struct watch_result *result)
     return false;
 }
 
-void sweep_document(struct sweep *sweep, uint64_t connection, const struct watch_result *result,
-                    int64_t now_us)
+/* Where there is no memory for it, the event is lost, and said so. */
+static void write_in_epoch(struct sweep *sweep, size_t scope, struct watch_result *result)
+{
+    struct row *written;
+    struct error err;
+    if (sweep->epochs[scope] == 0)
+        return;
+    enum error_code code = epoch_row(sweep->epochs[scope], result->row, &written, &err);
+    row_free(result->row);
+    result->row = code == ERROR_NONE ? written : NULL;
+    if (code != ERROR_NONE)
+        result->fate = WATCH_NO_MEMORY;
+}
+
+void sweep_document(struct sweep *sweep, uint64_t connection, struct watch_result *result)
 {
     size_t scope = scope_find(result->api_version, result->kind);
     if (!has_cluster(sweep, result))
         return;
     if (result->fate == WATCH_BOOKMARK) {
         if (result->initial_events_end && scope != SCOPE_NONE)
-            note_mark(sweep, connection, scope, result, now_us);
+            note_mark(sweep, connection, scope, result);
     } else if (result->fate == WATCH_ERROR_EVENT) {
         snapshot_error(sweep->snapshot, connection);
     } else if (result->fate == WATCH_ROW || result->fate == WATCH_ORPHAN_POD ||
                watch_fate_class(result->fate) == WATCH_CLASS_INVALID) {
         note_object(sweep, connection, scope, result);
     }
+    if (scope == SCOPE_NONE)
+        return;
+    snapshot_reached(sweep->snapshot, connection, scope, version_of(result));
+    if (result->fate == WATCH_ROW)
+        write_in_epoch(sweep, scope, result);
 }
 
-static bool put_tombstone(struct sweep *sweep, struct text uid)
+/* ---- sweeping --------------------------------------------------------------------------------- */
+
+/* A line of the listing (sidecar/store/store.h). */
+struct line {
+    struct text uid;
+    struct text version;
+    bool is_final;
+};
+
+/* Takes the text up to the next such character off *rest, and the character. */
+static struct text take_until(struct text *rest, char end)
 {
-    const struct table *table = sweep->listing.table;
-    struct row *row;
-    struct error err;
-    if (row_new_tombstone(table, uid, text_from(sweep->mark.version), clock_now_us(), &row, &err) !=
-        ERROR_NONE)
-        return false;
-    if (outbox_put(sweep->settings.outbox, row, &err) != ERROR_NONE) {
-        row_free(row);
-        return false;
-    }
-    sweep->settings.ledger->rows[table_number(table)].swept++;
-    return true;
+    const char *at = memchr(rest->data, end, rest->length);
+    size_t length = at != NULL ? (size_t)(at - rest->data) : rest->length;
+    struct text taken = {rest->data, length};
+    size_t used = at != NULL ? length + 1 : length;
+    *rest = (struct text){rest->data + used, rest->length - used};
+    return taken;
 }
 
-/* Takes the next line off *rest. */
-static bool next_uid(struct text *rest, struct text *uid)
+static bool next_line(struct text *rest, struct line *line)
 {
     if (rest->length == 0)
         return false;
-    const char *end = memchr(rest->data, '\n', rest->length);
-    if (end == NULL)
-        return false;
-    *uid = (struct text){rest->data, (size_t)(end - rest->data)};
-    *rest = (struct text){end + 1, rest->length - uid->length - 1};
+    line->uid = take_until(rest, '\t');
+    line->version = take_until(rest, '\t');
+    line->is_final = text_is(take_until(rest, '\n'), "1");
     return true;
 }
 
-static bool has_vanished(const struct sweep *sweep, struct text uid)
+/* Of a sweep that was refused only what it would have closed then, and has not been shown since. A row at
+ * the mark's version, or newer, is not closed by it. */
+static bool has_vanished(const struct sweep *sweep, const struct line *line)
 {
-    return !snapshot_is_present(sweep->snapshot, sweep->scope, uid, sweep->mark.since);
+    const struct mark *mark = sweep->mark;
+    if (mark->version[0] != '\0' && version_compare(line->version, text_from(mark->version)) >= 0)
+        return false;
+    if (mark->refused != NULL && !suspects_have(mark->refused, line->uid))
+        return false;
+    return !snapshot_is_present(sweep->snapshot, mark->scope, line->uid, mark->since);
 }
 
 /* A newer mark of the same scope takes the place of the one that could not be swept. */
 static void ask_again_later(struct sweep *sweep)
 {
-    struct mark *mark = &sweep->marks[sweep->scope];
+    struct mark *mark = sweep->mark;
     count(sweep, METRICS_SWEEP_FAILED);
-    if (sweep->ending) {
+    if (sweep->ending)
         LOG(sweep->settings.logger, WARN, "a snapshot was not swept: the store could not be asked",
-            log_string("kind", scope_kind(sweep->scope)),
-            log_string("api_group", scope_group(sweep->scope)));
-        return;
+            log_string("kind", scope_kind(mark->scope)),
+            log_string("api_group", scope_group(mark->scope)));
+    mark->due_us = sweep->ending ? NEVER : clock_steady_us() + RETRY_US;
+    finish(sweep);
+}
+
+static bool put_tombstone(struct sweep *sweep, const struct line *line)
+{
+    const struct mark *mark = sweep->mark;
+    const struct table *table = sweep->listing.table;
+    char above[EPOCH_VERSION_SIZE];
+    struct text version = text_from(mark->version);
+    struct row *row;
+    struct error err;
+    if (version.length == 0) {
+        epoch_above(line->version, above);
+        version = text_from(above);
     }
-    if (!mark->waits)
-        *mark = sweep->mark;
-    mark->waits = true;
-    sweep->resume_us = clock_steady_us() + RETRY_US;
+    if (row_new_tombstone(table, line->uid, version, clock_now_us(), &row, &err) != ERROR_NONE)
+        return false;
+    enum error_code code = mark->epoch != 0
+                               ? outbox_put_in_epoch(sweep->settings.outbox, row, mark->epoch, &err)
+                               : outbox_put(sweep->settings.outbox, row, &err);
+    if (code != ERROR_NONE) {
+        row_free(row);
+        return false;
+    }
+    sweep->settings.ledger->rows[table_number(table)].swept++;
+    return true;
 }
 
 static void enter(struct sweep *sweep, enum stage stage)
@@ -259,106 +593,276 @@ static void enter(struct sweep *sweep, enum stage stage)
     sweep->rest = buffer_text(&sweep->listing.uids);
 }
 
-/* True if the brake holds. */
-static bool brake(struct sweep *sweep)
+/* What ended by itself is cleaned up in large numbers, and nothing is lost by closing it. */
+static bool brake_holds(const struct census *census)
 {
-    size_t alive = sweep->listing.count;
-    if (alive <= BRAKE_FROM || sweep->vanished <= alive / 2)
+    return census->live > BRAKE_FROM && census->live_vanished > census->live / 2;
+}
+
+/* What would be closed. NULL: no memory. */
+static struct suspects *list_vanished(const struct sweep *sweep)
+{
+    struct text rest = buffer_text(&sweep->listing.uids);
+    struct buffer text;
+    struct line line;
+    buffer_init(&text, LISTING_LIMIT);
+    suspects_begin(&text, sweep->mark->version, sweep->census.live, sweep->census.live_vanished);
+    while (next_line(&rest, &line)) {
+        if (!has_vanished(sweep, &line))
+            continue;
+        buffer_append(&text, line.uid);
+        buffer_append_char(&text, '\n');
+    }
+    const char *whole = buffer_cstring(&text);
+    struct suspects *suspects = whole != NULL ? suspects_read(whole) : NULL;
+    buffer_fini(&text);
+    return suspects;
+}
+
+/* It is noted before the mark is acknowledged: then the next process lists again, or is told by the note. */
+static void refuse(struct sweep *sweep)
+{
+    struct mark *mark = sweep->mark;
+    struct suspects *list = list_vanished(sweep);
+    if (list == NULL) {
+        ask_again_later(sweep);
+        return;
+    }
+    if (mark->refused == NULL) {
+        count(sweep, METRICS_SWEEP_REFUSED);
+        LOG(sweep->settings.logger, ERROR,
+            "sweep refused: it would close more than half of the live rows; if the snapshot is "
+            "right, "
+            "confirm it with kubedl-shipper sweep --confirm",
+            log_string("kind", scope_kind(mark->scope)),
+            log_string("api_group", scope_group(mark->scope)),
+            log_string("namespace", mark->namespace), log_int("alive", (int64_t)sweep->census.live),
+            log_int("vanished", (int64_t)sweep->census.live_vanished));
+    }
+    suspects_free(mark->refused);
+    mark->refused = list;
+    mark->refused_rows = list->count;
+    mark->due_us = sweep->ending ? NEVER : clock_steady_us() + REFUSED_US;
+    set_note(sweep, SUSPECTS_NOTES, mark->scope, mark->namespace, list->text);
+    if (sweep->settings.spool != NULL)
+        spool_hurry(sweep->settings.spool);
+    show_refused(sweep, mark->scope);
+    mark->noting = true;
+    finish(sweep);
+}
+
+/* The latest epoch of a row, and the newest version in it that the stream has not shown of its object. */
+static void count_newest(struct sweep *sweep, const struct line *line)
+{
+    struct census *census = &sweep->census;
+    struct text version;
+    unsigned epoch = epoch_read(line->version, &version);
+    uint64_t number = version_is_valid(version) ? number_of(version) : 0;
+    if (epoch > census->epoch) {
+        census->epoch = epoch;
+        census->newest = 0;
+    }
+    if (epoch == census->epoch && number > census->newest &&
+        number > snapshot_version(sweep->snapshot, sweep->mark->scope, line->uid))
+        census->newest = number;
+}
+
+/* A process whose spool is lost learns from the rows that an earlier one has met versions that went back. */
+static void join_epoch(struct sweep *sweep, const struct mark *mark, unsigned epoch)
+{
+    sweep->epochs[mark->scope] = epoch;
+    sweep->noted[mark->scope] = 0;
+    sweep->begin_again[mark->scope] = mark->connection;
+    LOG(sweep->settings.logger, INFO, "the rows' versions are of a later epoch: joining it",
+        log_string("kind", scope_kind(mark->scope)),
+        log_string("api_group", scope_group(mark->scope)), log_int("epoch", epoch));
+}
+
+/* True if rows are of a later epoch, or newer than the mark, as after a restore of the server that this
+ * process, which knows nothing else, has not seen: then the mark is looked at again. A row may be newer
+ * because another sidecar is ahead; but not for long. */
+static bool look_back(struct sweep *sweep)
+{
+    struct mark *mark = sweep->mark;
+    const struct census *census = &sweep->census;
+    struct text version;
+    char same[EPOCH_VERSION_SIZE];
+    unsigned epoch = epoch_read(text_from(mark->version), &version);
+    bool is_behind = census->epoch > epoch;
+    bool is_doubtful =
+        mark->is_blind && census->epoch == epoch && census->newest > number_of(version);
+    if (mark->version[0] == '\0' || number_of(version) == 0 || mark->refused != NULL ||
+        sweep->settings.replays || sweep->ending || (!is_behind && !is_doubtful))
         return false;
-    count(sweep, METRICS_SWEEP_REFUSED);
-    LOG(sweep->settings.logger, ERROR,
-        "sweep refused: it would close more than half of the live rows; if the snapshot is right, "
-        "close them by hand",
-        log_string("kind", scope_kind(sweep->scope)),
-        log_string("api_group", scope_group(sweep->scope)), log_int("alive", (int64_t)alive),
-        log_int("vanished", (int64_t)sweep->vanished));
+    epoch_write(0, version, same);
+    if (is_behind)
+        join_epoch(sweep, mark, census->epoch);
+    else if (mark->doubted)
+        go_back(sweep, mark->connection, mark->scope, text_from(same), census->newest);
+    else
+        mark->due_us = clock_steady_us() + RETRY_US;
+    mark->doubted = !is_behind;
+    epoch_write(sweep->epochs[mark->scope], text_from(same), mark->version);
+    finish(sweep);
     return true;
 }
 
 static void count_piece(struct sweep *sweep)
 {
-    struct text uid;
-    for (size_t cost = 0; cost < PIECE && next_uid(&sweep->rest, &uid); cost++)
-        sweep->vanished += has_vanished(sweep, uid);
+    struct census *census = &sweep->census;
+    struct line line;
+    for (size_t cost = 0; cost < PIECE && next_line(&sweep->rest, &line); cost++) {
+        bool vanished = has_vanished(sweep, &line);
+        count_newest(sweep, &line);
+        census->alive++;
+        census->vanished += vanished;
+        census->live += !line.is_final;
+        census->live_vanished += vanished && !line.is_final;
+    }
     if (sweep->rest.length > 0)
         return;
-    if (brake(sweep))
-        finish(sweep);
+    if (look_back(sweep))
+        return;
+    if (brake_holds(census))
+        refuse(sweep);
     else
         enter(sweep, STAGE_CLOSING);
 }
 
+static void say_swept(struct sweep *sweep)
+{
+    const struct mark *mark = sweep->mark;
+    count(sweep, METRICS_SWEEP_DONE);
+    LOG(sweep->settings.logger, INFO, "swept", log_string("kind", scope_kind(mark->scope)),
+        log_string("api_group", scope_group(mark->scope)), log_string("namespace", mark->namespace),
+        log_int("alive", (int64_t)sweep->census.alive),
+        log_int("vanished", (int64_t)sweep->census.vanished),
+        log_int("closed", (int64_t)sweep->census.closed));
+}
+
 static void close_piece(struct sweep *sweep)
 {
-    struct text uid;
+    struct line line;
     if (outbox_is_full(sweep->settings.outbox))
         return;
-    for (size_t cost = 0; cost < PIECE && next_uid(&sweep->rest, &uid); cost++) {
-        if (!has_vanished(sweep, uid))
+    for (size_t cost = 0; cost < PIECE && next_line(&sweep->rest, &line); cost++) {
+        if (!has_vanished(sweep, &line))
             continue;
         cost += TOMBSTONE_COST;
-        sweep->closed += put_tombstone(sweep, uid);
+        if (!put_tombstone(sweep, &line)) {
+            ask_again_later(sweep);
+            return;
+        }
+        sweep->census.closed++;
     }
     dispatch_wake(sweep->settings.dispatch);
     if (sweep->rest.length > 0)
         return;
-    count(sweep, METRICS_SWEEP_DONE);
-    LOG(sweep->settings.logger, INFO, "swept", log_string("kind", scope_kind(sweep->scope)),
-        log_string("api_group", scope_group(sweep->scope)),
-        log_int("alive", (int64_t)sweep->listing.count),
-        log_int("vanished", (int64_t)sweep->vanished), log_int("closed", (int64_t)sweep->closed));
+    struct mark *mark = sweep->mark;
+    if (sweep->census.alive > 0 || mark->version[0] != '\0')
+        say_swept(sweep);
     finish(sweep);
+    drop_mark(sweep, mark);
 }
 
 static void on_answered(void *context, bool ok)
 {
     struct sweep *sweep = context;
-    if (!ok) {
-        ask_again_later(sweep);
+    if (sweep->replaced) { /* what the newer one did not show was not waited for */
         finish(sweep);
         return;
     }
-    sweep->vanished = 0;
-    sweep->closed = 0;
+    if (!ok) {
+        ask_again_later(sweep);
+        return;
+    }
+    sweep->census = (struct census){0};
     enter(sweep, STAGE_COUNTING);
     count_piece(sweep);
 }
 
-static void ask(struct sweep *sweep, size_t scope)
+static void ask(struct sweep *sweep, struct mark *mark)
 {
-    struct scope what = scope_at(scope);
+    struct scope what = scope_at(mark->scope);
     sweep->stage = STAGE_ASKING;
-    sweep->scope = scope;
-    sweep->mark = sweep->marks[scope];
-    sweep->marks[scope].waits = false;
+    sweep->mark = mark;
     sweep->listing.table = what.table;
     sweep->listing.kind = what.kind;
     sweep->listing.cluster = sweep->settings.cluster_id;
-    sweep->listing.namespace = sweep->settings.namespace;
+    sweep->listing.namespace = mark->namespace;
     dispatch_list(sweep->settings.dispatch, &sweep->listing, on_answered, sweep);
 }
 
-static size_t next_mark(const struct sweep *sweep)
+static bool cell_is(const struct row *row, size_t column, const char *text)
 {
-    for (size_t scope = 0; scope < scope_count(); scope++) {
-        if (sweep->marks[scope].waits)
-            return scope;
-    }
-    return SCOPE_NONE;
+    const struct cell *cell = &row->cells[column];
+    return cell->type == CELL_TEXT && text_is(cell_as_text(cell), text);
 }
 
-/* Begins with the next mark, if it is time. */
+struct wait {
+    const struct sweep *sweep;
+    const struct mark *mark;
+};
+
+/* A row of the mark's scope that will be alive, and was not shown. */
+static bool is_to_be_swept(void *context, const struct row *row)
+{
+    const struct wait *wait = context;
+    const struct table *table = row->table;
+    const struct kind *kind = scope_at(wait->mark->scope).kind;
+    const char *namespace = wait->mark->namespace;
+    return row->mode == ROW_UPSERT && !is_gone(row) &&
+           cell_is(row, table->cluster, wait->sweep->settings.cluster_id) &&
+           (kind == NULL ||
+            (cell_is(row, table->kind, kind->kind) && cell_is(row, table->group, kind->group))) &&
+           (namespace[0] == '\0' || cell_is(row, table->namespace, namespace)) &&
+           !snapshot_is_present(wait->sweep->snapshot, wait->mark->scope, row_uid(row),
+                                wait->mark->since);
+}
+
+/* Begins with the first mark whose time has come. */
 static void begin(struct sweep *sweep)
 {
-    size_t scope = next_mark(sweep);
-    if (scope == SCOPE_NONE || clock_steady_us() < sweep->resume_us)
+    struct mark *mark;
+    int64_t now_us = clock_steady_us();
+    if (sweep->settings.cluster_id[0] == '\0')
         return;
-    if (!outbox_holds_from(sweep->settings.outbox, sweep->marks[scope].marked_us))
-        ask(sweep, scope);
+    TAILQ_FOREACH(mark, &sweep->marks, entry)
+    {
+        struct wait wait = {sweep, mark};
+        if (mark->due_us > now_us && (mark->due_us == NEVER || !sweep->ending))
+            continue;
+        if (outbox_holds(sweep->settings.outbox, scope_at(mark->scope).table, is_to_be_swept,
+                         &wait))
+            continue;
+        ask(sweep, mark);
+        return;
+    }
+}
+
+/* A spool that cannot be written keeps no mark from being acknowledged, as it keeps no row. */
+static void look_at_notes(struct sweep *sweep)
+{
+    const struct spool *spool = sweep->settings.spool;
+    struct mark *mark;
+    TAILQ_FOREACH(mark, &sweep->marks, entry)
+    {
+        char name[NOTE_SIZE];
+        if (!mark->noting)
+            continue;
+        name_note(SUSPECTS_NOTES, mark->scope, mark->namespace, name);
+        if (spool != NULL && spool_is_up(spool) && !spool_has_note(spool, name))
+            continue;
+        mark->noting = false;
+        release(sweep, mark);
+    }
 }
 
 void sweep_tick(struct sweep *sweep)
 {
+    look_at_notes(sweep);
+    for (size_t scope = 0; scope < scope_count(); scope++)
+        note_epoch(sweep, scope);
     switch (sweep->stage) {
     case STAGE_IDLE:
         begin(sweep);
@@ -374,13 +878,77 @@ void sweep_tick(struct sweep *sweep)
     }
 }
 
+/* What was refused stays so: a stop is no time to try it again. */
 void sweep_end(struct sweep *sweep)
 {
+    struct mark *mark;
     sweep->ending = true;
-    sweep->resume_us = 0;
+    TAILQ_FOREACH(mark, &sweep->marks, entry)
+    {
+        if (mark->refused != NULL)
+            mark->due_us = NEVER;
+    }
 }
 
 bool sweep_is_idle(const struct sweep *sweep)
 {
-    return sweep->stage == STAGE_IDLE && next_mark(sweep) == SCOPE_NONE;
+    const struct mark *mark;
+    TAILQ_FOREACH(mark, &sweep->marks, entry)
+    {
+        if (mark->due_us != NEVER && mark->refused == NULL)
+            return false;
+    }
+    return sweep->stage == STAGE_IDLE;
+}
+
+uint64_t sweep_begin_again(struct sweep *sweep)
+{
+    for (size_t scope = 0; scope < scope_count(); scope++) {
+        uint64_t connection = sweep->begin_again[scope];
+        sweep->begin_again[scope] = 0;
+        if (connection != 0)
+            return connection;
+    }
+    return 0;
+}
+
+/* ---- after a restart -------------------------------------------------------------------------- */
+
+static void restore_refused(struct sweep *sweep, size_t scope, const char *namespace,
+                            const char *text)
+{
+    struct suspects *list = suspects_read(text);
+    if (list == NULL || find_mark(sweep, scope, namespace) != NULL) {
+        suspects_free(list);
+        return;
+    }
+    struct mark *mark = renew_mark(sweep, scope, namespace);
+    if (mark == NULL) {
+        suspects_free(list);
+        return;
+    }
+    release(sweep, mark);
+    mark->refused = list;
+    mark->refused_rows = list->count;
+    memcpy(mark->version, list->version, sizeof(mark->version));
+    show_refused(sweep, scope);
+    LOG(sweep->settings.logger, WARN, "a sweep that was refused is tried again",
+        log_string("kind", scope_kind(scope)), log_string("api_group", scope_group(scope)),
+        log_string("namespace", namespace), log_int("vanished", (int64_t)list->count));
+}
+
+static void on_note(void *context, const char *name, const char *text)
+{
+    const char *namespace;
+    size_t scope = scope_find_title(name + strlen(SUSPECTS_NOTES), &namespace);
+    if (scope != SCOPE_NONE && strlen(namespace) < sizeof(((struct mark *)NULL)->namespace))
+        restore_refused(context, scope, namespace, text);
+}
+
+void sweep_restore(struct sweep *sweep)
+{
+    if (sweep->settings.spool == NULL)
+        return;
+    restore_epochs(sweep);
+    spool_each_note(sweep->settings.spool, SUSPECTS_NOTES, on_note, sweep);
 }

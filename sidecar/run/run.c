@@ -438,6 +438,7 @@ static void open_when_due(struct run *run)
     if (run->opened || !run->loaded || !run->leads || run->phase != PHASE_RUNNING)
         return;
     run->opened = true;
+    sweep_restore(run->sweep);
     show_progress(run);
     open_source(run);
 }
@@ -494,6 +495,14 @@ static void on_load(uv_idle_t *loader)
         uv_idle_stop(loader);
 }
 
+static void begin_again(struct run *run)
+{
+    for (uint64_t connection; (connection = sweep_begin_again(run->sweep)) != 0;) {
+        if (run->phase == PHASE_RUNNING && run->source->begin_again != NULL)
+            run->source->begin_again(run->source, connection);
+    }
+}
+
 /* What only a person can put right does not come about by waiting. */
 static void give_up_if_stuck(struct run *run)
 {
@@ -536,6 +545,7 @@ static void on_tick(uv_timer_t *timer)
     if (run->phase >= PHASE_STOPPING)
         return;
     sweep_tick(run->sweep);
+    begin_again(run);
     on_progress(run);
 }
 
@@ -604,8 +614,11 @@ static enum error_code make_sweep(struct run *run, struct error *err)
 {
     const struct sweep_settings settings = {
         .cluster_id = run->config->cluster_id,
+        .replays = run->options->to_the_end,
         .namespace = run->config->kube_namespace,
         .outbox = run->outbox,
+        .durability = run->durability,
+        .spool = run->spool,
         .ledger = &run->ledger,
         .metrics = &run->metrics,
         .dispatch = run->dispatch,

@@ -49,6 +49,9 @@ struct source_events {
      * Before the first of them; where it becomes known later, all objects are shown once more. Valid during
      * the call. NULL: nobody wants to know. */
     void (*cluster)(void *context, const char *id);
+
+    /* The API server does not serve the kind: there is no object of it. NULL: nobody wants to know. */
+    void (*absent)(void *context, const char *api_version, const char *kind);
 };
 
 /* The address of standard input as kubedl-shipper replay reads it: to ship once what is there, with
@@ -82,6 +85,10 @@ struct source {
      * kube_resource_at() has it, is not watched just now ("forbidden"); "" if it is; NULL behind the last
      * one. NULL where producers send what they like. */
     const char *(*unwatched)(const struct source *source, size_t number);
+
+    /* The connection ends, and all objects are shown again on a new one. Not from inside a callback. NULL
+     * where nobody can be asked to. */
+    void (*begin_again)(struct source *source, uint64_t connection);
 
     /* Takes in nothing more. What producers on a socket have sent until now is still delivered, of
      * standard input what was read; an API server keeps what it has for the next process to ask.

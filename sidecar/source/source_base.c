@@ -490,9 +490,8 @@ static struct source_connection *find_connection(struct source_connection_list *
     return NULL;
 }
 
-static void acknowledge(struct source *source, uint64_t id, uint64_t documents)
+static struct source_connection *find_open(struct source_base *base, uint64_t id)
 {
-    struct source_base *base = (struct source_base *)source;
     struct source_connection *connection = find_connection(&base->waiting, id);
     if (connection == NULL)
         connection = find_connection(&base->ready, id);
@@ -500,6 +499,12 @@ static void acknowledge(struct source *source, uint64_t id, uint64_t documents)
         connection = find_connection(&base->starved, id);
     if (connection == NULL)
         connection = find_connection(&base->crowded, id);
+    return connection;
+}
+
+static void acknowledge(struct source *source, uint64_t id, uint64_t documents)
+{
+    struct source_connection *connection = find_open((struct source_base *)source, id);
     if (connection == NULL)
         return;
     connection->safe = documents;
@@ -522,6 +527,17 @@ void source_connection_end(struct source_connection *connection)
         uv_read_stop(&connection->handle.stream);
         source_connection_fed(connection, UV_EOF);
     }
+}
+
+/* The producer connects again, and begins with all there is. */
+static void begin_again(struct source *source, uint64_t id)
+{
+    struct source_connection *connection = find_open((struct source_base *)source, id);
+    if (connection == NULL)
+        return;
+    LOG(connection->base->logger, WARN, "stream ended, to be begun again with all objects",
+        log_int("connection", (int64_t)id));
+    source_connection_end(connection);
 }
 
 /* A connection may leave the list, or come to its end, while it is gone through. */
@@ -578,6 +594,7 @@ void source_base_init(struct source_base *base, const struct source_kind *kind, 
                    .pause = pause_source,
                    .resume = resume_source,
                    .acknowledge = kind->answers ? acknowledge : NULL,
+                   .begin_again = kind->answers ? begin_again : NULL,
                    .finish = finish_source,
                    .close = close_source},
         .kind = kind,

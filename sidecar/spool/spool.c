@@ -58,6 +58,7 @@ struct spool {
     struct backoff backoff;
     int64_t retry_at_us;
     struct spool_notes notes;
+    bool hurried; /* they are to be stored with the next request */
     bool failing;
     bool shrinking;
     int64_t ledger_stored_us;
@@ -171,6 +172,7 @@ static void settle_failure(struct spool *spool)
     spool->retry_at_us = clock_steady_us() + (int64_t)delay_ms * 1000;
     put_letters_back(spool);
     spool_notes_put_back(&spool->notes, &spool->request.notes);
+    spool->hurried |= spool->request.notes.count > 0;
     log_trouble(spool, delay_ms);
 }
 
@@ -254,7 +256,7 @@ static bool numbers_are_due(const struct spool *spool, int64_t now_us)
         return false;
     bool changed = ledger_received(spool->settings.ledger) != spool->ledger_stored ||
                    spool_notes_have_changed(&spool->notes);
-    return now_us == INT64_MAX ||
+    return now_us == INT64_MAX || spool->hurried ||
            (changed && clock_steady_us() - spool->ledger_stored_us > LEDGER_INTERVAL_US);
 }
 
@@ -271,6 +273,7 @@ static void take_numbers(struct spool *spool)
         return; /* what is on disk is not in them yet */
     spool_request_add_numbers(&spool->request, spool->settings.ledger, spool->settings.outbox);
     spool_notes_take(&spool->notes, &spool->request.notes);
+    spool->hurried = false;
     spool->ledger_stored = ledger_received(spool->settings.ledger);
     spool->ledger_stored_us = clock_steady_us();
 }
@@ -350,9 +353,26 @@ void spool_set_note(struct spool *spool, const char *name, const char *text)
             log_string("name", name));
 }
 
+void spool_hurry(struct spool *spool)
+{
+    spool->hurried = true;
+}
+
+bool spool_has_note(const struct spool *spool, const char *name)
+{
+    bool on_its_way = spool->busy && spool_notes_hold(&spool->request.notes, name);
+    return !on_its_way && !spool_notes_changed(&spool->notes, name);
+}
+
 const char *spool_note(const struct spool *spool, const char *name)
 {
     return spool_notes_get(&spool->notes, name);
+}
+
+void spool_each_note(const struct spool *spool, const char *prefix,
+                     void (*note)(void *context, const char *name, const char *text), void *context)
+{
+    spool_notes_each(&spool->notes, prefix, note, context);
 }
 
 bool spool_has_room(const struct spool *spool)
@@ -613,6 +633,7 @@ static void on_settle_closed(uv_handle_t *handle)
     void *context = spool->closed_context;
     free_letters(spool, spool->letters);
     free_letters(spool, spool->request.letters);
+    spool_notes_fini(&spool->notes);
     spool_request_fini(&spool->request);
     spool_file_close(spool->file);
     json_free(spool->json);

@@ -61,12 +61,23 @@ void spool_tick(struct spool *spool, int64_t now_us);
 void spool_bury(struct spool *spool, const struct row *row, const struct refusal *refusal,
                 int64_t now_us);
 
-/* A short text under a name that outlives the process: stored with the ledger, some seconds later or at
- * the end. Both texts are shorter than SPOOL_NOTE_SIZE; what finds no place is said in the log. */
+/* A text under a name that outlives the process: stored with the ledger, some seconds later or at the end.
+ * The name is shorter than SPOOL_NOTE_SIZE; what finds no place is said in the log. */
 void spool_set_note(struct spool *spool, const char *name, const char *text);
+
+/* Notes that were set are stored with the next request, not some seconds later. */
+void spool_hurry(struct spool *spool);
+
+/* True if the note is on disk as it was set. */
+bool spool_has_note(const struct spool *spool, const char *name);
 
 /* "" if there is none, or the spool could not be read yet. Valid until it is set. */
 const char *spool_note(const struct spool *spool, const char *name);
+
+/* See spool_notes_each(). */
+void spool_each_note(const struct spool *spool, const char *prefix,
+                     void (*note)(void *context, const char *name, const char *text),
+                     void *context);
 
 /* True while nothing more should come: it is over its bound, or what it held at the start is not all read
  * back, or the disk is nearly full, or it fails. While it is over its bound it stores nothing new, except

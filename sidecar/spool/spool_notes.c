@@ -1,9 +1,10 @@
 /* spool_notes: a table that is searched from its beginning: it is short. */
 #include "sidecar/spool/spool_notes.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-static struct spool_note *find(struct spool_notes *notes, struct text name)
+static const struct spool_note *look_up(const struct spool_notes *notes, struct text name)
 {
     for (size_t i = 0; i < notes->count; i++) {
         if (text_is(name, notes->notes[i].name))
@@ -12,10 +13,9 @@ static struct spool_note *find(struct spool_notes *notes, struct text name)
     return NULL;
 }
 
-static void copy(char to[SPOOL_NOTE_SIZE], struct text from)
+static struct spool_note *find(struct spool_notes *notes, struct text name)
 {
-    memcpy(to, from.data, from.length);
-    to[from.length] = '\0';
+    return (struct spool_note *)look_up(notes, name);
 }
 
 /* NULL: no room for it. */
@@ -25,40 +25,83 @@ static struct spool_note *add(struct spool_notes *notes, struct text name)
         return NULL;
     struct spool_note *note = &notes->notes[notes->count++];
     *note = (struct spool_note){0};
-    copy(note->name, name);
+    memcpy(note->name, name.data, name.length);
     return note;
+}
+
+/* False: no memory; the note is as it was. */
+static bool set_text(struct spool_note *note, struct text text)
+{
+    char *copy = malloc(text.length + 1);
+    if (copy == NULL)
+        return false;
+    memcpy(copy, text.data, text.length);
+    copy[text.length] = '\0';
+    free(note->text);
+    note->text = copy;
+    return true;
+}
+
+static const char *text_of(const struct spool_note *note)
+{
+    return note->text != NULL ? note->text : "";
+}
+
+void spool_notes_fini(struct spool_notes *notes)
+{
+    for (size_t i = 0; i < notes->count; i++)
+        free(notes->notes[i].text);
+    notes->count = 0;
 }
 
 const char *spool_notes_get(const struct spool_notes *notes, const char *name)
 {
-    for (size_t i = 0; i < notes->count; i++) {
-        if (strcmp(notes->notes[i].name, name) == 0)
-            return notes->notes[i].text;
-    }
-    return "";
+    const struct spool_note *note = look_up(notes, text_from(name));
+    return note != NULL ? text_of(note) : "";
+}
+
+bool spool_notes_hold(const struct spool_notes *notes, const char *name)
+{
+    return look_up(notes, text_from(name)) != NULL;
+}
+
+bool spool_notes_changed(const struct spool_notes *notes, const char *name)
+{
+    const struct spool_note *note = look_up(notes, text_from(name));
+    return note != NULL && note->changed;
 }
 
 enum error_code spool_notes_set(struct spool_notes *notes, const char *name, const char *text)
 {
-    if (strlen(text) >= SPOOL_NOTE_SIZE)
-        return ERROR_FULL;
     struct spool_note *note = find(notes, text_from(name));
     if (note == NULL)
         note = add(notes, text_from(name));
     if (note == NULL)
         return ERROR_FULL;
-    copy(note->text, text_from(text));
+    if (!set_text(note, text_from(text)))
+        return ERROR_NOMEM;
     note->changed = true;
     return ERROR_NONE;
 }
 
 void spool_notes_restore(struct spool_notes *notes, struct text name, struct text text)
 {
-    if (text.length >= SPOOL_NOTE_SIZE || find(notes, name) != NULL)
+    if (find(notes, name) != NULL)
         return;
     struct spool_note *note = add(notes, name);
     if (note != NULL)
-        copy(note->text, text);
+        (void)set_text(note, text);
+}
+
+void spool_notes_each(const struct spool_notes *notes, const char *prefix,
+                      void (*note)(void *context, const char *name, const char *text),
+                      void *context)
+{
+    for (size_t i = 0; i < notes->count; i++) {
+        const struct spool_note *one = &notes->notes[i];
+        if (strncmp(one->name, prefix, strlen(prefix)) == 0 && text_of(one)[0] != '\0')
+            note(context, one->name, text_of(one));
+    }
 }
 
 bool spool_notes_have_changed(const struct spool_notes *notes)
@@ -72,12 +115,18 @@ bool spool_notes_have_changed(const struct spool_notes *notes)
 
 void spool_notes_take(struct spool_notes *notes, struct spool_notes *to)
 {
-    to->count = 0;
+    spool_notes_fini(to);
     for (size_t i = 0; i < notes->count; i++) {
-        if (!notes->notes[i].changed)
+        struct spool_note *note = &notes->notes[i];
+        struct spool_note *copy = &to->notes[to->count];
+        if (!note->changed)
             continue;
-        notes->notes[i].changed = false;
-        to->notes[to->count++] = notes->notes[i];
+        *copy = (struct spool_note){0};
+        memcpy(copy->name, note->name, sizeof(copy->name));
+        if (!set_text(copy, text_from(text_of(note))))
+            continue;
+        note->changed = false;
+        to->count++;
     }
 }
 

@@ -17,6 +17,7 @@ void spool_request_init(struct spool_request *request)
 
 void spool_request_fini(struct spool_request *request)
 {
+    spool_notes_fini(&request->notes);
     buffer_fini(&request->bytes);
 }
 
@@ -26,7 +27,7 @@ void spool_request_reset(struct spool_request *request, enum spool_task task)
     request->task = task;
     request->count = 0;
     request->number_count = 0;
-    request->notes.count = 0;
+    spool_notes_fini(&request->notes);
     request->error = (struct error){0};
     request->opening = (struct spool_opening){0};
     request->more = false;

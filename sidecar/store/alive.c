@@ -30,8 +30,12 @@ static void append_kind(struct buffer *sql, struct db *db, const struct table *t
 static void append_select(struct buffer *sql, struct db *db, const struct store_listing *listing)
 {
     const struct table *table = listing->table;
-    buffer_appendf(sql, "SELECT `%s` FROM `%s` WHERE `%s` = 1", table->columns[table->uid].name,
-                   table->name, table->columns[table->in_etcd].name);
+    buffer_appendf(
+        sql,
+        "SELECT `%s`, `%s`, COALESCE(`%s`, '') IN ('Succeeded', 'Failed', '" STATUS_STOPPED
+        "') FROM `%s` WHERE `%s` = 1",
+        table->columns[table->uid].name, table->columns[table->version].name,
+        table->columns[table->status].name, table->name, table->columns[table->in_etcd].name);
     append_condition(sql, db, &table->columns[table->cluster], listing->cluster);
     if (listing->namespace[0] != '\0')
         append_condition(sql, db, &table->columns[table->namespace], listing->namespace);
@@ -39,14 +43,14 @@ static void append_select(struct buffer *sql, struct db *db, const struct store_
         append_kind(sql, db, table, listing->kind);
 }
 
-static void on_uid(void *context, const struct text *values, size_t count)
+static void on_row(void *context, const struct text *values, size_t count)
 {
     struct store_listing *listing = context;
-    if (count != 1)
-        return;
-    buffer_append(&listing->uids, values[0]);
-    buffer_append_char(&listing->uids, '\n');
-    listing->count++;
+    for (size_t i = 0; i < count; i++) {
+        if (values[i].data != NULL)
+            buffer_append(&listing->uids, values[i]);
+        buffer_append_char(&listing->uids, i + 1 < count ? '\t' : '\n');
+    }
 }
 
 static enum error_code too_many(struct db_error *err)
@@ -62,9 +66,8 @@ enum error_code alive_list(struct db *db, struct store_listing *listing, struct 
     buffer_init(&sql, SQL_LIMIT);
     append_select(&sql, db, listing);
     buffer_reset(&listing->uids);
-    listing->count = 0;
     enum error_code code =
-        sql.failed ? too_many(err) : db_query(db, buffer_text(&sql), on_uid, listing, err);
+        sql.failed ? too_many(err) : db_query(db, buffer_text(&sql), on_row, listing, err);
     buffer_fini(&sql);
     if (code == ERROR_NONE && listing->uids.failed)
         code = too_many(err);

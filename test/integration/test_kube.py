@@ -525,7 +525,8 @@ def test_kind_is_watched_in_the_version_that_is_served(make, version, path, rest
         api.put(kubeflow.mpi_worker("pod-a"))
         sidecar = restarting()
         wait_for(database, sidecar, {"job-a"}, {"pod-a"})
-        until(lambda: len(spool.query("SELECT * FROM notes")) == len(kinds), "all is noted")
+        until(lambda: len(spool.query("SELECT * FROM notes WHERE name LIKE 'watched/%'")) ==
+              len(kinds), "all is noted")
         sidecar.wait_for_record("swept", kind="MPIJob", api_group="kubeflow.org")
         sidecar.kill()
         lists = snapshots(api)
@@ -728,7 +729,8 @@ def test_restart_goes_on_without_a_list(end, api, restarting, database, spool):
     sidecar = restarting()
     wait_for(database, sidecar, pods=uids("ab"))
     wait_until_all_listed(sidecar)
-    until(lambda: len(spool.query("SELECT * FROM notes")) == len(KINDS), "all is noted")
+    until(lambda: len(spool.query("SELECT * FROM notes WHERE name LIKE 'watched/%'")) ==
+          len(KINDS), "all is noted")
     getattr(sidecar, end)()
     lists = snapshots(api)
     api.delete(gone)

@@ -2,11 +2,14 @@
 nothing else is."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from harness import events, expected, kubedl, producer, stream
+from harness.spool import command
 from harness.wait import until
+from harness.web import Web
 
 MANY = 50
 
@@ -32,6 +35,11 @@ def mark(kind, version):
         "apiVersion": "v1" if kind == "Pod" else "training.kubedl.io/v1alpha1", "kind": kind,
         "metadata": {"resourceVersion": str(version),
                      "annotations": {"k8s.io/initial-events-end": "true"}}}})
+
+
+def case(name):
+    return (Path(__file__).resolve().parents[1] / "data" / "cases" / name).read_bytes() \
+        .splitlines(keepends=True)
 
 
 GONE = stream.line({"type": "ERROR", "object": {
@@ -153,8 +161,8 @@ def test_brake_holds_an_empty_snapshot(sweeping, path, database):
     sidecar.wait_until_written(MANY)
     send(path, [mark("TFJob", 20)])
     record = sidecar.wait_for_record(
-        "sweep refused: it would close more than half of the live rows; "
-        "if the snapshot is right, close them by hand")
+        "sweep refused: it would close more than half of the live rows; if the snapshot is right, "
+        "confirm it with kubedl-shipper sweep --confirm")
     assert (record["alive"], record["vanished"]) == (MANY, MANY)
     assert closed(database) == set()
     send(path, [*jobs(range(MANY // 2), 11), mark("TFJob", 30)])
@@ -176,6 +184,76 @@ def test_brake_is_for_many_rows(count, holds, sweeping, path, database):
         swept(sidecar, "TFJob")
     finish(sidecar)
     assert len(closed(database)) == (0 if holds else count)
+
+
+def test_rows_that_have_ended_do_not_count_for_the_brake(sweeping, path, database):
+    """30 of 40 pods had succeeded and are cleaned up."""
+    sidecar = sweeping()
+    ended = [stream.line(events.added(events.pod(f"pod-{n}", phase="Succeeded"))) for n in range(30)]
+    send(path, [*ended, *pods(range(30, 40))])
+    sidecar.wait_until_written(40)
+    send(path, [*pods(range(30, 40), 11), mark("Pod", 20)])
+    assert swept(sidecar, "Pod")["closed"] == 30
+    until(lambda: len(closed(database)) == 30, "they are closed")
+    assert {database.pods()[uid]["status"] for uid in closed(database)} == {"Succeeded"}
+    finish(sidecar)
+
+
+REFUSED = 'kubedl_shipper_sweep_refused_rows{kind="TFJob",api_group="training.kubedl.io"}'
+
+
+def refused_rows(sidecar):
+    return Web(sidecar).metrics().get(REFUSED)
+
+
+@pytest.fixture
+def refusing(sweeping, path, spool):
+    """A sidecar that has refused to close MANY jobs; the snapshot shows another one."""
+    sidecar = sweeping(SPOOL_DIR=spool.directory, HTTP_LISTEN="127.0.0.1:0")
+    send(path, jobs(range(MANY)))
+    sidecar.wait_until_written(MANY)
+    send(path, [*jobs("x", 15), mark("TFJob", 20)])
+    until(lambda: refused_rows(sidecar) == MANY, sidecar.log_tail)
+    until(lambda: spool.query("SELECT * FROM notes WHERE name LIKE 'refused/%'"), "it is noted", 3)
+    return sidecar
+
+
+def test_refused_sweep_is_confirmed_by_a_command(refusing, sweeping, path, database, spool):
+    shown = command(refusing, "sweep")
+    assert shown.returncode == 0, shown.stderr
+    assert f"{MANY} rows would be closed" in shown.stdout
+    assert "team/train" in shown.stdout and "job-7" in shown.stdout
+    assert closed(database) == set()
+    done = command(refusing, "sweep", "--confirm")
+    assert done.returncode == 0, done.stderr
+    assert f"{MANY} rows closed" in done.stdout
+    assert closed(database) == {f"job-{n}" for n in range(MANY)}
+    refusing.kill()
+    sidecar = sweeping(SPOOL_DIR=spool.directory, HTTP_LISTEN="127.0.0.1:0")
+    until(lambda: refused_rows(sidecar) == 0, sidecar.log_tail)
+    finish(sidecar)
+    assert "no sweep waits" in command(sidecar, "sweep").stdout
+
+
+def test_refused_sweep_outlives_a_restart(refusing, sweeping, path, database, spool):
+    assert refusing.stop() == 0
+    sidecar = sweeping(SPOOL_DIR=spool.directory, HTTP_LISTEN="127.0.0.1:0")
+    until(lambda: refused_rows(sidecar) == MANY, sidecar.log_tail)
+    assert sidecar.wait_for_record("a sweep that was refused is tried again", kind="TFJob")
+    send(path, [*jobs([*range(MANY), "x"], 25), mark("TFJob", 30)])  # they are all there again
+    until(lambda: refused_rows(sidecar) == 0, sidecar.log_tail)
+    assert closed(database) == set()
+    finish(sidecar)
+    assert "no sweep waits" in command(sidecar, "sweep").stdout
+
+
+def test_object_that_lives_is_not_closed_by_the_command(refusing, path, database):
+    send(path, jobs([3], 40))
+    refusing.wait_until_written(MANY + 3)
+    done = command(refusing, "sweep", "--confirm")
+    assert f"{MANY - 1} rows closed" in done.stdout, done.stdout + done.stderr
+    assert "job-3" not in closed(database)
+    finish(refusing)
 
 
 # Whose rows
@@ -227,6 +305,72 @@ def test_rows_of_kubedl_are_adopted_and_not_swept_before(sweeping, path, databas
     send(path, [mark("TFJob", 40)])
     assert swept(sidecar, "TFJob", 3)["closed"] == 1
     until(lambda: closed(database) == {"job-a"}, "it is closed")
+    finish(sidecar)
+
+
+def of_namespace(namespace, lines):
+    return [line.replace(b'"namespace":"team"', b'"namespace":"%s"' % namespace) for line in lines]
+
+
+def mark_of(namespace, kind, version):
+    return mark(kind, version).replace(b'"metadata":{', b'"metadata":{"namespace":"%s",' % namespace)
+
+
+def test_two_namespaces_on_one_connection_leave_each_other_alone(sweeping, path, database):
+    sidecar = sweeping()
+    one = of_namespace(b"one", pods("ab"))
+    two = of_namespace(b"two", pods("cd"))
+    send(path, [*one, *two])
+    sidecar.wait_until_written(4)
+    send(path, [one[0], mark_of(b"one", "Pod", 20), two[0], mark_of(b"two", "Pod", 21)])
+    assert swept(sidecar, "Pod", 2)["closed"] == 1
+    until(lambda: closed(database) == {"pod-b", "pod-d"}, lambda: str(closed(database)))
+    finish(sidecar)
+
+
+def test_second_mark_that_names_no_namespace_is_refused_aloud(sweeping, path, database):
+    sidecar = sweeping()
+    send(path, [*pods("ab"), mark("Pod", 20), *pods("cd"), mark("Pod", 21)])
+    record = sidecar.wait_for_record("the snapshot is not whole: nothing is swept")
+    assert "namespace" in record["hint"]
+    finish(sidecar)
+    assert closed(database) == set()
+
+
+# Versions that went back
+
+
+def test_case_18_etcd_restore(sweeping, path, database):
+    sidecar = sweeping()
+    send(path, case("18-etcd-restore/before.ndjson"))
+    swept(sidecar, "Pod")
+    send(path, case("18-etcd-restore/after.ndjson"))
+    one, two = (f"p0000000{n}-0000-4000-8000-000000000000" for n in (1, 2))
+    until(lambda: closed(database) == {two} and database.pods()[one]["status"] == "Succeeded",
+          lambda: f"{database.pods()}\n{sidecar.log_tail()}")
+    assert database.pods()[two]["status"] == "Stopped"
+    assert sidecar.records(level="error", kind="Pod", version="3100", was=5100)
+    finish(sidecar)
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_case_18_etcd_restore_while_the_sidecar_was_away(end, sweeping, path, database, spool):
+    sidecar = sweeping(SPOOL_DIR=spool.directory)
+    send(path, case("18-etcd-restore/before.ndjson"))
+    swept(sidecar, "Pod")
+    until(lambda: spool.query("SELECT * FROM notes WHERE name = 'epoch/Pod'"), "it is noted")
+    getattr(sidecar, end)()
+    sidecar = sweeping(SPOOL_DIR=spool.directory)
+    after = case("18-etcd-restore/after.ndjson")
+    send(path, after)
+    one, two = (f"p0000000{n}-0000-4000-8000-000000000000" for n in (1, 2))
+    until(lambda: closed(database) == {two} and database.pods()[one]["status"] == "Succeeded",
+          lambda: f"{database.pods()}\n{sidecar.log_tail()}")
+    sidecar.kill()
+    sidecar = sweeping(SPOOL_DIR=spool.directory)
+    send(path, [line.replace(b'"3200"', b'"3300"') for line in after])  # idempotent after a kill
+    until(lambda: database.pods()[one]["version"].endswith("3300"), sidecar.log_tail)
+    assert closed(database) == {two}
     finish(sidecar)
 
 

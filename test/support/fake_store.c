@@ -93,14 +93,18 @@ static enum error_code write_rows(void *context, struct row *const *rows, size_t
 static void list_alive(struct fake_store *fake, struct store_listing *listing)
 {
     buffer_reset(&listing->uids);
-    listing->count = 0;
     for (size_t i = 0; i < fake->row_count; i++) {
         const struct row *row = fake->rows[i];
         if (row->table != listing->table || row->cells[row->table->in_etcd].integer != 1)
             continue;
         buffer_append(&listing->uids, row_uid(row));
-        buffer_append_char(&listing->uids, '\n');
-        listing->count++;
+        buffer_append_char(&listing->uids, '\t');
+        buffer_append(&listing->uids, row_version(row));
+        const struct cell *status = &row->cells[row->table->status];
+        bool is_final =
+            status->type == CELL_TEXT && (table_status_is_final(status->data, status->length) ||
+                                          text_is(cell_as_text(status), STATUS_STOPPED));
+        buffer_append_string(&listing->uids, is_final ? "\t1\n" : "\t0\n");
     }
 }
 

@@ -34,6 +34,7 @@ struct world {
     uv_loop_t loop;
     uv_timer_t watchdog;
     struct fake_store fake;
+    struct durability *durability;
     struct outbox *outbox;
     struct ledger ledger;
     struct metrics metrics;
@@ -99,9 +100,10 @@ static void make_dispatch(struct world *world)
 
 static int set_up(void **state)
 {
-    static const struct outbox_limits limits = {
-        .max_rows = OUTBOX_ROWS, .max_bytes = 1 << 24, .lanes = 1};
+    struct outbox_limits limits = {.max_rows = OUTBOX_ROWS, .max_bytes = 1 << 24, .lanes = 1};
     struct world *world = test_calloc(1, sizeof(*world));
+    assert_int_equal(durability_new(&world->durability, NULL), ERROR_NONE);
+    limits.durability = world->durability;
     int log = open("/dev/null", O_WRONLY | O_CLOEXEC);
     assert_true(log >= 0);
     assert_int_equal(logger_new(log, LOG_LEVEL_DEBUG, LOG_FORMAT_JSON, &world->logger, NULL),
@@ -115,6 +117,8 @@ static int set_up(void **state)
     make_dispatch(world);
     const struct sweep_settings settings = {
         .cluster_id = "blue",
+        .namespace = "",
+        .durability = world->durability,
         .outbox = world->outbox,
         .ledger = &world->ledger,
         .metrics = &world->metrics,
@@ -142,6 +146,7 @@ static int tear_down(void **state)
     assert_int_equal(uv_loop_close(&world->loop), 0);
     sweep_free(world->sweep);
     outbox_free(world->outbox);
+    durability_free(world->durability);
     fake_store_fini(&world->fake);
     logger_free(world->logger);
     test_free(world);
@@ -155,17 +160,22 @@ static void uid_of(unsigned number, char uid[16])
     snprintf(uid, 16, "pod-%05u", number);
 }
 
+static void put_pod(struct world *world, unsigned number, const char *version)
+{
+    struct cell cells[TABLE_MAX_COLUMNS];
+    char uid[16];
+    uid_of(number, uid);
+    pod_cells(cells, uid, version);
+    cells[POD_CLUSTER] = cell_text(TEXT("blue"));
+    struct row *row = row_of(&table_pod, ROW_UPSERT, cells);
+    assert_int_equal(outbox_put(world->outbox, row, NULL), ERROR_NONE);
+}
+
 /* Rows of that many pods, all of them alive. */
 static void store_alive(struct world *world, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++) {
-        struct cell cells[TABLE_MAX_COLUMNS];
-        char uid[16];
-        uid_of(i, uid);
-        pod_cells(cells, uid, "1");
-        struct row *row = row_of(&table_pod, ROW_UPSERT, cells);
-        assert_int_equal(outbox_put(world->outbox, row, NULL), ERROR_NONE);
-    }
+    for (unsigned i = 0; i < count; i++)
+        put_pod(world, i, "1");
     drain(world);
 }
 
@@ -173,7 +183,7 @@ static void show(struct world *world, unsigned number)
 {
     struct watch_result result = {.fate = WATCH_ROW, .api_version = "v1", .kind = "Pod"};
     uid_of(number, result.uid);
-    sweep_document(world->sweep, 1, &result, 1);
+    sweep_document(world->sweep, 1, &result);
 }
 
 /* The first `count` of them, but only those below the `vanished` ones of each ten. */
@@ -190,13 +200,13 @@ static void mark(struct world *world, const char *version)
     struct watch_result result = {
         .fate = WATCH_BOOKMARK, .initial_events_end = true, .api_version = "v1", .kind = "Pod"};
     snprintf(result.version, sizeof(result.version), "%s", version);
-    sweep_document(world->sweep, 1, &result, 1);
+    sweep_document(world->sweep, 1, &result);
 }
 
 static void begin_again(struct world *world)
 {
-    const struct watch_result error = {.fate = WATCH_ERROR_EVENT};
-    sweep_document(world->sweep, 1, &error, 1);
+    struct watch_result error = {.fate = WATCH_ERROR_EVENT};
+    sweep_document(world->sweep, 1, &error);
 }
 
 /* Until the database has told what is alive, and the first piece is done. */
@@ -331,6 +341,79 @@ static void test_a_question_that_fails_is_asked_again_but_not_at_the_end(void **
     assert_int_equal(closed(world), 0);
 }
 
+/* The mark holds its epoch until its tombstones are put; these hold it until they are written. */
+static void test_a_mark_is_safe_when_its_tombstones_are(void **state)
+{
+    struct world *world = *state;
+    store_alive(world, 3);
+    sweep_opened(world->sweep, 1);
+    show(world, 0);
+    uint64_t epoch = durability_epoch(world->durability);
+    mark(world, "9");
+    durability_advance(world->durability);
+    assert_int_equal(durability_safe(world->durability), epoch - 1);
+    ask(world);
+    fake_store_hold(&world->fake);
+    while (!sweep_is_idle(world->sweep))
+        sweep_tick(world->sweep);
+    assert_int_equal(durability_safe(world->durability), epoch - 1);
+    fake_store_release(&world->fake);
+    drain(world);
+    assert_int_equal(closed(world), 2);
+    assert_int_equal(durability_safe(world->durability), epoch);
+}
+
+static void test_a_mark_with_nothing_to_close_is_safe(void **state)
+{
+    struct world *world = *state;
+    sweep_opened(world->sweep, 1);
+    uint64_t epoch = durability_epoch(world->durability);
+    mark(world, "9");
+    begin_again(world);
+    mark(world, "10"); /* takes its place and its hold */
+    durability_advance(world->durability);
+    assert_int_equal(durability_safe(world->durability), epoch - 1);
+    ask(world);
+    finish_sweep(world);
+    assert_int_equal(durability_safe(world->durability), epoch);
+}
+
+/* What the database does not have yet is not in its answer, and would be written as alive behind it. */
+static void test_a_row_on_its_way_that_was_not_shown_is_waited_for(void **state)
+{
+    struct world *world = *state;
+    put_pod(world, 0, "1");
+    put_pod(world, 1, "1"); /* no writer has been told of them */
+    sweep_opened(world->sweep, 1);
+    show(world, 0);
+    mark(world, "9");
+    for (unsigned i = 0; i < 10; i++) {
+        sweep_tick(world->sweep);
+        uv_run(&world->loop, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(world->fake.requests, 0);
+    drain(world);
+    finish_sweep(world);
+    assert_int_equal(closed(world), 1);
+}
+
+static void test_a_row_that_was_shown_is_not_waited_for(void **state)
+{
+    struct world *world = *state;
+    store_alive(world, 2);
+    sweep_opened(world->sweep, 1);
+    show(world, 0);
+    put_pod(world, 0, "5");
+    mark(world, "9");
+    size_t answered = world->fake.requests;
+    sweep_tick(world->sweep);
+    while (world->fake.requests == answered)
+        uv_run(&world->loop, UV_RUN_ONCE);
+    assert_int_equal(pending(world), 1); /* it was asked all the same */
+    finish_sweep(world);
+    assert_int_equal(closed(world), 1);
+}
+
 /* An hour back just behind the failure: the pause is one of the steady clock. */
 static void test_a_clock_that_is_set_back_keeps_no_question_back(void **state)
 {
@@ -363,6 +446,10 @@ int main(void)
         TEST(test_what_is_shown_between_two_pieces_is_not_closed),
         TEST(test_a_newer_mark_takes_the_place_of_what_is_being_swept),
         TEST(test_the_brake_holds_before_anything_is_closed),
+        TEST(test_a_mark_is_safe_when_its_tombstones_are),
+        TEST(test_a_mark_with_nothing_to_close_is_safe),
+        TEST(test_a_row_on_its_way_that_was_not_shown_is_waited_for),
+        TEST(test_a_row_that_was_shown_is_not_waited_for),
         TEST(test_a_question_that_fails_is_asked_again_but_not_at_the_end),
         TEST(test_a_clock_that_is_set_back_keeps_no_question_back),
     };

@@ -1,0 +1,225 @@
+/* sweep: sweeps that were refused, for a person: what they would close, and, confirmed, closes it. Works
+ * beside a running sidecar, which notices within a minute that nothing is left to be closed.
+ *
+ * Happy path: the spool's notes tell which objects a snapshot did not show; the database is asked for those
+ * of their rows that are still alive, and older than the snapshot; they are shown, with --confirm closed, a
+ * few at a time, by the same tombstones that the sidecar would have written.
+ *
+ * Failure modes:
+ *   no sweep was refused              said so: there is nothing to do
+ *   an event comes meanwhile          it is newer than the tombstone: the row stays alive, or revives
+ *   killed, connection lost           what is done is done; the next run goes on with the rest
+ */
+#include "lib/kube/snapshot.h"
+#include "lib/kube/suspects.h"
+#include "lib/rows/epoch.h"
+#include "sidecar/base/clock.h"
+#include "sidecar/commands/commands.h"
+#include "sidecar/spool/spool_file.h"
+#include "sidecar/store/db.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CHUNK_ROWS 250 /* are asked for, and closed, at once */
+#define SQL_LIMIT  ((size_t)1 << 20)
+#define NAME_SIZE  128
+
+/* A note of the spool: a sweep that was refused. */
+struct refused {
+    char name[NAME_SIZE]; /* the scope's title, and its namespace */
+    size_t scope;
+    struct suspects *suspects;
+};
+
+#define MAX_REFUSED 128 /* as many notes as a spool has */
+
+struct confirm {
+    struct db *db;
+    bool confirmed;
+    struct refused refused[MAX_REFUSED];
+    size_t count;
+    const struct refused *now;    /* that is shown, or closed */
+    struct row *rows[CHUNK_ROWS]; /* tombstones to be written */
+    size_t row_count;
+    size_t shown;
+    bool no_memory;
+};
+
+static bool on_note(void *context, struct text name, struct text text, bool intact)
+{
+    struct confirm *confirm = context;
+    struct refused *refused = &confirm->refused[confirm->count];
+    const char *namespace;
+    size_t prefix = strlen(SUSPECTS_NOTES);
+    if (!intact || text.length == 0 || name.length < prefix || name.length - prefix >= NAME_SIZE ||
+        memcmp(name.data, SUSPECTS_NOTES, prefix) != 0 || confirm->count == MAX_REFUSED)
+        return true;
+    (void)snprintf(refused->name, NAME_SIZE, "%.*s", (int)(name.length - prefix),
+                   name.data + prefix);
+    refused->scope = scope_find_title(refused->name, &namespace);
+    char *copy = strndup(text.data, text.length);
+    refused->suspects = copy != NULL ? suspects_read(copy) : NULL;
+    free(copy);
+    if (refused->scope != SCOPE_NONE && refused->suspects != NULL)
+        confirm->count++;
+    else
+        suspects_free(refused->suspects);
+    return true;
+}
+
+static enum error_code read_notes(struct confirm *confirm, const struct config *config,
+                                  struct error *err)
+{
+    struct spool_file *file;
+    enum error_code code = spool_file_attach(config->spool_dir, &file, err);
+    if (code != ERROR_NONE)
+        return code;
+    code = spool_file_read_notes(file, on_note, confirm, err);
+    spool_file_close(file);
+    return code;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------- */
+
+enum { VALUE_UID, VALUE_VERSION, VALUE_NAMESPACE, VALUE_NAME, VALUE_STATUS, VALUE_COUNT };
+
+static int width(struct text text)
+{
+    return text.length < 512 ? (int)text.length : 512;
+}
+
+static void on_row(void *context, const struct text *values, size_t count)
+{
+    struct confirm *confirm = context;
+    const struct refused *now = confirm->now;
+    char above[EPOCH_VERSION_SIZE];
+    struct text version = text_from(now->suspects->version);
+    struct error err;
+    if (count != VALUE_COUNT ||
+        (version.length > 0 && version_compare(values[VALUE_VERSION], version) >= 0))
+        return;
+    if (confirm->shown++ == 0)
+        printf("  %-40s %-12s %s\n", "NAMESPACE/NAME", "STATUS", "UID");
+    printf("  %.*s/%-*.*s %-12.*s %.*s\n", width(values[VALUE_NAMESPACE]),
+           values[VALUE_NAMESPACE].data, 39 - width(values[VALUE_NAMESPACE]),
+           width(values[VALUE_NAME]), values[VALUE_NAME].data, width(values[VALUE_STATUS]),
+           values[VALUE_STATUS].data, width(values[VALUE_UID]), values[VALUE_UID].data);
+    if (version.length == 0) {
+        epoch_above(values[VALUE_VERSION], above);
+        version = text_from(above);
+    }
+    if (row_new_tombstone(scope_at(now->scope).table, values[VALUE_UID], version, clock_now_us(),
+                          &confirm->rows[confirm->row_count], &err) == ERROR_NONE)
+        confirm->row_count++;
+    else
+        confirm->no_memory = true;
+}
+
+static void append_select(struct confirm *confirm, struct buffer *sql, size_t first)
+{
+    const struct table *table = scope_at(confirm->now->scope).table;
+    const struct suspects *suspects = confirm->now->suspects;
+    buffer_appendf(sql,
+                   "SELECT `%s`, COALESCE(`%s`, ''), COALESCE(`%s`, ''), COALESCE(`name`, ''), "
+                   "COALESCE(`%s`, '') FROM `%s` WHERE `%s` = 1 AND `%s` IN (",
+                   table->columns[table->uid].name, table->columns[table->version].name,
+                   table->columns[table->namespace].name, table->columns[table->status].name,
+                   table->name, table->columns[table->in_etcd].name,
+                   table->columns[table->uid].name);
+    for (size_t i = first; i < suspects->count && i < first + CHUNK_ROWS; i++) {
+        buffer_append_string(sql, i > first ? ", " : "");
+        db_quote(confirm->db, sql, suspects->uids[i]);
+    }
+    buffer_append_string(sql, ")");
+}
+
+/* Shows the rows of the next few uids, and closes them. */
+static enum error_code do_chunk(struct confirm *confirm, size_t first, struct error *err)
+{
+    struct db_error failure = {0};
+    struct buffer sql;
+    buffer_init(&sql, SQL_LIMIT);
+    append_select(confirm, &sql, first);
+    confirm->row_count = 0;
+    enum error_code code =
+        sql.failed ? error_set(&failure.error, ERROR_NOMEM, "no memory")
+                   : db_query(confirm->db, buffer_text(&sql), on_row, confirm, &failure);
+    buffer_fini(&sql);
+    if (code == ERROR_NONE && confirm->no_memory)
+        code = error_set(&failure.error, ERROR_NOMEM, "no memory");
+    if (code == ERROR_NONE && confirm->confirmed && confirm->row_count > 0)
+        code = db_write(confirm->db, scope_at(confirm->now->scope).table, ROW_UPDATE, confirm->rows,
+                        confirm->row_count, &failure);
+    for (size_t i = 0; i < confirm->row_count; i++)
+        row_free(confirm->rows[i]);
+    if (code != ERROR_NONE)
+        *err = failure.error;
+    return code;
+}
+
+static enum error_code do_sweep(struct confirm *confirm, struct error *err)
+{
+    const struct suspects *suspects = confirm->now->suspects;
+    enum error_code code = ERROR_NONE;
+    printf("%s: a snapshot did not show %zu of %zu rows that had not ended\n", confirm->now->name,
+           suspects->vanished, suspects->live);
+    confirm->shown = 0;
+    for (size_t i = 0; i < suspects->count && code == ERROR_NONE; i += CHUNK_ROWS)
+        code = do_chunk(confirm, i, err);
+    if (code == ERROR_NONE)
+        printf("%zu rows %s\n", confirm->shown, confirm->confirmed ? "closed" : "would be closed");
+    return code;
+}
+
+static enum error_code do_all(struct confirm *confirm, struct error *err)
+{
+    struct db_error failure = {0};
+    enum error_code code = db_connect_any(confirm->db, &failure);
+    if (code != ERROR_NONE)
+        *err = failure.error;
+    for (size_t i = 0; i < confirm->count && code == ERROR_NONE; i++) {
+        confirm->now = &confirm->refused[i];
+        code = do_sweep(confirm, err);
+    }
+    if (code == ERROR_NONE && !confirm->confirmed)
+        printf("If these objects are really gone: kubedl-shipper sweep --confirm\n");
+    return code;
+}
+
+static enum error_code with_database(struct confirm *confirm, const struct config *config,
+                                     struct error *err)
+{
+    enum error_code code = db_library_init(err);
+    if (code != ERROR_NONE)
+        return code;
+    confirm->db = db_new(config);
+    if (confirm->db != NULL && !confirm->confirmed)
+        db_read_only(confirm->db);
+    code = confirm->db != NULL ? do_all(confirm, err) : error_set(err, ERROR_NOMEM, "no memory");
+    db_free(confirm->db);
+    db_library_fini();
+    return code;
+}
+
+int command_sweep(const struct config *config, int count, char **arguments)
+{
+    struct confirm confirm = {0};
+    struct error err = {0};
+    if (count > 1 || (count == 1 && strcmp(arguments[0], "--confirm") != 0)) {
+        fprintf(stderr, "kubedl-shipper: usage: sweep [--confirm]\n");
+        return EXIT_USAGE;
+    }
+    confirm.confirmed = count == 1;
+    enum error_code code = read_notes(&confirm, config, &err);
+    if (code == ERROR_NONE && confirm.count == 0)
+        printf("no sweep waits to be confirmed\n");
+    else if (code == ERROR_NONE)
+        code = with_database(&confirm, config, &err);
+    for (size_t i = 0; i < confirm.count; i++)
+        suspects_free(confirm.refused[i].suspects);
+    if (code == ERROR_NONE)
+        return EXIT_OK;
+    fprintf(stderr, "kubedl-shipper: %s\n", err.text);
+    return EXIT_FAILED;
+}
