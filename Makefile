@@ -94,7 +94,7 @@ SHIPPER ?= $(abspath $(OUT)/kubedl-shipper)
 # ---- Debian packages ---------------------------------------------------------------------------
 
 # The groups are listed in .ci/deps. When all is there, a check takes some milliseconds.
-DEPS := build test check mysql galera image bench
+DEPS := build test check mysql debian13 galera image bench
 
 .PHONY: deps $(DEPS:%=deps-%)
 
@@ -112,7 +112,7 @@ $(OUT)/packages.mk: Makefile | deps-build $(if $(findstring clang,$(CC)),deps-ch
 	printf 'PACKAGES_CFLAGS := %s\nPACKAGES_LIBS := %s\n' \
 		"$$(printf '%s' "$$cflags" | sed 's/-I */-isystem /g')" "$$libs" >$@
 
-ifneq ($(filter-out help clean deps deps-% format image,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean deps deps-% format image test-debian13,$(or $(MAKECMDGOALS),all)),)
 include $(OUT)/packages.mk
 endif
 
@@ -205,7 +205,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider \
 	-o faulthandler_timeout=240
 ARGS ?=
 
-.PHONY: test unit test-manifests integration test-mysql test-galera test-asan demo
+.PHONY: test unit test-manifests integration test-mysql test-debian13 test-galera test-asan demo
 
 test: ## everything a change has to pass: quick checks, unit, manifest and integration tests
 	$(Q)$(MAKE) --no-print-directory all
@@ -232,6 +232,12 @@ integration: all $(CHECKS) $(MEASURES) | deps-test ## the program and a private 
 
 test-mysql: all $(CHECKS) $(MEASURES) | deps-test deps-mysql ## the integration tests against Oracle MySQL
 	$(INTEGRATION) --server=mysql test/integration $(ARGS)
+
+# Those of the integration tests that depend most on the libraries; ARGS= runs all.
+test-debian13: ARGS := -k 'test_tls or test_spool or test_http or test_stream'
+test-debian13: deps-debian13 ## the same on Debian 13, in a folder: build, unit and some integration tests
+	.ci/debian13/run make -j'$(WORKERS)' BUILD=build/debian13 WORKERS='$(WORKERS)' ARGS="$(ARGS)" \
+		all tests unit integration
 
 test-galera: all | deps-test deps-galera ## a cluster of three nodes loses its writer, then its quorum
 	$(INTEGRATION) test/integration/galera $(ARGS)
