@@ -107,10 +107,10 @@ $(DEPS:%=deps-%): deps-%:
 # Headers of other projects are system headers, which keeps our warnings out of them.
 $(OUT)/packages.mk: Makefile | deps-build $(if $(findstring clang,$(CC)),deps-check)
 	@mkdir -p $(@D)
-	@cflags=$$(pkg-config --cflags libmariadb libcjson libuv sqlite3 libcurl libmicrohttpd) && \
-	libs=$$(pkg-config --libs libmariadb libcjson libuv sqlite3 libcurl libmicrohttpd) && \
+	@cflags=$$(pkg-config --cflags libmariadb libcjson libuv sqlite3 libcurl) && \
+	libs=$$(pkg-config --libs libmariadb libcjson libuv sqlite3 libcurl) && \
 	printf 'PACKAGES_CFLAGS := %s\nPACKAGES_LIBS := %s\n' \
-		"$$(printf '%s' "$$cflags" | sed 's/-I */-isystem /g')" "$$libs" >$@
+		"$$(printf '%s' "$$cflags" | sed 's/-I */-isystem /g')" "$$libs -lhttp_parser" >$@
 
 ifneq ($(filter-out help clean deps deps-% format image test-debian13,$(or $(MAKECMDGOALS),all)),)
 include $(OUT)/packages.mk
