@@ -216,8 +216,11 @@ test: ## everything a change has to pass: quick checks, unit, manifest and integ
 	$(Q)$(MAKE) --no-print-directory test-manifests
 	$(Q)$(MAKE) --no-print-directory integration
 
-unit: $(TESTS) ## unit, property and fault tests, replay of the fuzz corpora
-	@test/run $(TESTS)
+# TSan looks at threads, and only the sidecar has some.
+UNIT := $(if $(filter tsan,$(VARIANT)),$(filter $(OUT)/test/unit/sidecar/%,$(TESTS)),$(TESTS))
+
+unit: $(UNIT) ## unit, property and fault tests, replay of the fuzz corpora
+	@test/run $(UNIT)
 
 test-manifests: all | deps-test ## what manifests/ renders to, in every combination
 	SHIPPER='$(SHIPPER)' $(PYTEST) --numprocesses=$(WORKERS) -q test/manifests $(ARGS)
@@ -257,13 +260,13 @@ FUZZ_SECONDS ?= 30
 .PHONY: asan tsan valgrind coverage fuzz fuzz-run
 
 # Where the kernel spreads addresses wider than an older sanitizer knows, it needs them in order.
-asan tsan: ## unit tests under ASan and UBSan, or under TSan
+asan tsan: ## unit tests under ASan and UBSan, or those of the sidecar under TSan
 	$(Q)WRAPPER="$$(setarch --addr-no-randomize echo setarch --addr-no-randomize 2>/dev/null)" \
 		$(MAKE) --no-print-directory VARIANT=$@ unit
 
 valgrind: deps-check ## unit tests under valgrind
 	$(Q)WRAPPER='valgrind --quiet --error-exitcode=99 --leak-check=full' \
-		$(MAKE) --no-print-directory VARIANT=debug unit
+		$(MAKE) --no-print-directory unit
 
 coverage: deps-check ## line coverage of unit and integration tests: build/coverage/html
 	$(Q)find $(BUILD)/coverage -name '*.gcda' -delete 2>/dev/null || true
