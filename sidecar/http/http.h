@@ -1,4 +1,4 @@
-/* http: answers GET and HEAD on some fixed paths. The only file that includes microhttpd.h.
+/* http: answers GET and HEAD on some fixed paths. The only file that includes http_parser.h.
  *
  * It knows nothing of what it tells: each path has a function that writes the answer. All is done on the
  * loop thread. It is read-only, has no log-in and no TLS, and its answers hold no secrets. */

@@ -25,11 +25,17 @@ partial=$folder.partial.$$
 trap 'rm -rf "$partial"' EXIT
 trap 'exit 1' INT TERM HUP
 mkdir -p "$partial"
+# From Debian 13 on promtool is a package of its own.
+download() (
+    cd "$partial" && apt-get download -qq prometheus >&2 &&
+        { ! apt-cache show promtool >/dev/null 2>&1 || apt-get download -qq promtool >&2; }
+)
 # The package lists of a fresh machine are absent or old.
-download() (cd "$partial" && apt-get download -qq prometheus >&2)
 download || { $sudo apt-get update -qq >&2 && download; }
-dpkg -x "$partial"/prometheus_*.deb "$partial"
-rm "$partial"/prometheus_*.deb
+for package in "$partial"/*.deb; do
+    dpkg -x "$package" "$partial"
+    rm "$package"
+done
 # Another run may have been quicker: then its folder is as good.
 mv -T "$partial" "$folder" 2>/dev/null || [ -x "$folder/usr/bin/promtool" ]
 echo "$folder/usr/bin"

@@ -47,12 +47,12 @@ def test_a_settings_table_that_is_not_is_found(directory):
 
 
 def add_column(tree):
-    header = tree / "lib" / "table.h"
+    header = tree / "lib" / "rows" / "table.h"
     text = header.read_text()
     head, tail = text.split("#define POD_COLUMNS(X)", 1)
     first, rest = tail.split("\n", 1)
     header.write_text(f"{head}#define POD_COLUMNS(X){first}\n{COLUMN}{rest}")
-    converter = tree / "lib" / "pod.c"
+    converter = tree / "lib" / "kube" / "pod.c"
     text = converter.read_text()
     text = text.replace("const char *const pod_paths[] = {\n",
                         "const char *const pod_paths[] = {\n" + PATH, 1)

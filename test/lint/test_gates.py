@@ -36,7 +36,7 @@ VIOLATIONS = [
     ("includes", "lib/base/x.c", "#include <uthash.h>\n", "HASH_NONFATAL_OOM"),
     ("includes", "sidecar/base/x.c", "#include <sqlite3.h>\n", "belongs to sidecar/spool/spool_file.c"),
     ("includes", "sidecar/base/x.c", "#include <curl/curl.h>\n", "belongs to sidecar/kube/curl_library.h"),
-    ("includes", "sidecar/base/x.h", "#include <microhttpd.h>\n", "belongs to sidecar/http/http.c"),
+    ("includes", "sidecar/base/x.h", "#include <http_parser.h>\n", "belongs to sidecar/http/http.c"),
     ("includes", "lib/base/x.c", '#include "sidecar/store/db.h"\n', "lib is below"),
     ("includes", "sidecar/base/x.c", '#include "test/support/fake.h"\n', "sidecar is below"),
     ("includes", "lib/base/x.c", "#include <uv.h>\n", "as arguments"),

@@ -143,7 +143,7 @@ static void wait_for_size(struct world *world, const size_t *counter, size_t cou
     assert_int_equal(*counter, count);
 }
 
-static void stop(struct world *world)
+static void stop_dispatch(struct world *world)
 {
     world->calling = true;
     dispatch_stop(world->dispatch, on_stopped, world);
@@ -155,7 +155,7 @@ static int tear_down(void **state)
 {
     struct world *world = *state;
     if (world->stopped == 0)
-        stop(world);
+        stop_dispatch(world);
     dispatch_close(world->dispatch, on_closed, world);
     wait_for(world, &world->closed, 1);
     world->fake.store.close(&world->fake.store, on_closed, world);
@@ -595,7 +595,7 @@ static void test_stopping_gets_back_what_is_being_written(void **state)
     world->calling = true;
     dispatch_drain(world->dispatch, on_drained, world);
     world->calling = false;
-    stop(world);
+    stop_dispatch(world);
     assert_true(world->fake.aborted);
     assert_int_equal(world->drained, 0);
     assert_int_equal(outbox_counts(world->outbox).pending, 2);
@@ -612,7 +612,7 @@ static void test_stopping_ends_a_back_off(void **state)
     fake_store_fail(&world->fake, 1, SIZE_MAX, DBERROR_OPERATOR);
     put(world, "a", "1");
     wait_for(world, &world->progressed, 1);
-    stop(world);
+    stop_dispatch(world);
     assert_false(world->fake.aborted); /* there was nothing to abort */
     assert_int_equal(outbox_counts(world->outbox).pending, 1);
 }
@@ -652,7 +652,7 @@ static void test_a_stop_leaves_a_question_unanswered(void **state)
     struct store_listing listing = {.table = &table_job, .cluster = "blue"};
     make_dispatch(world, 0);
     ask(world, &listing);
-    stop(world);
+    stop_dispatch(world);
     assert_int_equal(world->answered, 0);
 }
 
