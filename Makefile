@@ -207,7 +207,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider \
 	-o faulthandler_timeout=240
 ARGS ?=
 
-.PHONY: test unit test-manifests integration test-mysql test-debian13 test-galera test-asan demo
+.PHONY: test unit test-manifests integration test-mysql test-debian13 test-galera test-asan chaos demo
 
 test: ## everything a change has to pass: quick checks, unit, manifest and integration tests
 	$(Q)$(MAKE) --no-print-directory all
@@ -249,6 +249,14 @@ test-galera: all | deps-test deps-galera ## a cluster of three nodes loses its w
 
 test-asan: ## the integration tests with the program built with ASan and UBSan
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan integration
+
+ROUNDS ?= 300
+SEED ?=
+CHAOS_DB ?= mariadb
+
+chaos: all | deps-test ## ROUNDS (300) of kills, stops and outages with snapshots (SEED=, CHAOS_DB=mysql)
+	SHIPPER='$(SHIPPER)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON) test/chaos/chaos.py \
+		--rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) --server $(CHAOS_DB)
 
 demo: all deps-test ## a recorded stream, through the socket, into a throwaway MariaDB
 	@SHIPPER='$(SHIPPER)' test/demo/demo
