@@ -33,24 +33,11 @@ struct json *kube_answer_reader(void)
     return NULL;
 }
 
-/* On one line, cut where it is too long, never inside a character. */
-static void copy_line(char *to, size_t size, struct text from)
-{
-    size_t length = from.length < size ? from.length : size - 1;
-    while (length < from.length && length > 0 && ((unsigned char)from.data[length] & 0xC0) == 0x80)
-        length--;
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)from.data[i];
-        to[i] = c < ' ' || c == 0x7F ? ' ' : from.data[i];
-    }
-    to[length] = '\0';
-}
-
 static void copy_member(const json_value *object, const char *key, char *to, size_t size)
 {
     struct text value = TEXT("");
     (void)json_text(json_member(object, key), &value);
-    copy_line(to, size, value);
+    text_copy_line(to, size, value);
 }
 
 static void take_status(const json_value *object, struct kube_status *status)
@@ -80,7 +67,7 @@ void kube_status_read(struct json *json, struct text text, struct kube_status *s
     if (root != NULL && has_kind(root, "Status"))
         take_status(root, status);
     else
-        copy_line(status->message, sizeof(status->message), text);
+        text_copy_line(status->message, sizeof(status->message), text);
 }
 
 bool kube_discovery_has(struct json *json, struct text body, const char *resource_name)
@@ -101,14 +88,14 @@ bool kube_uid_read(struct json *json, struct text body, char uid[KUBE_UID_SIZE])
     if (!json_text(json_path(read_object(json, body), "metadata", "uid", NULL), &value) ||
         value.length == 0 || value.length >= KUBE_UID_SIZE)
         return false;
-    copy_line(uid, KUBE_UID_SIZE, value);
+    text_copy_line(uid, KUBE_UID_SIZE, value);
     return true;
 }
 
 static void copy_version(char version[KUBE_VERSION_SIZE], struct text value)
 {
     bool is_known = value.length < KUBE_VERSION_SIZE && version_is_valid(value);
-    copy_line(version, KUBE_VERSION_SIZE, is_known ? value : TEXT(""));
+    text_copy_line(version, KUBE_VERSION_SIZE, is_known ? value : TEXT(""));
 }
 
 void kube_event_read(struct json *json, struct text line, struct kube_event *event)

@@ -70,13 +70,12 @@ static bool read_number(struct text *text, int64_t *number)
 {
     size_t digits = 0;
     *number = 0;
-    while (digits < text->length && text->data[digits] >= '0' && text->data[digits] <= '9') {
+    while (digits < text->length && is_digit(text->data[digits])) {
         if (*number > LONGEST)
             return false;
         *number = *number * 10 + (text->data[digits++] - '0');
     }
-    text->data += digits;
-    text->length -= digits;
+    *text = text_skip(*text, digits);
     return digits > 0;
 }
 

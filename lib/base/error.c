@@ -1,18 +1,11 @@
 /* error: formats and prefixes the text of a struct error. */
 #include "lib/base/error.h"
 
+#include "lib/base/text.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Makes one line of it: a server's message may hold newlines, a name any byte. */
-static void flatten(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = ' ';
-    }
-}
 
 /* Drops the character at the end that was cut in two, if one was. */
 static void trim_to_character(char *text)
@@ -38,7 +31,7 @@ static void replace(struct error *err, const char *rest, const char *format, va_
         length += snprintf(text + length, sizeof(text) - (size_t)length, ": %s", rest);
     if (length >= (int)sizeof(text))
         trim_to_character(text);
-    flatten(text);
+    text_flatten(text);
     memcpy(err->text, text, sizeof(text));
 }
 

@@ -115,18 +115,13 @@ static struct shown look_at(struct text text)
     return shown;
 }
 
-static struct text behind(struct text text, size_t length)
-{
-    return (struct text){text.data + length, text.length - length};
-}
-
 static size_t width_of(struct text text)
 {
     size_t width = 0;
     while (text.length > 0) {
         struct shown shown = look_at(text);
         width += shown.width;
-        text = behind(text, shown.length);
+        text = text_skip(text, shown.length);
     }
     return width;
 }
@@ -144,7 +139,7 @@ static size_t append(struct buffer *out, struct text text, size_t max_width)
         else
             buffer_append(out, (struct text){text.data, shown.length});
         width += shown.width;
-        text = behind(text, shown.length);
+        text = text_skip(text, shown.length);
     }
     return width;
 }
@@ -184,6 +179,6 @@ void printable_append_json(struct buffer *out, struct text json)
             append_json_escape(out, character);
         else
             buffer_append(out, (struct text){json.data, length});
-        json = behind(json, length > 0 ? length : 1);
+        json = text_skip(json, length > 0 ? length : 1);
     }
 }

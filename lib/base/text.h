@@ -28,10 +28,46 @@ static inline bool text_is(struct text a, const char *string)
     return text_equal(a, text_from(string));
 }
 
+static inline bool text_starts_with(struct text text, struct text start)
+{
+    return text.length >= start.length &&
+           (start.length == 0 || memcmp(text.data, start.data, start.length) == 0);
+}
+
 static inline bool text_ends_in(struct text text, struct text end)
 {
     return text.length >= end.length &&
            memcmp(text.data + text.length - end.length, end.data, end.length) == 0;
 }
+
+/* The text without its first n <= length bytes. */
+static inline struct text text_skip(struct text text, size_t n)
+{
+    return (struct text){text.data + n, text.length - n};
+}
+
+/* Of ASCII, whatever the locale. */
+static inline bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+bool text_contains(struct text text, const char *part);
+
+/* True if there are only blanks, tabs and carriage returns in it, or nothing. */
+bool text_is_blank(struct text text);
+
+/* Takes the first line off the front of *rest and returns it without its newline. */
+struct text text_take_line(struct text *rest);
+
+/* Copies as much as fits into `size` > 0 bytes, never a part of a character of UTF-8, and ends it with a NUL.
+ * A NUL within the text, which would end it, becomes a question mark. text.data may be NULL. */
+void text_copy(char *to, size_t size, struct text text);
+
+/* The same on one line: control characters of ASCII become blanks. */
+void text_copy_line(char *to, size_t size, struct text text);
+
+/* Makes a blank of every control character of ASCII: a server's message may hold newlines, a name any byte. */
+void text_flatten(char *string);
 
 #endif

@@ -12,11 +12,6 @@
 #define EARLIEST_US (-719528 * DAY_US)
 #define LATEST_US   (2932897 * DAY_US - 1)
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* The readers take what they want from the front of rest. */
 
 static char take(struct text *rest)

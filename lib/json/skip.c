@@ -108,16 +108,16 @@ const char *skip_string(const char *at, const char *end)
 
 /* ---- numbers and words ----------------------------------------------------------------------- */
 
-static bool is_digit(const char *at, const char *end)
+static bool at_digit(const char *at, const char *end)
 {
     return at < end && *at >= '0' && *at <= '9';
 }
 
 static const char *skip_digits(const char *at, const char *end)
 {
-    if (!is_digit(at, end))
+    if (!at_digit(at, end))
         return NULL;
-    while (is_digit(at, end))
+    while (at_digit(at, end))
         at++;
     return at;
 }

@@ -89,11 +89,6 @@ static void copy_to(struct pass *pass, const char *to)
 
 /* ---- strings --------------------------------------------------------------------------------- */
 
-static bool is_digit(int c)
-{
-    return c >= '0' && c <= '9';
-}
-
 #define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
 
 /* Marks, by its high bit, each byte that cannot just be copied: quote, backslash, control character
@@ -400,7 +395,7 @@ static bool read_value(struct pass *pass, bool *value_next)
     case 'n':
         return copy_word(pass, TEXT("null"));
     default:
-        return c == '-' || is_digit(c) ? copy_number(pass) : fail(pass, "expected a value");
+        return c == '-' || is_digit((char)c) ? copy_number(pass) : fail(pass, "expected a value");
     }
 }
 

@@ -55,11 +55,6 @@ static const uint32_t powers_of_ten[] = {1,      10,      100,      1000,      1
 /* More than a person writes, and bounds what an exponent can become. */
 #define MAX_TEXT 1000
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static bool is_zero(char c)
 {
     return c == '0';

@@ -136,21 +136,9 @@ void watch_set_cluster(struct watch *watch, struct text cluster_id)
     watch->pod.cluster_id = cluster_id;
 }
 
-/* Copies what fits without cutting a character; a NUL, which would end it, becomes a question mark. */
-static void copy_text(char *to, size_t size, struct text from)
-{
-    size_t length = from.length < size ? from.length : size - 1;
-    while (length < from.length && length > 0 && ((unsigned char)from.data[length] & 0xC0) == 0x80)
-        length--;
-    memcpy(to, from.data, length);
-    for (char *nul; (nul = memchr(to, '\0', length)) != NULL;)
-        *nul = '?';
-    to[length] = '\0';
-}
-
 static enum watch_fate refuse(struct watch_result *result, enum watch_fate fate, const char *reason)
 {
-    copy_text(result->reason, sizeof(result->reason), text_from(reason));
+    text_copy(result->reason, sizeof(result->reason), text_from(reason));
     return fate;
 }
 
@@ -159,7 +147,7 @@ static enum watch_fate refuse_text(struct watch_result *result, enum watch_fate 
                                    const char *reason, struct text text)
 {
     size_t used = (size_t)snprintf(result->reason, sizeof(result->reason), "%s: ", reason);
-    copy_text(result->reason + used, sizeof(result->reason) - used, text);
+    text_copy(result->reason + used, sizeof(result->reason) - used, text);
     return fate;
 }
 
@@ -169,7 +157,7 @@ static enum watch_fate report_status(struct object *status, struct watch_result 
 {
     char why[64];
     char said[96];
-    copy_text(why, sizeof(why), object_text(status, status->root, "reason"));
+    text_copy(why, sizeof(why), object_text(status, status->root, "reason"));
     (void)snprintf(said, sizeof(said), "%lld %s",
                    (long long)object_integer(status, status->root, "code"), why);
     return refuse_text(result, fate, said, object_text(status, status->root, "message"));
@@ -273,13 +261,13 @@ static enum watch_fate decode_bare(struct object *object, struct text kind,
 static struct text describe(struct object *object, struct watch_result *result)
 {
     struct text kind = object_text(object, object->root, "kind");
-    copy_text(result->api_version, sizeof(result->api_version),
+    text_copy(result->api_version, sizeof(result->api_version),
               object_text(object, object->root, "apiVersion"));
-    copy_text(result->kind, sizeof(result->kind), kind);
-    copy_text(result->namespace, sizeof(result->namespace), object->namespace);
-    copy_text(result->name, sizeof(result->name), object->name);
-    copy_text(result->uid, sizeof(result->uid), object->uid);
-    copy_text(result->version, sizeof(result->version), object->version);
+    text_copy(result->kind, sizeof(result->kind), kind);
+    text_copy(result->namespace, sizeof(result->namespace), object->namespace);
+    text_copy(result->name, sizeof(result->name), object->name);
+    text_copy(result->uid, sizeof(result->uid), object->uid);
+    text_copy(result->version, sizeof(result->version), object->version);
     return kind;
 }
 
@@ -325,7 +313,7 @@ static enum watch_fate decode_document(struct watch *watch, const json_value *ro
     if (fate == WATCH_ROW) {
         result->bad_fields = object.bad_fields;
         if (object.first_bad_field != NULL)
-            copy_text(result->reason, sizeof(result->reason), text_from(object.first_bad_field));
+            text_copy(result->reason, sizeof(result->reason), text_from(object.first_bad_field));
         result->bad_quantities = object.bad_quantities;
     }
     return fate;

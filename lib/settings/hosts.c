@@ -6,11 +6,6 @@
 /* Bytes of sun_path, with its NUL. */
 #define SOCKET_PATH_SIZE 108
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static bool is_name_character(char c)
 {
     return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
@@ -32,11 +27,6 @@ static size_t find(struct text text, char c)
 {
     const char *found = text.length > 0 ? memchr(text.data, c, text.length) : NULL;
     return found != NULL ? (size_t)(found - text.data) : text.length;
-}
-
-static struct text skip(struct text text, size_t n)
-{
-    return (struct text){text.data + n, text.length - n};
 }
 
 /* The functions below return NULL, or what is wrong. */
@@ -88,7 +78,7 @@ static const char *parse_bracketed(struct text entry, struct config_host *host)
     if (close == entry.length)
         return "its bracket is not closed";
     struct text address = {entry.data + 1, close - 1};
-    const char *problem = parse_port(skip(entry, close + 1), host);
+    const char *problem = parse_port(text_skip(entry, close + 1), host);
     return problem != NULL ? problem
                            : copy_name(address, sizeof(host->name), is_address_character, host);
 }
@@ -97,8 +87,8 @@ static const char *parse_named(struct text entry, struct config_host *host)
 {
     size_t colon = find(entry, ':');
     struct text name = {entry.data, colon};
-    struct text port = skip(entry, colon);
-    if (port.length > 1 && find(skip(port, 1), ':') < port.length - 1)
+    struct text port = text_skip(entry, colon);
+    if (port.length > 1 && find(text_skip(port, 1), ':') < port.length - 1)
         return "an IPv6 address must stand in brackets";
     const char *problem = parse_port(port, host);
     return problem != NULL ? problem : copy_name(name, sizeof(host->name), is_name_character, host);
@@ -130,7 +120,7 @@ enum error_code hosts_parse(struct text list, uint16_t default_port,
         ++*count;
         more = comma < list.length;
         if (more)
-            list = skip(list, comma + 1);
+            list = text_skip(list, comma + 1);
     }
     return ERROR_NONE;
 }

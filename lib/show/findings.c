@@ -91,17 +91,6 @@ enum finding_status findings_worst(const struct findings *findings, size_t from)
     return worst;
 }
 
-/* Takes the first line off *lines. */
-static struct text take_line(struct text *lines)
-{
-    const char *end = memchr(lines->data, '\n', lines->length);
-    size_t length = end != NULL ? (size_t)(end - lines->data) : lines->length;
-    struct text line = {lines->data, length};
-    size_t used = end != NULL ? length + 1 : length;
-    *lines = (struct text){lines->data + used, lines->length - used};
-    return line;
-}
-
 /* ---- as text --------------------------------------------------------------------------------- */
 
 static void append_column(struct buffer *out, const char *text, size_t columns)
@@ -129,7 +118,7 @@ void findings_text(struct buffer *out, const struct findings *findings)
         buffer_append_char(out, '\n');
         for (struct text advice = text_from(finding->advice); advice.length > 0;) {
             append_column(out, "", STATUS_COLUMNS);
-            printable_append(out, take_line(&advice));
+            printable_append(out, text_take_line(&advice));
             buffer_append_char(out, '\n');
         }
     }
@@ -158,7 +147,7 @@ static void append_advice(struct buffer *out, struct text advice)
     for (bool first = true; advice.length > 0; first = false) {
         if (!first)
             buffer_append_char(out, ',');
-        json_append_string(out, take_line(&advice));
+        json_append_string(out, text_take_line(&advice));
     }
     buffer_append_char(out, ']');
 }

@@ -75,9 +75,7 @@ static const char *const job_head[] = {"NAMESPACE", "NAME",     "KIND", "STATUS"
 /* "nvidia.com/gpu", "amd.com/gpu". */
 static bool is_gpu(struct text name)
 {
-    static const struct text end = TEXT("/gpu");
-    return name.length > end.length &&
-           text_equal((struct text){name.data + name.length - end.length, end.length}, end);
+    return name.length > strlen("/gpu") && text_ends_in(name, TEXT("/gpu"));
 }
 
 /* Of one replica: a GPU's limit is its request too, where only one of them is said. */
@@ -163,26 +161,9 @@ struct remark {
     struct text message;
 };
 
-/* Takes the first line off *rest, without `label`; the whole line if it does not begin with it. */
-static struct text take_line(struct text *rest, const char *label)
+static struct text without_label(struct text text, struct text label)
 {
-    const char *end = rest->length > 0 ? memchr(rest->data, '\n', rest->length) : NULL;
-    struct text line = {rest->data, end != NULL ? (size_t)(end - rest->data) : rest->length};
-    size_t taken = end != NULL ? line.length + 1 : line.length;
-    *rest = (struct text){rest->data + taken, rest->length - taken};
-    size_t skip = strlen(label);
-    if (line.length >= skip && memcmp(line.data, label, skip) == 0)
-        line = (struct text){line.data + skip, line.length - skip};
-    return line;
-}
-
-static bool is_blank(struct text line)
-{
-    for (size_t i = 0; i < line.length; i++) {
-        if (line.data[i] != ' ' && line.data[i] != '\t' && line.data[i] != '\r')
-            return false;
-    }
-    return true;
+    return text_starts_with(text, label) ? text_skip(text, label.length) : text;
 }
 
 /* Of a traceback the last line is the one that tells. */
@@ -190,8 +171,8 @@ static struct text last_line(struct text message)
 {
     struct text last = TEXT("");
     while (message.length > 0) {
-        struct text line = take_line(&message, "");
-        if (!is_blank(line))
+        struct text line = text_take_line(&message);
+        if (!text_is_blank(line))
             last = line;
     }
     return last;
@@ -202,12 +183,9 @@ static struct remark read_remark(struct text value)
     struct remark remark = {TEXT(""), TEXT(""), TEXT("")};
     if (value.data == NULL)
         return remark;
-    remark.reason = take_line(&value, "Reason: ");
-    remark.exit_code = take_line(&value, "ExitCode: ");
-    static const struct text label = TEXT("Message: ");
-    if (value.length >= label.length && memcmp(value.data, label.data, label.length) == 0)
-        value = (struct text){value.data + label.length, value.length - label.length};
-    remark.message = last_line(value);
+    remark.reason = without_label(text_take_line(&value), TEXT("Reason: "));
+    remark.exit_code = without_label(text_take_line(&value), TEXT("ExitCode: "));
+    remark.message = last_line(without_label(value, TEXT("Message: ")));
     return remark;
 }
 
@@ -265,7 +243,7 @@ static bool is_integer(struct text value)
 {
     size_t sign = value.length > 1 && value.data[0] == '-' ? 1 : 0;
     for (size_t i = sign; i < value.length; i++) {
-        if (value.data[i] < '0' || value.data[i] > '9')
+        if (!is_digit(value.data[i]))
             return false;
     }
     return value.length > sign && (value.length == sign + 1 || value.data[sign] != '0');

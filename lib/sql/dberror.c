@@ -217,16 +217,11 @@ static const struct known known[] = {
 };
 /* clang-format on */
 
-static bool contains(struct text text, const char *part)
-{
-    return text.length > 0 && memmem(text.data, text.length, part, strlen(part)) != NULL;
-}
-
 static const struct known *find(unsigned number, struct text message)
 {
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (known[i].number == number &&
-            (known[i].part == NULL || contains(message, known[i].part)))
+            (known[i].part == NULL || text_contains(message, known[i].part)))
             return &known[i];
     }
     return NULL;

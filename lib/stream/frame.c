@@ -82,16 +82,6 @@ static struct text without_return(struct text line)
     return line;
 }
 
-static bool is_blank(struct text line)
-{
-    for (size_t i = 0; i < line.length; i++) {
-        char c = line.data[i];
-        if (c != ' ' && c != '\t' && c != '\r')
-            return false;
-    }
-    return true;
-}
-
 /* The same bytes however the line was split: at least max_line of it are in the window when it
  * turns out to be too long. */
 static struct text head_of(const struct frame *frame, struct text line)
@@ -141,7 +131,7 @@ static struct frame_line whole_line(struct frame *frame, struct text raw)
     struct text line = without_return(raw);
     if (line.length > frame->max_line)
         return (struct frame_line){FRAME_TOO_LONG, head_of(frame, raw), raw.length};
-    if (is_blank(line))
+    if (text_is_blank(line))
         return (struct frame_line){.kind = FRAME_NONE};
     return (struct frame_line){FRAME_LINE, line, raw.length};
 }
@@ -183,7 +173,7 @@ struct frame_line frame_end(struct frame *frame)
 
     if (frame->skipping)
         line = (struct frame_line){FRAME_CUT, buffer_text(&frame->head), frame->skipped};
-    else if (!is_blank(rest))
+    else if (!text_is_blank(rest))
         line = (struct frame_line){FRAME_CUT, rest, rest.length};
 
     frame->taken = rest.length;

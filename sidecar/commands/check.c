@@ -66,15 +66,12 @@ static void check_settings(struct findings *findings, struct text problems)
         return;
     }
     while (problems.length > 0) {
-        const char *end = memchr(problems.data, '\n', problems.length);
-        size_t length = end != NULL ? (size_t)(end - problems.data) : problems.length;
-        size_t used = end != NULL ? length + 1 : length;
+        struct text problem = text_take_line(&problems);
         findings_add(
             findings, FINDING_FAIL, "settings",
             "correct it in the environment of the container, or in the Secret or ConfigMap "
             "that it comes from (kubedl-shipper --help tells all settings)",
-            "%.*s", (int)length, problems.data);
-        problems = (struct text){problems.data + used, problems.length - used};
+            "%.*s", (int)problem.length, problem.data);
     }
 }
 

@@ -76,11 +76,6 @@ void check_grant(struct buffer *out, const char *list, const struct config *conf
     buffer_appendf(out, ".* TO %s;\n", account);
 }
 
-static void copy(char *to, size_t size, struct text value)
-{
-    snprintf(to, size, "%.*s", (int)value.length, value.data != NULL ? value.data : "");
-}
-
 /* ---- asking ---------------------------------------------------------------------------------- */
 
 /* Who we are to the server, as its tables of rights write it. */
@@ -124,13 +119,13 @@ static void on_role(void *context, const struct text *values, size_t count)
 {
     struct facts *facts = context;
     if (count == 1)
-        copy(facts->role, sizeof(facts->role), values[0]);
+        text_copy(facts->role, sizeof(facts->role), values[0]);
 }
 
 static int64_t number_of(struct text digits)
 {
     char text[32];
-    copy(text, sizeof(text), digits);
+    text_copy(text, sizeof(text), digits);
     return strtoll(text, NULL, 10);
 }
 
@@ -139,11 +134,11 @@ static void on_session(void *context, const struct text *values, size_t count)
     struct facts *facts = context;
     if (count != 6)
         return;
-    copy(facts->account, sizeof(facts->account), values[0]);
-    copy(facts->session_mode, sizeof(facts->session_mode), values[1]);
-    copy(facts->global_mode, sizeof(facts->global_mode), values[2]);
-    copy(facts->charset, sizeof(facts->charset), values[3]);
-    copy(facts->database_charset, sizeof(facts->database_charset), values[4]);
+    text_copy(facts->account, sizeof(facts->account), values[0]);
+    text_copy(facts->session_mode, sizeof(facts->session_mode), values[1]);
+    text_copy(facts->global_mode, sizeof(facts->global_mode), values[2]);
+    text_copy(facts->charset, sizeof(facts->charset), values[3]);
+    text_copy(facts->database_charset, sizeof(facts->database_charset), values[4]);
     facts->max_packet = number_of(values[5]);
 }
 
@@ -166,13 +161,13 @@ static void on_state(void *context, const struct text *values, size_t count)
     else if (text_is(name, "wsrep_provider"))
         facts->wsrep_provider = value.length > 0 && !text_is(value, "none");
     else if (text_is(name, "wsrep_local_state_comment"))
-        copy(facts->wsrep_state, sizeof(facts->wsrep_state), value);
+        text_copy(facts->wsrep_state, sizeof(facts->wsrep_state), value);
     else if (text_is(name, "wsrep_cluster_status"))
-        copy(facts->wsrep_status, sizeof(facts->wsrep_status), value);
+        text_copy(facts->wsrep_status, sizeof(facts->wsrep_status), value);
     else if (text_is(name, "wsrep_cluster_size"))
-        copy(facts->wsrep_size, sizeof(facts->wsrep_size), value);
+        text_copy(facts->wsrep_size, sizeof(facts->wsrep_size), value);
     else if (on)
-        copy(facts->read_only, sizeof(facts->read_only), name);
+        text_copy(facts->read_only, sizeof(facts->read_only), name);
 }
 
 struct question {

@@ -198,11 +198,6 @@ struct namesakes {
     bool more;
 };
 
-static void copy(char *to, size_t size, struct text value)
-{
-    (void)snprintf(to, size, "%.*s", (int)value.length, value.data != NULL ? value.data : "");
-}
-
 /* In tables that KubeDL made, one job may have several rows. */
 static void on_namesake(void *context, const struct text *values, size_t count)
 {
@@ -210,10 +205,10 @@ static void on_namesake(void *context, const struct text *values, size_t count)
     struct namesake job;
     if (count != 4 || values[0].data == NULL)
         return;
-    copy(job.uid, sizeof(job.uid), values[0]);
-    copy(job.namespace, sizeof(job.namespace), values[1]);
-    copy(job.kind, sizeof(job.kind), values[2]);
-    copy(job.created, sizeof(job.created), values[3]);
+    text_copy(job.uid, sizeof(job.uid), values[0]);
+    text_copy(job.namespace, sizeof(job.namespace), values[1]);
+    text_copy(job.kind, sizeof(job.kind), values[2]);
+    text_copy(job.created, sizeof(job.created), values[3]);
     for (size_t i = 0; i < found->count; i++) {
         if (strcmp(found->jobs[i].uid, job.uid) == 0)
             return;
