@@ -1,6 +1,7 @@
 /* kube_answer: reads Status, APIResourceList, Namespace and the frame of watch events. */
 #include "lib/apiserver/kube_answer.h"
 
+#include "lib/json/write.h"
 #include "lib/rows/row.h"
 
 #include <stdio.h>
@@ -122,10 +123,19 @@ void kube_event_read(struct json *json, struct text line, struct kube_event *eve
 
 void kube_mark_append(struct buffer *out, const struct kube_resource *resource, const char *version)
 {
-    bool is_core = resource->group[0] == '\0';
-    buffer_appendf(out,
-                   "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"%s\",\"apiVersion\":\"%s%s%s\","
-                   "\"metadata\":{\"resourceVersion\":\"%s\",\"annotations\":{"
-                   "\"" INITIAL_EVENTS_END_ANNOTATION "\":\"true\"}}}}",
-                   resource->kind, resource->group, is_core ? "" : "/", resource->version, version);
+    char api_version[128];
+    struct json_writer writer = json_writer(out);
+    (void)snprintf(api_version, sizeof(api_version), "%s%s%s", resource->group,
+                   resource->group[0] == '\0' ? "" : "/", resource->version);
+    json_begin_object(&writer, NULL);
+    json_write_string(&writer, "type", "BOOKMARK");
+    json_begin_object(&writer, "object");
+    json_write_string(&writer, "kind", resource->kind);
+    json_write_string(&writer, "apiVersion", api_version);
+    json_begin_object(&writer, "metadata");
+    json_write_string(&writer, "resourceVersion", version);
+    json_begin_object(&writer, "annotations");
+    json_write_string(&writer, INITIAL_EVENTS_END_ANNOTATION, "true");
+    for (int i = 0; i < 4; i++)
+        json_end(&writer);
 }

@@ -1,4 +1,7 @@
-/* log: escaping, layout and rate limit of log records. */
+/* log: escaping, layout and rate limit of log records.
+ *
+ * The JSON of a record is written here and not by lib/json/write, since lib/json lies above this room, and
+ * since logfmt and JSON share their escapes: a record is the same text whichever of the two is chosen. */
 #include "lib/base/log.h"
 
 #include "lib/base/timestamp.h"

@@ -7,7 +7,6 @@
 #include "lib/json/json.h"
 
 #include "lib/base/buffer.h"
-#include "lib/base/utf8.h"
 #include "lib/json/strain.h"
 
 #include <cjson/cJSON.h>
@@ -277,71 +276,4 @@ bool json_integer(const json_value *value, int64_t *integer)
         return false;
     *integer = (int64_t)value->valuedouble;
     return true;
-}
-
-/* ---- writing --------------------------------------------------------------------------------- */
-
-static void append_ascii_escape(struct buffer *out, char c)
-{
-    switch (c) {
-    case '"':
-        buffer_append(out, TEXT("\\\""));
-        break;
-    case '\\':
-        buffer_append(out, TEXT("\\\\"));
-        break;
-    case '\n':
-        buffer_append(out, TEXT("\\n"));
-        break;
-    case '\r':
-        buffer_append(out, TEXT("\\r"));
-        break;
-    case '\t':
-        buffer_append(out, TEXT("\\t"));
-        break;
-    default:
-        buffer_appendf(out, "\\u%04x", (unsigned int)c);
-        break;
-    }
-}
-
-/* ASCII that Go does not write as it is; < > & so that the text can stand in HTML. */
-static bool is_escaped(char c)
-{
-    return (unsigned char)c < 0x20 || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&';
-}
-
-/* The line separators, which JavaScript does not allow in a string. */
-static bool is_line_separator(const char *sequence, size_t length)
-{
-    return length == 3 && memcmp(sequence, "\xe2\x80", 2) == 0 && (sequence[2] & 0xfe) == 0xa8;
-}
-
-void json_append_string(struct buffer *out, struct text text)
-{
-    size_t copied = 0; /* up to here it is written */
-    size_t at = 0;
-    buffer_append_char(out, '"');
-    while (at < text.length) {
-        const char *sequence = text.data + at;
-        bool ascii = (unsigned char)*sequence < 0x80;
-        size_t length = ascii ? 1 : utf8_character((struct text){sequence, text.length - at});
-        bool separator = is_line_separator(sequence, length);
-        if (length > 0 && !separator && !is_escaped(*sequence)) {
-            at += length;
-            continue;
-        }
-        buffer_append(out, (struct text){text.data + copied, at - copied});
-        if (length == 0)
-            buffer_append(out, TEXT("\\ufffd"));
-        else if (separator)
-            buffer_append(out, (sequence[2] & 1) == 0 ? TEXT("\\u2028") : TEXT("\\u2029"));
-        else
-            append_ascii_escape(out, *sequence);
-        at += length > 0 ? length : 1;
-        copied = at;
-    }
-    if (at > copied)
-        buffer_append(out, (struct text){text.data + copied, at - copied});
-    buffer_append_char(out, '"');
 }

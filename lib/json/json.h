@@ -83,9 +83,4 @@ bool json_number_text(const json_value *value, char number[JSON_NUMBER_SIZE], st
 /* True and *integer if value is a number without a fraction and not beyond JSON_MAX_INTEGER. */
 bool json_integer(const json_value *value, int64_t *integer);
 
-/* Appends text as a JSON string with its quotes, escaped as Go's encoding/json does (what KubeDL's
- * own rows look like): < > & U+2028 U+2029 as \uXXXX, other non-ASCII raw, invalid UTF-8 as \ufffd. */
-struct buffer;
-void json_append_string(struct buffer *out, struct text text);
-
 #endif

@@ -42,27 +42,26 @@ void job_converter_fini(struct job_converter *converter)
 static void append_replicas(struct job_converter *converter, struct object *object,
                             const json_value *replica_specs)
 {
-    struct buffer *out = &converter->json;
+    struct json_writer writer = json_writer(&converter->json);
     struct members *specs = &converter->replica_specs;
     members_reset(specs);
     members_add(specs, replica_specs, 0);
     members_sort(specs);
     object->bad_fields += (uint32_t)specs->left_out;
 
-    buffer_append_char(out, '{');
-    for (size_t i = 0; i < specs->count && !resources_are_enough(out); i++) {
+    json_begin_object(&writer, NULL);
+    for (size_t i = 0; i < specs->count && !resources_are_enough(writer.out); i++) {
         const json_value *spec = specs->items[i].value;
         const json_value *template = object_child(object, spec, "template");
-        if (i > 0)
-            buffer_append_char(out, ',');
-        resources_append_key(out, specs->items[i].key);
-        buffer_append(out, TEXT(":{\"resources\":"));
-        resources_append(&converter->resources, object, object_child(object, template, "spec"),
-                         out);
-        buffer_appendf(out, ",\"replicas\":%lld}",
-                       (long long)object_integer(object, spec, "replicas"));
+        resources_write_name(&writer, specs->items[i].key);
+        json_begin_object(&writer, NULL);
+        json_write_name(&writer, TEXT("resources"));
+        resources_write(&converter->resources, object, object_child(object, template, "spec"),
+                        &writer);
+        json_write_integer(&writer, "replicas", object_integer(object, spec, "replicas"));
+        json_end(&writer);
     }
-    buffer_append_char(out, '}');
+    json_end(&writer);
 }
 
 static enum error_code build_resources(struct job_converter *converter, struct object *object,

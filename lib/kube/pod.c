@@ -281,9 +281,10 @@ static struct cell find_image(struct object *object, const struct pod_owner *own
 static struct text build_resources(struct pod_converter *converter, struct object *object,
                                    const json_value *spec, bool is_update)
 {
+    struct json_writer writer = json_writer(&converter->json);
     buffer_reset(&converter->json);
     if (spec != NULL || !is_update)
-        resources_append(&converter->resources, object, spec, &converter->json);
+        resources_write(&converter->resources, object, spec, &writer);
     return buffer_text(&converter->json);
 }
 

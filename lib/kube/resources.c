@@ -19,11 +19,11 @@ bool resources_are_enough(const struct buffer *out)
     return out->failed || out->length > TEXT_MAX_BYTES;
 }
 
-void resources_append_key(struct buffer *out, struct text key)
+void resources_write_name(struct json_writer *writer, struct text key)
 {
     if (key.length > TEXT_MAX_BYTES + 1)
         key.length = TEXT_MAX_BYTES + 1;
-    json_append_string(out, key);
+    json_write_name(writer, key);
 }
 
 static void collect(struct resources *resources, struct object *object,
@@ -104,48 +104,40 @@ static struct text total_of(struct object *object, const struct member *items, s
     return (struct text){total_text, quantity_format(quantity_total_get(&total), total_text)};
 }
 
-static void append_quantity(struct buffer *out, struct text name, struct text total)
-{
-    resources_append_key(out, name);
-    buffer_append(out, TEXT(":\""));
-    buffer_append(out, total);
-    buffer_append_char(out, '"');
-}
-
-/* Appends the opening, `"name":{`, and the rest of the object, or nothing if nothing is in it. */
-static bool append_list(struct members *members, struct object *object, const char *opening,
-                        struct buffer *out)
+/* Writes the object `name`, or nothing if nothing would be in it. */
+static void write_list(struct members *members, struct object *object, const char *name,
+                       struct json_writer *writer)
 {
     bool open = false;
     size_t run;
     drop_if_incomplete(members, object);
     members_sort(members);
-    for (size_t i = 0; i < members->count && !resources_are_enough(out); i += run) {
+    for (size_t i = 0; i < members->count && !resources_are_enough(writer->out); i += run) {
         char total_text[QUANTITY_TEXT_SIZE];
         run = run_length(members, i);
         struct text total = total_of(object, &members->items[i], run, total_text);
         if (total.length == 0)
             continue;
-        buffer_append_string(out, open ? "," : opening);
-        append_quantity(out, members->items[i].key, total);
+        if (!open)
+            json_begin_object(writer, name);
         open = true;
+        resources_write_name(writer, members->items[i].key);
+        json_write_text(writer, NULL, total);
     }
     if (open)
-        buffer_append_char(out, '}');
-    return open;
+        json_end(writer);
 }
 
-void resources_append(struct resources *resources, struct object *object,
-                      const json_value *pod_spec, struct buffer *out)
+void resources_write(struct resources *resources, struct object *object, const json_value *pod_spec,
+                     struct json_writer *writer)
 {
     members_reset(&resources->limits);
     members_reset(&resources->requests);
     collect(resources, object, object_list(object, pod_spec, "containers"), 0);
     collect(resources, object, object_list(object, pod_spec, "initContainers"), FIRST_INIT_GROUP);
 
-    buffer_append_char(out, '{');
-    bool limited = append_list(&resources->limits, object, "\"limits\":{", out);
-    (void)append_list(&resources->requests, object, limited ? ",\"requests\":{" : "\"requests\":{",
-                      out);
-    buffer_append_char(out, '}');
+    json_begin_object(writer, NULL);
+    write_list(&resources->limits, object, "limits", writer);
+    write_list(&resources->requests, object, "requests", writer);
+    json_end(writer);
 }

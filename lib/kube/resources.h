@@ -5,6 +5,7 @@
 
 #include "lib/base/buffer.h"
 #include "lib/json/members.h"
+#include "lib/json/write.h"
 #include "lib/kube/object.h"
 #include "lib/rows/table.h"
 
@@ -26,12 +27,12 @@ extern const char *const resources_paths[];
 /* True once out is longer than a column can be: nothing more is worth appending. */
 bool resources_are_enough(const struct buffer *out);
 
-/* Appends key as a JSON string, at most one byte more of it than a column can hold. */
-void resources_append_key(struct buffer *out, struct text key);
+/* The name of the member that comes next: key, at most one byte more of it than a column can hold. */
+void resources_write_name(struct json_writer *writer, struct text key);
 
-/* Appends the resources of pod_spec. A resource whose quantity does not parse is left out and
+/* Writes the resources of pod_spec. A resource whose quantity does not parse is left out and
  * counted in object. */
-void resources_append(struct resources *resources, struct object *object,
-                      const json_value *pod_spec, struct buffer *out);
+void resources_write(struct resources *resources, struct object *object, const json_value *pod_spec,
+                     struct json_writer *writer);
 
 #endif

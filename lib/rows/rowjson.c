@@ -2,54 +2,37 @@
 #include "lib/rows/rowjson.h"
 
 #include "lib/base/timestamp.h"
+#include "lib/json/write.h"
 
-#include <inttypes.h>
-
-static void append_time(struct buffer *out, int64_t microseconds)
-{
-    char text[TIMESTAMP_TEXT_SIZE];
-    size_t length = timestamp_format(microseconds, text);
-    json_append_string(out, (struct text){text, length});
-}
-
-static void append_cell(struct buffer *out, const struct cell *cell)
+static void write_cell(struct json_writer *writer, const char *name, const struct cell *cell)
 {
     switch (cell->type) {
     case CELL_NULL:
-        buffer_append_string(out, "null");
         return;
     case CELL_INT:
-        buffer_appendf(out, "%" PRId64, cell->integer);
+        json_write_integer(writer, name, cell->integer);
         return;
     case CELL_TIME:
-        append_time(out, cell->integer);
+        json_write_time(writer, name, cell->integer);
         return;
     case CELL_TEXT:
-        json_append_string(out, cell_as_text(cell));
+        json_write_text(writer, name, cell_as_text(cell));
         return;
     }
 }
 
 void rowjson_append(struct buffer *out, const struct row *row)
 {
-    buffer_append_string(out, "{\"table\":");
-    json_append_string(out, text_from(row->table->name));
-    buffer_append_string(out, row->mode == ROW_UPDATE ? ",\"mode\":\"update\",\"received\":"
-                                                      : ",\"mode\":\"upsert\",\"received\":");
-    append_time(out, row->received_us);
-    buffer_append_string(out, ",\"cells\":{");
-    bool first = true;
-    for (size_t i = 0; i < row->table->column_count; i++) {
-        if (row->cells[i].type == CELL_NULL)
-            continue;
-        if (!first)
-            buffer_append_char(out, ',');
-        first = false;
-        json_append_string(out, text_from(row->table->columns[i].name));
-        buffer_append_char(out, ':');
-        append_cell(out, &row->cells[i]);
-    }
-    buffer_append_string(out, "}}");
+    struct json_writer writer = json_writer(out);
+    json_begin_object(&writer, NULL);
+    json_write_string(&writer, "table", row->table->name);
+    json_write_string(&writer, "mode", row->mode == ROW_UPDATE ? "update" : "upsert");
+    json_write_time(&writer, "received", row->received_us);
+    json_begin_object(&writer, "cells");
+    for (size_t i = 0; i < row->table->column_count; i++)
+        write_cell(&writer, row->table->columns[i].name, &row->cells[i]);
+    json_end(&writer);
+    json_end(&writer);
 }
 
 static const struct table *find_table(struct text name)

@@ -2,7 +2,7 @@
 #include "lib/show/findings.h"
 
 #include "lib/base/printable.h"
-#include "lib/json/json.h"
+#include "lib/json/write.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -133,40 +133,28 @@ static const char *const json_words[] = {
     [FINDING_FAIL] = "fail",
 };
 
-static void append_member(struct buffer *out, const char *name, const char *value)
-{
-    buffer_appendf(out, "\"%s\":", name);
-    json_append_string(out, text_from(value));
-}
-
-static void append_advice(struct buffer *out, struct text advice)
-{
-    if (advice.length == 0)
-        return;
-    buffer_append_string(out, ",\"advice\":[");
-    for (bool first = true; advice.length > 0; first = false) {
-        if (!first)
-            buffer_append_char(out, ',');
-        json_append_string(out, text_take_line(&advice));
-    }
-    buffer_append_char(out, ']');
-}
-
 void findings_json(struct buffer *out, const struct findings *findings)
 {
-    buffer_append_char(out, '{');
-    append_member(out, "status", json_words[findings_worst(findings, 0)]);
-    buffer_append_string(out, ",\"checks\":[");
+    struct json_writer writer = json_writer(out);
+    json_begin_object(&writer, NULL);
+    json_write_string(&writer, "status", json_words[findings_worst(findings, 0)]);
+    json_begin_array(&writer, "checks");
     for (size_t i = 0; i < findings->count; i++) {
         const struct finding *finding = &findings->list[i];
-        buffer_append_string(out, i > 0 ? ",{" : "{");
-        append_member(out, "status", json_words[finding->status]);
-        buffer_append_char(out, ',');
-        append_member(out, "name", finding->name);
-        buffer_append_char(out, ',');
-        append_member(out, "detail", finding->detail);
-        append_advice(out, text_from(finding->advice));
-        buffer_append_char(out, '}');
+        struct text advice = text_from(finding->advice);
+        json_begin_object(&writer, NULL);
+        json_write_string(&writer, "status", json_words[finding->status]);
+        json_write_string(&writer, "name", finding->name);
+        json_write_string(&writer, "detail", finding->detail);
+        if (advice.length > 0) {
+            json_begin_array(&writer, "advice");
+            while (advice.length > 0)
+                json_write_text(&writer, NULL, text_take_line(&advice));
+            json_end(&writer);
+        }
+        json_end(&writer);
     }
-    buffer_append_string(out, "]}\n");
+    json_end(&writer);
+    json_end(&writer);
+    buffer_append_char(out, '\n');
 }

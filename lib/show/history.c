@@ -4,6 +4,7 @@
 #include "lib/base/duration.h"
 #include "lib/base/printable.h"
 #include "lib/base/timestamp.h"
+#include "lib/json/write.h"
 #include "lib/kube/quantity.h"
 
 #include <inttypes.h>
@@ -249,36 +250,27 @@ static bool is_integer(struct text value)
     return value.length > sign && (value.length == sign + 1 || value.data[sign] != '0');
 }
 
-static void append_time(struct text value, struct buffer *out)
-{
-    char text[TIMESTAMP_TEXT_SIZE];
-    int64_t microseconds;
-    if (!history_time(value, &microseconds)) {
-        buffer_append_string(out, "null");
-        return;
-    }
-    timestamp_format(microseconds, text);
-    buffer_appendf(out, "\"%s\"", text);
-}
-
 static bool is_json_object(const struct history *history, struct text value)
 {
     const json_value *root;
     return json_read(history->json, value, &root, NULL) == JSON_OK && json_is_object(root);
 }
 
-static void append_value(const struct history *history, const struct column *column,
-                         struct text value, struct buffer *out)
+static void write_value(const struct history *history, const struct column *column,
+                        struct text value, struct json_writer *writer)
 {
+    int64_t microseconds;
     if (value.data == NULL)
-        buffer_append_string(out, "null");
+        json_write_null(writer, column->name);
+    else if (column->type == COLUMN_TIME && history_time(value, &microseconds))
+        json_write_time(writer, column->name, microseconds);
     else if (column->type == COLUMN_TIME)
-        append_time(value, out);
+        json_write_null(writer, column->name);
     else if ((column->type == COLUMN_INT && is_integer(value)) ||
              (strcmp(column->name, "resources") == 0 && is_json_object(history, value)))
-        buffer_append(out, value);
+        json_write_raw(writer, column->name, value);
     else
-        json_append_string(out, value);
+        json_write_text(writer, column->name, value);
 }
 
 void history_append_json(const struct history *history, const struct text *values,
@@ -286,11 +278,11 @@ void history_append_json(const struct history *history, const struct text *value
 {
     struct buffer row;
     buffer_init(&row, HISTORY_LIMIT);
-    for (size_t i = 0; i < history->table->column_count; i++) {
-        buffer_appendf(&row, "%c\"%s\":", i == 0 ? '{' : ',', history->table->columns[i].name);
-        append_value(history, &history->table->columns[i], values[i], &row);
-    }
-    buffer_append_char(&row, '}');
+    struct json_writer writer = json_writer(&row);
+    json_begin_object(&writer, NULL);
+    for (size_t i = 0; i < history->table->column_count; i++)
+        write_value(history, &history->table->columns[i], values[i], &writer);
+    json_end(&writer);
     printable_append_json(out, buffer_text(&row));
     if (row.failed)
         out->failed = true;

@@ -1,6 +1,7 @@
 /* fuzz_json: json_read() must say what the model says, read the same out of a text, and stay within
  * its bounds; what it read can be written and read again. */
 #include "lib/json/strain.h"
+#include "lib/json/write.h"
 #include "test/support/json_model.h"
 
 #include <cjson/cJSON.h>

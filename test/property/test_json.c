@@ -4,6 +4,7 @@
 
 #include "lib/base/utf8.h"
 #include "lib/json/strain.h"
+#include "lib/json/write.h"
 
 #include <cjson/cJSON.h>
 #include <setjmp.h>

@@ -1,5 +1,6 @@
 /* json: what is JSON and what is not, to the byte; what strings, numbers and duplicate keys become;
  * what is read of a document; Go's escaping. */
+#include "lib/json/write.h"
 #include "test/support/json_model.h"
 
 #include <malloc.h>

@@ -7,6 +7,7 @@
 #include "lib/base/buffer.h"
 #include "lib/base/timestamp.h"
 #include "lib/json/json.h"
+#include "lib/json/write.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
