@@ -110,7 +110,7 @@ $(OUT)/packages.mk: Makefile | deps-build $(if $(findstring clang,$(CC)),deps-ch
 	@cflags=$$(pkg-config --cflags libmariadb libcjson libuv sqlite3 libcurl zlib) && \
 	libs=$$(pkg-config --libs libmariadb libcjson libuv sqlite3 libcurl zlib) && \
 	printf 'PACKAGES_CFLAGS := %s\nPACKAGES_LIBS := %s\n' \
-		"$$(printf '%s' "$$cflags" | sed 's/-I */-isystem /g')" "$$libs -lhttp_parser" >$@
+		"$$(printf '%s' "$$cflags" | sed 's/-I */-isystem /g')" "$$libs -lhttp_parser -lm" >$@
 
 ifneq ($(filter-out help clean deps deps-% format image test-debian13,$(or $(MAKECMDGOALS),all)),)
 include $(OUT)/packages.mk

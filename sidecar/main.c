@@ -84,7 +84,7 @@ static const char usage[] =
     "  pods JOB [OPTION]...    the pods of a job, by its name or uid\n"
     "  repair [--dry-run]      mend rows that KubeDL's writer has left wrong, after\n"
     "                          showing them (repair --help)\n"
-    "  sweep [--confirm]       show what a sweep would close that was refused; close it\n"
+    "  sweep [--confirm]       show what a refused sweep would close; close it\n"
     "  replay FILE|-           ship a recorded stream, or what kubectl get -o json\n"
     "                          printed, and end\n"
     "  --check-config          check the settings and print them, without secrets\n"

@@ -325,12 +325,20 @@ static enum error_code plan_migration(struct repair *repair, struct db_error *er
     return ERROR_NONE;
 }
 
+/* Columns that KubeDL does not have. */
+static bool is_ours(const struct table *table, size_t column)
+{
+    enum merge_rule rule = table->columns[column].merge;
+    return column == table->cluster || column == table->group || rule == MERGE_STATED ||
+           rule == MERGE_KNOWN_AT;
+}
+
 /* Whether all of the columns are there that are ours, or all others. */
 static bool has_columns(const struct schema_table *there, bool ours)
 {
     const struct table *table = there->table;
     for (size_t i = 0; i < table->column_count; i++) {
-        if ((i == table->cluster || i == table->group) == ours && !there->columns[i].exists)
+        if (is_ours(table, i) == ours && !there->columns[i].exists)
             return false;
     }
     return true;

@@ -17,7 +17,8 @@ TOLD_LATER = "What is to be repaired can be told once that is done"
 NOTHING = "There is nothing to repair.\n"
 MANY = 3000
 
-OURS = ("cluster_id", "api_group")  # columns that KubeDL does not make
+OURS = ("cluster_id", "api_group", "stated_version", "deploy_region_version", "host_ip_version",
+        "pod_ip_version", "gmt_job_running_version")
 
 IN_CLUSTER = {"is_in_etcd": 1, "deleted": 0}
 GONE = {"is_in_etcd": 0, "deleted": 0}  # as KubeDL marks a job that was stopped

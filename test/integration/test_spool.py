@@ -27,6 +27,7 @@ NAME = "stream-a"
 LINES = len(stream.lines(NAME))
 AWAY = "rows wait: the store could not take them"
 PAUSED = "source paused: the spool takes no more"
+OUTBOX_FULL = "source paused: too many rows wait for the database"
 
 
 @pytest.fixture
@@ -571,7 +572,7 @@ def test_files_that_are_removed_before_all_is_read_back(spooling, spool, path, d
     """What is not in memory yet is saved out of them."""
     spooled(spooling, spool, path, server, count=1000)
     sidecar = spooling(OUTBOX_MAX_ROWS=100)
-    sidecar.wait_for_record(PAUSED)
+    sidecar.wait_for_record(OUTBOX_FULL)
     remove_files(spool)
     sidecar.wait_for_record(LOST, rest_lost="")
     until(lambda: spool.count() == 1000, "all is in the new one")
@@ -712,7 +713,7 @@ def test_more_in_the_spool_than_the_outbox_holds_and_no_database(spooling, spool
     until(lambda: web.get("/readyz").status == 200, lambda: f"it is ready:\n{sidecar.log_tail()}")
     with producer.connect(path) as connection:
         connection.sendall(b"".join(jobs(range(100), version="2")))
-        sidecar.wait_for_record(PAUSED)
+        sidecar.wait_for_record(OUTBOX_FULL)
         assert "paused" in web.get("/readyz?verbose").text
         assert spool.count() == 1000
         server.start()
@@ -729,7 +730,7 @@ def test_stop_with_more_in_the_spool_than_the_outbox_holds(spooling, spool, path
     """With the database there, what is left in the spool is still read back and written."""
     spooled(spooling, spool, path, server, count=1000)
     sidecar = spooling(OUTBOX_MAX_ROWS=100, SHUTDOWN_GRACE_MS=60000)
-    sidecar.wait_for_record(PAUSED)
+    sidecar.wait_for_record(OUTBOX_FULL)
     sidecar.signal(signal.SIGTERM)
     server.start()
     assert sidecar.wait() == 0
