@@ -119,10 +119,12 @@ static int print_kinds_table(void)
     struct buffer out;
     buffer_init(&out, OUTPUT_LIMIT);
     buffer_append_string(&out, "| Kind | API group | Version | Resource |\n|---|---|---|---|\n");
-    for (size_t i = 0; kind_at(i) != NULL; i++) {
-        const struct kind *kind = kind_at(i);
-        buffer_appendf(&out, "| `%s` | `%s` | `%s` | `%s` |\n", kind->kind, kind->group,
-                       kind->version, kind->resource);
+    for (size_t i = 0; i < RESOURCE_COUNT; i++) {
+        const struct resource *resource = &resource_table[i];
+        if (resource->table != &table_job)
+            continue;
+        buffer_appendf(&out, "| `%s` | `%s` | `%s` | `%s` |\n", resource->kind, resource->group,
+                       resource->version, resource->name);
     }
     return print(&out, stdout);
 }

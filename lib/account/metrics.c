@@ -2,7 +2,6 @@
 #include "lib/account/metrics.h"
 
 #include "lib/base/utf8.h"
-#include "lib/kube/snapshot.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -53,14 +52,12 @@ static const char *type_value(size_t i)
 
 static const char *kind_value(size_t i)
 {
-    if (i == METRICS_KIND_OTHER)
-        return "other";
-    return i < scope_count() ? scope_kind(i) : NULL;
+    return i < RESOURCE_COUNT ? resource_table[i].kind : "other";
 }
 
 static const char *group_value(size_t i)
 {
-    return i < scope_count() ? scope_group(i) : "";
+    return i < RESOURCE_COUNT ? resource_table[i].group : "";
 }
 
 static const char *fate_value(size_t i)
@@ -114,8 +111,8 @@ struct label_values {
 /* Without values: the metric brings its own. */
 static const struct label_values labels[] = {
     [LABEL_TYPE] = {"type", WATCH_TYPE_COUNT, type_value, false},
-    [LABEL_KIND] = {"kind", METRICS_MAX_KINDS, kind_value, false},
-    [LABEL_API_GROUP] = {"api_group", METRICS_MAX_KINDS, group_value, true},
+    [LABEL_KIND] = {"kind", METRICS_KINDS, kind_value, false},
+    [LABEL_API_GROUP] = {"api_group", METRICS_KINDS, group_value, true},
     [LABEL_FATE] = {"fate", WATCH_FATE_COUNT, fate_value, false},
     [LABEL_TABLE] = {"table", TABLE_COUNT, table_value, false},
     [LABEL_ACCOUNT] = {"fate", LEDGER_ROW_ACCOUNT_COUNT, account_value, false},
@@ -195,10 +192,9 @@ void metrics_init(struct metrics *metrics)
     }
 }
 
-size_t metrics_kind(const char *api_version, const char *kind)
+size_t metrics_kind(const struct resource *resource)
 {
-    size_t scope = scope_find(api_version, kind);
-    return scope < METRICS_KIND_OTHER ? scope : METRICS_KIND_OTHER;
+    return resource != NULL ? resource_number(resource) : METRICS_KIND_OTHER;
 }
 
 /* ---- exposition --------------------------------------------------------------------------------*/

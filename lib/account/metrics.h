@@ -11,6 +11,7 @@
 #include "lib/account/ledger.h"
 #include "lib/base/buffer.h"
 #include "lib/base/histogram.h"
+#include "lib/kube/kind.h"
 #include "lib/kube/watch.h"
 #include "lib/rows/table.h"
 #include "lib/sql/dberror.h"
@@ -20,9 +21,9 @@
 
 #define METRICS_PREFIX "kubedl_shipper_"
 
-/* Kinds by their scope (lib/snapshot); the last one stands for all that have none. */
-#define METRICS_MAX_KINDS  32
-#define METRICS_KIND_OTHER (METRICS_MAX_KINDS - 1)
+/* The resources by their numbers, and behind them all kinds that are not recorded. */
+#define METRICS_KINDS      (RESOURCE_COUNT + 1)
+#define METRICS_KIND_OTHER RESOURCE_COUNT
 
 /* what became of the mark of a snapshot */
 #define METRICS_SWEEPS(X)                                                                          \
@@ -53,7 +54,7 @@ enum metrics_database {
 /* clang-format off */
 /* type, field, its shape, name, labels, what it is */
 #define METRICS(X)                                                                                 \
-    X(SPARSE, events, [WATCH_TYPE_COUNT][METRICS_MAX_KINDS][WATCH_FATE_COUNT],                     \
+    X(SPARSE, events, [WATCH_TYPE_COUNT][METRICS_KINDS]    [WATCH_FATE_COUNT],                     \
       METRICS_PREFIX "events_total", (LABEL_TYPE, LABEL_KIND, LABEL_API_GROUP, LABEL_FATE),        \
       "Documents of this process by event type, kind and what they were; those that there were")   \
     X(COUNTER, documents, [WATCH_FATE_COUNT],                                                      \
@@ -113,7 +114,7 @@ enum metrics_database {
     X(GAUGE, source_up, ,                                                                          \
       METRICS_PREFIX "source_up", (LABEL_NONE),                                                    \
       "1 while at least one stream of events is connected, or answered by the API server")                                       \
-    X(STATE, unwatched, [METRICS_MAX_KINDS],                                                       \
+    X(STATE, unwatched, [RESOURCE_COUNT]   ,                                                       \
       METRICS_PREFIX "source_unwatched", (LABEL_KIND, LABEL_API_GROUP, LABEL_TROUBLE),             \
       "1 for each kind of objects that is listed and watched at the API server, but not just now, by why") \
     X(GAUGE, source_paused, ,                                                                      \
@@ -174,7 +175,7 @@ enum metrics_database {
     X(COUNTER, log_dropped, ,                                                                      \
       METRICS_PREFIX "log_dropped_total", (LABEL_NONE),                                            \
       "Records of the log that were dropped because nobody read standard error")                   \
-    X(GAUGE, refused_rows, [METRICS_MAX_KINDS],                                                    \
+    X(GAUGE, refused_rows, [RESOURCE_COUNT]   ,                                                    \
       METRICS_PREFIX "sweep_refused_rows", (LABEL_KIND, LABEL_API_GROUP),                          \
       "Rows that a sweep would close which was refused and is neither confirmed nor over")         \
     X(COUNTER, versions_back, ,                                                                    \
@@ -219,8 +220,8 @@ void metrics_init(struct metrics *metrics);
 
 const char *metrics_pause_name(enum metrics_pause pause);
 
-/* For events[type][here][fate] and unwatched[here]: the number of the scope. api_version, kind: as a watch_result has them. */
-size_t metrics_kind(const char *api_version, const char *kind);
+/* For events[type][here][fate]. resource: NULL for all kinds that are not recorded. */
+size_t metrics_kind(const struct resource *resource);
 
 /* All of them in Prometheus' text format 0.0.4. */
 void metrics_expose(struct buffer *out, const struct metrics *metrics);

@@ -121,7 +121,7 @@ void kube_event_read(struct json *json, struct text line, struct kube_event *eve
     }
 }
 
-void kube_mark_append(struct buffer *out, const struct kube_resource *resource, const char *version)
+void kube_mark_append(struct buffer *out, const struct resource *resource, const char *version)
 {
     char api_version[128];
     struct json_writer writer = json_writer(out);

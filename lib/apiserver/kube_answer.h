@@ -40,8 +40,7 @@ struct kube_event {
 };
 
 /* Appends the event by which a snapshot ends, as WatchList has it, for a list that has none. */
-void kube_mark_append(struct buffer *out, const struct kube_resource *resource,
-                      const char *version);
+void kube_mark_append(struct buffer *out, const struct resource *resource, const char *version);
 
 /* A line of a watch. */
 void kube_event_read(struct json *json, struct text line, struct kube_event *event);

@@ -1,23 +1,8 @@
-/* kube_path: resources from the table of kinds, paths and queries as Kubernetes' API has them. */
+/* kube_path: paths and queries as Kubernetes' API has them. */
 #include "lib/apiserver/kube_path.h"
-
-#include "lib/kube/snapshot.h"
 
 #include <ctype.h>
 #include <inttypes.h>
-
-bool kube_resource_at(size_t number, struct kube_resource *resource)
-{
-    static const struct kube_resource pods = {"Pod", "", "v1", NULL, "pods"};
-    if (number >= scope_count())
-        return false;
-    const struct kind *kind = scope_at(number).kind;
-    *resource = pods;
-    if (kind != NULL)
-        *resource = (struct kube_resource){kind->kind, kind->group, kind->version,
-                                           kind->other_version, kind->resource};
-    return true;
-}
 
 /* As a value of a query: all but RFC 3986's unreserved characters are escaped. */
 static void append_escaped(struct buffer *out, const char *value)
@@ -37,7 +22,7 @@ void kube_path_namespace(struct buffer *out, const char *name)
     append_escaped(out, name);
 }
 
-void kube_path_discovery(struct buffer *out, const struct kube_resource *resource)
+void kube_path_discovery(struct buffer *out, const struct resource *resource)
 {
     if (resource->group[0] == '\0')
         buffer_appendf(out, "/api/%s", resource->version);
@@ -46,7 +31,7 @@ void kube_path_discovery(struct buffer *out, const struct kube_resource *resourc
 }
 
 /* Up to where further parameters follow, each with a & in front. */
-static void append_objects(struct buffer *out, const struct kube_resource *resource,
+static void append_objects(struct buffer *out, const struct resource *resource,
                            const struct kube_selection *selection, const char *first_parameter)
 {
     kube_path_discovery(out, resource);
@@ -61,7 +46,7 @@ static void append_objects(struct buffer *out, const struct kube_resource *resou
     }
 }
 
-void kube_path_list(struct buffer *out, const struct kube_resource *resource,
+void kube_path_list(struct buffer *out, const struct resource *resource,
                     const struct kube_selection *selection, unsigned limit, const char *next_page)
 {
     append_objects(out, resource, selection, "pretty=false");
@@ -73,21 +58,21 @@ void kube_path_list(struct buffer *out, const struct kube_resource *resource,
     }
 }
 
-static void append_watch(struct buffer *out, const struct kube_resource *resource,
+static void append_watch(struct buffer *out, const struct resource *resource,
                          const struct kube_selection *selection, uint32_t timeout_s)
 {
     append_objects(out, resource, selection, "watch=true");
     buffer_appendf(out, "&allowWatchBookmarks=true&timeoutSeconds=%" PRIu32, timeout_s);
 }
 
-void kube_path_snapshot(struct buffer *out, const struct kube_resource *resource,
+void kube_path_snapshot(struct buffer *out, const struct resource *resource,
                         const struct kube_selection *selection, uint32_t timeout_s)
 {
     append_watch(out, resource, selection, timeout_s);
     buffer_append_string(out, "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
 }
 
-void kube_path_watch(struct buffer *out, const struct kube_resource *resource,
+void kube_path_watch(struct buffer *out, const struct resource *resource,
                      const struct kube_selection *selection, const char *version,
                      uint32_t timeout_s)
 {

@@ -4,6 +4,7 @@
 
 #include "lib/base/buffer.h"
 #include "lib/base/text.h"
+#include "lib/kube/kind.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,18 +16,7 @@
 /* A resourceVersion, with its NUL: longer ones cannot be recorded either. */
 #define KUBE_VERSION_SIZE 33
 
-struct kube_resource {
-    const char *kind;          /* "Pod", "TFJob" */
-    const char *group;         /* "": the core group */
-    const char *version;       /* of the group */
-    const char *other_version; /* in which it may be served in place of that one; NULL: none */
-    const char *name;          /* "pods", "tfjobs" */
-};
-
-/* What is recorded, by the numbers of the scopes (lib/kube/snapshot.h). False behind the last one. */
-bool kube_resource_at(size_t number, struct kube_resource *resource);
-
-/* Which of their objects are asked for. */
+/* Which objects of a resource are asked for. */
 struct kube_selection {
     const char *namespace;      /* "": all */
     const char *label_selector; /* "": all */
@@ -40,19 +30,19 @@ struct kube_selection {
 void kube_path_namespace(struct buffer *out, const char *name);
 
 /* Which resources the group has. */
-void kube_path_discovery(struct buffer *out, const struct kube_resource *resource);
+void kube_path_discovery(struct buffer *out, const struct resource *resource);
 
 /* The objects; limit: how many of them in one answer, 0: all. next_page: the last page's token, "" at
  * first. */
-void kube_path_list(struct buffer *out, const struct kube_resource *resource,
+void kube_path_list(struct buffer *out, const struct resource *resource,
                     const struct kube_selection *selection, unsigned limit, const char *next_page);
 
 /* The objects as events, a mark, then what happens further (WatchList). */
-void kube_path_snapshot(struct buffer *out, const struct kube_resource *resource,
+void kube_path_snapshot(struct buffer *out, const struct resource *resource,
                         const struct kube_selection *selection, uint32_t timeout_s);
 
 /* What has happened since the version. */
-void kube_path_watch(struct buffer *out, const struct kube_resource *resource,
+void kube_path_watch(struct buffer *out, const struct resource *resource,
                      const struct kube_selection *selection, const char *version,
                      uint32_t timeout_s);
 

@@ -56,7 +56,7 @@ static const struct rule rules[] = {
     {ANY, 503, 503, REFLECTOR_BUSY},
 };
 
-void reflector_init(struct reflector *reflector, const struct kube_resource *resource,
+void reflector_init(struct reflector *reflector, const struct resource *resource,
                     uint32_t discovery_ms)
 {
     *reflector = (struct reflector){
@@ -70,7 +70,8 @@ void reflector_init(struct reflector *reflector, const struct kube_resource *res
 
 void reflector_init_identify(struct reflector *reflector, const char *namespace)
 {
-    const struct kube_resource resource = {"Namespace", "", "v1", NULL, "namespaces"};
+    const struct resource resource = {
+        .kind = "Namespace", .group = "", .version = "v1", .name = "namespaces"};
     reflector_init(reflector, &resource, 0);
     reflector->request = REFLECTOR_IDENTIFY;
     reflector->namespace = namespace;
@@ -109,7 +110,7 @@ static uint32_t jittered(uint32_t most, uint32_t random)
 }
 
 /* A list says the newest version, whatever is in it: of one object, and any that is found first. */
-static void append_confirmation(struct buffer *out, const struct kube_resource *resource,
+static void append_confirmation(struct buffer *out, const struct resource *resource,
                                 const struct kube_selection *selection)
 {
     const struct kube_selection any = {selection->namespace, ""};
@@ -119,7 +120,7 @@ static void append_confirmation(struct buffer *out, const struct kube_resource *
 void reflector_path(const struct reflector *reflector, const struct kube_selection *selection,
                     uint32_t random, struct buffer *out)
 {
-    const struct kube_resource *resource = &reflector->resource;
+    const struct resource *resource = &reflector->resource;
     uint32_t timeout_s = jittered(2 * WATCH_TIMEOUT_S, random);
     switch (reflector->request) {
     case REFLECTOR_IDENTIFY:
@@ -349,7 +350,7 @@ static void give_up_snapshots(struct reflector *reflector, struct reflector_step
 /* True if the resource has another version, which was not asked for just before. */
 static bool turn_to_other_version(struct reflector *reflector)
 {
-    struct kube_resource *resource = &reflector->resource;
+    struct resource *resource = &reflector->resource;
     const char *other = resource->other_version;
     if (other == NULL)
         return false;

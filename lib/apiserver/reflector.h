@@ -38,8 +38,8 @@ enum reflector_request {
 };
 
 struct reflector {
-    struct kube_resource resource;
-    const char *namespace;           /* IDENTIFY: this one */
+    struct resource resource; /* a copy from the table, but with the version that is asked for */
+    const char *namespace;    /* IDENTIFY: this one */
     enum reflector_request request;  /* the next one, or that which is under way */
     char version[KUBE_VERSION_SIZE]; /* seen last: a WATCH goes on from here */
     char next_page[KUBE_TOKEN_SIZE]; /* of a LIST; "" at its beginning */
@@ -94,7 +94,7 @@ struct reflector_step {
     bool ends_chain;   /* what follows does not go on where this has ended */
 };
 
-void reflector_init(struct reflector *reflector, const struct kube_resource *resource,
+void reflector_init(struct reflector *reflector, const struct resource *resource,
                     uint32_t discovery_ms);
 
 /* One that asks for a namespace: "kube-system" names the cluster. Borrowed. */

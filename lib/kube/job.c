@@ -65,11 +65,11 @@ static void append_replicas(struct job_converter *converter, struct object *obje
 }
 
 static enum error_code build_resources(struct job_converter *converter, struct object *object,
-                                       const struct kind *kind, struct error *err)
+                                       const struct resource *resource, struct error *err)
 {
     const json_value *spec = object_child(object, object->root, "spec");
     buffer_reset(&converter->json);
-    append_replicas(converter, object, object_child(object, spec, kind->replica_specs));
+    append_replicas(converter, object, object_child(object, spec, resource->replica_specs));
     return converter->json.failed ? error_set(err, ERROR_NOMEM, "no memory for a job's resources")
                                   : ERROR_NONE;
 }
@@ -98,22 +98,25 @@ struct progress {
 
 /* KubeDL's conditions count whatever their own status says. Where jobs can be suspended, one that is
  * False is over: what has been resumed is not Suspended any more. */
-static bool is_over(struct object *object, const json_value *condition, const struct kind *kind)
+static bool is_over(struct object *object, const json_value *condition,
+                    const struct resource *resource)
 {
-    return kind->convention->suspends && text_is(object_text(object, condition, "status"), "False");
+    return resource->convention->suspends &&
+           text_is(object_text(object, condition, "status"), "False");
 }
 
 /* False where the transition is that of a suspension (reason "TFJobSuspended"), not of a start. */
-static bool is_start(struct object *object, const json_value *condition, const struct kind *kind)
+static bool is_start(struct object *object, const json_value *condition,
+                     const struct resource *resource)
 {
-    return !is_over(object, condition, kind) ||
+    return !is_over(object, condition, resource) ||
            !text_ends_in(object_text(object, condition, "reason"), TEXT("Suspended"));
 }
 
 /* The console has no word for a suspended job: it waits to be let in, as one that is queued does. */
-static struct text console_word(struct text type, const struct kind *kind)
+static struct text console_word(struct text type, const struct resource *resource)
 {
-    return kind->convention->suspends && text_is(type, "Suspended") ? TEXT("Queuing") : type;
+    return resource->convention->suspends && text_is(type, "Suspended") ? TEXT("Queuing") : type;
 }
 
 static bool is_final(struct text status)
@@ -121,7 +124,7 @@ static bool is_final(struct text status)
     return table_status_is_final(status.data, status.length);
 }
 
-static struct progress find_progress(struct object *object, const struct kind *kind,
+static struct progress find_progress(struct object *object, const struct resource *resource,
                                      const json_value *status)
 {
     struct progress progress = {.status = TEXT("Created")};
@@ -129,12 +132,12 @@ static struct progress find_progress(struct object *object, const struct kind *k
     const json_value *conditions = object_list(object, status, "conditions");
     for (const json_value *c = json_first(conditions); c != NULL; c = json_next(c)) {
         struct text type = object_text(object, c, "type");
-        if (!has_run && text_is(type, "Running") && is_start(object, c, kind)) {
+        if (!has_run && text_is(type, "Running") && is_start(object, c, resource)) {
             progress.running = object_time(object, c, "lastTransitionTime");
             has_run = true;
         }
-        if (!is_over(object, c, kind)) {
-            progress.status = console_word(type, kind);
+        if (!is_over(object, c, resource)) {
+            progress.status = console_word(type, resource);
             progress.ended =
                 is_final(type) ? object_time(object, c, "lastTransitionTime") : cell_null();
         }
@@ -164,7 +167,7 @@ static struct cell created_time(struct object *object)
 }
 
 enum error_code job_convert(struct job_converter *converter, struct object *object,
-                            const struct kind *kind, struct row **row, struct error *err)
+                            const struct resource *resource, struct row **row, struct error *err)
 {
     const json_value *status = object_child(object, object->root, "status");
     const json_value *annotations = object_child(object, object->metadata, "annotations");
@@ -172,11 +175,11 @@ enum error_code job_convert(struct job_converter *converter, struct object *obje
     struct tenancy tenancy;
     enum error_code code = find_tenancy(converter, object, annotations, &tenancy, err);
     if (code == ERROR_NONE)
-        code = build_resources(converter, object, kind, err);
+        code = build_resources(converter, object, resource, err);
     if (code != ERROR_NONE)
         return code;
 
-    struct progress progress = find_progress(object, kind, status);
+    struct progress progress = find_progress(object, resource, status);
     bool stopped = object->gone && !is_final(progress.status);
     struct text region = converter->region.length > 0 ? converter->region : tenancy.region;
     bool has_tensorboard =
@@ -187,7 +190,7 @@ enum error_code job_convert(struct job_converter *converter, struct object *obje
         [JOB_UID] = cell_text(object->uid),
         [JOB_VERSION] = cell_text(object->version),
         [JOB_STATUS] = cell_text(stopped ? TEXT(STATUS_STOPPED) : progress.status),
-        [JOB_KIND] = cell_text(text_from(kind->kind)),
+        [JOB_KIND] = cell_text(text_from(resource->kind)),
         [JOB_RESOURCES] = cell_text(buffer_text(&converter->json)),
         [JOB_REGION] = object_text_or_null(region),
         [JOB_TENANT] = cell_text(tenancy.tenant),
@@ -200,7 +203,7 @@ enum error_code job_convert(struct job_converter *converter, struct object *obje
         [JOB_RUNNING] = progress.running,
         [JOB_FINISHED] = finish_time(object, status, &progress),
         [JOB_CLUSTER] = object_text_or_null(converter->cluster_id),
-        [JOB_GROUP] = cell_text(text_from(kind->group)),
+        [JOB_GROUP] = cell_text(text_from(resource->group)),
     };
     return row_new(&table_job, ROW_UPSERT, cells, object->received_us, row, err);
 }

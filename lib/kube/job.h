@@ -31,7 +31,7 @@ void job_converter_fini(struct job_converter *converter);
 
 /* The object's uid and version have been found valid. ERROR_NOMEM. */
 enum error_code job_convert(struct job_converter *converter, struct object *object,
-                            const struct kind *kind, struct row **row,
+                            const struct resource *resource, struct row **row,
                             struct error *err) MUST_CHECK;
 
 #endif

@@ -1,7 +1,11 @@
-/* kind: the table of job kinds. Sources: the CRDs of KubeDL, and pkg/apis/kubeflow.org/v1 of Kubeflow's
+/* kind: the table of resources. Sources: the CRDs of KubeDL, and pkg/apis/kubeflow.org/v1 of Kubeflow's
  * training operator. MPIJob is Kubeflow's MPI operator's, too, in v2beta1, whose pods have a role but no
  * replica type; a cluster has one of the two, since their CRDs have one name. */
 #include "lib/kube/kind.h"
+
+#include "lib/base/invariant.h"
+
+#include <stdio.h>
 
 static const struct convention kubedl = {
     .job_label = "group-name",
@@ -17,56 +21,82 @@ static const struct convention kubeflow = {
 
 const struct convention *const conventions[] = {&kubedl, &kubeflow, NULL};
 
-/* convention, group, version, other version */
-#define TRAINING     &kubedl, "training.kubedl.io", "v1alpha1", NULL
-#define INFERENCE    &kubedl, "inference.kubedl.io", "v1alpha1", NULL
-#define KUBEFLOW     &kubeflow, "kubeflow.org", "v1", NULL
-#define KUBEFLOW_MPI &kubeflow, "kubeflow.org", "v1", "v2beta1"
+/* group, version, other version */
+#define TRAINING     "training.kubedl.io", "v1alpha1", NULL
+#define INFERENCE    "inference.kubedl.io", "v1alpha1", NULL
+#define KUBEFLOW     "kubeflow.org", "v1", NULL
+#define KUBEFLOW_MPI "kubeflow.org", "v1", "v2beta1"
 
-/* KubeDL's come first: see kind_find(). */
+/* KubeDL's kinds come before Kubeflow's: see resource_find_job(). */
 /* clang-format off */
-static const struct kind kinds[] = {
-    {"TFJob",           TRAINING,     "tfjobs",           "tfReplicaSpecs",           "tensorflow"},
-    {"PyTorchJob",      TRAINING,     "pytorchjobs",      "pytorchReplicaSpecs",      "pytorch"},
-    {"XGBoostJob",      TRAINING,     "xgboostjobs",      "xgbReplicaSpecs",          "xgboostjob"},
-    {"XDLJob",          TRAINING,     "xdljobs",          "xdlReplicaSpecs",          "xdl"},
-    {"MarsJob",         TRAINING,     "marsjobs",         "marsReplicaSpecs",         "mars"},
-    {"MPIJob",          TRAINING,     "mpijobs",          "mpiReplicaSpecs",          "mpi"},
-    {"ElasticDLJob",    TRAINING,     "elasticdljobs",    "elasticdlReplicaSpecs",    "elasticdl"},
-    {"ElasticBatchJob", INFERENCE,    "elasticbatchjobs", "elasticBatchReplicaSpecs", "elasticbatch"},
-    {"TFJob",           KUBEFLOW,     "tfjobs",           "tfReplicaSpecs",           "tensorflow"},
-    {"PyTorchJob",      KUBEFLOW,     "pytorchjobs",      "pytorchReplicaSpecs",      "pytorch"},
-    {"XGBoostJob",      KUBEFLOW,     "xgboostjobs",      "xgbReplicaSpecs",          "xgboost"},
-    {"MPIJob",          KUBEFLOW_MPI, "mpijobs",          "mpiReplicaSpecs",          "mpi"},
-    {"PaddleJob",       KUBEFLOW,     "paddlejobs",       "paddleReplicaSpecs",       "paddle"},
-    {"JAXJob",          KUBEFLOW,     "jaxjobs",          "jaxReplicaSpecs",          "jax"},
+static const struct resource resources[] = {
+    {"Pod",             "", "v1", NULL, "pods",           &table_pod, NULL,      NULL,                       NULL},
+    {"TFJob",           TRAINING,     "tfjobs",           &table_job, &kubedl,   "tfReplicaSpecs",           "tensorflow"},
+    {"PyTorchJob",      TRAINING,     "pytorchjobs",      &table_job, &kubedl,   "pytorchReplicaSpecs",      "pytorch"},
+    {"XGBoostJob",      TRAINING,     "xgboostjobs",      &table_job, &kubedl,   "xgbReplicaSpecs",          "xgboostjob"},
+    {"XDLJob",          TRAINING,     "xdljobs",          &table_job, &kubedl,   "xdlReplicaSpecs",          "xdl"},
+    {"MarsJob",         TRAINING,     "marsjobs",         &table_job, &kubedl,   "marsReplicaSpecs",         "mars"},
+    {"MPIJob",          TRAINING,     "mpijobs",          &table_job, &kubedl,   "mpiReplicaSpecs",          "mpi"},
+    {"ElasticDLJob",    TRAINING,     "elasticdljobs",    &table_job, &kubedl,   "elasticdlReplicaSpecs",    "elasticdl"},
+    {"ElasticBatchJob", INFERENCE,    "elasticbatchjobs", &table_job, &kubedl,   "elasticBatchReplicaSpecs", "elasticbatch"},
+    {"TFJob",           KUBEFLOW,     "tfjobs",           &table_job, &kubeflow, "tfReplicaSpecs",           "tensorflow"},
+    {"PyTorchJob",      KUBEFLOW,     "pytorchjobs",      &table_job, &kubeflow, "pytorchReplicaSpecs",      "pytorch"},
+    {"XGBoostJob",      KUBEFLOW,     "xgboostjobs",      &table_job, &kubeflow, "xgbReplicaSpecs",          "xgboost"},
+    {"MPIJob",          KUBEFLOW_MPI, "mpijobs",          &table_job, &kubeflow, "mpiReplicaSpecs",          "mpi"},
+    {"PaddleJob",       KUBEFLOW,     "paddlejobs",       &table_job, &kubeflow, "paddleReplicaSpecs",       "paddle"},
+    {"JAXJob",          KUBEFLOW,     "jaxjobs",          &table_job, &kubeflow, "jaxReplicaSpecs",          "jax"},
 };
 /* clang-format on */
 
-#define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
+_Static_assert(sizeof(resources) / sizeof(resources[0]) == RESOURCE_COUNT,
+               "RESOURCE_COUNT is the number of lines above");
 
-const struct kind *kind_at(size_t number)
+const struct resource *const resource_table = resources;
+
+size_t resource_number(const struct resource *resource)
 {
-    return number < KIND_COUNT ? &kinds[number] : NULL;
+    size_t number = (size_t)(resource - resource_table);
+    invariant(number < RESOURCE_COUNT);
+    return number;
 }
 
-const struct kind *kind_find(struct text kind)
-{
-    for (size_t i = 0; i < KIND_COUNT; i++) {
-        if (text_is(kind, kinds[i].kind))
-            return &kinds[i];
-    }
-    return NULL;
-}
-
-const struct kind *kind_find_api(struct text api_version, struct text kind)
+const struct resource *resource_find(struct text api_version, struct text kind)
 {
     const char *slash =
         api_version.length > 0 ? memchr(api_version.data, '/', api_version.length) : NULL;
     struct text group = {api_version.data, slash != NULL ? (size_t)(slash - api_version.data) : 0};
-    for (size_t i = 0; i < KIND_COUNT; i++) {
-        if (text_is(kind, kinds[i].kind) && text_is(group, kinds[i].group))
-            return &kinds[i];
+    for (const struct resource *r = resource_table; r < resource_table + RESOURCE_COUNT; r++) {
+        bool is_version = r->group[0] != '\0' || text_is(api_version, r->version);
+        if (text_is(kind, r->kind) && text_is(group, r->group) && is_version)
+            return r;
+    }
+    return NULL;
+}
+
+const struct resource *resource_find_job(struct text kind)
+{
+    for (const struct resource *r = resource_table; r < resource_table + RESOURCE_COUNT; r++) {
+        if (r->table == &table_job && text_is(kind, r->kind))
+            return r;
+    }
+    return NULL;
+}
+
+void resource_title(const struct resource *resource, char title[RESOURCE_TITLE_SIZE])
+{
+    (void)snprintf(title, RESOURCE_TITLE_SIZE, "%s%s%s", resource->kind,
+                   resource->group[0] != '\0' ? "." : "", resource->group);
+}
+
+const struct resource *resource_find_title(const char *title, const char **namespace)
+{
+    size_t length = strcspn(title, "/");
+    *namespace = title + length + (title[length] == '/');
+    for (const struct resource *r = resource_table; r < resource_table + RESOURCE_COUNT; r++) {
+        char own[RESOURCE_TITLE_SIZE];
+        resource_title(r, own);
+        if (text_is((struct text){title, length}, own))
+            return r;
     }
     return NULL;
 }

@@ -1,10 +1,16 @@
-/* kind: the job kinds that are recorded. To add one is one line in kind.c.
+/* kind: the table of all resources that are recorded: the pods, and the jobs of each kind.
+ *
+ * To add a kind of jobs: one line in kind.c, and RESOURCE_COUNT. Whatever is kept for each resource (windows of
+ * snapshots, counters, watches) is an array of RESOURCE_COUNT elements, indexed by resource_number().
  *
  * A kind is a name in an API group: KubeDL and Kubeflow both have a TFJob. */
 #ifndef LIB_KIND_H
 #define LIB_KIND_H
 
 #include "lib/base/text.h"
+#include "lib/rows/table.h"
+
+#include <stdbool.h>
 
 /* What the operators of some kinds have in common. */
 struct convention {
@@ -14,27 +20,44 @@ struct convention {
     bool suspends; /* its jobs can be suspended: conditions may be False, and so be over */
 };
 
-struct kind {
-    const char *kind;                    /* "TFJob" */
+struct resource {
+    const char *kind;          /* "TFJob" */
+    const char *group;         /* API group, "training.kubedl.io"; "": the core group */
+    const char *version;       /* of the group, in which it is asked for: "v1alpha1" */
+    const char *other_version; /* in which it is served by another operator; NULL: none */
+    const char *name;          /* in paths of the API: "tfjobs" */
+    const struct table *table; /* that has its rows */
+
+    /* Of jobs only; NULL for pods. */
     const struct convention *convention; /* of its operator */
-    const char *group;                   /* API group, "training.kubedl.io" */
-    const char *version;                 /* of the group, in which it is asked for: "v1alpha1" */
-    const char *other_version;           /* in which it is served by another operator; NULL: none */
-    const char *resource;                /* its name in paths of the API: "tfjobs" */
     const char *replica_specs;           /* key in spec: "tfReplicaSpecs" */
     const char *default_container;       /* whose image and state stand for the pod: "tensorflow" */
 };
 
-/* All of them, by number; NULL behind the last one. */
-const struct kind *kind_at(size_t number);
+#define RESOURCE_COUNT 15
 
-/* The first kind of that name: what is meant where no API group is named, as in rows of KubeDL's own
+/* The pods are the first one. */
+extern const struct resource *const resource_table;
+
+/* The place of a resource in the table, to which it points. */
+size_t resource_number(const struct resource *resource);
+
+/* The resource of that kind and API group; NULL if it is not recorded. "batch/v1" has a group and a version,
+ * "v1" only a version: the core group is "". */
+const struct resource *resource_find(struct text api_version, struct text kind);
+
+/* The first kind of jobs of that name, which is meant where no API group is named, as in rows of KubeDL's own
  * writer. NULL if there is none. */
-const struct kind *kind_find(struct text kind);
+const struct resource *resource_find_job(struct text kind);
 
-/* The kind of that name and API group; NULL if it is none of ours. "batch/v1" has a group and a
- * version, "v1" only a version: the core group is "". */
-const struct kind *kind_find_api(struct text api_version, struct text kind);
+#define RESOURCE_TITLE_SIZE 48
+
+/* "Pod", "TFJob.kubeflow.org" */
+void resource_title(const struct resource *resource, char title[RESOURCE_TITLE_SIZE]);
+
+/* The resource of a title that may have "/" and a namespace behind it; NULL if there is none. *namespace
+ * points into the title, at its end where it has none. */
+const struct resource *resource_find_title(const char *title, const char **namespace);
 
 /* All conventions, ending in NULL. */
 extern const struct convention *const conventions[];

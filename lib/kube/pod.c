@@ -42,12 +42,13 @@ static const json_value *find_controller(struct object *object)
 }
 
 /* KubeDL looks at the name of the kind only. So do we where the API group is none that we know. */
-static const struct kind *find_kind(struct object *object, const json_value *controller)
+static const struct resource *find_job_kind(struct object *object, const json_value *controller)
 {
     struct text api_version = object_text(object, controller, "apiVersion");
     struct text name = object_text(object, controller, "kind");
-    const struct kind *kind = kind_find_api(api_version, name);
-    return kind != NULL ? kind : kind_find(name);
+    const struct resource *resource = resource_find(api_version, name);
+    bool is_job = resource != NULL && resource->table == &table_job;
+    return is_job ? resource : resource_find_job(name);
 }
 
 /* True if the pod has both labels; *owner gets what there is. */
@@ -93,13 +94,13 @@ void pod_find_owner(struct object *object, struct pod_owner *owner)
 {
     const json_value *controller = find_controller(object);
     *owner = (struct pod_owner){.job_uid = TEXT(""), .replica_type = TEXT("")};
-    owner->kind = find_kind(object, controller);
-    if (controller != NULL && owner->kind == NULL) {
+    owner->job = find_job_kind(object, controller);
+    if (controller != NULL && owner->job == NULL) {
         owner->claim = POD_FOREIGN;
         return;
     }
-    bool has_labels = owner->kind != NULL ? find_labels(object, owner->kind->convention, owner)
-                                          : find_any_labels(object, owner);
+    bool has_labels = owner->job != NULL ? find_labels(object, owner->job->convention, owner)
+                                         : find_any_labels(object, owner);
     struct text uid = object_text(object, controller, "uid");
     if (object_is_uid(uid))
         owner->job_uid = uid;
@@ -123,13 +124,13 @@ void pod_converter_fini(struct pod_converter *converter)
 /* The container, or container status, that stands for the pod: the first one, unless a later one
  * has the name that its operator gives to the container that does the work. */
 static const json_value *find_main(struct object *object, const json_value *list,
-                                   const struct kind *kind)
+                                   const struct resource *job)
 {
     const json_value *first = json_first(list);
-    if (first == NULL || kind == NULL)
+    if (first == NULL || job == NULL)
         return first;
     for (const json_value *c = json_next(first); c != NULL; c = json_next(c)) {
-        if (text_is(object_text(object, c, "name"), kind->default_container))
+        if (text_is(object_text(object, c, "name"), job->default_container))
             return c;
     }
     return first;
@@ -151,7 +152,7 @@ static struct pod_state find_state(struct object *object, const struct pod_owner
     struct pod_state state = {.status = object_child(object, object->root, "status")};
     state.containers = object_list(object, state.status, "containerStatuses");
     state.knows_phase = object_find_text(object, state.status, "phase", &state.phase);
-    const json_value *container = find_main(object, state.containers, owner->kind);
+    const json_value *container = find_main(object, state.containers, owner->job);
     if (state.phase.length == 0 && container == NULL)
         state.phase = TEXT("Unknown");
     const json_value *of_container = object_child(object, container, "state");
@@ -273,9 +274,9 @@ static struct cell find_image(struct object *object, const struct pod_owner *own
 {
     const json_value *containers = object_list(object, spec, "containers");
     const json_value *first = json_first(containers);
-    if (owner->kind == NULL && (first == NULL || json_next(first) != NULL))
+    if (owner->job == NULL && (first == NULL || json_next(first) != NULL))
         return cell_null();
-    return cell_text(object_text(object, find_main(object, containers, owner->kind), "image"));
+    return cell_text(object_text(object, find_main(object, containers, owner->job), "image"));
 }
 
 static struct text build_resources(struct pod_converter *converter, struct object *object,

@@ -19,7 +19,8 @@ enum pod_claim {
 
 struct pod_owner {
     enum pod_claim claim;
-    const struct kind *kind;  /* of the job that controls it; NULL if none of ours does */
+    const struct resource
+        *job;                 /* the kind of the job that controls it; NULL if none of ours does */
     struct text job_uid;      /* "" if it is not known */
     struct text replica_type; /* label replica-type, of whichever operator */
     bool has_replica_type;

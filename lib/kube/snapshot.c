@@ -1,16 +1,13 @@
-/* snapshot: for each scope a map of the objects that exist, each with when it was last shown; a window is
+/* snapshot: for each resource a map of the objects that exist, each with when it was last shown; a window is
  * just the moment at which it opened. Moments are numbers that only grow. */
 #include "lib/kube/snapshot.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define HASH_NONFATAL_OOM           1
 #define uthash_nonfatal_oom(object) ((object)->keyed = false)
 #include <uthash.h>
 #include <utlist.h>
-
-#define MAX_SCOPES 64
 
 /* Namespaces and kinds of one connection whose marks are told apart. */
 #define MAX_PARTS      4096
@@ -33,7 +30,7 @@ struct window {
 /* A namespace that has had a mark of its own. */
 struct part {
     struct part *next;
-    size_t scope;
+    size_t resource;
     char namespace[NAMESPACE_SIZE];
     struct window window;
 };
@@ -41,8 +38,8 @@ struct part {
 struct connection {
     struct connection *next;
     uint64_t id;
-    struct window windows[MAX_SCOPES]; /* of all namespaces that are no parts */
-    uint64_t reached[MAX_SCOPES];
+    struct window windows[RESOURCE_COUNT]; /* of all namespaces that are no parts */
+    uint64_t reached[RESOURCE_COUNT];
     struct part *parts;
     size_t part_count;
 };
@@ -50,70 +47,10 @@ struct connection {
 struct snapshot {
     uint64_t moment; /* the present one; from 1 */
     struct connection *connections;
-    struct object *objects[MAX_SCOPES]; /* uthash */
-    bool incomplete[MAX_SCOPES];        /* an object found no memory */
-    uint64_t known[MAX_SCOPES]; /* versions that were reached by connections that are over */
+    struct object *objects[RESOURCE_COUNT]; /* uthash */
+    bool incomplete[RESOURCE_COUNT];        /* an object found no memory */
+    uint64_t known[RESOURCE_COUNT]; /* versions that were reached by connections that are over */
 };
-
-/* The pods, then the kinds of jobs in their order. */
-size_t scope_count(void)
-{
-    size_t count = 1;
-    while (kind_at(count - 1) != NULL)
-        count++;
-    return count;
-}
-
-struct scope scope_at(size_t scope)
-{
-    if (scope == 0)
-        return (struct scope){.table = &table_pod};
-    return (struct scope){.table = &table_job, .kind = kind_at(scope - 1)};
-}
-
-const char *scope_kind(size_t scope)
-{
-    const struct kind *kind = scope_at(scope).kind;
-    return kind != NULL ? kind->kind : "Pod";
-}
-
-const char *scope_group(size_t scope)
-{
-    const struct kind *kind = scope_at(scope).kind;
-    return kind != NULL ? kind->group : "";
-}
-
-size_t scope_find(const char *api_version, const char *kind)
-{
-    if (strcmp(api_version, "v1") == 0 && strcmp(kind, "Pod") == 0)
-        return 0;
-    const struct kind *found = kind_find_api(text_from(api_version), text_from(kind));
-    for (size_t i = 0; kind_at(i) != NULL; i++) {
-        if (kind_at(i) == found)
-            return i + 1;
-    }
-    return SCOPE_NONE;
-}
-
-void scope_title(size_t scope, char title[SCOPE_TITLE_SIZE])
-{
-    const char *group = scope_group(scope);
-    (void)snprintf(title, SCOPE_TITLE_SIZE, "%s%s%s", scope_kind(scope),
-                   group[0] != '\0' ? "." : "", group);
-}
-
-size_t scope_find_title(const char *title, const char **namespace)
-{
-    size_t length = strcspn(title, "/");
-    *namespace = title + length + (title[length] == '/');
-    for (size_t scope = 0; scope < scope_count(); scope++) {
-        char own[SCOPE_TITLE_SIZE];
-        scope_title(scope, own);
-        if (text_is((struct text){title, length}, own))
-            return scope;
-    }
-    return SCOPE_NONE;
-}
 
 enum error_code snapshot_new(struct snapshot **result, struct error *err)
 {
@@ -146,7 +83,7 @@ void snapshot_free(struct snapshot *snapshot)
         free_parts(connection);
         free(connection);
     }
-    for (size_t i = 0; i < MAX_SCOPES; i++) {
+    for (size_t i = 0; i < RESOURCE_COUNT; i++) {
         struct object *object, *next;
         HASH_ITER(hh, snapshot->objects[i], object, next)
         {
@@ -164,23 +101,23 @@ static struct connection *find(struct snapshot *snapshot, uint64_t id)
     return connection;
 }
 
-static void open_window(const struct snapshot *snapshot, struct window *window, size_t scope)
+static void open_window(const struct snapshot *snapshot, struct window *window, size_t resource)
 {
     if (window->opened == 0)
-        *window = (struct window){snapshot->moment, snapshot->known[scope]};
+        *window = (struct window){snapshot->moment, snapshot->known[resource]};
 }
 
 static void open_windows(struct snapshot *snapshot, struct connection *connection)
 {
     snapshot->moment++;
-    for (size_t i = 0; i < MAX_SCOPES; i++) {
+    for (size_t i = 0; i < RESOURCE_COUNT; i++) {
         snapshot_set_known(snapshot, i, connection->reached[i]);
         open_window(snapshot, &connection->windows[i], i);
     }
     struct part *part;
     LL_FOREACH(connection->parts, part)
     {
-        open_window(snapshot, &part->window, part->scope);
+        open_window(snapshot, &part->window, part->resource);
     }
 }
 
@@ -200,7 +137,7 @@ void snapshot_closed(struct snapshot *snapshot, uint64_t id)
     struct connection *connection = find(snapshot, id);
     if (connection == NULL)
         return;
-    for (size_t i = 0; i < MAX_SCOPES; i++)
+    for (size_t i = 0; i < RESOURCE_COUNT; i++)
         snapshot_set_known(snapshot, i, connection->reached[i]);
     LL_DELETE(snapshot->connections, connection);
     free_parts(connection);
@@ -223,14 +160,14 @@ void snapshot_lost(struct snapshot *snapshot, uint64_t id)
     free_parts(connection);
 }
 
-static struct object *find_object(const struct snapshot *snapshot, size_t scope, struct text uid)
+static struct object *find_object(const struct snapshot *snapshot, size_t resource, struct text uid)
 {
     struct object *object;
-    HASH_FIND(hh, snapshot->objects[scope], uid.data, uid.length, object);
+    HASH_FIND(hh, snapshot->objects[resource], uid.data, uid.length, object);
     return object;
 }
 
-static struct object *add_object(struct snapshot *snapshot, size_t scope, struct text uid)
+static struct object *add_object(struct snapshot *snapshot, size_t resource, struct text uid)
 {
     struct object *object = calloc(1, sizeof(*object) + uid.length);
     if (object == NULL)
@@ -238,7 +175,7 @@ static struct object *add_object(struct snapshot *snapshot, size_t scope, struct
     object->keyed = true;
     object->uid_length = uid.length;
     memcpy(object->uid, uid.data, uid.length);
-    HASH_ADD(hh, snapshot->objects[scope], uid[0], object->uid_length, object);
+    HASH_ADD(hh, snapshot->objects[resource], uid[0], object->uid_length, object);
     if (!object->keyed) {
         free(object);
         return NULL;
@@ -246,78 +183,78 @@ static struct object *add_object(struct snapshot *snapshot, size_t scope, struct
     return object;
 }
 
-uint64_t snapshot_version(const struct snapshot *snapshot, size_t scope, struct text uid)
+uint64_t snapshot_version(const struct snapshot *snapshot, size_t resource, struct text uid)
 {
-    const struct object *object = find_object(snapshot, scope, uid);
+    const struct object *object = find_object(snapshot, resource, uid);
     return object != NULL ? object->version : 0;
 }
 
-void snapshot_seen(struct snapshot *snapshot, size_t scope, struct text uid, uint64_t version)
+void snapshot_seen(struct snapshot *snapshot, size_t resource, struct text uid, uint64_t version)
 {
-    struct object *object = find_object(snapshot, scope, uid);
+    struct object *object = find_object(snapshot, resource, uid);
     if (object == NULL)
-        object = add_object(snapshot, scope, uid);
+        object = add_object(snapshot, resource, uid);
     if (object == NULL) {
-        snapshot->incomplete[scope] = true;
+        snapshot->incomplete[resource] = true;
         return;
     }
     object->shown = snapshot->moment;
     object->version = version;
 }
 
-static void forget(struct snapshot *snapshot, size_t scope, struct object *object)
+static void forget(struct snapshot *snapshot, size_t resource, struct object *object)
 {
-    HASH_DEL(snapshot->objects[scope], object);
+    HASH_DEL(snapshot->objects[resource], object);
     free(object);
 }
 
-void snapshot_gone(struct snapshot *snapshot, size_t scope, struct text uid)
+void snapshot_gone(struct snapshot *snapshot, size_t resource, struct text uid)
 {
-    struct object *object = find_object(snapshot, scope, uid);
+    struct object *object = find_object(snapshot, resource, uid);
     if (object != NULL)
-        forget(snapshot, scope, object);
+        forget(snapshot, resource, object);
 }
 
-void snapshot_reached(struct snapshot *snapshot, uint64_t id, size_t scope, uint64_t version)
+void snapshot_reached(struct snapshot *snapshot, uint64_t id, size_t resource, uint64_t version)
 {
     struct connection *connection = find(snapshot, id);
-    if (connection != NULL && version > connection->reached[scope])
-        connection->reached[scope] = version;
+    if (connection != NULL && version > connection->reached[resource])
+        connection->reached[resource] = version;
 }
 
-uint64_t snapshot_known(const struct snapshot *snapshot, size_t scope)
+uint64_t snapshot_known(const struct snapshot *snapshot, size_t resource)
 {
-    uint64_t known = snapshot->known[scope];
+    uint64_t known = snapshot->known[resource];
     const struct connection *connection;
     LL_FOREACH(snapshot->connections, connection)
     {
-        if (connection->reached[scope] > known)
-            known = connection->reached[scope];
+        if (connection->reached[resource] > known)
+            known = connection->reached[resource];
     }
     return known;
 }
 
-void snapshot_go_back(struct snapshot *snapshot, size_t scope, uint64_t version)
+void snapshot_go_back(struct snapshot *snapshot, size_t resource, uint64_t version)
 {
     struct connection *connection;
-    snapshot->known[scope] = version;
+    snapshot->known[resource] = version;
     LL_FOREACH(snapshot->connections, connection)
     {
-        connection->reached[scope] = 0;
-        connection->windows[scope].known = 0;
+        connection->reached[resource] = 0;
+        connection->windows[resource].known = 0;
         struct part *part;
         LL_FOREACH(connection->parts, part)
         {
-            if (part->scope == scope)
+            if (part->resource == resource)
                 part->window.known = 0;
         }
     }
 }
 
-void snapshot_set_known(struct snapshot *snapshot, size_t scope, uint64_t version)
+void snapshot_set_known(struct snapshot *snapshot, size_t resource, uint64_t version)
 {
-    if (version > snapshot->known[scope])
-        snapshot->known[scope] = version;
+    if (version > snapshot->known[resource])
+        snapshot->known[resource] = version;
 }
 
 static void earlier(uint64_t *since, const struct window *window)
@@ -326,24 +263,24 @@ static void earlier(uint64_t *since, const struct window *window)
         *since = window->opened;
 }
 
-void snapshot_forget(struct snapshot *snapshot, size_t scope, uint64_t since)
+void snapshot_forget(struct snapshot *snapshot, size_t resource, uint64_t since)
 {
     const struct connection *connection;
     LL_FOREACH(snapshot->connections, connection)
     {
-        earlier(&since, &connection->windows[scope]);
+        earlier(&since, &connection->windows[resource]);
         const struct part *part;
         LL_FOREACH(connection->parts, part)
         {
-            if (part->scope == scope)
+            if (part->resource == resource)
                 earlier(&since, &part->window);
         }
     }
     struct object *object, *next;
-    HASH_ITER(hh, snapshot->objects[scope], object, next)
+    HASH_ITER(hh, snapshot->objects[resource], object, next)
     {
         if (object->shown < since)
-            forget(snapshot, scope, object);
+            forget(snapshot, resource, object);
     }
 }
 
@@ -353,13 +290,13 @@ uint64_t snapshot_moment(struct snapshot *snapshot)
 }
 
 /* NULL: too many, or no memory. */
-static struct part *find_or_add_part(struct connection *connection, size_t scope,
+static struct part *find_or_add_part(struct connection *connection, size_t resource,
                                      const char *namespace)
 {
     struct part *part;
     LL_FOREACH(connection->parts, part)
     {
-        if (part->scope == scope && strcmp(part->namespace, namespace) == 0)
+        if (part->resource == resource && strcmp(part->namespace, namespace) == 0)
             return part;
     }
     if (connection->part_count == MAX_PARTS || strlen(namespace) >= NAMESPACE_SIZE)
@@ -367,8 +304,8 @@ static struct part *find_or_add_part(struct connection *connection, size_t scope
     part = calloc(1, sizeof(*part));
     if (part == NULL)
         return NULL;
-    part->scope = scope;
-    part->window = connection->windows[scope];
+    part->resource = resource;
+    part->window = connection->windows[resource];
     memcpy(part->namespace, namespace, strlen(namespace) + 1);
     LL_PREPEND(connection->parts, part);
     connection->part_count++;
@@ -376,12 +313,12 @@ static struct part *find_or_add_part(struct connection *connection, size_t scope
 }
 
 /* The window of all namespaces closes with the parts that have been cut out of it. */
-static void close_all_parts(struct connection *connection, size_t scope)
+static void close_all_parts(struct connection *connection, size_t resource)
 {
     struct part *part, *next;
     LL_FOREACH_SAFE(connection->parts, part, next)
     {
-        if (part->scope != scope)
+        if (part->resource != resource)
             continue;
         LL_DELETE(connection->parts, part);
         connection->part_count--;
@@ -389,20 +326,20 @@ static void close_all_parts(struct connection *connection, size_t scope)
     }
 }
 
-bool snapshot_mark(struct snapshot *snapshot, uint64_t id, size_t scope, const char *namespace,
+bool snapshot_mark(struct snapshot *snapshot, uint64_t id, size_t resource, const char *namespace,
                    uint64_t *since, uint64_t *known)
 {
     struct connection *connection = find(snapshot, id);
-    if (connection == NULL || snapshot->incomplete[scope])
+    if (connection == NULL || snapshot->incomplete[resource])
         return false;
-    struct window *window = &connection->windows[scope];
+    struct window *window = &connection->windows[resource];
     if (namespace[0] != '\0') {
-        struct part *part = find_or_add_part(connection, scope, namespace);
+        struct part *part = find_or_add_part(connection, resource, namespace);
         if (part == NULL)
             return false;
         window = &part->window;
     } else {
-        close_all_parts(connection, scope);
+        close_all_parts(connection, resource);
     }
     *since = window->opened;
     *known = window->known;
@@ -410,9 +347,9 @@ bool snapshot_mark(struct snapshot *snapshot, uint64_t id, size_t scope, const c
     return *since != 0;
 }
 
-bool snapshot_is_present(const struct snapshot *snapshot, size_t scope, struct text uid,
+bool snapshot_is_present(const struct snapshot *snapshot, size_t resource, struct text uid,
                          uint64_t since)
 {
-    const struct object *object = find_object(snapshot, scope, uid);
+    const struct object *object = find_object(snapshot, resource, uid);
     return object != NULL && object->shown >= since;
 }

@@ -8,7 +8,9 @@
  * event on it (which does not say which kind it is about), to the mark of that kind. A mark may be of one
  * namespace: then it closes the window of that namespace only. Only objects that were shown since the
  * window opened count as present; without a mark nothing is known to have vanished. Memory is bounded by
- * the number of objects that exist. */
+ * the number of objects that exist.
+ *
+ * A resource is given by its number (lib/kube/kind.h). */
 #ifndef LIB_SNAPSHOT_H
 #define LIB_SNAPSHOT_H
 
@@ -23,32 +25,6 @@
 
 struct snapshot;
 
-/* What is swept together: the pods, or the jobs of one kind. */
-struct scope {
-    const struct table *table;
-    const struct kind *kind; /* NULL for pods: their table has one kind */
-};
-
-#define SCOPE_NONE SIZE_MAX
-
-/* Scopes are numbered from 0 to scope_count() - 1. */
-size_t scope_count(void);
-struct scope scope_at(size_t scope);
-const char *scope_kind(size_t scope);  /* "Pod", "TFJob" */
-const char *scope_group(size_t scope); /* its API group; "": the core group */
-
-/* SCOPE_NONE if objects of that kind are not recorded. */
-size_t scope_find(const char *api_version, const char *kind);
-
-#define SCOPE_TITLE_SIZE 48
-
-/* "Pod", "TFJob.kubeflow.org" */
-void scope_title(size_t scope, char title[SCOPE_TITLE_SIZE]);
-
-/* The scope of a title that may have "/" and a namespace behind it; SCOPE_NONE if there is none. *namespace
- * points into the title, at its end where it has none. */
-size_t scope_find_title(const char *title, const char **namespace);
-
 enum error_code snapshot_new(struct snapshot **snapshot, struct error *err) MUST_CHECK;
 void snapshot_free(struct snapshot *snapshot);
 
@@ -62,40 +38,40 @@ void snapshot_error(struct snapshot *snapshot, uint64_t connection);
 void snapshot_lost(struct snapshot *snapshot, uint64_t connection);
 
 /* The object exists (version: 0 if it is not known), or exists no more. Where there is no memory to remember that it exists, no sweep
- * of its scope is made until the process starts anew. */
-void snapshot_seen(struct snapshot *snapshot, size_t scope, struct text uid, uint64_t version);
-void snapshot_gone(struct snapshot *snapshot, size_t scope, struct text uid);
+ * of its resource is made until the process starts anew. */
+void snapshot_seen(struct snapshot *snapshot, size_t resource, struct text uid, uint64_t version);
+void snapshot_gone(struct snapshot *snapshot, size_t resource, struct text uid);
 
 /* The version in which it was shown last; 0: it was not. */
-uint64_t snapshot_version(const struct snapshot *snapshot, size_t scope, struct text uid);
+uint64_t snapshot_version(const struct snapshot *snapshot, size_t resource, struct text uid);
 
-/* A document of the connection says that the server has reached this version of the scope. */
-void snapshot_reached(struct snapshot *snapshot, uint64_t connection, size_t scope,
+/* A document of the connection says that the server has reached this version of the resource. */
+void snapshot_reached(struct snapshot *snapshot, uint64_t connection, size_t resource,
                       uint64_t version);
 
 /* The greatest of them; 0: none is known. */
-uint64_t snapshot_known(const struct snapshot *snapshot, size_t scope);
+uint64_t snapshot_known(const struct snapshot *snapshot, size_t resource);
 
 /* It was reached before any connection, by an earlier process. */
-void snapshot_set_known(struct snapshot *snapshot, size_t scope, uint64_t version);
+void snapshot_set_known(struct snapshot *snapshot, size_t resource, uint64_t version);
 
 /* The server's versions went back: it has reached no more than this one. */
-void snapshot_go_back(struct snapshot *snapshot, size_t scope, uint64_t version);
+void snapshot_go_back(struct snapshot *snapshot, size_t resource, uint64_t version);
 
-/* The mark of the scope, in a namespace ("": in all of them). False if no window was open; else the window
+/* The mark of the resource, in a namespace ("": in all of them). False if no window was open; else the window
  * is closed; *since is what snapshot_is_present() needs to know, *known the version that had been reached
  * when the window opened: a server that has not gone back answers no older one. */
-bool snapshot_mark(struct snapshot *snapshot, uint64_t connection, size_t scope,
+bool snapshot_mark(struct snapshot *snapshot, uint64_t connection, size_t resource,
                    const char *namespace, uint64_t *since, uint64_t *known);
 
 /* The present moment, for snapshot_is_present(): what is shown from now on. */
 uint64_t snapshot_moment(struct snapshot *snapshot);
 
 /* Nobody will ask for what was shown before `since`: it is forgotten, but for what an open window counts. */
-void snapshot_forget(struct snapshot *snapshot, size_t scope, uint64_t since);
+void snapshot_forget(struct snapshot *snapshot, size_t resource, uint64_t since);
 
 /* True if the object was shown since then, and has not gone since. */
-bool snapshot_is_present(const struct snapshot *snapshot, size_t scope, struct text uid,
+bool snapshot_is_present(const struct snapshot *snapshot, size_t resource, struct text uid,
                          uint64_t since);
 
 #endif

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What the names of such notes begin with; the scope's title follows (lib/kube/snapshot). */
+/* What the names of such notes begin with; the title of a resource follows (lib/kube/kind). */
 #define SUSPECTS_NOTES "refused/"
 
 struct suspects {

@@ -75,13 +75,13 @@ static bool keep_labels(struct json *json, const struct convention *convention)
     return json_keep(json, "object metadata labels", paths);
 }
 
-static bool keep_replicas(struct json *json, const struct kind *kind)
+static bool keep_replicas(struct json *json, const struct resource *resource)
 {
     char base[128];
-    (void)snprintf(base, sizeof(base), "object spec %s *", kind->replica_specs);
+    (void)snprintf(base, sizeof(base), "object spec %s *", resource->replica_specs);
     if (!json_keep(json, base, replica_paths))
         return false;
-    (void)snprintf(base, sizeof(base), "object spec %s * template spec", kind->replica_specs);
+    (void)snprintf(base, sizeof(base), "object spec %s * template spec", resource->replica_specs);
     return json_keep(json, base, resources_paths);
 }
 
@@ -95,8 +95,8 @@ bool watch_keep(struct json *json)
                 json_keep(json, "object spec", resources_paths);
     for (size_t i = 0; kept && conventions[i] != NULL; i++)
         kept = keep_labels(json, conventions[i]);
-    for (size_t i = 0; kept && kind_at(i) != NULL; i++)
-        kept = keep_replicas(json, kind_at(i));
+    for (size_t i = 0; kept && i < RESOURCE_COUNT; i++)
+        kept = resource_table[i].replica_specs == NULL || keep_replicas(json, &resource_table[i]);
     return kept;
 }
 
@@ -187,13 +187,14 @@ static enum watch_fate fate_of(enum error_code code, const struct error *err,
 }
 
 static enum watch_fate decode_job(struct watch *watch, struct object *object,
-                                  const struct kind *kind, struct watch_result *result)
+                                  struct watch_result *result)
 {
     struct error err;
     enum watch_fate fate = check_identity(object, result);
     if (fate != WATCH_ROW)
         return fate;
-    return fate_of(job_convert(&watch->job, object, kind, &result->row, &err), &err, result);
+    return fate_of(job_convert(&watch->job, object, result->resource, &result->row, &err), &err,
+                   result);
 }
 
 /* A live pod that is not ours, or no longer, has nothing to tell. When it is gone it may have a row
@@ -218,27 +219,20 @@ static enum watch_fate decode_pod(struct watch *watch, struct object *object,
 static enum watch_fate decode_object(struct watch *watch, struct object *object, struct text kind,
                                      struct watch_result *result)
 {
-    struct text api_version = text_from(result->api_version);
     if (kind.length == 0)
         return refuse(result, WATCH_NOT_EVENT, "its object has no kind");
-    if (text_is(kind, "Pod") && text_is(api_version, "v1"))
-        return decode_pod(watch, object, result);
-    const struct kind *job_kind = kind_find_api(api_version, kind);
-    if (job_kind != NULL)
-        return decode_job(watch, object, job_kind, result);
-    return is_printed_table(kind) ? WATCH_TABLE : WATCH_OTHER_KIND;
+    if (result->resource == NULL)
+        return is_printed_table(kind) ? WATCH_TABLE : WATCH_OTHER_KIND;
+    return result->resource->table == &table_pod ? decode_pod(watch, object, result)
+                                                 : decode_job(watch, object, result);
 }
 
 /* A mark counts only for what is recorded: other API groups have kinds of the same names. */
-static enum watch_fate decode_bookmark(struct object *object, struct text kind,
-                                       struct watch_result *result)
+static enum watch_fate decode_bookmark(struct object *object, struct watch_result *result)
 {
     const json_value *annotations = object_child(object, object->metadata, "annotations");
-    struct text api_version = text_from(result->api_version);
-    bool is_recorded = (text_is(kind, "Pod") && text_is(api_version, "v1")) ||
-                       kind_find_api(api_version, kind) != NULL;
     result->initial_events_end =
-        is_recorded &&
+        result->resource != NULL &&
         text_is(object_text(object, annotations, INITIAL_EVENTS_END_ANNOTATION), "true");
     return WATCH_BOOKMARK;
 }
@@ -261,8 +255,9 @@ static enum watch_fate decode_bare(struct object *object, struct text kind,
 static struct text describe(struct object *object, struct watch_result *result)
 {
     struct text kind = object_text(object, object->root, "kind");
-    text_copy(result->api_version, sizeof(result->api_version),
-              object_text(object, object->root, "apiVersion"));
+    struct text api_version = object_text(object, object->root, "apiVersion");
+    result->resource = resource_find(api_version, kind);
+    text_copy(result->api_version, sizeof(result->api_version), api_version);
     text_copy(result->kind, sizeof(result->kind), kind);
     text_copy(result->namespace, sizeof(result->namespace), object->namespace);
     text_copy(result->name, sizeof(result->name), object->name);
@@ -280,7 +275,7 @@ static enum watch_fate decode_event(struct watch *watch, struct text type, struc
     case WATCH_TYPE_DELETED:
         return decode_object(watch, object, kind, result);
     case WATCH_TYPE_BOOKMARK:
-        return decode_bookmark(object, kind, result);
+        return decode_bookmark(object, result);
     case WATCH_TYPE_ERROR:
         return report_status(object, result, WATCH_ERROR_EVENT);
     case WATCH_TYPE_OTHER:

@@ -8,6 +8,7 @@
 #include "lib/base/error.h"
 #include "lib/base/text.h"
 #include "lib/json/json.h"
+#include "lib/kube/kind.h"
 #include "lib/rows/row.h"
 
 #include <stdbool.h>
@@ -82,7 +83,8 @@ void watch_set_cluster(struct watch *watch, struct text cluster_id);
 struct watch_result {
     enum watch_fate fate;
     enum watch_type type;
-    struct row *row;         /* WATCH_ROW: the caller's from now on; else NULL */
+    const struct resource *resource; /* of the object's kind; NULL if it is not recorded */
+    struct row *row;                 /* WATCH_ROW: the caller's from now on; else NULL */
     uint32_t bad_quantities; /* ROW: resource quantities that do not parse and were left out */
     uint32_t bad_fields;     /* ROW: optional fields of a wrong type or form, taken as absent */
     bool initial_events_end; /* BOOKMARK: all objects of this kind, which is recorded, were shown */

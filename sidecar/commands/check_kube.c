@@ -214,14 +214,14 @@ static void look_for_namespace(struct visit *visit)
 
 /* ---- a resource ------------------------------------------------------------------------------- */
 
-static void append_name(struct buffer *out, const struct kube_resource *resource)
+static void append_name(struct buffer *out, const struct resource *resource)
 {
     buffer_appendf(out, "%s%s%s%s", out->length > 0 ? ", " : "", resource->name,
                    resource->group[0] != '\0' ? "." : "", resource->group);
 }
 
 /* Where nobody may ask what is installed, the list tells. */
-static bool is_installed(struct visit *visit, const struct kube_resource *resource)
+static bool is_installed(struct visit *visit, const struct resource *resource)
 {
     struct buffer path;
     buffer_init(&path, PATH_LIMIT);
@@ -232,7 +232,7 @@ static bool is_installed(struct visit *visit, const struct kube_resource *resour
             kube_discovery_has(visit->json, buffer_text(&visit->body), resource->name));
 }
 
-static bool find_version(struct visit *visit, struct kube_resource *resource)
+static bool find_version(struct visit *visit, struct resource *resource)
 {
     if (is_installed(visit, resource))
         return true;
@@ -242,7 +242,7 @@ static bool find_version(struct visit *visit, struct kube_resource *resource)
     return is_installed(visit, resource);
 }
 
-static void ask_for(struct visit *visit, const struct kube_resource *resource, bool watch)
+static void ask_for(struct visit *visit, const struct resource *resource, bool watch)
 {
     struct buffer path;
     buffer_init(&path, PATH_LIMIT);
@@ -254,7 +254,7 @@ static void ask_for(struct visit *visit, const struct kube_resource *resource, b
 }
 
 /* False if the answer is one for which the others need not be asked. */
-static bool judge(struct visit *visit, const struct kube_resource *resource, const char *verb,
+static bool judge(struct visit *visit, const struct resource *resource, const char *verb,
                   bool *denied)
 {
     char what[256];
@@ -276,7 +276,7 @@ static bool judge(struct visit *visit, const struct kube_resource *resource, con
     return false;
 }
 
-static bool look_at(struct visit *visit, struct kube_resource *resource)
+static bool look_at(struct visit *visit, struct resource *resource)
 {
     bool no_list, no_watch;
     bool is_job = resource->group[0] != '\0';
@@ -341,11 +341,11 @@ static void conclude(struct visit *visit)
 
 static void examine(struct visit *visit)
 {
-    struct kube_resource resource;
     if (!identify(visit))
         return;
     look_for_namespace(visit);
-    for (size_t i = 0; kube_resource_at(i, &resource); i++) {
+    for (size_t i = 0; i < RESOURCE_COUNT; i++) {
+        struct resource resource = resource_table[i];
         if (!look_at(visit, &resource))
             return;
     }

@@ -10,7 +10,7 @@
  *   an event comes meanwhile          it is newer than the tombstone: the row stays alive, or revives
  *   killed, connection lost           what is done is done; the next run goes on with the rest
  */
-#include "lib/kube/snapshot.h"
+#include "lib/kube/kind.h"
 #include "lib/kube/suspects.h"
 #include "lib/rows/epoch.h"
 #include "sidecar/base/clock.h"
@@ -27,8 +27,8 @@
 
 /* A note of the spool: a sweep that was refused. */
 struct refused {
-    char name[NAME_SIZE]; /* the scope's title, and its namespace */
-    size_t scope;
+    char name[NAME_SIZE]; /* the resource's title, and its namespace */
+    const struct resource *resource;
     struct suspects *suspects;
 };
 
@@ -57,11 +57,11 @@ static bool on_note(void *context, struct text name, struct text text, bool inta
         return true;
     (void)snprintf(refused->name, NAME_SIZE, "%.*s", (int)(name.length - prefix),
                    name.data + prefix);
-    refused->scope = scope_find_title(refused->name, &namespace);
+    refused->resource = resource_find_title(refused->name, &namespace);
     char *copy = strndup(text.data, text.length);
     refused->suspects = copy != NULL ? suspects_read(copy) : NULL;
     free(copy);
-    if (refused->scope != SCOPE_NONE && refused->suspects != NULL)
+    if (refused->resource != NULL && refused->suspects != NULL)
         confirm->count++;
     else
         suspects_free(refused->suspects);
@@ -109,7 +109,7 @@ static void on_row(void *context, const struct text *values, size_t count)
         epoch_above(values[VALUE_VERSION], above);
         version = text_from(above);
     }
-    if (row_new_tombstone(scope_at(now->scope).table, values[VALUE_UID], version, clock_now_us(),
+    if (row_new_tombstone(now->resource->table, values[VALUE_UID], version, clock_now_us(),
                           &confirm->rows[confirm->row_count], &err) == ERROR_NONE)
         confirm->row_count++;
     else
@@ -118,7 +118,7 @@ static void on_row(void *context, const struct text *values, size_t count)
 
 static void append_select(struct confirm *confirm, struct buffer *sql, size_t first)
 {
-    const struct table *table = scope_at(confirm->now->scope).table;
+    const struct table *table = confirm->now->resource->table;
     const struct suspects *suspects = confirm->now->suspects;
     buffer_appendf(sql,
                    "SELECT `%s`, COALESCE(`%s`, ''), COALESCE(`%s`, ''), COALESCE(`name`, ''), "
@@ -149,7 +149,7 @@ static enum error_code do_chunk(struct confirm *confirm, size_t first, struct er
     if (code == ERROR_NONE && confirm->no_memory)
         code = error_set(&failure.error, ERROR_NOMEM, "no memory");
     if (code == ERROR_NONE && confirm->confirmed && confirm->row_count > 0)
-        code = db_write(confirm->db, scope_at(confirm->now->scope).table, ROW_UPDATE, confirm->rows,
+        code = db_write(confirm->db, confirm->now->resource->table, ROW_UPDATE, confirm->rows,
                         confirm->row_count, &failure);
     for (size_t i = 0; i < confirm->row_count; i++)
         row_free(confirm->rows[i]);

@@ -114,7 +114,7 @@ static void gather(struct status *status, struct status_facts *facts)
         .streams = intake_streams(parts->intake),
         .database_up = dispatch_is_up(parts->dispatch),
     };
-    for (size_t i = 0; *parts->leads && i < METRICS_MAX_KINDS; i++) {
+    for (size_t i = 0; *parts->leads && i < RESOURCE_COUNT; i++) {
         const char *trouble = intake_unwatched(parts->intake, i);
         if (trouble == NULL)
             break;
@@ -241,11 +241,12 @@ static const char *intake_state(const struct status_facts *facts)
 /* That a kind is not installed is no trouble. */
 static void append_unwatched(struct buffer *body, const struct status_facts *facts)
 {
-    for (size_t i = 0; i < METRICS_MAX_KINDS; i++) {
+    for (size_t i = 0; i < RESOURCE_COUNT; i++) {
         const char *trouble = facts->unwatched[i];
         if (trouble != NULL && strcmp(trouble, "not_installed") != 0)
-            buffer_appendf(body, "(not watched: %s%s%s: %s)\n", scope_kind(i),
-                           scope_group(i)[0] != '\0' ? " of " : "", scope_group(i), trouble);
+            buffer_appendf(body, "(not watched: %s%s%s: %s)\n", resource_table[i].kind,
+                           resource_table[i].group[0] != '\0' ? " of " : "",
+                           resource_table[i].group, trouble);
     }
 }
 

@@ -25,7 +25,7 @@ struct status_facts {
     bool source_paused;
     size_t streams;
     const char
-        *unwatched[METRICS_MAX_KINDS]; /* by scope: why; NULL: it is watched, or sent by others */
+        *unwatched[RESOURCE_COUNT]; /* by resource: why; NULL: it is watched, or sent by others */
     bool database_up;
     struct store_description store;
     bool spool_up; /* the two: if there is a spool */

@@ -1,6 +1,6 @@
 /* status_json: the answer of /status. */
 #include "lib/json/write.h"
-#include "lib/kube/snapshot.h"
+#include "lib/kube/kind.h"
 #include "sidecar/http/status_facts.h"
 
 /* null for 0, where there is no such time. */
@@ -15,12 +15,12 @@ static void write_time_or_null(struct json_writer *writer, const char *name, int
 static void add_unwatched(struct json_writer *writer, const struct status_facts *facts)
 {
     json_begin_array(writer, "unwatched");
-    for (size_t i = 0; i < METRICS_MAX_KINDS; i++) {
+    for (size_t i = 0; i < RESOURCE_COUNT; i++) {
         if (facts->unwatched[i] == NULL)
             continue;
         json_begin_object(writer, NULL);
-        json_write_string(writer, "kind", scope_kind(i));
-        json_write_string(writer, "api_group", scope_group(i));
+        json_write_string(writer, "kind", resource_table[i].kind);
+        json_write_string(writer, "api_group", resource_table[i].group);
         json_write_string(writer, "reason", facts->unwatched[i]);
         json_end(writer);
     }

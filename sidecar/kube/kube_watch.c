@@ -39,7 +39,7 @@ static bool may_deliver(const struct kube_session *session)
 }
 
 void kube_watch_init(struct kube_watch *watch, struct kube_session *session,
-                     const struct kube_resource *resource, const char *namespace)
+                     const struct resource *resource, const char *namespace)
 {
     *watch = (struct kube_watch){.session = session, .trouble = "not_asked"};
     if (resource != NULL)
@@ -304,7 +304,7 @@ static void note_trouble(struct kube_watch *watch, const struct reflector_step *
 static void log_ending(struct kube_watch *watch, const struct ending *ending,
                        const struct reflector_step *step)
 {
-    const struct kube_resource *resource = &watch->reflector.resource;
+    const struct resource *resource = &watch->reflector.resource;
     bool is_answered = watch->answer.status != 0;
     const struct report *report = is_answered ? &reports[step->outcome] : &no_answer;
     bool is_missed = step->outcome == REFLECTOR_ABSENT || step->outcome == REFLECTOR_STARTING;
@@ -363,7 +363,7 @@ static void deliver_mark(struct kube_watch *watch)
 static void tell_absent(const struct kube_watch *watch)
 {
     const struct kube_session *session = watch->session;
-    const struct kube_resource *resource = &watch->reflector.resource;
+    const struct resource *resource = &watch->reflector.resource;
     char api_version[128];
     (void)snprintf(api_version, sizeof(api_version), "%s/%s", resource->group, resource->version);
     if (session->events.absent != NULL)

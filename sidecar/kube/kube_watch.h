@@ -90,7 +90,7 @@ TAILQ_HEAD(kube_watch_list, kube_watch);
 
 /* resource: NULL for one that asks for a namespace, whose name is borrowed. */
 void kube_watch_init(struct kube_watch *watch, struct kube_session *session,
-                     const struct kube_resource *resource, const char *namespace);
+                     const struct resource *resource, const char *namespace);
 
 /* version: up to which all is safe; "": none is known. */
 void kube_watch_begin(struct kube_watch *watch, const char *version);

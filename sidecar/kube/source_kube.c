@@ -18,7 +18,6 @@
  *   closed in any state                requests are freed, all handles closed; the last one frees the
  *                                      source
  */
-#include "lib/base/invariant.h"
 #include "lib/settings/config.h"
 #include "sidecar/kube/kube_client.h"
 #include "sidecar/kube/kube_watch.h"
@@ -30,8 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_RESOURCES 64
-#define TURN_WORK     128 /* documents and reads in one round of the loop: some milliseconds of work */
+#define TURN_WORK 128 /* documents and reads in one round of the loop: some milliseconds of work */
 
 struct source_kube {
     struct source source; /* first: the memory that is freed */
@@ -40,8 +38,7 @@ struct source_kube {
     struct spool *spool;        /* NULL: there is none */
     struct kube_watch identity; /* of the cluster */
     struct kube_watch place;    /* KUBE_NAMESPACE, if it is set */
-    struct kube_watch watches[MAX_RESOURCES];
-    size_t count;
+    struct kube_watch watches[RESOURCE_COUNT];
     struct kube_watch_list ready;
     uv_idle_t turn;    /* active while something is to be delivered, or said */
     uint64_t scope;    /* what a note has to be of */
@@ -95,7 +92,7 @@ static void serve(struct source_kube *self, unsigned *work)
 /* The connections end, one after another, until a callback pauses or closes the source. */
 static void end_connections(struct source_kube *self)
 {
-    for (size_t i = 0; i < self->count && !self->session.paused && self->closed == NULL; i++)
+    for (size_t i = 0; i < RESOURCE_COUNT && !self->session.paused && self->closed == NULL; i++)
         kube_watch_close_connection(&self->watches[i]);
     if (self->session.paused || self->closed != NULL)
         return;
@@ -156,7 +153,7 @@ static void set_scope(struct source_kube *self, const char *cluster_id)
 
 static void name_note(const struct kube_watch *watch, char name[SPOOL_NOTE_SIZE])
 {
-    const struct kube_resource *resource = &watch->reflector.resource;
+    const struct resource *resource = &watch->reflector.resource;
     (void)snprintf(name, SPOOL_NOTE_SIZE, "watched/%s%s%s", resource->name,
                    resource->group[0] != '\0' ? "." : "", resource->group);
 }
@@ -196,7 +193,7 @@ static void acknowledge(struct source *source, uint64_t connection, uint64_t doc
 {
     struct source_kube *self = (struct source_kube *)source;
     struct kube_position position;
-    for (size_t i = 0; i < self->count; i++) {
+    for (size_t i = 0; i < RESOURCE_COUNT; i++) {
         struct kube_watch *watch = &self->watches[i];
         if (watch->connection != connection)
             continue;
@@ -210,7 +207,7 @@ static void acknowledge(struct source *source, uint64_t connection, uint64_t doc
 static const char *unwatched(const struct source *source, size_t number)
 {
     const struct source_kube *self = (const struct source_kube *)source;
-    if (number >= self->count)
+    if (number >= RESOURCE_COUNT)
         return NULL;
     return self->begun ? self->watches[number].trouble : self->identity.trouble;
 }
@@ -218,7 +215,7 @@ static const char *unwatched(const struct source *source, size_t number)
 static void begin_again(struct source *source, uint64_t connection)
 {
     struct source_kube *self = (struct source_kube *)source;
-    for (size_t i = 0; i < self->count && !self->session.stopped; i++) {
+    for (size_t i = 0; i < RESOURCE_COUNT && !self->session.stopped; i++) {
         if (self->watches[i].connection == connection)
             kube_watch_begin_again(&self->watches[i]);
     }
@@ -258,7 +255,7 @@ static bool on_cluster(struct source_kube *self, const char *id, const struct ku
     set_scope(self, id[0] != '\0' ? id : self->config->cluster_id);
     if (id[0] != '\0' && events->cluster != NULL)
         events->cluster(events->context, id);
-    for (size_t i = 0; i < self->count; i++) {
+    for (size_t i = 0; i < RESOURCE_COUNT; i++) {
         if (begun)
             kube_watch_show_again(&self->watches[i]);
         else
@@ -305,7 +302,7 @@ static void stop_watches(struct source_kube *self)
     self->session.stopped = true;
     kube_watch_stop(&self->identity);
     kube_watch_stop(&self->place);
-    for (size_t i = 0; i < self->count; i++)
+    for (size_t i = 0; i < RESOURCE_COUNT; i++)
         kube_watch_stop(&self->watches[i]);
 }
 
@@ -325,7 +322,7 @@ static void free_when_closed(struct source_kube *self)
     void *context = self->closed_context;
     kube_watch_fini(&self->identity);
     kube_watch_fini(&self->place);
-    for (size_t i = 0; i < self->count; i++)
+    for (size_t i = 0; i < RESOURCE_COUNT; i++)
         kube_watch_fini(&self->watches[i]);
     json_free(self->session.json);
     free(self);
@@ -358,7 +355,7 @@ static void close_source(struct source *source, void (*closed)(void *context), v
     close_handle(self, (uv_handle_t *)&self->turn);
     close_handle(self, (uv_handle_t *)&self->identity.timer);
     close_handle(self, (uv_handle_t *)&self->place.timer);
-    for (size_t i = 0; i < self->count; i++)
+    for (size_t i = 0; i < RESOURCE_COUNT; i++)
         close_handle(self, (uv_handle_t *)&self->watches[i].timer);
     if (self->session.client == NULL)
         return;
@@ -389,13 +386,10 @@ static struct kube_session new_session(uv_loop_t *loop, const struct source_sett
 
 static void init_watches(struct source_kube *self)
 {
-    struct kube_resource resource;
     kube_watch_init(&self->identity, &self->session, NULL, KUBE_CLUSTER_NAMESPACE);
     kube_watch_init(&self->place, &self->session, NULL, self->config->kube_namespace);
-    for (self->count = 0; kube_resource_at(self->count, &resource); self->count++) {
-        invariant(self->count < MAX_RESOURCES);
-        kube_watch_init(&self->watches[self->count], &self->session, &resource, NULL);
-    }
+    for (size_t i = 0; i < RESOURCE_COUNT; i++)
+        kube_watch_init(&self->watches[i], &self->session, &resource_table[i], NULL);
 }
 
 static enum error_code make(uv_loop_t *loop, const struct source_settings *settings,

@@ -158,7 +158,7 @@ static bool keep_row(struct intake *intake, struct row *row)
 static void count_document(struct intake *intake, const struct watch_result *result)
 {
     intake->settings.ledger->fates[result->fate]++;
-    size_t kind = metrics_kind(result->api_version, result->kind);
+    size_t kind = metrics_kind(result->resource);
     intake->settings.metrics->events[result->type][kind][result->fate]++;
 }
 

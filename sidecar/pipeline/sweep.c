@@ -39,7 +39,6 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
-#define MAX_SCOPES    64
 #define LISTING_LIMIT (256U << 20) /* bytes of uids and versions: some millions */
 #define NOTE_SIZE     128
 
@@ -58,10 +57,10 @@
 #define PIECE          5000
 #define TOMBSTONE_COST 10
 
-/* A mark whose sweep is still to be made. Of one scope and namespace there is one. */
+/* A mark whose sweep is still to be made. Of one resource and namespace there is one. */
 struct mark {
     TAILQ_ENTRY(mark) entry;
-    size_t scope;
+    size_t resource;
     char namespace[64];               /* "": of all */
     char version[EPOCH_VERSION_SIZE]; /* as written in its epoch; "": the kind itself is absent */
     uint64_t since;                   /* for snapshot_is_present() */
@@ -96,10 +95,10 @@ struct census {
 struct sweep {
     struct sweep_settings settings;
     struct snapshot *snapshot;
-    struct mark_list marks;      /* in the order in which they came */
-    unsigned epochs[MAX_SCOPES]; /* of versions (lib/rows/epoch) */
-    uint64_t noted[MAX_SCOPES];  /* the version that the spool was told of */
-    uint64_t marked[MAX_SCOPES]
+    struct mark_list marks;          /* in the order in which they came */
+    unsigned epochs[RESOURCE_COUNT]; /* of versions (lib/rows/epoch) */
+    uint64_t noted[RESOURCE_COUNT];  /* the version that the spool was told of */
+    uint64_t marked[RESOURCE_COUNT]
                    [MARKS_KNOWN]; /* versions of the last marks, the newest first; 0: none */
     bool ending;                  /* what fails now is not tried again */
     enum stage stage;
@@ -108,7 +107,7 @@ struct sweep {
     struct store_listing listing;
     struct text rest; /* of listing.uids: still to be looked at in this stage */
     struct census census;
-    uint64_t begin_again[MAX_SCOPES]; /* connections that are to show all again; 0: none */
+    uint64_t begin_again[RESOURCE_COUNT]; /* connections that are to show all again; 0: none */
     bool said_no_cluster;
 };
 
@@ -167,45 +166,47 @@ static void count(struct sweep *sweep, enum metrics_sweep result)
 /* ---- notes ------------------------------------------------------------------------------------ */
 
 /* "refused/Pod", "epoch/TFJob.kubeflow.org", "refused/Pod/team" */
-static void name_note(const char *what, size_t scope, const char *namespace, char name[NOTE_SIZE])
+static void name_note(const char *what, size_t resource, const char *namespace,
+                      char name[NOTE_SIZE])
 {
-    char title[SCOPE_TITLE_SIZE];
-    scope_title(scope, title);
+    char title[RESOURCE_TITLE_SIZE];
+    resource_title(&resource_table[resource], title);
     (void)snprintf(name, NOTE_SIZE, "%s%s%s%s", what, title, namespace[0] != '\0' ? "/" : "",
                    namespace);
 }
 
-static void set_note(struct sweep *sweep, const char *what, size_t scope, const char *namespace,
+static void set_note(struct sweep *sweep, const char *what, size_t resource, const char *namespace,
                      const char *text)
 {
     char name[NOTE_SIZE];
-    name_note(what, scope, namespace, name);
+    name_note(what, resource, namespace, name);
     if (sweep->settings.spool != NULL && strcmp(spool_note(sweep->settings.spool, name), text) != 0)
         spool_set_note(sweep->settings.spool, name, text);
 }
 
 /* "EPOCH VERSION MARK ... MARK CLUSTER" */
-static void note_epoch(struct sweep *sweep, size_t scope)
+static void note_epoch(struct sweep *sweep, size_t resource)
 {
     char text[512];
-    uint64_t known = snapshot_known(sweep->snapshot, scope);
-    if (known == sweep->noted[scope])
+    uint64_t known = snapshot_known(sweep->snapshot, resource);
+    if (known == sweep->noted[resource])
         return;
-    sweep->noted[scope] = known;
-    size_t used = (size_t)snprintf(text, sizeof(text), "%u %" PRIu64, sweep->epochs[scope], known);
+    sweep->noted[resource] = known;
+    size_t used =
+        (size_t)snprintf(text, sizeof(text), "%u %" PRIu64, sweep->epochs[resource], known);
     for (size_t i = 0; i < MARKS_KNOWN; i++)
         used += (size_t)snprintf(text + used, sizeof(text) - used, " %" PRIu64,
-                                 sweep->marked[scope][i]);
+                                 sweep->marked[resource][i]);
     (void)snprintf(text + used, sizeof(text) - used, " %s", sweep->settings.cluster_id);
-    set_note(sweep, "epoch/", scope, "", text);
+    set_note(sweep, "epoch/", resource, "", text);
 }
 
 /* Of another cluster the versions say nothing. */
-static void restore_epoch(struct sweep *sweep, size_t scope)
+static void restore_epoch(struct sweep *sweep, size_t resource)
 {
     char name[NOTE_SIZE];
     uint64_t numbers[2 + MARKS_KNOWN];
-    name_note("epoch/", scope, "", name);
+    name_note("epoch/", resource, "", name);
     const char *at = spool_note(sweep->settings.spool, name);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         char *end;
@@ -216,16 +217,17 @@ static void restore_epoch(struct sweep *sweep, size_t scope)
     }
     if (numbers[0] > EPOCH_MAX || strcmp(at, sweep->settings.cluster_id) != 0)
         return;
-    sweep->epochs[scope] = (unsigned)numbers[0];
-    sweep->noted[scope] = numbers[1];
-    memcpy(sweep->marked[scope], numbers + 2, sizeof(sweep->marked[scope]));
-    snapshot_set_known(sweep->snapshot, scope, numbers[1]);
+    sweep->epochs[resource] = (unsigned)numbers[0];
+    sweep->noted[resource] = numbers[1];
+    memcpy(sweep->marked[resource], numbers + 2, sizeof(sweep->marked[resource]));
+    snapshot_set_known(sweep->snapshot, resource, numbers[1]);
 }
 
 static void restore_epochs(struct sweep *sweep)
 {
-    for (size_t scope = 0; scope < scope_count() && sweep->settings.spool != NULL; scope++)
-        restore_epoch(sweep, scope);
+    for (size_t resource = 0; resource < RESOURCE_COUNT && sweep->settings.spool != NULL;
+         resource++)
+        restore_epoch(sweep, resource);
 }
 
 void sweep_set_cluster(struct sweep *sweep, const char *cluster_id)
@@ -252,58 +254,58 @@ static void finish(struct sweep *sweep)
     buffer_init(&sweep->listing.uids, LISTING_LIMIT);
 }
 
-static void show_refused(struct sweep *sweep, size_t scope)
+static void show_refused(struct sweep *sweep, size_t resource)
 {
     size_t rows = 0;
     const struct mark *mark;
     TAILQ_FOREACH(mark, &sweep->marks, entry)
     {
-        if (mark->scope == scope)
+        if (mark->resource == resource)
             rows += mark->refused_rows;
     }
-    sweep->settings.metrics->refused_rows[scope] = (double)rows;
+    sweep->settings.metrics->refused_rows[resource] = (double)rows;
 }
 
 /* Nothing of the mark is left to be done. */
 static void drop_mark(struct sweep *sweep, struct mark *mark)
 {
-    size_t scope = mark->scope;
+    size_t resource = mark->resource;
     bool was_refused = mark->refused_rows > 0;
-    set_note(sweep, SUSPECTS_NOTES, scope, mark->namespace, "");
+    set_note(sweep, SUSPECTS_NOTES, resource, mark->namespace, "");
     release(sweep, mark);
     TAILQ_REMOVE(&sweep->marks, mark, entry);
     free_mark(mark);
     if (was_refused)
-        show_refused(sweep, scope);
+        show_refused(sweep, resource);
     uint64_t since = UINT64_MAX;
     TAILQ_FOREACH(mark, &sweep->marks, entry)
     {
-        if (mark->scope == scope && mark->since < since)
+        if (mark->resource == resource && mark->since < since)
             since = mark->since;
     }
-    snapshot_forget(sweep->snapshot, scope, since);
+    snapshot_forget(sweep->snapshot, resource, since);
 }
 
-static struct mark *find_mark(const struct sweep *sweep, size_t scope, const char *namespace)
+static struct mark *find_mark(const struct sweep *sweep, size_t resource, const char *namespace)
 {
     struct mark *mark;
     TAILQ_FOREACH(mark, &sweep->marks, entry)
     {
-        if (mark->scope == scope && strcmp(mark->namespace, namespace) == 0)
+        if (mark->resource == resource && strcmp(mark->namespace, namespace) == 0)
             return mark;
     }
     return NULL;
 }
 
-/* The newer mark of the same scope and namespace takes the place of the older one, and keeps its hold. */
-static struct mark *renew_mark(struct sweep *sweep, size_t scope, const char *namespace)
+/* The newer mark of the same resource and namespace takes the place of the older one, and keeps its hold. */
+static struct mark *renew_mark(struct sweep *sweep, size_t resource, const char *namespace)
 {
-    struct mark *mark = find_mark(sweep, scope, namespace);
+    struct mark *mark = find_mark(sweep, resource, namespace);
     if (mark == NULL) {
         mark = calloc(1, sizeof(*mark));
         if (mark == NULL)
             return NULL;
-        mark->scope = scope;
+        mark->resource = resource;
         memcpy(mark->namespace, namespace, strlen(namespace) + 1);
         TAILQ_INSERT_TAIL(&sweep->marks, mark, entry);
     } else if (mark == sweep->mark && sweep->stage == STAGE_ASKING) {
@@ -346,44 +348,44 @@ static uint64_t number_of(struct text version)
 }
 
 /* True if a mark of this version came before: a producer sends it again, with what followed. */
-static bool was_marked(const struct sweep *sweep, size_t scope, uint64_t version)
+static bool was_marked(const struct sweep *sweep, size_t resource, uint64_t version)
 {
     for (size_t i = 0; i < MARKS_KNOWN; i++) {
-        if (sweep->marked[scope][i] == version)
+        if (sweep->marked[resource][i] == version)
             return true;
     }
     return false;
 }
 
-static void remember_mark(struct sweep *sweep, size_t scope, uint64_t version)
+static void remember_mark(struct sweep *sweep, size_t resource, uint64_t version)
 {
-    uint64_t *marked = sweep->marked[scope];
-    if (was_marked(sweep, scope, version))
+    uint64_t *marked = sweep->marked[resource];
+    if (was_marked(sweep, resource, version))
         return;
     memmove(marked + 1, marked, (MARKS_KNOWN - 1) * sizeof(*marked));
     marked[0] = version;
 }
 
 /* What is shown from now on is newer than all there is. */
-static void go_back(struct sweep *sweep, uint64_t connection, size_t scope, struct text version,
+static void go_back(struct sweep *sweep, uint64_t connection, size_t resource, struct text version,
                     uint64_t known)
 {
-    if (sweep->epochs[scope] < EPOCH_MAX)
-        sweep->epochs[scope]++;
-    memset(sweep->marked[scope], 0, sizeof(sweep->marked[scope]));
-    sweep->noted[scope] = 0;
-    sweep->begin_again[scope] = connection;
-    snapshot_go_back(sweep->snapshot, scope, number_of(version));
+    if (sweep->epochs[resource] < EPOCH_MAX)
+        sweep->epochs[resource]++;
+    memset(sweep->marked[resource], 0, sizeof(sweep->marked[resource]));
+    sweep->noted[resource] = 0;
+    sweep->begin_again[resource] = connection;
+    snapshot_go_back(sweep->snapshot, resource, number_of(version));
     sweep->settings.metrics->versions_back++;
     LOG(sweep->settings.logger, ERROR,
         "the API server's versions went back, as where an etcd was restored from a backup: what it "
         "shows now is taken as the truth",
-        log_string("kind", scope_kind(scope)), log_string("api_group", scope_group(scope)),
-        log_text("version", version), log_int("was", (int64_t)known),
-        log_int("epoch", sweep->epochs[scope]));
+        log_string("kind", resource_table[resource].kind),
+        log_string("api_group", resource_table[resource].group), log_text("version", version),
+        log_int("was", (int64_t)known), log_int("epoch", sweep->epochs[resource]));
 }
 
-static void note_mark(struct sweep *sweep, uint64_t connection, size_t scope,
+static void note_mark(struct sweep *sweep, uint64_t connection, size_t resource,
                       const struct watch_result *result)
 {
     struct text version = text_from(result->version);
@@ -398,16 +400,16 @@ static void note_mark(struct sweep *sweep, uint64_t connection, size_t scope,
     }
     const char *namespace =
         result->namespace[0] != '\0' ? result->namespace : sweep->settings.namespace;
-    if (!snapshot_mark(sweep->snapshot, connection, scope, namespace, &since, &known)) {
+    if (!snapshot_mark(sweep->snapshot, connection, resource, namespace, &since, &known)) {
         say_not_whole(sweep, result);
         return;
     }
     uint64_t number = number_of(version);
     if (!sweep->settings.replays && number != 0 && number < known &&
-        !was_marked(sweep, scope, number))
-        go_back(sweep, connection, scope, version, known);
-    remember_mark(sweep, scope, number);
-    struct mark *mark = renew_mark(sweep, scope, namespace);
+        !was_marked(sweep, resource, number))
+        go_back(sweep, connection, resource, version, known);
+    remember_mark(sweep, resource, number);
+    struct mark *mark = renew_mark(sweep, resource, namespace);
     if (mark == NULL) {
         say_not_whole(sweep, result);
         return;
@@ -415,15 +417,15 @@ static void note_mark(struct sweep *sweep, uint64_t connection, size_t scope,
     mark->since = since;
     mark->connection = connection;
     mark->is_blind = known == 0;
-    epoch_write(sweep->epochs[scope], version, mark->version);
+    epoch_write(sweep->epochs[resource], version, mark->version);
 }
 
 void sweep_absent(struct sweep *sweep, const char *api_version, const char *kind)
 {
-    size_t scope = scope_find(api_version, kind);
-    if (scope == SCOPE_NONE || sweep->settings.cluster_id[0] == '\0')
+    const struct resource *absent = resource_find(text_from(api_version), text_from(kind));
+    if (absent == NULL || sweep->settings.cluster_id[0] == '\0')
         return;
-    struct mark *mark = renew_mark(sweep, scope, sweep->settings.namespace);
+    struct mark *mark = renew_mark(sweep, resource_number(absent), sweep->settings.namespace);
     if (mark == NULL)
         return; /* it is looked for again, and no memory is no proof of anything */
     mark->since = snapshot_moment(sweep->snapshot);
@@ -444,16 +446,15 @@ static uint64_t version_of(const struct watch_result *result)
 }
 
 /* What was not understood may have shown an object; if it is not known which one, no sweep may follow. */
-static void note_object(struct sweep *sweep, uint64_t connection, size_t scope,
-                        const struct watch_result *result)
+static void note_object(struct sweep *sweep, uint64_t connection, const struct watch_result *result)
 {
     struct text uid = text_from(result->uid);
-    if (scope == SCOPE_NONE || uid.length == 0)
+    if (result->resource == NULL || uid.length == 0)
         snapshot_lost(sweep->snapshot, connection);
     else if (is_gone(result->row))
-        snapshot_gone(sweep->snapshot, scope, uid);
+        snapshot_gone(sweep->snapshot, resource_number(result->resource), uid);
     else
-        snapshot_seen(sweep->snapshot, scope, uid, version_of(result));
+        snapshot_seen(sweep->snapshot, resource_number(result->resource), uid, version_of(result));
 }
 
 /* Without a name for the cluster another one's rows could be swept: nothing is kept track of. */
@@ -473,13 +474,13 @@ static bool has_cluster(struct sweep *sweep, const struct watch_result *result)
 }
 
 /* Where there is no memory for it, the event is lost, and said so. */
-static void write_in_epoch(struct sweep *sweep, size_t scope, struct watch_result *result)
+static void write_in_epoch(struct sweep *sweep, size_t resource, struct watch_result *result)
 {
     struct row *written;
     struct error err;
-    if (sweep->epochs[scope] == 0)
+    if (sweep->epochs[resource] == 0)
         return;
-    enum error_code code = epoch_row(sweep->epochs[scope], result->row, &written, &err);
+    enum error_code code = epoch_row(sweep->epochs[resource], result->row, &written, &err);
     row_free(result->row);
     result->row = code == ERROR_NONE ? written : NULL;
     if (code != ERROR_NONE)
@@ -488,23 +489,23 @@ static void write_in_epoch(struct sweep *sweep, size_t scope, struct watch_resul
 
 void sweep_document(struct sweep *sweep, uint64_t connection, struct watch_result *result)
 {
-    size_t scope = scope_find(result->api_version, result->kind);
     if (!has_cluster(sweep, result))
         return;
     if (result->fate == WATCH_BOOKMARK) {
-        if (result->initial_events_end && scope != SCOPE_NONE)
-            note_mark(sweep, connection, scope, result);
+        if (result->initial_events_end)
+            note_mark(sweep, connection, resource_number(result->resource), result);
     } else if (result->fate == WATCH_ERROR_EVENT) {
         snapshot_error(sweep->snapshot, connection);
     } else if (result->fate == WATCH_ROW || result->fate == WATCH_ORPHAN_POD ||
                watch_fate_class(result->fate) == WATCH_CLASS_INVALID) {
-        note_object(sweep, connection, scope, result);
+        note_object(sweep, connection, result);
     }
-    if (scope == SCOPE_NONE)
+    if (result->resource == NULL)
         return;
-    snapshot_reached(sweep->snapshot, connection, scope, version_of(result));
+    size_t resource = resource_number(result->resource);
+    snapshot_reached(sweep->snapshot, connection, resource, version_of(result));
     if (result->fate == WATCH_ROW)
-        write_in_epoch(sweep, scope, result);
+        write_in_epoch(sweep, resource, result);
 }
 
 /* ---- sweeping --------------------------------------------------------------------------------- */
@@ -546,18 +547,18 @@ static bool has_vanished(const struct sweep *sweep, const struct line *line)
         return false;
     if (mark->refused != NULL && !suspects_have(mark->refused, line->uid))
         return false;
-    return !snapshot_is_present(sweep->snapshot, mark->scope, line->uid, mark->since);
+    return !snapshot_is_present(sweep->snapshot, mark->resource, line->uid, mark->since);
 }
 
-/* A newer mark of the same scope takes the place of the one that could not be swept. */
+/* A newer mark of the same resource takes the place of the one that could not be swept. */
 static void ask_again_later(struct sweep *sweep)
 {
     struct mark *mark = sweep->mark;
     count(sweep, METRICS_SWEEP_FAILED);
     if (sweep->ending)
         LOG(sweep->settings.logger, WARN, "a snapshot was not swept: the store could not be asked",
-            log_string("kind", scope_kind(mark->scope)),
-            log_string("api_group", scope_group(mark->scope)));
+            log_string("kind", resource_table[mark->resource].kind),
+            log_string("api_group", resource_table[mark->resource].group));
     mark->due_us = sweep->ending ? NEVER : clock_steady_us() + RETRY_US;
     finish(sweep);
 }
@@ -565,7 +566,7 @@ static void ask_again_later(struct sweep *sweep)
 static bool put_tombstone(struct sweep *sweep, const struct line *line)
 {
     const struct mark *mark = sweep->mark;
-    const struct table *table = sweep->listing.table;
+    const struct table *table = sweep->listing.resource->table;
     char above[EPOCH_VERSION_SIZE];
     struct text version = text_from(mark->version);
     struct row *row;
@@ -634,8 +635,8 @@ static void refuse(struct sweep *sweep)
             "sweep refused: it would close more than half of the live rows; if the snapshot is "
             "right, "
             "confirm it with kubedl-shipper sweep --confirm",
-            log_string("kind", scope_kind(mark->scope)),
-            log_string("api_group", scope_group(mark->scope)),
+            log_string("kind", resource_table[mark->resource].kind),
+            log_string("api_group", resource_table[mark->resource].group),
             log_string("namespace", mark->namespace), log_int("alive", (int64_t)sweep->census.live),
             log_int("vanished", (int64_t)sweep->census.live_vanished));
     }
@@ -643,10 +644,10 @@ static void refuse(struct sweep *sweep)
     mark->refused = list;
     mark->refused_rows = list->count;
     mark->due_us = sweep->ending ? NEVER : clock_steady_us() + REFUSED_US;
-    set_note(sweep, SUSPECTS_NOTES, mark->scope, mark->namespace, list->text);
+    set_note(sweep, SUSPECTS_NOTES, mark->resource, mark->namespace, list->text);
     if (sweep->settings.spool != NULL)
         spool_hurry(sweep->settings.spool);
-    show_refused(sweep, mark->scope);
+    show_refused(sweep, mark->resource);
     mark->noting = true;
     finish(sweep);
 }
@@ -663,19 +664,19 @@ static void count_newest(struct sweep *sweep, const struct line *line)
         census->newest = 0;
     }
     if (epoch == census->epoch && number > census->newest &&
-        number > snapshot_version(sweep->snapshot, sweep->mark->scope, line->uid))
+        number > snapshot_version(sweep->snapshot, sweep->mark->resource, line->uid))
         census->newest = number;
 }
 
 /* A process whose spool is lost learns from the rows that an earlier one has met versions that went back. */
 static void join_epoch(struct sweep *sweep, const struct mark *mark, unsigned epoch)
 {
-    sweep->epochs[mark->scope] = epoch;
-    sweep->noted[mark->scope] = 0;
-    sweep->begin_again[mark->scope] = mark->connection;
+    sweep->epochs[mark->resource] = epoch;
+    sweep->noted[mark->resource] = 0;
+    sweep->begin_again[mark->resource] = mark->connection;
     LOG(sweep->settings.logger, INFO, "the rows' versions are of a later epoch: joining it",
-        log_string("kind", scope_kind(mark->scope)),
-        log_string("api_group", scope_group(mark->scope)), log_int("epoch", epoch));
+        log_string("kind", resource_table[mark->resource].kind),
+        log_string("api_group", resource_table[mark->resource].group), log_int("epoch", epoch));
 }
 
 /* True if rows are of a later epoch, or newer than the mark, as after a restore of the server that this
@@ -698,11 +699,11 @@ static bool look_back(struct sweep *sweep)
     if (is_behind)
         join_epoch(sweep, mark, census->epoch);
     else if (mark->doubted)
-        go_back(sweep, mark->connection, mark->scope, text_from(same), census->newest);
+        go_back(sweep, mark->connection, mark->resource, text_from(same), census->newest);
     else
         mark->due_us = clock_steady_us() + RETRY_US;
     mark->doubted = !is_behind;
-    epoch_write(sweep->epochs[mark->scope], text_from(same), mark->version);
+    epoch_write(sweep->epochs[mark->resource], text_from(same), mark->version);
     finish(sweep);
     return true;
 }
@@ -733,9 +734,10 @@ static void say_swept(struct sweep *sweep)
 {
     const struct mark *mark = sweep->mark;
     count(sweep, METRICS_SWEEP_DONE);
-    LOG(sweep->settings.logger, INFO, "swept", log_string("kind", scope_kind(mark->scope)),
-        log_string("api_group", scope_group(mark->scope)), log_string("namespace", mark->namespace),
-        log_int("alive", (int64_t)sweep->census.alive),
+    LOG(sweep->settings.logger, INFO, "swept",
+        log_string("kind", resource_table[mark->resource].kind),
+        log_string("api_group", resource_table[mark->resource].group),
+        log_string("namespace", mark->namespace), log_int("alive", (int64_t)sweep->census.alive),
         log_int("vanished", (int64_t)sweep->census.vanished),
         log_int("closed", (int64_t)sweep->census.closed));
 }
@@ -783,11 +785,9 @@ static void on_answered(void *context, bool ok)
 
 static void ask(struct sweep *sweep, struct mark *mark)
 {
-    struct scope what = scope_at(mark->scope);
     sweep->stage = STAGE_ASKING;
     sweep->mark = mark;
-    sweep->listing.table = what.table;
-    sweep->listing.kind = what.kind;
+    sweep->listing.resource = &resource_table[mark->resource];
     sweep->listing.cluster = sweep->settings.cluster_id;
     sweep->listing.namespace = mark->namespace;
     dispatch_list(sweep->settings.dispatch, &sweep->listing, on_answered, sweep);
@@ -804,19 +804,19 @@ struct wait {
     const struct mark *mark;
 };
 
-/* A row of the mark's scope that will be alive, and was not shown. */
+/* A row of the mark's resource that will be alive, and was not shown. */
 static bool is_to_be_swept(void *context, const struct row *row)
 {
     const struct wait *wait = context;
     const struct table *table = row->table;
-    const struct kind *kind = scope_at(wait->mark->scope).kind;
+    const struct resource *resource = &resource_table[wait->mark->resource];
     const char *namespace = wait->mark->namespace;
     return row->mode == ROW_UPSERT && !is_gone(row) &&
            cell_is(row, table->cluster, wait->sweep->settings.cluster_id) &&
-           (kind == NULL ||
-            (cell_is(row, table->kind, kind->kind) && cell_is(row, table->group, kind->group))) &&
+           (table->kind == TABLE_NO_COLUMN || (cell_is(row, table->kind, resource->kind) &&
+                                               cell_is(row, table->group, resource->group))) &&
            (namespace[0] == '\0' || cell_is(row, table->namespace, namespace)) &&
-           !snapshot_is_present(wait->sweep->snapshot, wait->mark->scope, row_uid(row),
+           !snapshot_is_present(wait->sweep->snapshot, wait->mark->resource, row_uid(row),
                                 wait->mark->since);
 }
 
@@ -832,8 +832,8 @@ static void begin(struct sweep *sweep)
         struct wait wait = {sweep, mark};
         if (mark->due_us > now_us && (mark->due_us == NEVER || !sweep->ending))
             continue;
-        if (outbox_holds(sweep->settings.outbox, scope_at(mark->scope).table, is_to_be_swept,
-                         &wait))
+        if (outbox_holds(sweep->settings.outbox, resource_table[mark->resource].table,
+                         is_to_be_swept, &wait))
             continue;
         ask(sweep, mark);
         return;
@@ -850,7 +850,7 @@ static void look_at_notes(struct sweep *sweep)
         char name[NOTE_SIZE];
         if (!mark->noting)
             continue;
-        name_note(SUSPECTS_NOTES, mark->scope, mark->namespace, name);
+        name_note(SUSPECTS_NOTES, mark->resource, mark->namespace, name);
         if (spool != NULL && spool_is_up(spool) && !spool_has_note(spool, name))
             continue;
         mark->noting = false;
@@ -861,8 +861,8 @@ static void look_at_notes(struct sweep *sweep)
 void sweep_tick(struct sweep *sweep)
 {
     look_at_notes(sweep);
-    for (size_t scope = 0; scope < scope_count(); scope++)
-        note_epoch(sweep, scope);
+    for (size_t resource = 0; resource < RESOURCE_COUNT; resource++)
+        note_epoch(sweep, resource);
     switch (sweep->stage) {
     case STAGE_IDLE:
         begin(sweep);
@@ -903,9 +903,9 @@ bool sweep_is_idle(const struct sweep *sweep)
 
 uint64_t sweep_begin_again(struct sweep *sweep)
 {
-    for (size_t scope = 0; scope < scope_count(); scope++) {
-        uint64_t connection = sweep->begin_again[scope];
-        sweep->begin_again[scope] = 0;
+    for (size_t resource = 0; resource < RESOURCE_COUNT; resource++) {
+        uint64_t connection = sweep->begin_again[resource];
+        sweep->begin_again[resource] = 0;
         if (connection != 0)
             return connection;
     }
@@ -914,15 +914,15 @@ uint64_t sweep_begin_again(struct sweep *sweep)
 
 /* ---- after a restart -------------------------------------------------------------------------- */
 
-static void restore_refused(struct sweep *sweep, size_t scope, const char *namespace,
+static void restore_refused(struct sweep *sweep, size_t resource, const char *namespace,
                             const char *text)
 {
     struct suspects *list = suspects_read(text);
-    if (list == NULL || find_mark(sweep, scope, namespace) != NULL) {
+    if (list == NULL || find_mark(sweep, resource, namespace) != NULL) {
         suspects_free(list);
         return;
     }
-    struct mark *mark = renew_mark(sweep, scope, namespace);
+    struct mark *mark = renew_mark(sweep, resource, namespace);
     if (mark == NULL) {
         suspects_free(list);
         return;
@@ -931,18 +931,20 @@ static void restore_refused(struct sweep *sweep, size_t scope, const char *names
     mark->refused = list;
     mark->refused_rows = list->count;
     memcpy(mark->version, list->version, sizeof(mark->version));
-    show_refused(sweep, scope);
+    show_refused(sweep, resource);
     LOG(sweep->settings.logger, WARN, "a sweep that was refused is tried again",
-        log_string("kind", scope_kind(scope)), log_string("api_group", scope_group(scope)),
-        log_string("namespace", namespace), log_int("vanished", (int64_t)list->count));
+        log_string("kind", resource_table[resource].kind),
+        log_string("api_group", resource_table[resource].group), log_string("namespace", namespace),
+        log_int("vanished", (int64_t)list->count));
 }
 
 static void on_note(void *context, const char *name, const char *text)
 {
     const char *namespace;
-    size_t scope = scope_find_title(name + strlen(SUSPECTS_NOTES), &namespace);
-    if (scope != SCOPE_NONE && strlen(namespace) < sizeof(((struct mark *)NULL)->namespace))
-        restore_refused(context, scope, namespace, text);
+    const struct resource *resource =
+        resource_find_title(name + strlen(SUSPECTS_NOTES), &namespace);
+    if (resource != NULL && strlen(namespace) < sizeof(((struct mark *)NULL)->namespace))
+        restore_refused(context, resource_number(resource), namespace, text);
 }
 
 void sweep_restore(struct sweep *sweep)

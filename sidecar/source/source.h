@@ -81,8 +81,8 @@ struct source {
      * told and reads. NULL where there is nobody to tell. */
     void (*acknowledge)(struct source *source, uint64_t connection, uint64_t documents);
 
-    /* Of a source that lists and watches: in a word, why the resource of that number, as
-     * kube_resource_at() has it, is not watched just now ("forbidden"); "" if it is; NULL behind the last
+    /* Of a source that lists and watches: in a word, why the resource of that number
+     * (lib/kube/kind.h) is not watched just now ("forbidden"); "" if it is; NULL behind the last
      * one. NULL where producers send what they like. */
     const char *(*unwatched)(const struct source *source, size_t number);
 

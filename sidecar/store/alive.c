@@ -15,21 +15,21 @@ static void append_condition(struct buffer *sql, struct db *db, const struct col
 }
 
 /* A row that KubeDL wrote names no group: it is of the first kind of its name. */
-static void append_kind(struct buffer *sql, struct db *db, const struct table *table,
-                        const struct kind *kind)
+static void append_kind(struct buffer *sql, struct db *db, const struct resource *resource)
 {
+    const struct table *table = resource->table;
     const char *group = table->columns[table->group].name;
-    append_condition(sql, db, &table->columns[table->kind], kind->kind);
+    append_condition(sql, db, &table->columns[table->kind], resource->kind);
     buffer_appendf(sql, " AND (`%s` = ", group);
-    db_quote(db, sql, text_from(kind->group));
-    if (kind == kind_find(text_from(kind->kind)))
+    db_quote(db, sql, text_from(resource->group));
+    if (resource == resource_find_job(text_from(resource->kind)))
         buffer_appendf(sql, " OR `%s` IS NULL", group);
     buffer_append_char(sql, ')');
 }
 
 static void append_select(struct buffer *sql, struct db *db, const struct store_listing *listing)
 {
-    const struct table *table = listing->table;
+    const struct table *table = listing->resource->table;
     buffer_appendf(
         sql,
         "SELECT `%s`, `%s`, COALESCE(`%s`, '') IN ('Succeeded', 'Failed', '" STATUS_STOPPED
@@ -39,8 +39,8 @@ static void append_select(struct buffer *sql, struct db *db, const struct store_
     append_condition(sql, db, &table->columns[table->cluster], listing->cluster);
     if (listing->namespace[0] != '\0')
         append_condition(sql, db, &table->columns[table->namespace], listing->namespace);
-    if (listing->kind != NULL)
-        append_kind(sql, db, table, listing->kind);
+    if (table->kind != TABLE_NO_COLUMN)
+        append_kind(sql, db, listing->resource);
 }
 
 static void on_row(void *context, const struct text *values, size_t count)

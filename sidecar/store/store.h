@@ -36,10 +36,9 @@ struct refusal {
 
 /* A question: the objects that the store holds as alive. */
 struct store_listing {
-    const struct table *table;
-    const struct kind *kind; /* only those of this kind; NULL: all of the table */
-    const char *cluster;     /* only those of this cluster */
-    const char *namespace;   /* and namespace; "": of all */
+    const struct resource *resource;
+    const char *cluster;   /* only those of this cluster */
+    const char *namespace; /* and namespace; "": of all */
     struct buffer
         uids; /* the answer, a line for each: its uid, its version, and 1 if it has ended by
                                 itself, else 0; with tabs between them */

@@ -354,7 +354,7 @@ static enum error_code lane_try(struct lane *lane, struct row *const *rows, size
     struct store_request *request = lane->request;
     const struct table *table = count > 0 ? request->batch.table : NULL;
     if (request->listing != NULL)
-        table = request->listing->table;
+        table = request->listing->resource->table;
     enum error_code code = lane_migrate(lane, table, err);
     if (code != ERROR_NONE)
         return code;

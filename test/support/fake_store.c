@@ -95,7 +95,7 @@ static void list_alive(struct fake_store *fake, struct store_listing *listing)
     buffer_reset(&listing->uids);
     for (size_t i = 0; i < fake->row_count; i++) {
         const struct row *row = fake->rows[i];
-        if (row->table != listing->table || row->cells[row->table->in_etcd].integer != 1)
+        if (row->table != listing->resource->table || row->cells[row->table->in_etcd].integer != 1)
             continue;
         buffer_append(&listing->uids, row_uid(row));
         buffer_append_char(&listing->uids, '\t');

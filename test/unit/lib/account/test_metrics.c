@@ -18,6 +18,11 @@ struct exposition {
     const char *string;
 };
 
+static size_t number_of(const char *api_version, const char *kind)
+{
+    return metrics_kind(resource_find(text_from(api_version), text_from(kind)));
+}
+
 static int set_up(void **state)
 {
     struct exposition *exposition = test_calloc(1, sizeof(*exposition));
@@ -119,9 +124,9 @@ static void test_of_events_only_what_there_was(void **state)
     expose(exposition);
     assert_line(exposition, "# TYPE kubedl_shipper_events_total counter");
     assert_absent(exposition, "kubedl_shipper_events_total{");
-    metrics->events[WATCH_TYPE_DELETED][metrics_kind("v1", "Pod")][WATCH_ROW] = 2;
-    metrics->events[WATCH_TYPE_ADDED][metrics_kind("kubeflow.org/v1", "TFJob")][WATCH_BAD_UID] = 3;
-    metrics->events[WATCH_TYPE_OTHER][metrics_kind("", "")][WATCH_NO_MEMORY] = 4;
+    metrics->events[WATCH_TYPE_DELETED][number_of("v1", "Pod")][WATCH_ROW] = 2;
+    metrics->events[WATCH_TYPE_ADDED][number_of("kubeflow.org/v1", "TFJob")][WATCH_BAD_UID] = 3;
+    metrics->events[WATCH_TYPE_OTHER][number_of("", "")][WATCH_NO_MEMORY] = 4;
     expose(exposition);
     assert_line(
         exposition,
@@ -135,11 +140,11 @@ static void test_of_events_only_what_there_was(void **state)
 static void test_kinds_that_are_not_recorded_share_one(void **state)
 {
     (void)state;
-    assert_int_equal(metrics_kind("v1", "Node"), METRICS_KIND_OTHER);
-    assert_int_equal(metrics_kind("v1", "pod"), METRICS_KIND_OTHER);
-    assert_int_not_equal(metrics_kind("training.kubedl.io/v1alpha1", "TFJob"),
-                         metrics_kind("kubeflow.org/v1", "TFJob"));
-    assert_int_not_equal(metrics_kind("v1", "Pod"), metrics_kind("kubeflow.org/v1", "TFJob"));
+    assert_int_equal(number_of("v1", "Node"), METRICS_KIND_OTHER);
+    assert_int_equal(number_of("v1", "pod"), METRICS_KIND_OTHER);
+    assert_int_not_equal(number_of("training.kubedl.io/v1alpha1", "TFJob"),
+                         number_of("kubeflow.org/v1", "TFJob"));
+    assert_int_not_equal(number_of("v1", "Pod"), number_of("kubeflow.org/v1", "TFJob"));
 }
 
 static void test_gauges_say_what_is_known(void **state)
@@ -166,8 +171,8 @@ static void test_what_is_not_watched_has_a_reason(void **state)
     struct exposition *exposition = *state;
     expose(exposition);
     assert_absent(exposition, "source_unwatched{");
-    exposition->metrics.unwatched[metrics_kind("v1", "Pod")] = "no_answer";
-    exposition->metrics.unwatched[metrics_kind("kubeflow.org/v2beta1", "MPIJob")] = "forbidden";
+    exposition->metrics.unwatched[number_of("v1", "Pod")] = "no_answer";
+    exposition->metrics.unwatched[number_of("kubeflow.org/v2beta1", "MPIJob")] = "forbidden";
     expose(exposition);
     assert_line(exposition, METRICS_PREFIX
                 "source_unwatched{kind=\"Pod\",api_group=\"\",reason=\"no_answer\"} 1");

@@ -139,8 +139,7 @@ static void test_events(void **state)
     }
 }
 
-static void assert_mark(struct json *json, const struct kube_resource *resource,
-                        const char *expected)
+static void assert_mark(struct json *json, const struct resource *resource, const char *expected)
 {
     struct buffer mark;
     struct kube_event event;
@@ -155,8 +154,9 @@ static void assert_mark(struct json *json, const struct kube_resource *resource,
 
 static void test_marks_are_those_of_watch_list(void **state)
 {
-    const struct kube_resource pods = {"Pod", "", "v1", NULL, "pods"};
-    const struct kube_resource jobs = {"TFJob", "training.kubedl.io", "v1alpha1", NULL, "tfjobs"};
+    const struct resource pods = {.kind = "Pod", .group = "", .version = "v1", .name = "pods"};
+    const struct resource jobs = {
+        .kind = "TFJob", .group = "training.kubedl.io", .version = "v1alpha1", .name = "tfjobs"};
     assert_mark(*state, &pods,
                 "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Pod\",\"apiVersion\":\"v1\","
                 "\"metadata\":{\"resourceVersion\":\"4711\",\"annotations\":{"

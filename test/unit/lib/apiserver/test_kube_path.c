@@ -1,9 +1,6 @@
 /* kube_path: what is asked of the API server, to the letter. */
 #include "lib/apiserver/kube_path.h"
 
-#include "lib/kube/kind.h"
-#include "lib/kube/snapshot.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,9 +8,9 @@
 
 #include <cmocka.h>
 
-static const struct kube_resource pods = {"Pod", "", "v1", NULL, "pods"};
-static const struct kube_resource jobs = {"TFJob", "training.kubedl.io", "v1alpha1", NULL,
-                                          "tfjobs"};
+static const struct resource pods = {.kind = "Pod", .group = "", .version = "v1", .name = "pods"};
+static const struct resource jobs = {
+    .kind = "TFJob", .group = "training.kubedl.io", .version = "v1alpha1", .name = "tfjobs"};
 static const struct kube_selection all = {"", ""};
 static const struct kube_selection some = {"team-a", "app in (a,b),tier!=c d"};
 
@@ -28,20 +25,6 @@ static void assert_path(struct buffer *out, const char *expected)
 {
     assert_string_equal(buffer_cstring(out), expected);
     buffer_fini(out);
-}
-
-static void test_resources_are_numbered_as_scopes_are(void **state)
-{
-    (void)state;
-    struct kube_resource resource;
-    for (size_t i = 0; i < scope_count(); i++) {
-        assert_true(kube_resource_at(i, &resource));
-        const struct kind *kind = scope_at(i).kind;
-        assert_string_equal(resource.kind, kind != NULL ? kind->kind : "Pod");
-        assert_string_equal(resource.group, kind != NULL ? kind->group : "");
-        assert_true(resource.name[0] != '\0' && resource.version[0] != '\0');
-    }
-    assert_false(kube_resource_at(scope_count(), &resource));
 }
 
 static void test_cluster_and_discovery(void **state)
@@ -94,7 +77,6 @@ static void test_watches(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resources_are_numbered_as_scopes_are),
         cmocka_unit_test(test_cluster_and_discovery),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_watches),

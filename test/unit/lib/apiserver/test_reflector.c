@@ -14,11 +14,14 @@
 #define LEAST        0
 #define MOST         UINT32_MAX
 
-static const struct kube_resource pods = {"Pod", "", "v1", NULL, "pods"};
-static const struct kube_resource jobs = {"TFJob", "training.kubedl.io", "v1alpha1", NULL,
-                                          "tfjobs"};
-static const struct kube_resource elsewhere = {"MPIJob", "kubeflow.org", "v1", "v2beta1",
-                                               "mpijobs"};
+static const struct resource pods = {.kind = "Pod", .group = "", .version = "v1", .name = "pods"};
+static const struct resource jobs = {
+    .kind = "TFJob", .group = "training.kubedl.io", .version = "v1alpha1", .name = "tfjobs"};
+static const struct resource elsewhere = {.kind = "MPIJob",
+                                          .group = "kubeflow.org",
+                                          .version = "v1",
+                                          .other_version = "v2beta1",
+                                          .name = "mpijobs"};
 static const struct kube_selection all = {"", ""};
 
 static const struct reflector_answer good = {
@@ -644,10 +647,10 @@ static void test_all_is_watched_soon_after_the_server_is_back(void **state)
         {.status = 500},
         {.status = 503},
     };
-    static const struct kube_resource *const resources[] = {&pods, &jobs, &elsewhere};
+    static const struct resource *const resources[] = {&pods, &jobs, &elsewhere};
     static const uint32_t outages_ms[] = {0, 30000, 90000, 3600000}, starts_ms[] = {0, 3000, 12000};
     for (size_t i = 0; i < 7 * 3 * 4 * 3; i++) {
-        const struct kube_resource *resource = resources[i % 3];
+        const struct resource *resource = resources[i % 3];
         uint64_t up_ms = outages_ms[i / 3 % 4], ready_ms = up_ms + starts_ms[i / 12 % 3];
         const struct returning server = {up_ms, ready_ms, &starting[i / 36]};
         for (uint32_t seed = 0; seed < 20; seed++) {
@@ -718,7 +721,7 @@ static void test_what_is_gone_is_listed_at_once(void **state)
     assert_int_equal(reflector_answered(&reflector, &gone, MOST).delay_ms, 0);
 }
 
-static void assert_given_up_at_last(const struct kube_resource *resource, const char *path)
+static void assert_given_up_at_last(const struct resource *resource, const char *path)
 {
     struct reflector reflector;
     const struct reflector_answer not_found = {.status = 404};

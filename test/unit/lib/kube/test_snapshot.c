@@ -35,40 +35,11 @@ static void seen(struct snapshot *snapshot, const char *uid)
     snapshot_seen(snapshot, 0, text_from(uid), 1);
 }
 
-static bool mark(struct snapshot *snapshot, uint64_t connection, size_t scope,
+static bool mark(struct snapshot *snapshot, uint64_t connection, size_t resource,
                  const char *namespace, uint64_t *since)
 {
     uint64_t known;
-    return snapshot_mark(snapshot, connection, scope, namespace, since, &known);
-}
-
-static void test_scopes_are_the_pods_and_each_kind_of_job(void **state)
-{
-    (void)state;
-    assert_int_equal(scope_find("v1", "Pod"), 0);
-    assert_ptr_equal(scope_at(0).table, &table_pod);
-    assert_null(scope_at(0).kind);
-    size_t kinds = 0;
-    for (; kind_at(kinds) != NULL; kinds++) {
-        char api_version[128];
-        snprintf(api_version, sizeof(api_version), "%s/v9", kind_at(kinds)->group);
-        size_t scope = scope_find(api_version, kind_at(kinds)->kind);
-        assert_ptr_equal(scope_at(scope).table, &table_job);
-        assert_ptr_equal(scope_at(scope).kind, kind_at(kinds));
-    }
-    assert_int_equal(scope_count(), kinds + 1);
-    assert_int_equal(scope_find("v1", "Event"), SCOPE_NONE);
-    assert_int_equal(scope_find("", ""), SCOPE_NONE);
-}
-
-static void test_scopes_of_another_group_are_others(void **state)
-{
-    (void)state;
-    assert_true(scope_find("training.kubedl.io/v1alpha1", "TFJob") !=
-                scope_find("kubeflow.org/v1", "TFJob"));
-    assert_int_equal(scope_find("", "TFJob"), SCOPE_NONE);
-    assert_int_equal(scope_find("kubeflow.org/v1", "Pod"), SCOPE_NONE);
-    assert_int_equal(scope_find("kubeflow.org/v1", "MarsJob"), SCOPE_NONE);
+    return snapshot_mark(snapshot, connection, resource, namespace, since, &known);
 }
 
 static void test_what_was_shown_since_the_window_opened_is_present(void **state)
@@ -223,7 +194,7 @@ static void test_what_was_reached_before_the_window_opened_is_known(void **state
     snapshot_closed(snapshot, 3);
     snapshot_opened(snapshot, 4);
     assert_int_equal(known_at_mark(snapshot, 4), 20);
-    assert_int_equal(snapshot_known(snapshot, 1), 0); /* of another scope */
+    assert_int_equal(snapshot_known(snapshot, 1), 0); /* of another resource */
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -231,8 +202,6 @@ static void test_what_was_reached_before_the_window_opened_is_known(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scopes_are_the_pods_and_each_kind_of_job),
-        cmocka_unit_test(test_scopes_of_another_group_are_others),
         TEST(test_what_was_shown_since_the_window_opened_is_present),
         TEST(test_what_comes_after_the_mark_is_present_too),
         TEST(test_a_second_mark_on_a_connection_sweeps_nothing),

@@ -573,7 +573,7 @@ static void test_a_lane_without_a_connection_hands_its_rows_over(void **state)
 static void test_a_question_goes_to_the_lane_that_has_a_connection(void **state)
 {
     struct world *world = *state;
-    struct store_listing listing = {.table = &table_job, .cluster = "blue"};
+    struct store_listing listing = {.resource = &resource_table[1], .cluster = "blue"};
     make_dispatch(world, 0);
     world->fake.is_down[0] = true;
     dispatch_start(world->dispatch);
@@ -620,7 +620,7 @@ static void test_stopping_ends_a_back_off(void **state)
 static void test_a_question_does_not_wait_for_rows_that_linger(void **state)
 {
     struct world *world = *state;
-    struct store_listing listing = {.table = &table_job, .cluster = "blue"};
+    struct store_listing listing = {.resource = &resource_table[1], .cluster = "blue"};
     make_dispatch(world, 3600000);
     put(world, "a", "1");
     ask(world, &listing);
@@ -634,7 +634,7 @@ static void test_a_question_does_not_wait_for_rows_that_linger(void **state)
 static void test_rows_do_not_wait_for_a_question_that_fails(void **state)
 {
     struct world *world = *state;
-    struct store_listing listing = {.table = &table_job, .cluster = "blue"};
+    struct store_listing listing = {.resource = &resource_table[1], .cluster = "blue"};
     make_dispatch(world, 3600000);
     fake_store_fail(&world->fake, 1, 1, DBERROR_RETRY);
     put(world, "a", "1");
@@ -649,7 +649,7 @@ static void test_rows_do_not_wait_for_a_question_that_fails(void **state)
 static void test_a_stop_leaves_a_question_unanswered(void **state)
 {
     struct world *world = *state;
-    struct store_listing listing = {.table = &table_job, .cluster = "blue"};
+    struct store_listing listing = {.resource = &resource_table[1], .cluster = "blue"};
     make_dispatch(world, 0);
     ask(world, &listing);
     stop_dispatch(world);

@@ -181,7 +181,7 @@ static void store_alive(struct world *world, unsigned count)
 
 static void show(struct world *world, unsigned number)
 {
-    struct watch_result result = {.fate = WATCH_ROW, .api_version = "v1", .kind = "Pod"};
+    struct watch_result result = {.fate = WATCH_ROW, .resource = &resource_table[0]};
     uid_of(number, result.uid);
     sweep_document(world->sweep, 1, &result);
 }
@@ -198,7 +198,7 @@ static void show_all_but(struct world *world, unsigned count, unsigned vanished)
 static void mark(struct world *world, const char *version)
 {
     struct watch_result result = {
-        .fate = WATCH_BOOKMARK, .initial_events_end = true, .api_version = "v1", .kind = "Pod"};
+        .fate = WATCH_BOOKMARK, .initial_events_end = true, .resource = &resource_table[0]};
     snprintf(result.version, sizeof(result.version), "%s", version);
     sweep_document(world->sweep, 1, &result);
 }
