@@ -203,11 +203,12 @@ static bool copy_unicode_escape(struct pass *pass)
 
 static bool copy_escape(struct pass *pass)
 {
+    static const char escaped[] = {'"', '\\', '/', 'b', 'f', 'n', 'r', 't'};
     if (pass->end - pass->at < 2)
         return fail(pass, "string without an end");
     if (pass->at[1] == 'u')
         return copy_unicode_escape(pass);
-    if (memchr("\"\\/bfnrt", pass->at[1], 8) == NULL)
+    if (memchr(escaped, pass->at[1], sizeof(escaped)) == NULL)
         return fail(pass, "unknown escape");
     copy_to(pass, pass->at + 2);
     return true;
@@ -342,7 +343,7 @@ static bool read_key(struct pass *pass, bool *value_next)
         *value_next = true;
     }
     put_comma(pass, level);
-    if (pass->mask->length > 0 &&
+    if (key_end != NULL && pass->mask->length > 0 &&
         !pass->mask->any) /* a name of the mask's: nothing is to be mended */
         copy_to(pass, key_end);
     else if (!copy_string(pass))

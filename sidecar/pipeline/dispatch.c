@@ -443,13 +443,12 @@ static void settle_refusals(struct lane *lane, struct experience *experience, si
         refused += request->fates[request->refusals[i].row] == ROW_REFUSED;
     for (size_t i = 0; i < request->refusal_count; i++) {
         const struct refusal *refusal = &request->refusals[i];
-        if (request->fates[refusal->row] == ROW_ALONE) {
-            set_aside(lane, refusal->row, refusal->class, refusal->text);
-        } else if (is_proven(lane->dispatch, experience,
-                             outbox_trial(&request->batch, refusal->row), refused, written)) {
+        bool is_alone = request->fates[refusal->row] == ROW_ALONE;
+        if (!is_alone && is_proven(lane->dispatch, experience,
+                                   outbox_trial(&request->batch, refusal->row), refused, written)) {
             bury(lane, refusal);
             experience->refused++;
-        } else if (lane->alone) {
+        } else if (is_alone || lane->alone) {
             set_aside(lane, refusal->row, refusal->class, refusal->text);
         } else {
             ++*open;

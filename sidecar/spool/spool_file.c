@@ -549,13 +549,18 @@ static void write_lock_file(const struct spool_file *file, const struct spool_st
 static struct spool_state read_lock_file(const struct spool_file *file)
 {
     char line[80] = "";
-    long long transactions, records, dead_letters;
+    int64_t numbers[3];
     ssize_t length = pread(file->lock, line, sizeof(line) - 1, 0);
-    if (length <= 0 ||
-        sscanf(line, "%20lld %20lld %20lld", &transactions, &records, &dead_letters) != 3)
-        return (struct spool_state){0};
+    char *at = line;
+    for (size_t i = 0; i < 3; i++) {
+        char *end;
+        numbers[i] = strtoll(at, &end, 10);
+        if (length <= 0 || end == at)
+            return (struct spool_state){0};
+        at = end;
+    }
     return (struct spool_state){
-        .transactions = transactions, .records = records, .dead_letters = dead_letters};
+        .transactions = numbers[0], .records = numbers[1], .dead_letters = numbers[2]};
 }
 
 static int64_t missing(int64_t expected, int64_t found)
@@ -567,7 +572,7 @@ static int64_t missing(int64_t expected, int64_t found)
 static enum error_code take_stock(struct spool_file *file, bool records_are_held,
                                   struct spool_loss *loss, struct error *err)
 {
-    struct spool_state state;
+    struct spool_state state = {0};
     struct spool_counts counts = {0};
     enum error_code code = read_state(file, &state, err);
     if (code == ERROR_NONE)
@@ -729,7 +734,7 @@ enum error_code spool_file_leave(struct spool_file *file, bool records_are_held,
     if (file->overwritten) /* what is in the log now is not to be copied over what is whole */
         sqlite3_db_config(file->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (is_gone && file->lock >= 0) {
-        struct spool_file *fresh;
+        struct spool_file *fresh = NULL;
         struct spool_opening opening;
         (void)!ftruncate(file->lock, 0); /* what it says is here, and on its way */
         close(file->lock);

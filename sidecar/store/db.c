@@ -196,8 +196,9 @@ static void end_connecting(struct db *db)
     db->connecting = false;
     bool left = db->left;
     uv_mutex_unlock(&db->lock);
-    while (left)
-        pause(); /* what this thread worked for is gone */
+    if (left)
+        for (;;)
+            pause(); /* what this thread worked for is gone */
 }
 
 void db_close(struct db *db)

@@ -282,14 +282,13 @@ static enum error_code choose(struct db *db, struct writer *writer, struct row *
 {
     *size = next_size(db, writer, rows, count);
     if (*size < 0) {
-        enum error_code code =
-            db_error_set(err, DBERROR_ROW,
-                         "writing to %s: the row takes %zu bytes, too many for the server's "
-                         "max_allowed_packet of %zu",
-                         writer->table->name, packet_bytes(writer, rows[0]), db->server.max_packet);
+        db_error_set(err, DBERROR_ROW,
+                     "writing to %s: the row takes %zu bytes, too many for the server's "
+                     "max_allowed_packet of %zu",
+                     writer->table->name, packet_bytes(writer, rows[0]), db->server.max_packet);
         err->row = 1;
         err->scope = DB_SCOPE_ROWS;
-        return code;
+        return ERROR_INPUT;
     }
     enum error_code code = prepare(db, writer, *size, err);
     while (code != ERROR_NONE && err->class == DBERROR_WAIT && *size > 0)
