@@ -106,6 +106,7 @@ static void gather(struct status *status, struct status_facts *facts)
     *facts = (struct status_facts){
         .parts = parts,
         .unready = parts->unready(parts->context),
+        .leads = parts->takes_events(parts->context),
         .started_us = status->started_us,
         .uptime_us = clock_steady_us() - status->started_steady_us,
         .counts = outbox_counts(parts->outbox),
@@ -114,7 +115,7 @@ static void gather(struct status *status, struct status_facts *facts)
         .streams = intake_streams(parts->intake),
         .database_up = dispatch_is_up(parts->dispatch),
     };
-    for (size_t i = 0; *parts->leads && i < RESOURCE_COUNT; i++) {
+    for (size_t i = 0; facts->leads && i < RESOURCE_COUNT; i++) {
         const char *trouble = intake_unwatched(parts->intake, i);
         if (trouble == NULL)
             break;
@@ -198,7 +199,7 @@ static unsigned answer_metrics(void *context, bool verbose, struct buffer *body)
     metrics->pending_limit_rows = (double)status->parts.config->outbox_max_rows;
     metrics->pending_bytes = (double)facts.counts.bytes;
     metrics->pending_limit_bytes = (double)status->parts.config->outbox_max_bytes;
-    metrics->leads = *status->parts.leads;
+    metrics->leads = facts.leads;
     metrics->source_up = facts.streams > 0;
     metrics->source_paused = facts.source_paused;
     memcpy(metrics->unwatched, facts.unwatched, sizeof(metrics->unwatched));
@@ -224,14 +225,14 @@ static const char *source_state(const struct status_facts *facts)
 {
     if (facts->unready != NULL)
         return facts->unready;
-    return *facts->parts->leads ? "open" : "another sidecar leads, this one stands by";
+    return facts->leads ? "open" : "another sidecar leads, this one stands by";
 }
 
 static const char *intake_state(const struct status_facts *facts)
 {
     if (facts->unready != NULL)
         return "no";
-    if (!*facts->parts->leads)
+    if (!facts->leads)
         return "no, another sidecar does";
     if (facts->source_paused)
         return "no, paused: the outbox or the spool is full";

@@ -34,10 +34,12 @@ struct status_parts {
     const struct spool *spool; /* NULL: there is none */
     struct store *store;
     struct logger *logger;
-    const bool *leads; /* false: it stands by for another sidecar that takes the events in */
 
-    /* Why no events are taken in; NULL: they are. */
+    /* Why no events can be taken in; NULL: they can. */
     const char *(*unready)(const void *context);
+
+    /* False: it stands by for another sidecar that takes the events in. */
+    bool (*takes_events)(const void *context);
     const void *context;
 };
 

@@ -15,6 +15,7 @@
 struct status_facts {
     const struct status_parts *parts;
     const char *unready; /* NULL: it is ready */
+    bool leads;          /* false: another sidecar takes the events in */
     int64_t started_us;  /* microseconds since 1970 */
     int64_t uptime_us;
     struct outbox_counts counts;

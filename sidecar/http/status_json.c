@@ -31,7 +31,7 @@ static void add_source(struct json_writer *writer, const struct status_facts *fa
 {
     json_begin_object(writer, "source");
     json_write_string(writer, "address", facts->parts->config->event_source);
-    json_write_bool(writer, "leads", *facts->parts->leads);
+    json_write_bool(writer, "leads", facts->leads);
     json_write_integer(writer, "streams", (int64_t)facts->streams);
     json_write_bool(writer, "paused", facts->source_paused);
     add_unwatched(writer, facts);

@@ -3,11 +3,11 @@
 
 #include "sidecar/base/clock.h"
 
-void report_ledger(const struct report *report, const char *message)
+void report_ledger(const struct parts *parts, const char *message)
 {
-    const struct ledger *ledger = report->ledger;
-    struct ledger_rows rows = ledger_all_rows(ledger, report->outbox);
-    int64_t oldest_us = outbox_oldest_us(report->outbox);
+    const struct ledger *ledger = &parts->ledger;
+    struct ledger_rows rows = ledger_all_rows(ledger, parts->outbox);
+    int64_t oldest_us = outbox_oldest_us(parts->outbox);
     int64_t lag_us = oldest_us == INT64_MAX ? 0 : clock_now_us() - oldest_us;
     int64_t lag_ms = lag_us > 0 ? lag_us / 1000 : 0; /* the time of day may have been set back */
     const struct log_field fields[] = {
@@ -26,23 +26,23 @@ void report_ledger(const struct report *report, const char *message)
         log_int("batches", (int64_t)ledger->batches),
         log_int("failures", (int64_t)ledger->failures),
         log_int("cut_lines", (int64_t)ledger->cut_lines),
-        log_string("store", dispatch_is_healthy(report->dispatch) ? "ok" : "failing"),
-        log_string("source", intake_is_paused(report->intake) ? "paused" : "open"),
-        log_string("balanced", ledger_balances(ledger, report->outbox) ? "yes" : "no"),
+        log_string("store", dispatch_is_healthy(parts->dispatch) ? "ok" : "failing"),
+        log_string("source", intake_is_paused(parts->intake) ? "paused" : "open"),
+        log_string("balanced", ledger_balances(ledger, parts->outbox) ? "yes" : "no"),
     };
-    logger_write_always(report->logger, LOG_LEVEL_INFO, message, fields,
+    logger_write_always(parts->logger, LOG_LEVEL_INFO, message, fields,
                         sizeof(fields) / sizeof(fields[0]));
 }
 
-void report_fates(const struct report *report)
+void report_fates(const struct parts *parts)
 {
     struct log_field fields[WATCH_FATE_COUNT];
     size_t count = 0;
     for (unsigned fate = 0; fate < WATCH_FATE_COUNT; fate++) {
-        if (fate != WATCH_ROW && report->ledger->fates[fate] > 0)
-            fields[count++] = log_int(watch_fate_name(fate), (int64_t)report->ledger->fates[fate]);
+        if (fate != WATCH_ROW && parts->ledger.fates[fate] > 0)
+            fields[count++] = log_int(watch_fate_name(fate), (int64_t)parts->ledger.fates[fate]);
     }
     if (count > 0)
-        logger_write(report->logger, LOG_LEVEL_INFO, "documents not recorded, by reason", fields,
+        logger_write(parts->logger, LOG_LEVEL_INFO, "documents not recorded, by reason", fields,
                      count);
 }
