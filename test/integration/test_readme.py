@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "test" / "readme"
 
 # A column of the pods: the node that the pod is bound to.
-COLUMN = '    X(NODE, "node_name", TEXT, 253, LAST_KNOWN, NULL) \\\n'
+COLUMN = '    X(NODE, "node_name", TEXT, 253, SETTLED, NULL) \\\n'
 PATH = '    "spec nodeName",\n'
 CONVERTER = "        [POD_NODE] = node_name(object),\n"
 READER = """static struct cell node_name(struct object *object)

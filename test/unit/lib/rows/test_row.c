@@ -328,6 +328,20 @@ static enum row_mode merged_mode(enum row_mode there_mode, enum row_mode comes_m
     return mode;
 }
 
+/* What a new column gets wrong most easily. */
+static void test_each_last_known_column_has_its_version_behind_it(void **state)
+{
+    (void)state;
+    for (size_t t = 0; tables[t] != NULL; t++) {
+        for (size_t i = 0; i < tables[t]->column_count; i++) {
+            bool is_known_at = tables[t]->columns[i].merge == MERGE_KNOWN_AT;
+            bool follows = i > 0 && tables[t]->columns[i - 1].merge == MERGE_LAST_KNOWN;
+            if (is_known_at != follows)
+                fail_msg("%s.%s", tables[t]->name, tables[t]->columns[i].name);
+        }
+    }
+}
+
 static void test_mode_of_a_merged_row(void **state)
 {
     (void)state;
@@ -350,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_valid_versions),
         cmocka_unit_test(test_merge_rules),
         cmocka_unit_test(test_the_last_known_value_is_known_by_its_version),
+        cmocka_unit_test(test_each_last_known_column_has_its_version_behind_it),
         cmocka_unit_test(test_mode_of_a_merged_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
