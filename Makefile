@@ -305,7 +305,7 @@ MEASURE = SHIPPER='$(SHIPPER)' DECODE='$(abspath $(OUT)/test/bench/decode)' \
 
 .PHONY: bench bench-instructions bench-baseline
 
-bench: all $(MEASURES) | deps-test deps-check deps-bench ## speed, into README.md (BENCH_QUICK=1, BENCH_DB=mysql)
+bench: all $(MEASURES) | deps-test deps-check deps-bench ## speed, with a report in docs/ (BENCH_QUICK=1, BENCH_DB=mysql)
 	$(MEASURE)/bench.py '$(BUILD)/bench'
 
 bench-instructions: $(MEASURES) | deps-test deps-check ## instructions per event, against test/bench/baseline
@@ -317,14 +317,14 @@ bench-baseline: $(MEASURES) | deps-test deps-check ## write test/bench/baseline
 # ---- source checks -----------------------------------------------------------------------------
 
 # Each gate is a script in test/lint; test/lint/test_gates.py shows that each can fail.
-QUICK_GATES := words rooms includes functions layers globals manifests
+QUICK_GATES := words docs rooms includes functions layers globals manifests
 GATES := format $(QUICK_GATES) headers tidy
 
 export LINT_LIB = $(OUT)/lib.a
 export LINT_SIDECAR = $(OUT)/sidecar.a
 export LINT_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(PACKAGES_CFLAGS) $(WARNINGS)
 
-.PHONY: lint lint-quick format readme $(GATES:%=lint-%)
+.PHONY: lint lint-quick format docs $(GATES:%=lint-%)
 
 lint: $(GATES:%=lint-%) ## all source checks, and the proof that each can fail
 	$(PYTEST) -q test/lint
@@ -334,8 +334,8 @@ lint-quick: $(QUICK_GATES:%=lint-%) ## the source checks that need no further to
 lint-format lint-headers lint-tidy: deps-check
 lint-layers lint-globals: $(OUT)/lib.a $(OUT)/sidecar.a
 
-readme: all ## write the tables that the program makes into README.md
-	test/readme '$(SHIPPER)'
+docs: all ## write what the program makes of docs/ (tables, helps of commands)
+	test/docs '$(SHIPPER)'
 
 $(GATES:%=lint-%): lint-%:
 	$(call say,LINT,$*)

@@ -214,7 +214,7 @@ static const struct printer printers[] = {
     {"--help", print_help},
     {"-h", print_help},
     {"--version", print_version},
-    {"--settings-table", print_settings_table}, /* for README.md */
+    {"--settings-table", print_settings_table}, /* for docs/ */
     {"--metrics-table", print_metrics_table},   /* the same */
     {"--kinds-table", print_kinds_table},       /* for the rights that manifests/ gives */
 };

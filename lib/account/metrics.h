@@ -1,6 +1,6 @@
 /* metrics: what is counted and measured, and its text for Prometheus.
  *
- * One table makes struct metrics, the exposition and README's list. To add a metric: a line in METRICS,
+ * One table makes struct metrics, the exposition and the list in docs/metrics.md. To add a metric: a line in METRICS,
  * and the place that counts it. Counting is adding to a field: no look-up, no lock, one thread.
  *
  * Counters that the ledger keeps, and gauges, are filled in before each exposition (sidecar/status);
@@ -226,7 +226,7 @@ size_t metrics_kind(const struct resource *resource);
 /* All of them in Prometheus' text format 0.0.4. */
 void metrics_expose(struct buffer *out, const struct metrics *metrics);
 
-/* For README.md: a Markdown table. */
+/* For docs/metrics.md: a Markdown table. */
 void metrics_markdown(struct buffer *out);
 
 #endif

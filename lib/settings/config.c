@@ -1,4 +1,4 @@
-/* config: the table of settings, and what is made from it: parser, help, README's table and the
+/* config: the table of settings, and what is made from it: parser, help, the table of docs/settings.md and the
  * answer of --check-config. */
 #include "lib/settings/config.h"
 

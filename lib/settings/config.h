@@ -1,4 +1,4 @@
-/* config: the settings. One table (config.c) makes the parser, --help and README's table.
+/* config: the settings. One table (config.c) makes the parser, --help and the table of docs/settings.md.
  * To add a setting: a field here and a line in config.c. Pure: the environment is an argument. */
 #ifndef LIB_CONFIG_H
 #define LIB_CONFIG_H
@@ -102,7 +102,7 @@ const char *config_check_secret(struct text value);
 /* For --help: one setting after another, wrapped for a terminal of 80 columns. */
 void config_help(struct buffer *out);
 
-/* For README.md: a Markdown table. */
+/* For docs/settings.md: a Markdown table. */
 void config_markdown(struct buffer *out);
 
 /* For --check-config: NAME=value lines; secrets as "(set)" or "(not set)". */

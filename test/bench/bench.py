@@ -1,10 +1,10 @@
 """bench: what the sidecar does to events, rows and the machine, beside other ways to do the same.
 
     bench.py DIRECTORY      the figures into DIRECTORY (report.txt, figures.json, distinct.svg), and a
-                            summary into README.md
+                            summary into docs/benchmark.md
 
 BENCH_DB=mysql measures with Oracle MySQL. BENCH_QUICK=1 makes a short run of small sizes, which only
-shows that all of it works: README.md is left alone.
+shows that all of it works: docs/benchmark.md is left alone.
 
 Each figure is the median of several rounds, with the least and the greatest one. All rounds of all ways
 share one private server, which flushes its log to the operating system at each commit, as in the tests.
@@ -140,7 +140,7 @@ def main():
     report.plot(figures, Sizes, out)
     print(text)
     if not QUICK:
-        report.into_readme(text)
+        report.into_document(text)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""report: the figures of a run as tables, as a plot, and in README.md."""
+"""report: the figures of a run as tables, as a plot, and in docs/benchmark.md."""
 
 import os
 import platform
@@ -7,7 +7,7 @@ import statistics
 import subprocess
 from pathlib import Path
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+REPORT = Path(__file__).resolve().parents[2] / "docs" / "benchmark.md"
 BEGIN = "<!-- bench: made by `make bench` -->\n"
 END = "<!-- bench: end -->\n"
 
@@ -137,8 +137,8 @@ def plot(figures, sizes, out):
         f"set yrange [0.5:200000]\nplot {curves}\n"))
 
 
-def into_readme(block):
-    before, _, rest = README.read_text().partition(BEGIN)
+def into_document(block):
+    before, _, rest = REPORT.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    assert after, f"README.md: the lines {BEGIN.strip()} and {END.strip()} are not there"
-    README.write_text(before + BEGIN + block + END + after)
+    assert after, f"{REPORT}: the lines {BEGIN.strip()} and {END.strip()} are not there"
+    REPORT.write_text(before + BEGIN + block + END + after)

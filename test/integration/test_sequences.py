@@ -1,6 +1,6 @@
 """Sequences of events that KubeDL's own MySQL backend was given, and the tables that it made of
 them. Ours end in the same rows, but for the differences that are named here by their number in
-README.md ("Differences from KubeDL's writer"). A difference that does not occur is an error too."""
+docs/tables.md ("Differences from KubeDL's writer"). A difference that does not occur is an error too."""
 
 import json
 

@@ -12,8 +12,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ["Makefile", ".ci", ".clang-format", ".clang-tidy", "lib/base/error.c", "lib/base/error.h", "test/lint"]
-GATES = ["words", "rooms", "includes", "functions", "layers", "globals", "manifests", "format", "headers",
+GATES = ["words", "docs", "rooms", "includes", "functions", "layers", "globals", "manifests", "format", "headers",
          "tidy"]
+
+DOCUMENT = "docs/x" ".md"
 
 # gate, file, what is in it, and what the gate has to say
 VIOLATIONS = [
@@ -23,6 +25,11 @@ VIOLATIONS = [
     ("words", "manifests/x.yaml", "# ../sha" "red\n", "only one machine"),
     ("words", "sidecar/base/x.c", "    ass" "ert(row != 0);\n", "gone with NDEBUG"),
     ("words", "lib/base/x.h", "/* see absent" ".md */\n", "no such document"),
+    ("docs", DOCUMENT, "[a](absent.txt)\n", "no such file or heading"),
+    ("docs", DOCUMENT, "# A b\n\n[a](#a-c)\n", "no such file or heading"),
+    ("docs", DOCUMENT, "`lib/base/absent.c`\n", "no such file or function"),
+    ("docs", DOCUMENT, "`absent()`\n", "no such file or function"),
+    ("docs", DOCUMENT, "`error_set()` in `lib/base/error.h`; `error_failed()`\n", "no such file or function"),
     ("rooms", "lib/x.c", "int x(void);\n", "lies in one of the rooms"),
     ("rooms", "sidecar/absent/x.h", "int x(void);\n", "lies in one of the rooms"),
     ("rooms", "lib/base/x.c", '#include "lib/rows/row.h"\n', "no such arrow"),
@@ -67,6 +74,8 @@ VIOLATIONS = [
 # What looks like a violation and is none.
 ALLOWED = [
     ("words", "lib/base/x.c", '_Static_assert(1, "");\n/* https://example.org/absent' '.md, XXXXXX */\n'),
+    ("docs", DOCUMENT, "# A b\n\n[a](#a-b) [b](../lib) `lib/base/error.c`: `error_set()`\n"
+     "```\n[a](absent)\n```\n"),
     ("rooms", "sidecar/pipeline/x.c", '#include "lib/rows/row.h"\n#include "sidecar/pipeline/y.h"\n'),
     ("includes", "sidecar/store/db.c", "#include <mysql.h>\n"),
     ("includes", "lib/json/json.c", "#include <cjson/cJSON.h>\n"),

@@ -22,7 +22,7 @@
 /* In place of a column: what became of the whole line. */
 #define FATE "(fate)"
 
-/* The numbers are those of README's "Differences from KubeDL's writer". */
+/* The numbers are those of docs/tables.md's "Differences from KubeDL's writer". */
 struct difference {
     const char *tag; /* of one line; of all that begin so, if it ends in * */
     int number;

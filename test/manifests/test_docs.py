@@ -1,16 +1,16 @@
-"""README.md's part on the manifests is true."""
+"""What docs/install.md says about the manifests is true."""
 
 import re
 
 import combinations
 import yaml
 
-README = (combinations.ROOT / "README.md").read_text()
+INSTALL = (combinations.ROOT / "docs" / "install.md").read_text()
 
 
 def section(title):
     """The text below a heading, up to the next one of its level."""
-    level, text = re.search(rf"^(##+) {re.escape(title)}\n(.*)", README, re.MULTILINE | re.DOTALL).groups()
+    level, text = re.search(rf"^(##+) {re.escape(title)}\n(.*)", INSTALL, re.MULTILINE | re.DOTALL).groups()
     return re.split(rf"^#{{2,{len(level)}}} ", text, maxsplit=1, flags=re.MULTILINE)[0]
 
 

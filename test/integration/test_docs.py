@@ -1,6 +1,7 @@
-"""README.md says what the program says, and its "How to add a column" is true."""
+"""docs/ has what the program says; its queries answer; its "Add a column" is true."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,7 +13,9 @@ from harness.sidecar import command
 from harness.stream import line
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "test" / "readme"
+SCRIPT = ROOT / "test" / "docs"
+STREAM = ROOT / "test" / "data" / "stream-c.ndjson.zst"
+QUERIES = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "tables.md").read_text(), re.DOTALL)
 
 # A column of the pods: the node that the pod is bound to.
 COLUMN = '    X(NODE, "node_name", TEXT, 253, SETTLED, NULL) \\\n'
@@ -33,17 +36,29 @@ def check(directory):
                           text=True)
 
 
-def test_the_settings_table_is_the_programs():
+def test_the_documents_have_what_the_program_makes():
     result = check(ROOT)
     assert result.returncode == 0, result.stdout
 
 
-def test_a_settings_table_that_is_not_is_found(directory):
-    text = (ROOT / "README.md").read_text()
-    (directory / "README.md").write_text(text.replace("| `MYSQL_PORT` | `3306` |",
-                                                      "| `MYSQL_PORT` | `3307` |"))
+@pytest.mark.parametrize("document, text", [("settings.md", "| `3306` |"), ("commands.md", "FILE|-"),
+                                            ("tables.md", "`paddlejobs`")])
+def test_a_document_that_has_it_not_is_found(directory, document, text):
+    shutil.copytree(ROOT / "docs", directory / "docs")
+    path = directory / "docs" / document
+    assert text in path.read_text()
+    path.write_text(path.read_text().replace(text, "other"))
     result = check(directory)
-    assert result.returncode != 0 and "make readme" in result.stdout
+    assert result.returncode != 0 and f"docs/{document}: run: make docs" in result.stdout
+
+
+def test_each_query_of_the_cookbook_answers(database, ship):
+    lines = subprocess.run(["zstd", "-dcq", STREAM], stdout=subprocess.PIPE, check=True).stdout
+    ship([lines], CLUSTER_ID="prod-1")
+    assert len(QUERIES) >= 10
+    for query in QUERIES:
+        rows = database.query(query)
+        assert rows and all(value is not None for value in rows[0].values()), query
 
 
 def add_column(tree):
