@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 from datetime import datetime, timedelta
@@ -229,8 +230,10 @@ def test_a_crash_leaves_no_core(new_sidecar, connection, directory, database):
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user")
 def test_its_environment_is_closed_to_its_own_user(directory):
     os.chmod(directory, 0o755)
+    *wrapper, program = command()
+    copy = shutil.copy(program, directory)  # the clone may be in a home that is closed to others
     as_nobody = {"user": 65532, "group": 65532, "extra_groups": []}
-    process = subprocess.Popen([*command(), "replay", "-"], stdin=subprocess.PIPE,
+    process = subprocess.Popen([*wrapper, copy, "replay", "-"], stdin=subprocess.PIPE,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                env={"MYSQL_USER": "u", "MYSQL_PASSWORD": "s3cret"}, **as_nobody)
     look = ["cat", f"/proc/{process.pid}/environ"]

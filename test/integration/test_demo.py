@@ -23,7 +23,8 @@ def demo(request, directory):
         environment = {**os.environ, "SHIPPER": " ".join(sidecar.command()),
                        "TMPDIR": str(directory), **settings}
         return subprocess.Popen([DEMO], env=environment, stdout=subprocess.PIPE,
-                                stderr=subprocess.STDOUT, text=True)
+                                stderr=subprocess.STDOUT, text=True,
+                                preexec_fn=sidecar.heed_signals)
 
     return start
 

@@ -170,8 +170,14 @@ enum error_code world_try_start(struct world *world, const char *prefix, struct 
         .max_document = world->max_document,
         .max_bytes = world->max_bytes,
         .max_connections = WORLD_MAX_AT_ONCE,
-        .events = {world, on_opened, on_document, on_too_long, on_drained, on_closed, on_evicted,
-                   on_finished, NULL},
+        .events = {.context = world,
+                   .opened = on_opened,
+                   .document = on_document,
+                   .too_long = on_too_long,
+                   .drained = on_drained,
+                   .closed = on_closed,
+                   .evicted = on_evicted,
+                   .finished = on_finished},
         .logger = world->logger,
     };
     assert_int_equal(source_new(&world->loop, &settings, &world->source, err), ERROR_NONE);
