@@ -17,6 +17,8 @@
  */
 #include "lib/sql/migration.h"
 
+#include "lib/base/invariant.h"
+#include "lib/base/memory.h"
 #include "lib/sql/sql.h"
 
 #include <inttypes.h>
@@ -40,7 +42,6 @@ struct plan {
     bool rewrites;      /* that step writes the whole table again */
     bool says_format;   /* and says in which row format */
     bool required;
-    bool failed; /* no memory, or no room */
 };
 
 static void begin_step(struct plan *plan)
@@ -54,29 +55,24 @@ static void begin_step(struct plan *plan)
     plan->says_format = false;
 }
 
+/* It is no longer than TEXT_LIMIT, since what it is made of is bounded. */
 static char *copy_of(struct buffer *buffer)
 {
     const char *text = buffer_cstring(buffer);
-    char *copy = text != NULL ? malloc(buffer->length + 1) : NULL;
-    if (copy != NULL)
-        memcpy(copy, text, buffer->length + 1);
-    return copy;
+    if (text == NULL)
+        memory_exhausted("the steps of a migration");
+    return memory_copy_string(text);
 }
 
 static void end_step(struct plan *plan, const char *table, bool sliced)
 {
     struct migration *migration = plan->migration;
-    if (migration->count == MIGRATION_MAX_STEPS) {
-        plan->failed = true;
-        return;
-    }
+    invariant(migration->count < MIGRATION_MAX_STEPS);
     struct migration_step *step = &migration->steps[migration->count++];
     *step = (struct migration_step){
         .table = table, .where = plan->where, .required = plan->required, .sliced = sliced};
     step->sql = copy_of(&plan->sql);
     step->reason = copy_of(&plan->reason);
-    if (step->sql == NULL || step->reason == NULL)
-        plan->failed = true;
 }
 
 static void begin_alter(struct plan *plan, const struct table *table)
@@ -519,43 +515,23 @@ static void plan_table(struct plan *plan, const struct schema *schema,
 #define STRING(number)  STRING_(number)
 #define STRING_(number) #number
 
-static void plan_all(struct plan *plan, const struct schema *schema)
+static void begin_plan(struct plan *plan)
 {
-    if (!schema->has_record)
-        whole_step(plan, SCHEMA_RECORD_TABLE,
-                   "CREATE TABLE IF NOT EXISTS `" SCHEMA_RECORD_TABLE "` (`version` int NOT NULL, "
-                   "`oldest_writer` int NOT NULL, `applied_at` datetime NOT NULL, "
-                   "PRIMARY KEY (`version`)) ENGINE=InnoDB",
-                   "it says which migrations were done");
-    for (size_t i = 0; i < schema->table_count; i++)
-        plan_table(plan, schema, &schema->tables[i]);
-    if (schema->version < MIGRATION_VERSION)
-        whole_step(plan, SCHEMA_RECORD_TABLE,
-                   "INSERT IGNORE INTO `" SCHEMA_RECORD_TABLE "` (`version`, `oldest_writer`, "
-                   "`applied_at`) VALUES (" STRING(MIGRATION_VERSION) ", " STRING(
-                       MIGRATION_OLDEST_WRITER) ", UTC_TIMESTAMP())",
-                   "the rows are repaired");
+    plan->migration->count = 0;
+    buffer_init(&plan->sql, TEXT_LIMIT);
+    buffer_init(&plan->reason, TEXT_LIMIT);
 }
 
-static enum error_code make(const struct schema *schema, struct migration *migration,
-                            void (*plan_steps)(struct plan *plan, const struct schema *schema),
-                            bool only_required, struct error *err)
+static void end_plan(struct plan *plan)
 {
-    struct plan plan = {.migration = migration, .only_required = only_required};
-    buffer_init(&plan.sql, TEXT_LIMIT);
-    buffer_init(&plan.reason, TEXT_LIMIT);
-    plan_steps(&plan, schema);
-    buffer_fini(&plan.sql);
-    buffer_fini(&plan.reason);
-    if (!plan.failed)
-        return ERROR_NONE;
-    migration_fini(migration);
-    return error_set(err, ERROR_NOMEM, "no memory for the steps of a migration");
+    buffer_fini(&plan->sql);
+    buffer_fini(&plan->reason);
 }
 
 enum error_code migration_plan(const struct schema *schema, bool only_required,
                                struct migration *migration, struct error *err)
 {
+    struct plan plan = {.migration = migration, .only_required = only_required};
     migration->count = 0;
     if (schema->oldest_writer > MIGRATION_VERSION)
         return error_set(err, ERROR_OPERATOR,
@@ -568,23 +544,35 @@ enum error_code migration_plan(const struct schema *schema, bool only_required,
             return ERROR_OPERATOR;
     }
 
-    return make(schema, migration, plan_all, only_required, err);
+    begin_plan(&plan);
+    if (!schema->has_record)
+        whole_step(&plan, SCHEMA_RECORD_TABLE,
+                   "CREATE TABLE IF NOT EXISTS `" SCHEMA_RECORD_TABLE "` (`version` int NOT NULL, "
+                   "`oldest_writer` int NOT NULL, `applied_at` datetime NOT NULL, "
+                   "PRIMARY KEY (`version`)) ENGINE=InnoDB",
+                   "it says which migrations were done");
+    for (size_t i = 0; i < schema->table_count; i++)
+        plan_table(&plan, schema, &schema->tables[i]);
+    if (schema->version < MIGRATION_VERSION)
+        whole_step(&plan, SCHEMA_RECORD_TABLE,
+                   "INSERT IGNORE INTO `" SCHEMA_RECORD_TABLE "` (`version`, `oldest_writer`, "
+                   "`applied_at`) VALUES (" STRING(MIGRATION_VERSION) ", " STRING(
+                       MIGRATION_OLDEST_WRITER) ", UTC_TIMESTAMP())",
+                   "the rows are repaired");
+    end_plan(&plan);
+    return ERROR_NONE;
 }
 
-static void plan_all_rows(struct plan *plan, const struct schema *schema)
+void migration_plan_rows(const struct schema *schema, struct migration *migration)
 {
+    struct plan plan = {.migration = migration};
+    begin_plan(&plan);
     for (size_t i = 0; i < schema->table_count; i++) {
-        plan_times(plan, schema->tables[i].table);
-        plan_uids(plan, schema->tables[i].table, false);
-        plan_nulls(plan, schema->tables[i].table);
+        plan_times(&plan, schema->tables[i].table);
+        plan_uids(&plan, schema->tables[i].table, false);
+        plan_nulls(&plan, schema->tables[i].table);
     }
-}
-
-enum error_code migration_plan_rows(const struct schema *schema, struct migration *migration,
-                                    struct error *err)
-{
-    migration->count = 0;
-    return make(schema, migration, plan_all_rows, false, err);
+    end_plan(&plan);
 }
 
 void migration_fini(struct migration *migration)

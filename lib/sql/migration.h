@@ -47,9 +47,8 @@ enum error_code migration_plan(const struct schema *schema, bool only_required,
 void migration_fini(struct migration *migration);
 
 /* Only the steps that repair single rows, whatever the record says: for tables that KubeDL has written
- * to since they were migrated. All of them have a .where. ERROR_NOMEM. */
-enum error_code migration_plan_rows(const struct schema *schema, struct migration *migration,
-                                    struct error *err) MUST_CHECK;
+ * to since they were migrated. All of them have a .where. */
+void migration_plan_rows(const struct schema *schema, struct migration *migration);
 
 /* Whether there is a required step. */
 bool migration_is_required(const struct migration *migration);

@@ -2,6 +2,7 @@
 #include "lib/sql/schema.h"
 
 #include "lib/base/invariant.h"
+#include "lib/base/memory.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -11,9 +12,7 @@
 
 struct schema *schema_new(const struct table *const *described)
 {
-    struct schema *schema = calloc(1, sizeof(*schema));
-    if (schema == NULL)
-        return NULL;
+    struct schema *schema = memory_new(sizeof(*schema));
     for (; *described != NULL; described++) {
         invariant(schema->table_count < SCHEMA_MAX_TABLES);
         schema->tables[schema->table_count++].table = *described;

@@ -72,7 +72,7 @@ struct schema {
     int64_t oldest_writer; /* versions before this one must not write; 0: all may */
 };
 
-/* described: ends in NULL, at most SCHEMA_MAX_TABLES. NULL: no memory. */
+/* described: ends in NULL, at most SCHEMA_MAX_TABLES. Never NULL. */
 struct schema *schema_new(const struct table *const *described);
 void schema_free(struct schema *schema);
 

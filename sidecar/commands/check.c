@@ -354,10 +354,6 @@ static void connect_and_look(struct visit *visit)
 {
     struct db_error err;
     struct db *db = db_new(visit->config);
-    if (db == NULL) {
-        visit->findings->failed = true;
-        return;
-    }
     db_read_only(db);
     if (db_connect(db, visit->number, &err) != ERROR_NONE) {
         judge_failure(visit, &err);

@@ -419,9 +419,7 @@ static void judge_tables(struct check *check)
         return;
     }
     struct schema *schema = schema_new(tables);
-    enum error_code code = schema != NULL
-                               ? migrate_look(check->db, schema, &err)
-                               : error_set(&err.error, ERROR_NOMEM, "no memory for the schema");
+    enum error_code code = migrate_look(check->db, schema, &err);
     if (code == ERROR_NONE)
         code = migration_plan(schema, false, &migration, &err.error);
     if (code == ERROR_NONE) {

@@ -106,7 +106,7 @@ static enum error_code write_body(struct visit *visit, struct text body, struct 
     code = db_write(visit->db, row->table, row->mode, &row, 1, &failure);
     if (code != ERROR_NONE)
         *err = failure.error;
-    if (code != ERROR_NONE && failure.scope == DB_SCOPE_CONNECTION)
+    if (code != ERROR_NONE && failure.affects == DB_AFFECTS_CONNECTION)
         visit->lost = failure.error;
     row_free(row);
     return code;
@@ -189,7 +189,7 @@ static enum error_code run_retry(struct visit *visit, struct error *err)
         return code;
     visit->json = json_new();
     visit->db = db_new(visit->config);
-    if (visit->json == NULL || visit->db == NULL)
+    if (visit->json == NULL)
         code = error_set(err, ERROR_NOMEM, "no memory");
     else
         code = connect_any(visit->db, err);

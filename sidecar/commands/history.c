@@ -146,17 +146,12 @@ static void on_row(void *context, const struct text *values, size_t count)
     history_append_json(&listing->history, values, &listing->out);
 }
 
-static enum error_code no_memory(struct db_error *err)
-{
-    return db_error_set(err, DBERROR_WAIT, "no memory for so many rows");
-}
-
 /* Asks for one row more than is shown, to know whether there are more. */
 static enum error_code run_select(struct listing *listing, const char *order, struct db_error *err)
 {
     buffer_appendf(&listing->sql, " ORDER BY %s LIMIT %zu", order, listing->limit + 1);
     if (listing->sql.failed)
-        return no_memory(err);
+        return db_no_memory(err, "listing rows");
     if (listing->as_json)
         buffer_append_string(&listing->out, "{\"items\":[");
     else
@@ -169,7 +164,7 @@ static enum error_code run_select(struct listing *listing, const char *order, st
                        listing->found > listing->limit ? "true" : "false");
     else
         columns_append(&listing->columns, &listing->out);
-    return listing->out.failed ? no_memory(err) : ERROR_NONE;
+    return listing->out.failed ? db_no_memory(err, "listing rows") : ERROR_NONE;
 }
 
 static enum error_code find_jobs(struct listing *listing, struct db_error *err)
@@ -240,7 +235,7 @@ static enum error_code find_namesakes(struct listing *listing, struct namesakes 
     buffer_appendf(&listing->sql, " ORDER BY `job`.`gmt_created` DESC, `job`.`id` DESC LIMIT %d",
                    4 * MAX_NAMESAKES);
     if (listing->sql.failed)
-        return no_memory(err);
+        return db_no_memory(err, "listing rows");
     return db_query(listing->db, buffer_text(&listing->sql), on_namesake, found, err);
 }
 
@@ -361,8 +356,8 @@ static enum error_code look(struct listing *listing, const struct command *comma
     listing->history.json = json_new();
     listing->schema = schema_new(tables);
     listing->db = db_new(config);
-    if (listing->history.json == NULL || listing->schema == NULL || listing->db == NULL)
-        return no_memory(err);
+    if (listing->history.json == NULL)
+        return db_no_memory(err, "listing rows");
     db_read_only(listing->db);
     enum error_code code = db_connect_any(listing->db, err);
     if (code == ERROR_NONE)

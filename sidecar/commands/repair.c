@@ -73,18 +73,13 @@ struct repair {
     struct chunk chunk;
 };
 
-static enum error_code no_memory(struct db_error *err)
-{
-    return db_error_set(err, DBERROR_WAIT, "no memory");
-}
-
 /* ---- statements ------------------------------------------------------------------------------- */
 
 static enum error_code query(struct repair *repair, db_row *row, void *context,
                              struct db_error *err)
 {
     if (repair->sql.failed)
-        return no_memory(err);
+        return db_no_memory(err, "repairing");
     return db_query(repair->db, buffer_text(&repair->sql), row, context, err);
 }
 
@@ -204,7 +199,7 @@ static enum error_code count_rule(struct repair *repair, const struct repair_rul
             return code;
         memcpy(after, until, sizeof(after));
     } while (until[0] != '\0');
-    return repair->chunk.text.failed ? no_memory(err) : ERROR_NONE;
+    return repair->chunk.text.failed ? db_no_memory(err, "repairing") : ERROR_NONE;
 }
 
 static void print_columns(struct columns *columns)
@@ -280,12 +275,10 @@ static enum error_code count_duplicates(struct repair *repair, const struct sche
 /* What the migration repairs in rows; in tables that were migrated, what KubeDL has written since. */
 static enum error_code plan_rows(struct repair *repair, struct db_error *err)
 {
-    struct error why;
     enum error_code code = ERROR_NONE;
     repair->duplicates = 0;
     migration_fini(&repair->rows);
-    if (migration_plan_rows(repair->schema, &repair->rows, &why) != ERROR_NONE)
-        return no_memory(err);
+    migration_plan_rows(repair->schema, &repair->rows);
     for (size_t i = 0; i < repair->schema->table_count && code == ERROR_NONE; i++)
         code = count_duplicates(repair, &repair->schema->tables[i], err);
     for (size_t i = 0; i < repair->rows.count && code == ERROR_NONE; i++) {
@@ -370,8 +363,6 @@ static enum error_code look(struct repair *repair, struct db_error *err)
 {
     schema_free(repair->schema);
     repair->schema = schema_new(tables);
-    if (repair->schema == NULL)
-        return no_memory(err);
     enum error_code code = migrate_look(repair->db, repair->schema, err);
     repair->has_ours = true;
     for (size_t i = 0; code == ERROR_NONE && i < repair->schema->table_count; i++) {
@@ -472,7 +463,7 @@ static enum error_code run_slice(struct repair *repair, const struct repair_rule
         repair_select(&repair->sql, rule, repair->has_ours, after, until, CHUNK_ROWS);
         enum error_code code = query(repair, on_found, &repair->chunk, err);
         if (code == ERROR_NONE && repair->chunk.text.failed)
-            code = no_memory(err);
+            code = db_no_memory(err, "repairing");
         if (code != ERROR_NONE || repair->chunk.count == 0)
             return code;
         struct repair_row rows[CHUNK_ROWS];
@@ -583,8 +574,6 @@ static enum error_code connect_and_repair(struct repair *repair, const struct co
                                           bool *done, struct db_error *err)
 {
     repair->db = db_new(config);
-    if (repair->db == NULL)
-        return no_memory(err);
     if (repair->options.values[DRY_RUN] != NULL)
         db_read_only(repair->db);
     enum error_code code = db_connect_any(repair->db, err);

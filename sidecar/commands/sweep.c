@@ -194,9 +194,9 @@ static enum error_code with_database(struct confirm *confirm, const struct confi
     if (code != ERROR_NONE)
         return code;
     confirm->db = db_new(config);
-    if (confirm->db != NULL && !confirm->confirmed)
+    if (!confirm->confirmed)
         db_read_only(confirm->db);
-    code = confirm->db != NULL ? do_all(confirm, err) : error_set(err, ERROR_NOMEM, "no memory");
+    code = do_all(confirm, err);
     db_free(confirm->db);
     db_library_fini();
     return code;

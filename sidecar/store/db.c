@@ -14,6 +14,7 @@
 #include "sidecar/store/db_private.h"
 
 #include "lib/base/buffer.h"
+#include "lib/base/memory.h"
 #include "sidecar/store/credentials.h"
 #include "sidecar/store/login.h"
 #include "sidecar/store/session.h"
@@ -52,17 +53,12 @@ void db_thread_fini(void)
 
 struct db *db_new(const struct config *config)
 {
-    struct db *db = calloc(1, sizeof(*db));
-    if (db == NULL)
-        return NULL;
+    struct db *db = memory_new(sizeof(*db));
     db->config = config;
     db->fd = -1;
-    db->writers = db_writers_new();
-    if (db->writers == NULL || uv_mutex_init(&db->lock) != 0) {
-        db_writers_free(db->writers);
-        free(db);
-        return NULL;
-    }
+    db->statements = db_statements_new();
+    if (uv_mutex_init(&db->lock) != 0)
+        memory_exhausted("a database connection");
     return db;
 }
 
@@ -72,7 +68,7 @@ void db_free(struct db *db)
         return;
     db_close(db);
     uv_mutex_destroy(&db->lock);
-    db_writers_free(db->writers);
+    db_statements_free(db->statements);
     free(db);
 }
 
@@ -208,7 +204,7 @@ void db_close(struct db *db)
     publish_socket(db, -1);
     mysql_close(db->mysql); /* first: then closing the statements sends nothing more */
     db->mysql = NULL;
-    db_writers_forget(db->writers);
+    db_statements_drop(db->statements);
 }
 
 /* The most that an answer's row may have. What is asked for has rows of some KiB; without a bound,
@@ -450,6 +446,11 @@ enum error_code db_query(struct db *db, struct text sql, db_row *row, void *cont
 enum error_code db_exec(struct db *db, struct text sql, struct db_error *err)
 {
     return db_query(db, sql, NULL, NULL, err);
+}
+
+enum error_code db_ping(struct db *db, struct db_error *err)
+{
+    return db_exec(db, TEXT("DO 1"), err);
 }
 
 void db_quote(struct db *db, struct buffer *out, struct text text)

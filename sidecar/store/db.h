@@ -17,10 +17,10 @@
 struct db;
 
 /* What is kept from being written by an error, and so what may go on. */
-enum db_scope {
-    DB_SCOPE_CONNECTION, /* everything */
-    DB_SCOPE_TABLE,      /* the rows of this table */
-    DB_SCOPE_ROWS,       /* these rows, taken together: it came of writing them */
+enum db_affects {
+    DB_AFFECTS_CONNECTION, /* everything */
+    DB_AFFECTS_TABLE,      /* the rows of this table */
+    DB_AFFECTS_ROWS,       /* these rows, taken together: it came of writing them */
 };
 
 /* What went wrong, with what to do about it. */
@@ -28,13 +28,16 @@ struct db_error {
     enum dberror_class class;
     unsigned number; /* the server's or client library's error number; 0: none */
     size_t row;      /* 1-based row of the statement that is at fault; 0: not said */
-    enum db_scope scope;
+    enum db_affects affects;
     struct error error; /* text: "what was done: server's message (number)[; advice]" */
 };
 
 /* Fills *err with trouble that neither the server nor its client library has reported. */
 enum error_code db_error_set(struct db_error *err, enum dberror_class class, const char *format,
                              ...) PRINTF_LIKE(3, 4);
+
+/* The same for want of memory (DBERROR_WAIT) while `what` was being done. */
+enum error_code db_no_memory(struct db_error *err, const char *what);
 
 /* Once per process, before any thread; and at its end. */
 enum error_code db_library_init(struct error *err) MUST_CHECK;
@@ -44,8 +47,8 @@ void db_library_fini(void);
 void db_thread_init(void);
 void db_thread_fini(void);
 
-struct db *db_new(const struct config *config); /* NULL: no memory. Not connected yet. */
-void db_free(struct db *db);                    /* closes */
+struct db *db_new(const struct config *config); /* never NULL; not connected yet */
+void db_free(struct db *db);                    /* closes; NULL is allowed */
 
 /* For one who only reads, before db_connect(): the session refuses to write, and a server that is
  * read-only is taken as well. */
@@ -97,6 +100,9 @@ enum error_code db_exec(struct db *db, struct text sql, struct db_error *err) MU
 typedef void db_row(void *context, const struct text *values, size_t count);
 enum error_code db_query(struct db *db, struct text sql, db_row *row, void *context,
                          struct db_error *err) MUST_CHECK;
+
+/* Asks for a sign of life. */
+enum error_code db_ping(struct db *db, struct db_error *err) MUST_CHECK;
 
 /* Quotes text as a string literal of SQL, with the quotes. */
 void db_quote(struct db *db, struct buffer *out, struct text text);

@@ -7,7 +7,7 @@
 #include <mysql.h>
 #include <uv.h>
 
-struct db_writers;
+struct db_statements;
 
 struct db {
     const struct config *config;
@@ -16,7 +16,7 @@ struct db {
     bool offers_tls;                 /* the server that was connected to last */
     bool is_plain[CONFIG_MAX_HOSTS]; /* those that offered none */
     struct db_server server;
-    struct db_writers *writers;
+    struct db_statements *statements;
 
     uv_mutex_t lock; /* guards what follows: db_abort() and db_leave() come from another thread */
     int fd;          /* of the connection; -1 while it must not be touched */
@@ -29,13 +29,12 @@ struct db {
  * then. A connection that is of no more use is closed. */
 enum error_code db_fail_statement(struct db *db, struct db_error *err, const char *what,
                                   MYSQL_STMT *stmt);
-enum error_code db_no_memory(struct db_error *err, const char *what);
 
-/* The prepared statements of a connection, and memory for their parameters. NULL: no memory. */
-struct db_writers *db_writers_new(void);
-void db_writers_free(struct db_writers *writers); /* NULL is allowed */
+/* The prepared statements of a connection, and memory for their parameters. */
+struct db_statements *db_statements_new(void);
+void db_statements_free(struct db_statements *statements);
 
 /* The connection is closed: its statements are gone. */
-void db_writers_forget(struct db_writers *writers);
+void db_statements_drop(struct db_statements *statements);
 
 #endif

@@ -13,6 +13,7 @@
  */
 #include "lib/base/buffer.h"
 #include "lib/base/invariant.h"
+#include "lib/base/memory.h"
 #include "lib/base/timestamp.h"
 #include "lib/sql/sql.h"
 #include "sidecar/store/db_private.h"
@@ -38,12 +39,13 @@
 
 #define MAX_PARAMETERS (STATEMENT_MAX_ROWS * TABLE_MAX_COLUMNS)
 
-/* How rows of one table and mode are written. Made when first needed, gone with the connection. */
-struct writer {
+/* The statements that write rows of one table and mode. Made when first needed, gone with the
+ * connection. */
+struct statement_set {
     const struct table *table;
     enum row_mode mode;
     MYSQL_STMT *statements[STATEMENT_SIZES]; /* [i]: for 1 << i rows; NULL: not prepared yet */
-    struct writer *next;
+    struct statement_set *next;
     size_t parameter_count; /* for each row */
     uint8_t columns[];      /* [parameter_count]: the column that a parameter is bound to */
 };
@@ -57,93 +59,70 @@ struct value {
     my_bool is_null;
 };
 
-struct db_writers {
-    struct writer *first;
+struct db_statements {
+    struct statement_set *first;
     MYSQL_BIND *binds;    /* [MAX_PARAMETERS] */
     struct value *values; /* [MAX_PARAMETERS] */
 };
 
 /* ---- statements ------------------------------------------------------------------------------ */
 
-struct db_writers *db_writers_new(void)
+struct db_statements *db_statements_new(void)
 {
-    struct db_writers *writers = calloc(1, sizeof(*writers));
-    if (writers == NULL)
-        return NULL;
-    writers->binds = calloc(MAX_PARAMETERS, sizeof(*writers->binds));
-    writers->values = calloc(MAX_PARAMETERS, sizeof(*writers->values));
-    if (writers->binds == NULL || writers->values == NULL) {
-        db_writers_free(writers);
-        return NULL;
-    }
-    return writers;
+    struct db_statements *statements = memory_new(sizeof(*statements));
+    statements->binds = memory_new_array(MAX_PARAMETERS, sizeof(*statements->binds));
+    statements->values = memory_new_array(MAX_PARAMETERS, sizeof(*statements->values));
+    return statements;
 }
 
-static void free_writer(struct writer *writer)
+void db_statements_drop(struct db_statements *statements)
 {
-    for (size_t i = 0; i < STATEMENT_SIZES; i++) {
-        if (writer->statements[i] != NULL)
-            mysql_stmt_close(writer->statements[i]);
-    }
-    free(writer);
-}
-
-void db_writers_forget(struct db_writers *writers)
-{
-    while (writers->first != NULL) {
-        struct writer *writer = writers->first;
-        writers->first = writer->next;
-        free_writer(writer);
+    while (statements->first != NULL) {
+        struct statement_set *set = statements->first;
+        statements->first = set->next;
+        for (size_t i = 0; i < STATEMENT_SIZES; i++) {
+            if (set->statements[i] != NULL)
+                mysql_stmt_close(set->statements[i]);
+        }
+        free(set);
     }
 }
 
-void db_writers_free(struct db_writers *writers)
+void db_statements_free(struct db_statements *statements)
 {
-    if (writers == NULL)
-        return;
-    db_writers_forget(writers);
-    free(writers->binds);
-    free(writers->values);
-    free(writers);
+    db_statements_drop(statements);
+    free(statements->binds);
+    free(statements->values);
+    free(statements);
 }
 
-static struct writer *new_writer(const struct table *table, enum row_mode mode)
+static struct statement_set *find_or_add_set(struct db_statements *statements,
+                                             const struct table *table, enum row_mode mode)
 {
+    for (struct statement_set *set = statements->first; set != NULL; set = set->next) {
+        if (set->table == table && set->mode == mode)
+            return set;
+    }
     size_t parameters = mode == ROW_UPDATE ? sql_update_params(table) : table->column_count;
     invariant(parameters <= MAX_PARAMETERS);
-    struct writer *writer = calloc(1, sizeof(*writer) + parameters);
-    if (writer == NULL)
-        return NULL;
-    writer->table = table;
-    writer->mode = mode;
-    writer->parameter_count = parameters;
+    struct statement_set *set = memory_new(sizeof(*set) + parameters);
+    set->table = table;
+    set->mode = mode;
+    set->parameter_count = parameters;
     for (size_t i = 0; i < parameters; i++)
-        writer->columns[i] = (uint8_t)(mode == ROW_UPDATE ? sql_update_param(table, i) : i);
-    return writer;
-}
-
-static struct writer *find_writer(struct db_writers *writers, const struct table *table,
-                                  enum row_mode mode)
-{
-    for (struct writer *writer = writers->first; writer != NULL; writer = writer->next) {
-        if (writer->table == table && writer->mode == mode)
-            return writer;
-    }
-    struct writer *writer = new_writer(table, mode);
-    if (writer == NULL)
-        return NULL;
-    writer->next = writers->first;
-    writers->first = writer;
-    return writer;
+        set->columns[i] = (uint8_t)(mode == ROW_UPDATE ? sql_update_param(table, i) : i);
+    set->next = statements->first;
+    statements->first = set;
+    return set;
 }
 
 /* The most that a row can take of a packet. */
-static size_t packet_bytes(const struct writer *writer, const struct row *row)
+static size_t packet_bytes(const struct statement_set *set, const struct row *row)
 {
     const size_t besides_text = 16; /* type, NULL bit, length; or a whole number or time */
-    size_t bytes = writer->parameter_count * besides_text;
-    for (size_t i = 0; i < writer->parameter_count; i++) {
-        const struct cell *cell = &row->cells[writer->columns[i]];
+    size_t bytes = set->parameter_count * besides_text;
+    for (size_t i = 0; i < set->parameter_count; i++) {
+        const struct cell *cell = &row->cells[set->columns[i]];
         if (cell->type == CELL_TEXT)
             bytes += cell->length;
     }
@@ -152,14 +131,14 @@ static size_t packet_bytes(const struct writer *writer, const struct row *row)
 
 /* How many of the rows the next statement takes, as a power of two: the largest that there are rows
  * for, and that fills at most 80 % of a packet. -1: not even one row fits. */
-static int next_size(const struct db *db, const struct writer *writer, struct row *const *rows,
+static int next_size(const struct db *db, const struct statement_set *set, struct row *const *rows,
                      size_t count)
 {
     size_t limit = db->server.max_packet / 5 * 4;
-    size_t max = writer->mode == ROW_UPDATE ? 1 : STATEMENT_MAX_ROWS;
+    size_t max = set->mode == ROW_UPDATE ? 1 : STATEMENT_MAX_ROWS;
     size_t bytes = 0, fitting = 0;
     while (fitting < count && fitting < max) {
-        bytes += packet_bytes(writer, rows[fitting]);
+        bytes += packet_bytes(set, rows[fitting]);
         if (bytes > limit)
             break;
         fitting++;
@@ -185,21 +164,22 @@ static enum error_code prepare_text(struct db *db, struct text sql, const char *
     return ERROR_NONE;
 }
 
-static enum error_code prepare(struct db *db, struct writer *writer, int size, struct db_error *err)
+static enum error_code prepare(struct db *db, struct statement_set *set, int size,
+                               struct db_error *err)
 {
-    if (writer->statements[size] != NULL)
+    if (set->statements[size] != NULL)
         return ERROR_NONE;
     char what[128];
-    snprintf(what, sizeof(what), "preparing a write to %s", writer->table->name);
+    snprintf(what, sizeof(what), "preparing a write to %s", set->table->name);
     struct buffer sql;
     buffer_init(&sql, STATEMENT_MAX_TEXT);
-    if (writer->mode == ROW_UPDATE)
-        sql_update(&sql, writer->table);
+    if (set->mode == ROW_UPDATE)
+        sql_update(&sql, set->table);
     else
-        sql_upsert(&sql, writer->table, (size_t)1 << size);
+        sql_upsert(&sql, set->table, (size_t)1 << size);
     enum error_code code =
         sql.failed ? db_no_memory(err, what)
-                   : prepare_text(db, buffer_text(&sql), what, &writer->statements[size], err);
+                   : prepare_text(db, buffer_text(&sql), what, &set->statements[size], err);
     buffer_fini(&sql);
     return code;
 }
@@ -261,15 +241,15 @@ static void bind_cell(MYSQL_BIND *bind, struct value *value, enum column_type ty
     }
 }
 
-static size_t bind_rows(struct db_writers *writers, const struct writer *writer,
+static size_t bind_rows(struct db_statements *statements, const struct statement_set *set,
                         struct row *const *rows, size_t count)
 {
     size_t next = 0;
     for (size_t r = 0; r < count; r++) {
-        for (size_t i = 0; i < writer->parameter_count; i++, next++) {
-            size_t column = writer->columns[i];
-            bind_cell(&writers->binds[next], &writers->values[next],
-                      writer->table->columns[column].type, &rows[r]->cells[column]);
+        for (size_t i = 0; i < set->parameter_count; i++, next++) {
+            size_t column = set->columns[i];
+            bind_cell(&statements->binds[next], &statements->values[next],
+                      set->table->columns[column].type, &rows[r]->cells[column]);
         }
     }
     return next;
@@ -277,41 +257,41 @@ static size_t bind_rows(struct db_writers *writers, const struct writer *writer,
 
 /* The largest statement for the first of the rows. Where the server has no room for another prepared
  * statement, a smaller one that there is does it; where there is none, it is for this connection. */
-static enum error_code choose(struct db *db, struct writer *writer, struct row *const *rows,
+static enum error_code choose(struct db *db, struct statement_set *set, struct row *const *rows,
                               size_t count, int *size, struct db_error *err)
 {
-    *size = next_size(db, writer, rows, count);
+    *size = next_size(db, set, rows, count);
     if (*size < 0) {
         db_error_set(err, DBERROR_ROW,
                      "writing to %s: the row takes %zu bytes, too many for the server's "
                      "max_allowed_packet of %zu",
-                     writer->table->name, packet_bytes(writer, rows[0]), db->server.max_packet);
+                     set->table->name, packet_bytes(set, rows[0]), db->server.max_packet);
         err->row = 1;
-        err->scope = DB_SCOPE_ROWS;
+        err->affects = DB_AFFECTS_ROWS;
         return ERROR_INPUT;
     }
-    enum error_code code = prepare(db, writer, *size, err);
+    enum error_code code = prepare(db, set, *size, err);
     while (code != ERROR_NONE && err->class == DBERROR_WAIT && *size > 0)
-        code = prepare(db, writer, --*size, err);
+        code = prepare(db, set, --*size, err);
     if (code != ERROR_NONE && err->class != DBERROR_WAIT)
-        err->scope = DB_SCOPE_ROWS;
+        err->affects = DB_AFFECTS_ROWS;
     return code;
 }
 
 /* Writes the first 1 << size rows. */
-static enum error_code execute(struct db *db, struct writer *writer, struct row *const *rows,
+static enum error_code execute(struct db *db, struct statement_set *set, struct row *const *rows,
                                int size, struct db_error *err)
 {
-    MYSQL_STMT *stmt = writer->statements[size];
+    MYSQL_STMT *stmt = set->statements[size];
     size_t count = (size_t)1 << size;
-    size_t parameters = bind_rows(db->writers, writer, rows, count);
+    size_t parameters = bind_rows(db->statements, set, rows, count);
     invariant(parameters == mysql_stmt_param_count(stmt));
-    if (mysql_stmt_bind_param(stmt, db->writers->binds) == 0 && mysql_stmt_execute(stmt) == 0)
+    if (mysql_stmt_bind_param(stmt, db->statements->binds) == 0 && mysql_stmt_execute(stmt) == 0)
         return ERROR_NONE;
     char what[128];
-    snprintf(what, sizeof(what), "writing %zu rows to %s", count, writer->table->name);
+    snprintf(what, sizeof(what), "writing %zu rows to %s", count, set->table->name);
     enum error_code code = db_fail_statement(db, err, what, stmt);
-    err->scope = DB_SCOPE_ROWS;
+    err->affects = DB_AFFECTS_ROWS;
     return code;
 }
 
@@ -325,14 +305,14 @@ static size_t row_at_fault(const struct db_error *err, size_t before, size_t cou
     return count == 1 ? before + 1 : 0;
 }
 
-static enum error_code execute_all(struct db *db, struct writer *writer, struct row *const *rows,
-                                   size_t count, struct db_error *err)
+static enum error_code execute_all(struct db *db, struct statement_set *set,
+                                   struct row *const *rows, size_t count, struct db_error *err)
 {
     for (size_t done = 0; done < count;) {
         int size;
-        enum error_code code = choose(db, writer, rows + done, count - done, &size, err);
+        enum error_code code = choose(db, set, rows + done, count - done, &size, err);
         if (code == ERROR_NONE)
-            code = execute(db, writer, rows + done, size, err);
+            code = execute(db, set, rows + done, size, err);
         if (code != ERROR_NONE) {
             err->row = row_at_fault(err, done, size < 0 ? 1 : (size_t)1 << size);
             return code;
@@ -349,16 +329,16 @@ static void roll_back(struct db *db)
         db_close(db);
 }
 
-static enum error_code execute_together(struct db *db, struct writer *writer,
+static enum error_code execute_together(struct db *db, struct statement_set *set,
                                         struct row *const *rows, size_t count, struct db_error *err)
 {
     enum error_code code = db_exec(db, TEXT("START TRANSACTION"), err);
     if (code != ERROR_NONE)
         return code;
-    code = execute_all(db, writer, rows, count, err);
+    code = execute_all(db, set, rows, count, err);
     if (code == ERROR_NONE) {
         code = db_exec(db, TEXT("COMMIT"), err);
-        err->scope = DB_SCOPE_ROWS;
+        err->affects = DB_AFFECTS_ROWS;
     }
     if (code != ERROR_NONE)
         roll_back(db);
@@ -370,17 +350,15 @@ enum error_code db_write(struct db *db, const struct table *table, enum row_mode
 {
     if (db->mysql == NULL)
         return db_error_set(err, DBERROR_RECONNECT, "not connected");
-    struct writer *writer = find_writer(db->writers, table, mode);
-    if (writer == NULL)
-        return db_no_memory(err, "writing");
+    struct statement_set *set = find_or_add_set(db->statements, table, mode);
     int size;
-    enum error_code code = choose(db, writer, rows, count, &size, err);
+    enum error_code code = choose(db, set, rows, count, &size, err);
     if (code != ERROR_NONE)
         return code;
     /* One statement is a transaction by itself, and one round trip instead of three. */
-    code = (size_t)1 << size == count ? execute_all(db, writer, rows, count, err)
-                                      : execute_together(db, writer, rows, count, err);
+    code = (size_t)1 << size == count ? execute_all(db, set, rows, count, err)
+                                      : execute_together(db, set, rows, count, err);
     if (code != ERROR_NONE && db->mysql == NULL)
-        err->scope = DB_SCOPE_CONNECTION;
+        err->affects = DB_AFFECTS_CONNECTION;
     return code;
 }

@@ -59,7 +59,7 @@ static void on_written(struct isolation *isolation, size_t end)
 static void stop(struct isolation *isolation, const struct db_error *why)
 {
     isolation->request->class = why->class;
-    isolation->request->others_may = why->scope != DB_SCOPE_CONNECTION;
+    isolation->request->others_may = why->affects != DB_AFFECTS_CONNECTION;
     isolation->request->error = why->error;
 }
 
@@ -95,7 +95,7 @@ static bool decide(struct isolation *isolation, const struct db_error *why)
 static bool on_failed(struct isolation *isolation, size_t end, const struct db_error *why)
 {
     size_t count = end - isolation->begin;
-    if (!is_refusal(why) && why->scope != DB_SCOPE_ROWS) {
+    if (!is_refusal(why) && why->affects != DB_AFFECTS_ROWS) {
         stop(isolation, why);
         return false;
     }

@@ -11,7 +11,7 @@
  *   the database is away            nobody looks. The leader goes on taking events in, which wait in its
  *                                   outbox and spool; a standby stands by
  *   the lock's connection is lost   the leader takes the lock again where it is free, sooner than a
- *                                   standby looks. Its own old session may still hold it for IDLE_S
+ *                                   standby looks. Its own old connection may still hold it for IDLE_S
  *   several hosts; Galera           the lock is of one server. Sidecars that reach different ones may
  *                                   both lead, which costs work and harms nothing
  *   GET_LOCK is not allowed         nobody leads: said in the log, and tried again
@@ -19,6 +19,7 @@
 #include "sidecar/store/leader.h"
 
 #include "lib/base/backoff.h"
+#include "lib/base/memory.h"
 #include "sidecar/base/clock.h"
 #include "sidecar/store/db.h"
 
@@ -32,8 +33,8 @@
 #define OPERATOR_FIRST_MS   5000
 #define OPERATOR_CEILING_MS 60000
 
-/* What a leader lost is still its own session's for so long. */
-#define OWN_SESSION_NS ((uint64_t)2 * IDLE_S * 1000000000)
+/* A lock that a leader lost may be held by its own old connection for so long. */
+#define OWN_CONNECTION_NS ((uint64_t)2 * IDLE_S * 1000000000)
 
 /* What a connect that is under way may take once this closes. */
 #define PATIENCE_MS 250
@@ -56,12 +57,11 @@ struct leader {
 
     /* the thread's own */
     struct db *db;
-    struct buffer name; /* of the lock, as SQL */
-    char session
-        [ID_SIZE];    /* the server's number for the connection that held the lock last, or "" */
-    uint64_t lost_ns; /* when that was lost; 0: it was not */
-    bool in_trouble;  /* and that was said */
-    bool waits;       /* the same */
+    struct buffer name;    /* of the lock, as SQL */
+    char held_by[ID_SIZE]; /* the server's number for the connection that held it last, or "" */
+    uint64_t lost_ns;      /* when that was lost; 0: it was not */
+    bool in_trouble;       /* and that was said */
+    bool waits;            /* the same */
 
     /* the loop's */
     enum role told;
@@ -110,7 +110,7 @@ static enum error_code connect_to_server(struct leader *leader, struct db_error 
     return db_exec(leader->db, text_from(sql), err);
 }
 
-/* Who holds the lock, and who asks: numbers of sessions, "" for nobody. */
+/* Who holds the lock, and who asks: numbers of connections, "" for nobody. */
 struct view {
     char holder[ID_SIZE];
     char own[ID_SIZE];
@@ -168,17 +168,17 @@ static enum error_code make_name(struct leader *leader, struct db_error *err)
 }
 
 /* The lock is, or may be, of a connection of our own that the server has not missed yet. */
-static bool is_own_session(const struct leader *leader, const char *holder)
+static bool may_be_own_connection(const struct leader *leader, const char *holder)
 {
-    return leader->lost_ns != 0 && uv_hrtime() - leader->lost_ns < OWN_SESSION_NS &&
-           strcmp(holder, leader->session) == 0;
+    return leader->lost_ns != 0 && uv_hrtime() - leader->lost_ns < OWN_CONNECTION_NS &&
+           strcmp(holder, leader->held_by) == 0;
 }
 
 static void lead(struct leader *leader, const struct view *view)
 {
     leader->waits = false;
     leader->lost_ns = 0;
-    memcpy(leader->session, view->own, sizeof(leader->session));
+    memcpy(leader->held_by, view->own, sizeof(leader->held_by));
     set_role(leader, ROLE_LEADER);
 }
 
@@ -207,7 +207,7 @@ static enum error_code look(struct leader *leader, struct db_error *err)
         return code;
     if (taken || (view.holder[0] != '\0' && strcmp(view.holder, view.own) == 0))
         lead(leader, &view);
-    else if (view.holder[0] != '\0' && !is_own_session(leader, view.holder))
+    else if (view.holder[0] != '\0' && !may_be_own_connection(leader, view.holder))
         stand_by(leader);
     return ERROR_NONE;
 }
@@ -231,7 +231,7 @@ static enum error_code stay(struct leader *leader, struct backoff *backoff, stru
 
 static void note_trouble(struct leader *leader, const struct db_error *err)
 {
-    if (leader->session[0] != '\0' && leader->lost_ns == 0)
+    if (leader->held_by[0] != '\0' && leader->lost_ns == 0)
         leader->lost_ns = uv_hrtime();
     if (leader->in_trouble)
         return;
@@ -350,14 +350,6 @@ void leader_close(struct leader *leader, void (*closed)(void *context, bool left
     uv_timer_start(&leader->patience, on_patience_over, PATIENCE_MS, PATIENCE_MS);
 }
 
-/* Gives back what was made of it; its handle is not open. */
-static enum error_code fail(struct leader *leader, struct error *err)
-{
-    db_free(leader->db);
-    free(leader);
-    return error_set(err, ERROR_NOMEM, "no memory for the leader's lock");
-}
-
 static void on_nothing(void *context, bool left_behind)
 {
     (void)context;
@@ -388,17 +380,11 @@ static enum error_code start(uv_loop_t *loop, struct leader *leader, struct erro
 enum error_code leader_new(uv_loop_t *loop, const struct leader_settings *settings,
                            struct leader **result, struct error *err)
 {
-    struct leader *leader = calloc(1, sizeof(*leader));
-    if (leader == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory for the leader's lock");
+    struct leader *leader = memory_new(sizeof(*leader));
     leader->settings = *settings;
     leader->db = db_new(settings->config);
-    if (leader->db == NULL || uv_mutex_init(&leader->lock) != 0)
-        return fail(leader, err);
-    if (uv_cond_init(&leader->wake) != 0) {
-        uv_mutex_destroy(&leader->lock);
-        return fail(leader, err);
-    }
+    if (uv_mutex_init(&leader->lock) != 0 || uv_cond_init(&leader->wake) != 0)
+        memory_exhausted("the leader's lock");
     buffer_init(&leader->name, SQL_LIMIT);
     enum error_code code = start(loop, leader, err);
     if (code == ERROR_NONE)

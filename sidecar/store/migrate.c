@@ -31,6 +31,8 @@
 
 #define SQL_LIMIT ((size_t)1 << 17)
 
+#define WORK "migrating the tables"
+
 /* New tables are made within the second; who finds more going on comes back later. A lock's name has
  * at most 64 characters. */
 #define LOCK_NAME "CONCAT('kubedl-shipper.schema:', LEFT(DATABASE(), 42))"
@@ -39,10 +41,10 @@
 
 /* What waits for a table keeps all others waiting behind it. So an ALTER TABLE that does not get its
  * table soon gives way. */
-#define HURRY                                                                                      \
+#define SHORTEN_LOCK_WAIT                                                                          \
     "SET @kubedl_shipper_wait = @@SESSION.lock_wait_timeout,"                                      \
     " SESSION lock_wait_timeout = CAST(LEAST(@@SESSION.lock_wait_timeout, 5) AS UNSIGNED)"
-#define STOP_HURRY "SET SESSION lock_wait_timeout = @kubedl_shipper_wait"
+#define RESTORE_LOCK_WAIT "SET SESSION lock_wait_timeout = @kubedl_shipper_wait"
 
 /* Makes the first statement for a DBA. */
 #define DBA_USE "SELECT CONCAT('USE `', REPLACE(DATABASE(), '`', '``'), '`')"
@@ -51,11 +53,6 @@ struct migrator {
     struct db *db;
     struct logger *logger;
 };
-
-static enum error_code no_memory(struct db_error *err)
-{
-    return db_error_set(err, DBERROR_WAIT, "no memory to migrate the tables");
-}
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
@@ -83,7 +80,7 @@ static enum error_code ask(struct db *db, struct schema *schema, enum schema_que
     bool is_asked = schema_ask(schema, question, &sql);
     enum error_code code = ERROR_NONE;
     if (sql.failed)
-        code = no_memory(err);
+        code = db_no_memory(err, WORK);
     else if (is_asked)
         code = db_query(db, buffer_text(&sql), on_answer, &reading, err);
     buffer_fini(&sql);
@@ -106,13 +103,10 @@ static enum error_code make_plan(struct db *db, const struct table *const *some,
 {
     migration->count = 0;
     struct schema *schema = schema_new(some);
-    if (schema == NULL)
-        return no_memory(err);
     enum error_code code = migrate_look(db, schema, err);
     struct error why;
     if (code == ERROR_NONE && migration_plan(schema, only_required, migration, &why) != ERROR_NONE)
-        code = why.code == ERROR_NOMEM ? no_memory(err)
-                                       : db_error_set(err, DBERROR_OPERATOR, "%s", why.text);
+        code = db_error_set(err, DBERROR_OPERATOR, "%s", why.text);
     schema_free(schema);
     return code;
 }
@@ -123,7 +117,7 @@ static enum error_code run_statement(struct migrator *migrator, const struct buf
                                      struct db_error *err)
 {
     if (sql->failed)
-        return no_memory(err);
+        return db_no_memory(err, WORK);
     for (unsigned tries = 1;; tries++) {
         enum error_code code = db_exec(migrator->db, buffer_text(sql), err);
         if (code == ERROR_NONE || err->class != DBERROR_RETRY || tries == MAX_TRIES)
@@ -151,7 +145,7 @@ static enum error_code run_slices(struct migrator *migrator, const struct migrat
         buffer_reset(sql);
         migration_slice_end(sql, step, after);
         enum error_code code =
-            sql->failed ? no_memory(err)
+            sql->failed ? db_no_memory(err, WORK)
                         : db_query(migrator->db, buffer_text(sql), on_slice_end, until, err);
         if (code != ERROR_NONE)
             return code;
@@ -346,7 +340,7 @@ static enum error_code give_up(struct migrator *migrator, struct progress *progr
 static enum error_code run_locked(struct migrator *migrator, struct db_error *err)
 {
     struct progress progress = {0};
-    enum error_code code = db_exec(migrator->db, TEXT(HURRY), err);
+    enum error_code code = db_exec(migrator->db, TEXT(SHORTEN_LOCK_WAIT), err);
     while (code == ERROR_NONE && !progress.done)
         code = run_round(migrator, &progress, err);
     if (code == ERROR_NONE && progress.only_required)
@@ -374,7 +368,7 @@ static enum error_code lock(struct migrator *migrator, struct db_error *err)
 /* A connection that cannot do this is closed, and the lock is gone with it. */
 static enum error_code unlock(struct migrator *migrator, struct db_error *err)
 {
-    enum error_code code = db_exec(migrator->db, TEXT(STOP_HURRY), err);
+    enum error_code code = db_exec(migrator->db, TEXT(RESTORE_LOCK_WAIT), err);
     if (code == ERROR_NONE)
         code = db_exec(migrator->db, TEXT(UNLOCK), err);
     if (code != ERROR_NONE)

@@ -1,10 +1,20 @@
 /* store: where rows are kept; the boundary for storage plugins.
  *
- * A store has `lanes` writers. Each takes one batch at a time, of any rows, and answers on the loop
- * thread, later (never from inside submit). It keeps no rows: what it could not write goes back to the outbox,
- * and the caller decides when to try again. MySQL is the first plugin (store_mysql), the tests'
+ * A store serves one request for each of its lanes at a time, with a batch of any rows, and answers on the
+ * loop thread, later (never from inside submit). It keeps no rows: what it could not write goes back to the
+ * outbox, and the caller decides when to try again. MySQL is the first plugin (store_mysql), the tests'
  * fake the second. What a third one takes: a file that fills in struct store, and a line in run.c.
- */
+ *
+ * The words of this room and of dispatch, one for each thing:
+ *   lane        one of the ways on which rows go to the store side by side. The rows of an object always
+ *               wait in the same one (outbox), and it has one request at a time (dispatch)
+ *   worker      the thread of a store that serves a lane, over a connection of its own (worker.h)
+ *   host        a database server that MYSQL_HOST names. The write host is the one that all workers of a
+ *               store should write to
+ *   connection  what is open to a host (struct db), with the statements that are prepared in it
+ *   session     what the server keeps for a connection: its variables, which session.h sets
+ *   refused     of a row that the store says can never be written: it becomes a dead letter
+ *   set aside   of a row that fails alone for another reason: it is tried again, alone */
 #ifndef SIDECAR_STORE_H
 #define SIDECAR_STORE_H
 
@@ -41,14 +51,14 @@ struct store_listing {
     const char *namespace; /* and namespace; "": of all */
     struct buffer
         uids; /* the answer, a line for each: its uid, its version, and 1 if it has ended by
-                                itself, else 0; with tabs between them */
+                           itself, else 0; with tabs between them */
 };
 
-/* What a lane met while it served a request, also what it got over. */
+/* What a worker met while it served a request, also what it got over. */
 struct store_tally {
-    uint32_t connects; /* connections made */
-    uint32_t
-        reconnects[DBERROR_CLASS_COUNT]; /* of these: in place of another one, by what ended it */
+    uint32_t connects;                        /* connections made */
+    uint32_t reconnects[DBERROR_CLASS_COUNT]; /* of these: in place of another one, by what ended
+                                                 that */
     uint32_t errors[DBERROR_CLASS_COUNT];
 };
 
@@ -61,9 +71,9 @@ struct store_request {
     struct refusal *refusals;      /* the same */
     size_t refusal_count;
     enum dberror_class class; /* where error.code is set: what kind of trouble it is */
-    bool others_may;          /* the same: the lane is well, rows of other tables can be written */
+    bool others_may;          /* the same: the connection is well, other rows can be written */
     struct error error;       /* ERROR_NONE: no row waits */
-    uint64_t write_us;        /* how long the lane was busy with it */
+    uint64_t write_us;        /* how long the worker was busy with it */
     uint32_t attempts;        /* transactions that were begun */
     struct store_tally tally;
     void (*done)(struct store_request *request); /* on the loop thread; the last thing its caller
@@ -75,13 +85,13 @@ struct store_request {
 /* How things stand with the store, for people and machines that look. Texts are "" where they are not
  * known, or do not apply. Once connected, the facts stay until the next connect replaces them. */
 struct store_description {
-    bool connected; /* one lane is, at least */
+    bool connected; /* one worker is, at least */
     char host[256]; /* as it is written in the settings, or a Unix socket's path */
     unsigned port;  /* 0 for a Unix socket */
     char version[128];
     char tls_version[32]; /* "TLSv1.3"; "" for a connection without TLS */
     char tls_cipher[64];
-    char last_error[512];  /* of any lane, with what to do about it; never a secret */
+    char last_error[512];  /* of any worker, with what to do about it; never a secret */
     int64_t last_error_us; /* when, in microseconds since 1970; 0: there was none */
 };
 
@@ -100,11 +110,11 @@ struct store {
     /* Fills *description. From any thread, until close(); never waits for a database. */
     void (*describe)(struct store *store, struct store_description *description);
 
-    /* Set by abort(), a moment later: a lane could not be interrupted. Its request was answered, but it
-     * goes on, and close() does not wait for it: then the process must end by _exit(). */
+    /* Set by abort(), a moment later: a worker could not be interrupted. Its request was answered, but
+     * its thread goes on, and close() does not wait for it: then the process must end by _exit(). */
     bool left_behind;
 
-    /* Stops the lanes and frees the store; then calls closed(). All lanes must be idle. */
+    /* Stops the workers and frees the store; then calls closed(). All lanes must be idle. */
     void (*close)(struct store *store, void (*closed)(void *context), void *context);
 };
 

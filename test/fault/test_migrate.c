@@ -1,5 +1,5 @@
-/* migrate without memory: it says so, gives its lock back, and leaves the rest to the next run. Every
- * allocation of our own is refused once. */
+/* migrate without memory: it says so, gives its lock back, and leaves the rest to the next run; or the
+ * process ends, where it was a small object. Every allocation of our own is refused once. */
 #include "sidecar/store/migrate.h"
 #include "test/fault/refusal.h"
 
@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -63,6 +66,11 @@ enum error_code db_error_set(struct db_error *err, enum dberror_class class, con
     return error_set(&err->error, ERROR_AGAIN, "%s", text);
 }
 
+enum error_code db_no_memory(struct db_error *err, const char *what)
+{
+    return db_error_set(err, DBERROR_WAIT, "%s: no memory", what);
+}
+
 void logger_write(struct logger *logger, enum log_level level, const char *message,
                   const struct log_field *fields, size_t field_count)
 {
@@ -75,27 +83,63 @@ void logger_write(struct logger *logger, enum log_level level, const char *messa
 
 /* ------------------------------------------------------------------------------------------------ */
 
+/* Migrates with its n-th allocation refused. Returns whether that one had come. */
+static bool migrate_without(unsigned n, unsigned *executed)
+{
+    struct db db = {.locked = false};
+    struct db_error err;
+    refuse(0, n, 1);
+    enum error_code code = migrate_run(&db, NULL, &err);
+    bool was_refused = refuse_none() == 0;
+    assert_false(db.locked);
+    assert_int_not_equal(code, ERROR_NONE);
+    if (was_refused) {
+        assert_int_equal(err.class, DBERROR_WAIT);
+        assert_non_null(strstr(err.error.text, "no memory"));
+    }
+    *executed = db.executed;
+    return was_refused;
+}
+
+/* In a process of its own, which a small object that there is no memory for ends with a line, and the
+ * server's lock with it. */
+enum { ENDED_WITH_ALL, ENDED_WITHOUT_OBJECT, ENDED_WITH_ERROR, ENDED_LATE };
+
+static int fate_of(unsigned n)
+{
+    int pipe_ends[2], status;
+    char said[256] = "";
+    assert_int_equal(pipe(pipe_ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        unsigned executed;
+        dup2(pipe_ends[1], STDERR_FILENO);
+        bool was_refused = migrate_without(n, &executed);
+        _exit(!was_refused ? ENDED_WITH_ALL : executed > 4 ? ENDED_LATE : ENDED_WITH_ERROR);
+    }
+    close(pipe_ends[1]);
+    (void)!read(pipe_ends[0], said, sizeof(said) - 1);
+    close(pipe_ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == ENDED_WITHOUT_OBJECT)
+        assert_non_null(strstr(said, "no memory for"));
+    return WEXITSTATUS(status);
+}
+
 static void test_every_allocation_may_fail(void **state)
 {
     (void)state;
-    unsigned refused = 0, most_executed = 0;
-    for (;; refused++) {
-        struct db db = {.locked = false};
-        struct db_error err;
-        refuse(0, refused, 1);
-        enum error_code code = migrate_run(&db, NULL, &err);
-        bool all_given = refuse_none() > 0;
-        assert_false(db.locked);
-        assert_int_not_equal(code, ERROR_NONE);
-        if (all_given)
-            break;
-        assert_int_equal(err.class, DBERROR_WAIT);
-        assert_non_null(strstr(err.error.text, "no memory to migrate the tables"));
-        if (db.executed > most_executed)
-            most_executed = db.executed;
+    unsigned counts[ENDED_LATE + 1] = {0};
+    for (unsigned n = 0; counts[ENDED_WITH_ALL] == 0; n++) {
+        int fate = fate_of(n);
+        assert_in_range(fate, ENDED_WITH_ALL, ENDED_LATE);
+        counts[fate]++;
     }
-    assert_true(refused > 20);
-    assert_true(most_executed > 4); /* it has come as far as the steps */
+    assert_true(counts[ENDED_WITHOUT_OBJECT] > 20);
+    assert_true(counts[ENDED_WITH_ERROR] > 0);
+    assert_true(counts[ENDED_LATE] > 0); /* it has come as far as the steps */
 }
 
 int main(void)

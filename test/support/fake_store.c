@@ -74,11 +74,11 @@ static enum error_code write_rows(void *context, struct row *const *rows, size_t
     for (size_t i = 0; i < count; i++) {
         if (is_refused(fake, rows[i])) {
             *err = (struct db_error){
-                .class = DBERROR_ROW, .number = 1406, .row = i + 1, .scope = DB_SCOPE_ROWS};
+                .class = DBERROR_ROW, .number = 1406, .row = i + 1, .affects = DB_AFFECTS_ROWS};
             return error_set(&err->error, ERROR_INPUT, "refused by the fake at row %zu", i + 1);
         }
         if (fake->failing != NULL && text_is(row_uid(rows[i]), fake->failing)) {
-            *err = (struct db_error){.class = fake->failing_class, .scope = DB_SCOPE_ROWS};
+            *err = (struct db_error){.class = fake->failing_class, .affects = DB_AFFECTS_ROWS};
             return error_set(&err->error, ERROR_AGAIN, "%s fails", fake->failing);
         }
     }

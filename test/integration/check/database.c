@@ -64,7 +64,6 @@ void database_open(struct database *database)
     *database = (struct database){0};
     read_settings(database);
     database->admin = db_new(&database->admin_config);
-    assert_non_null(database->admin);
     if (db_connect(database->admin, 0, &err) != ERROR_NONE)
         fail_msg("%s", err.error.text);
     for (size_t i = 0; tables[i] != NULL; i++)

@@ -21,7 +21,7 @@ struct database {
     size_t packet_rows; /* writes of more rows are too large */
     size_t fail_at;     /* this write, from 1, fails with fail_class; 0: none */
     enum dberror_class fail_class;
-    enum db_scope fail_scope;
+    enum db_affects fail_affects;
     enum dberror_class poison_class; /* why poison fails */
 
     size_t writes;            /* so far, the failed ones too */
@@ -70,11 +70,11 @@ static size_t hint(const struct database *database, size_t bad, size_t count)
 }
 
 static enum error_code fail_with(struct database *database, struct db_error *err,
-                                 enum dberror_class class, size_t row, enum db_scope scope)
+                                 enum dberror_class class, size_t row, enum db_affects affects)
 {
     database->failures++;
     *err = (struct db_error){
-        .class = class, .number = 1000U + (unsigned)class, .row = row, .scope = scope};
+        .class = class, .number = 1000U + (unsigned)class, .row = row, .affects = affects};
     return error_set(&err->error, ERROR_INPUT, "class %d", (int)class);
 }
 
@@ -86,14 +86,14 @@ static enum error_code database_write(void *context, struct row *const *rows, si
 
     assert_in_range(count, 1, database->request.batch.count - first);
     if (++database->writes == database->fail_at)
-        return fail_with(database, err, database->fail_class, 0, database->fail_scope);
+        return fail_with(database, err, database->fail_class, 0, database->fail_affects);
     if (count > database->packet_rows)
-        return fail_with(database, err, DBERROR_SPLIT, 0, DB_SCOPE_ROWS);
+        return fail_with(database, err, DBERROR_SPLIT, 0, DB_AFFECTS_ROWS);
     for (size_t i = 0; i < count; i++) {
         if (database->poison[first + i])
             return fail_with(database, err, database->poison_class,
                              database->poison_class == DBERROR_ROW ? hint(database, i, count) : 0,
-                             DB_SCOPE_ROWS);
+                             DB_AFFECTS_ROWS);
     }
     for (size_t i = 0; i < count; i++)
         database->times[first + i]++;
@@ -404,7 +404,7 @@ static void test_a_table_that_does_not_fit_is_not_searched_for_rows(void **state
     database_init(&database, MAX_ROWS);
     database.fail_at = 1;
     database.fail_class = DBERROR_OPERATOR;
-    database.fail_scope = DB_SCOPE_TABLE;
+    database.fail_affects = DB_AFFECTS_TABLE;
     isolate(&database);
     assert_answer_is_true(&database);
     assert_int_equal(database.writes, 1);

@@ -101,6 +101,11 @@ enum error_code db_error_set(struct db_error *err, enum dberror_class class, con
                      text);
 }
 
+enum error_code db_no_memory(struct db_error *err, const char *what)
+{
+    return db_error_set(err, DBERROR_WAIT, "%s: no memory", what);
+}
+
 /* Whether this statement is one that fails. */
 static bool fails(struct db *db, const char *sql, struct db_error *err)
 {
