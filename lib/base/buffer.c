@@ -95,7 +95,10 @@ void buffer_append_string(struct buffer *buffer, const char *string)
 
 void buffer_append_char(struct buffer *buffer, char c)
 {
-    buffer_append(buffer, (struct text){&c, 1});
+    if (buffer->start + buffer->length < buffer->capacity && !buffer->failed)
+        buffer->data[buffer->start + buffer->length++] = c;
+    else
+        buffer_append(buffer, (struct text){&c, 1});
 }
 
 void buffer_appendf(struct buffer *buffer, const char *format, ...)
@@ -109,21 +112,21 @@ void buffer_appendf(struct buffer *buffer, const char *format, ...)
 
 void buffer_vappendf(struct buffer *buffer, const char *format, va_list args)
 {
-    va_list measured;
+    va_list again;
 
     if (buffer->failed)
         return;
 
-    va_copy(measured, args);
-    int length = vsnprintf(NULL, 0, format, measured);
-    va_end(measured);
-
-    if (length < 0 || !reserve(buffer, (size_t)length + 1)) {
+    size_t room = buffer->capacity - buffer->start - buffer->length;
+    va_copy(again, args);
+    int length = vsnprintf(room > 0 ? end_of(buffer) : NULL, room, format, args);
+    if (length < 0 || !reserve(buffer, (size_t)length + 1))
         buffer->failed = true;
-        return;
-    }
-    (void)vsnprintf(end_of(buffer), (size_t)length + 1, format, args);
-    buffer->length += (size_t)length;
+    else if ((size_t)length >= room)
+        (void)vsnprintf(end_of(buffer), (size_t)length + 1, format, again);
+    if (!buffer->failed)
+        buffer->length += (size_t)length;
+    va_end(again);
 }
 
 char *buffer_room(struct buffer *buffer, size_t want, size_t *room)

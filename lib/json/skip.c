@@ -100,7 +100,7 @@ static const char *skip_rest_of_string(const char *at, const char *end)
     return at != NULL && at < end && *at == '"' ? at + 1 : NULL;
 }
 
-const char *skip_string(const char *at, const char *end)
+static const char *skip_string(const char *at, const char *end)
 {
     at = skip_plain(at, end);
     return at < end && *at == '"' ? at + 1 : skip_rest_of_string(at, end);
@@ -186,7 +186,9 @@ static inline const char *skip_opening(const char *at, const char *end, bool is_
     return is_object ? skip_key(at, end) : at;
 }
 
-const char *skip_value(const char *at, const char *end, size_t max_depth)
+/* Its helpers are short, and all of them are called for each of some hundred strings of an event: inlined, they
+ * cost a tenth less. */
+__attribute__((flatten)) const char *skip_value(const char *at, const char *end, size_t max_depth)
 {
     uint64_t objects = 0; /* a bit for each open container, the innermost lowest: is it an object */
     size_t depth = 0;

@@ -23,11 +23,8 @@ static inline const char *skip_blanks(const char *at, const char *end)
  * RFC 8259 or nested deeper than max_depth (at most SKIP_MAX_DEPTH). UTF-8 is not looked at. */
 const char *skip_value(const char *at, const char *end, size_t max_depth);
 
-/* The end of the string whose opening quote is before `at`, behind the closing one; NULL if it is
- * not valid. */
-const char *skip_string(const char *at, const char *end);
-
-/* The same, but NULL also if there is an escape in it. */
+/* The end of the string whose opening quote is before `at`, behind the closing one; NULL if it is not
+ * valid, or if there is an escape in it. */
 const char *skip_plain_string(const char *at, const char *end);
 
 #endif

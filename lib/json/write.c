@@ -34,10 +34,11 @@ static void append_ascii_escape(struct buffer *out, char c)
     }
 }
 
-/* ASCII that Go does not write as it is; < > & so that the text can stand in HTML. */
-static bool is_escaped(char c)
+/* ASCII that Go writes as it is: not < > &, so that the text can stand in HTML. */
+static bool is_plain(char c)
 {
-    return (unsigned char)c < 0x20 || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&';
+    return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && c != '"' && c != '\\' &&
+           c != '<' && c != '>' && c != '&';
 }
 
 /* The line separators, which JavaScript does not allow in a string. */
@@ -53,10 +54,14 @@ void json_append_string(struct buffer *out, struct text text)
     buffer_append_char(out, '"');
     while (at < text.length) {
         const char *sequence = text.data + at;
+        if (is_plain(*sequence)) {
+            at++;
+            continue;
+        }
         bool ascii = (unsigned char)*sequence < 0x80;
         size_t length = ascii ? 1 : utf8_character((struct text){sequence, text.length - at});
         bool separator = is_line_separator(sequence, length);
-        if (length > 0 && !separator && !is_escaped(*sequence)) {
+        if (length > 1 && !separator) {
             at += length;
             continue;
         }

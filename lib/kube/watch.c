@@ -29,8 +29,12 @@ static const char *const any_object_paths[] = {
 /* Only that it is there, and what its type is. */
 static const char *const no_paths[] = {NULL};
 
+/* Bytes of a line in which the kind of its object is looked for. */
+#define BEGINNING ((size_t)128)
+
 struct watch {
-    struct json *json;
+    struct json *any;  /* reads all that is looked at in any document */
+    struct json *pods; /* the same but for what is looked at in jobs only */
     struct job_converter job;
     struct pod_converter pod;
 };
@@ -85,16 +89,21 @@ static bool keep_replicas(struct json *json, const struct resource *resource)
     return json_keep(json, base, resources_paths);
 }
 
-bool watch_keep(struct json *json)
+static bool keep_pods(struct json *json)
 {
     bool kept = json_keep(json, "", event_paths) && json_keep(json, "items", no_paths) &&
                 json_keep(json, "", any_object_paths) && json_keep(json, "", object_paths) &&
                 json_keep(json, "object", any_object_paths) &&
-                json_keep(json, "object", object_paths) && json_keep(json, "object", job_paths) &&
-                json_keep(json, "object", pod_paths) &&
+                json_keep(json, "object", object_paths) && json_keep(json, "object", pod_paths) &&
                 json_keep(json, "object spec", resources_paths);
     for (size_t i = 0; kept && conventions[i] != NULL; i++)
         kept = keep_labels(json, conventions[i]);
+    return kept;
+}
+
+bool watch_keep(struct json *json)
+{
+    bool kept = keep_pods(json) && json_keep(json, "object", job_paths);
     for (size_t i = 0; kept && i < RESOURCE_COUNT; i++)
         kept = resource_table[i].replica_specs == NULL || keep_replicas(json, &resource_table[i]);
     return kept;
@@ -109,8 +118,10 @@ enum error_code watch_new(const struct watch_settings *settings, struct watch **
     pod_converter_init(&watch->pod, settings->region, settings->cluster_id);
     enum error_code code =
         job_converter_init(&watch->job, settings->region, settings->cluster_id, err);
-    watch->json = json_new();
-    if (code == ERROR_NONE && (watch->json == NULL || !watch_keep(watch->json)))
+    watch->any = json_new();
+    watch->pods = json_new();
+    if (code == ERROR_NONE && (watch->any == NULL || !watch_keep(watch->any) ||
+                               watch->pods == NULL || !keep_pods(watch->pods)))
         code = error_set(err, ERROR_NOMEM, "no memory for a reader of JSON");
     if (code != ERROR_NONE) {
         watch_free(watch);
@@ -126,7 +137,8 @@ void watch_free(struct watch *watch)
         return;
     job_converter_fini(&watch->job);
     pod_converter_fini(&watch->pod);
-    json_free(watch->json);
+    json_free(watch->any);
+    json_free(watch->pods);
     free(watch);
 }
 
@@ -314,13 +326,35 @@ static enum watch_fate decode_document(struct watch *watch, const json_value *ro
     return fate;
 }
 
+/* API servers and kubectl write the kind of an object before all that is large. */
+static bool seems_to_be_a_pod(struct text line)
+{
+    size_t length = line.length < BEGINNING ? line.length : BEGINNING;
+    return text_contains((struct text){line.data, length}, "\"Pod\"");
+}
+
+/* Most documents are pods, and a third of the values in a pod that a job has, too, its conditions above all,
+ * are of no use there. A document that seemed to be a pod and is none is read again, whole. */
+static enum json_result read_document(struct watch *watch, struct text line,
+                                      const json_value **root, struct error *err)
+{
+    if (seems_to_be_a_pod(line)) {
+        struct text kind;
+        enum json_result result = json_read(watch->pods, line, root, err);
+        if (result != JSON_OK ||
+            (json_text(json_path(*root, "object", "kind", NULL), &kind) && text_is(kind, "Pod")))
+            return result;
+    }
+    return json_read(watch->any, line, root, err);
+}
+
 void watch_decode(struct watch *watch, struct text line, int64_t received_us,
                   struct watch_result *result)
 {
     const json_value *root = NULL;
     struct error err;
     *result = (struct watch_result){0};
-    switch (json_read(watch->json, line, &root, &err)) {
+    switch (read_document(watch, line, &root, &err)) {
     case JSON_OK:
         result->fate = decode_document(watch, root, received_us, result);
         break;
@@ -340,7 +374,7 @@ void watch_decode_head(struct watch *watch, struct text head, struct watch_resul
 {
     struct object object;
     *result = (struct watch_result){.fate = WATCH_TOO_LONG};
-    const json_value *inner = json_member(json_read_beginning(watch->json, head), "object");
+    const json_value *inner = json_member(json_read_beginning(watch->any, head), "object");
     object_init(&object, inner, false, 0);
     (void)describe(&object, result);
 }

@@ -85,6 +85,22 @@ static void test_each_column_of_a_live_job(void **state)
     assert_string_equal(d->result.version, "7");
 }
 
+/* Its label is where a pod has its kind. */
+static void test_a_job_that_seems_to_be_a_pod_is_read_whole(void **state)
+{
+    struct decoding *d = *state;
+    decode(d, "{'type':'ADDED','object':{'metadata':{'labels':{'kind':'Pod'},'uid':'u-1',"
+              "'annotations':{'kubedl.io/tensorboard-config':''}},"
+              "'kind':'TFJob','apiVersion':'training.kubedl.io/v1alpha1',"
+              "'spec':{'tfReplicaSpecs':{'PS':{'replicas':2}}},"
+              "'status':{'conditions':[{'type':'Running',"
+              "'lastTransitionTime':'2026-01-01T01:00:00Z'}]}}}");
+    expect(d, JOB_STATUS, "Running");
+    expect(d, JOB_RESOURCES, "{\"PS\":{\"resources\":{},\"replicas\":2}}");
+    expect(d, JOB_REMARK, "EnableTensorBoard");
+    expect(d, JOB_RUNNING, "2026-01-01T01:00:00Z");
+}
+
 static void test_a_job_with_nothing_but_its_key(void **state)
 {
     struct decoding *d = *state;
@@ -637,6 +653,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         decoding_test(test_each_column_of_a_live_job),
+        decoding_test(test_a_job_that_seems_to_be_a_pod_is_read_whole),
         decoding_test(test_a_job_with_nothing_but_its_key),
         decoding_test_with_settings(test_region_and_cluster_come_from_the_settings),
         decoding_test(test_kinds_that_kubedl_records_too),
