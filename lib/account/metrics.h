@@ -56,10 +56,10 @@ enum metrics_database {
 #define METRICS(X)                                                                                 \
     X(SPARSE, events, [WATCH_TYPE_COUNT][METRICS_KINDS]    [WATCH_FATE_COUNT],                     \
       METRICS_PREFIX "events_total", (LABEL_TYPE, LABEL_KIND, LABEL_API_GROUP, LABEL_FATE),        \
-      "Documents of this process by event type, kind and what they were; those that there were")   \
+      "Documents of this process by event type, kind and fate; only combinations that have occurred") \
     X(COUNTER, documents, [WATCH_FATE_COUNT],                                                      \
       METRICS_PREFIX "documents_total", (LABEL_FATE),                                              \
-      "Documents by what they were, since the spool was made")                                     \
+      "Documents by their fate, since the spool was made")                                         \
     X(COUNTER, rows, [TABLE_COUNT][LEDGER_ROW_ACCOUNT_COUNT],                                      \
       METRICS_PREFIX "rows_total", (LABEL_TABLE, LABEL_ACCOUNT),                                   \
       "Rows by what became of them, since the spool was made")                                     \
@@ -68,16 +68,16 @@ enum metrics_database {
       "Transactions that were committed, since the spool was made")                                \
     X(COUNTER, batch_failures, ,                                                                   \
       METRICS_PREFIX "batch_failures_total", (LABEL_NONE),                                         \
-      "Batches that came back from the database, since the spool was made")                        \
+      "Batches that failed at the database, since the spool was made")                             \
     X(HISTOGRAM, batch_rows, metrics_row_bounds,                                                   \
       METRICS_PREFIX "batch_rows", (LABEL_NONE),                                                   \
-      "Rows of a batch that was committed")                                                        \
+      "Rows in a batch that was committed")                                                        \
     X(HISTOGRAM, commit_us, metrics_commit_bounds,                                                 \
       METRICS_PREFIX "commit_seconds", (LABEL_NONE),                                               \
-      "Time that a batch took to be committed, with all that had to be tried again")               \
+      "Time until a batch was committed, with all its retries")                                    \
     X(HISTOGRAM, lag_us, metrics_lag_bounds,                                                       \
       METRICS_PREFIX "event_to_commit_seconds", (LABEL_NONE),                                      \
-      "Time from the arrival of a row's event, of the oldest where some were merged, to its commit") \
+      "Time from the arrival of an event to the commit of its row; where several were merged, from the oldest") \
     X(GAUGE, oldest_unwritten, ,                                                                   \
       METRICS_PREFIX "oldest_unwritten_seconds", (LABEL_NONE),                                     \
       "Age of the oldest row that is not written; 0 if there is none")                             \
@@ -92,7 +92,7 @@ enum metrics_database {
       "Memory of the rows that are not written yet")                                               \
     X(GAUGE, pending_limit_bytes, ,                                                                \
       METRICS_PREFIX "pending_limit_bytes", (LABEL_NONE),                                          \
-      "Memory that they may take before the source is paused (`OUTBOX_MAX_BYTES`)")                \
+      "Memory that these rows may take before the source is paused (`OUTBOX_MAX_BYTES`)")          \
     X(COUNTER, cut_columns, ,                                                                      \
       METRICS_PREFIX "cut_columns_total", (LABEL_NONE),                                            \
       "Texts that were longer than their column and were cut, since the spool was made")           \
@@ -107,16 +107,16 @@ enum metrics_database {
       "Unfinished last lines of connections, since the spool was made")                            \
     X(GAUGE, ledger_balanced, ,                                                                    \
       METRICS_PREFIX "ledger_balanced", (LABEL_NONE),                                              \
-      "1 if every document and row is accounted for; 0 is a bug")                                  \
+      "1 if every document and row is accounted for; 0 is a defect")                               \
     X(GAUGE, leads, ,                                                                              \
       METRICS_PREFIX "leads", (LABEL_NONE),                                                        \
       "1 if this sidecar takes events in; 0 while it stands by for another one that does")         \
     X(GAUGE, source_up, ,                                                                          \
       METRICS_PREFIX "source_up", (LABEL_NONE),                                                    \
-      "1 while at least one stream of events is connected, or answered by the API server")                                       \
+      "1 while at least one stream of events is connected, or the API server answers")             \
     X(STATE, unwatched, [RESOURCE_COUNT]   ,                                                       \
       METRICS_PREFIX "source_unwatched", (LABEL_KIND, LABEL_API_GROUP, LABEL_TROUBLE),             \
-      "1 for each kind of objects that is listed and watched at the API server, but not just now, by why") \
+      "1 for each kind that is to be watched at the API server but is not watched now, with the reason") \
     X(GAUGE, source_paused, ,                                                                      \
       METRICS_PREFIX "source_paused", (LABEL_NONE),                                                \
       "1 while no events are taken in because the outbox or the spool is full")                    \
@@ -134,16 +134,16 @@ enum metrics_database {
       "1 if the last answer of the database to each connection was good")                          \
     X(INFO, database, [METRICS_DATABASE_COUNT],                                                    \
       METRICS_PREFIX "database_info", (LABEL_VERSION, LABEL_TLS_VERSION, LABEL_TLS_CIPHER),        \
-      "The server that is connected; without TLS the last two are empty")                          \
+      "The database server that is connected; without TLS the last two labels are empty")          \
     X(COUNTER, database_connects, ,                                                                \
       METRICS_PREFIX "database_connects_total", (LABEL_NONE),                                      \
       "Connections to the database that were made")                                                \
     X(COUNTER, reconnects, [DBERROR_CLASS_COUNT],                                                  \
       METRICS_PREFIX "reconnects_total", (LABEL_CAUSE),                                            \
-      "Of these: in place of one that was lost or given up, by the class of error")                \
+      "Connections that were made in place of one that was lost or given up, by the class of its error") \
     X(COUNTER, database_errors, [DBERROR_CLASS_COUNT],                                             \
       METRICS_PREFIX "database_errors_total", (LABEL_CLASS),                                       \
-      "Errors that the database or its client library reported, also those that were got over")    \
+      "Errors that the database or its client library reported, also those that a retry has mended") \
     X(GAUGE, spool_up, ,                                                                           \
       METRICS_PREFIX "spool_up", (LABEL_NONE),                                                     \
       "1 if the spool is open and could be written when it last had to")                           \
@@ -152,35 +152,35 @@ enum metrics_database {
       "Bytes in use in the spool")                                                                 \
     X(GAUGE, spool_limit_bytes, ,                                                                  \
       METRICS_PREFIX "spool_limit_bytes", (LABEL_NONE),                                            \
-      "Bytes that it may use before the source is paused (`SPOOL_MAX_BYTES`)")                     \
+      "Bytes that the spool may use before the source is paused (`SPOOL_MAX_BYTES`)")              \
     X(GAUGE, spool_free_bytes, ,                                                                   \
       METRICS_PREFIX "spool_free_bytes", (LABEL_NONE),                                             \
-      "Bytes that are free on its disk")                                                           \
+      "Bytes that are free on the spool's disk")                                                   \
     X(GAUGE, outage_left, ,                                                                        \
       METRICS_PREFIX "spool_outage_seconds_left", (LABEL_NONE),                                    \
       "Time until the source is paused if the spool and the outbox go on growing as they do; +Inf " \
       "if they do not")                                                                            \
     X(GAUGE, spool_lost_records, ,                                                                 \
       METRICS_PREFIX "spool_lost_records", (LABEL_NONE),                                           \
-      "Records that were stored and were missing when the spool was opened, since it was made")    \
+      "Stored records that were missing when the spool was opened, since it was made")             \
     X(GAUGE, spool_lost_transactions, ,                                                            \
       METRICS_PREFIX "spool_lost_transactions", (LABEL_NONE),                                      \
       "Transactions that were missing when the spool was opened, since it was made")               \
     X(GAUGE, dead_letters, ,                                                                       \
       METRICS_PREFIX "dead_letters", (LABEL_NONE),                                                 \
-      "Refused rows that lie in the spool")                                                        \
+      "Dead letters (refused rows) in the spool")                                                  \
     X(COUNTER, sweeps, [METRICS_SWEEP_COUNT],                                                      \
       METRICS_PREFIX "sweeps_total", (LABEL_RESULT),                                               \
-      "Marks of snapshots by what became of them")                                                 \
+      "Marks of snapshots by the result of their sweep")                                           \
     X(COUNTER, log_dropped, ,                                                                      \
       METRICS_PREFIX "log_dropped_total", (LABEL_NONE),                                            \
-      "Records of the log that were dropped because nobody read standard error")                   \
+      "Log records that were dropped because nobody read standard error")                          \
     X(GAUGE, refused_rows, [RESOURCE_COUNT]   ,                                                    \
       METRICS_PREFIX "sweep_refused_rows", (LABEL_KIND, LABEL_API_GROUP),                          \
-      "Rows that a sweep would close which was refused and is neither confirmed nor over")         \
+      "Rows that a refused sweep would close, until it is confirmed or no longer needed")          \
     X(COUNTER, versions_back, ,                                                                    \
       METRICS_PREFIX "versions_back_total", (LABEL_NONE),                                          \
-      "Snapshots that showed that the API server's versions had gone back")                        \
+      "Snapshots with a version below what was known, as after a restore of etcd")                 \
     X(INFO, build, [1],                                                                            \
       METRICS_PREFIX "build_info", (LABEL_VERSION),                                                \
       "The program that runs")                                                                     \

@@ -63,38 +63,39 @@ struct setting {
 /* clang-format off */
 static const struct setting settings[] = {
     {"MYSQL_HOST", TYPE_TEXT, AT(mysql_host), 0, MAX_TEXT, "localhost",
-     "Database servers, tried in turn, with commas between them: names and addresses, IPv6 in "
-     "brackets, each with :port where it is not MYSQL_PORT, and paths of Unix sockets"},
+     "Database servers, separated by commas, which are tried in turn: names, addresses (IPv6 in "
+     "brackets) and paths of Unix sockets. A server with another port than MYSQL_PORT has :port behind it"},
     {"MYSQL_PORT", TYPE_NUMBER, AT(mysql_port), 1, 65535, "3306",
-     "Port of the servers that name none; the address that Kubernetes sets for a Service called mysql "
-     "(tcp://...) is the same as none"},
+     "Port of servers without a port of their own. The address that Kubernetes sets for a Service called "
+     "mysql (tcp://...) counts as not set"},
     {"MYSQL_DB_NAME", TYPE_TEXT, AT(mysql_db_name), 0, 64, "kubedl",
      "Database that holds the tables"},
     {"MYSQL_USER", TYPE_TEXT, AT(mysql_user), 0, CONFIG_MAX_USER, "",
-     "Account on the database server; must be set, unless MYSQL_USER_FILE is"},
+     "Account on the database server; it must be set, here or in MYSQL_USER_FILE"},
     {"MYSQL_PASSWORD", TYPE_SECRET, AT(mysql_password), 0, MAX_TEXT, "",
      "Password of the account"},
     {"MYSQL_USER_FILE", TYPE_TEXT, AT(mysql_user_file), 0, MAX_TEXT, "",
-     "File that holds what MYSQL_USER would; read at each connect, so that a Secret may change"},
+     "File with the account's name, in place of MYSQL_USER. It is read at each connect, so that a Secret "
+     "may change"},
     {"MYSQL_PASSWORD_FILE", TYPE_TEXT, AT(mysql_password_file), 0, MAX_TEXT, "",
-     "The same for MYSQL_PASSWORD. A newline at the end of either file is not part of it"},
+     "File with the password, in place of MYSQL_PASSWORD. A newline at the end of either file does not "
+     "count"},
     {"MYSQL_SSL_MODE", TYPE_CHOICE, AT(mysql_ssl_mode), CHOICE_SSL_MODE, 0, "preferred",
-     "TLS to the database. preferred: where the server offers it, which neither an attacker nor a "
-     "mistake has to respect; required: always, with whoever answers; verify-ca: with a "
-     "certificate of the authority in MYSQL_SSL_CA; verify-identity: with one for the name that "
-     "stands in MYSQL_HOST, too"},
+     "TLS to the database. preferred: if the server offers it, so an attacker or a mistake can turn it "
+     "off; required: always, whoever answers; verify-ca: the server's certificate is from the authority "
+     "in MYSQL_SSL_CA; verify-identity: the certificate is also for the name in MYSQL_HOST"},
     {"MYSQL_SSL_CA", TYPE_TEXT, AT(mysql_ssl_ca), 0, MAX_TEXT, "",
      "PEM file of the authorities that verify-ca and verify-identity trust; without it, "
      "verify-identity trusts those of the system"},
     {"MYSQL_SSL_CERT", TYPE_TEXT, AT(mysql_ssl_cert), 0, MAX_TEXT, "",
-     "PEM file of the certificate that this client shows, for accounts that need one"},
+     "PEM file of the client's certificate, for accounts that need one"},
     {"MYSQL_SSL_KEY", TYPE_TEXT, AT(mysql_ssl_key), 0, MAX_TEXT, "",
-     "PEM file of its key, where that is not in the same file"},
+     "PEM file of the client's key, if it is not in the same file"},
     {"REGION", TYPE_TEXT, AT(region), 0, 64, "",
-     "Goes into the column deploy_region; without it, a job's own tenancy annotation decides"},
+     "Value of the column deploy_region; without it, a job's tenancy annotation decides"},
     {"CLUSTER_ID", TYPE_TEXT, AT(cluster_id), 0, 64, "",
-     "Goes into the column cluster_id: tells clusters apart that share a database; without it, rows "
-     "of objects that vanished while nobody watched are not closed"},
+     "Value of the column cluster_id, which tells apart clusters that share a database. Without it, rows of "
+     "objects that vanished while nobody watched are not closed"},
     {"EVENT_SOURCE", TYPE_TEXT, AT(event_source), 0, MAX_TEXT, "unix:/run/kubedl/events.sock",
      "Where events come from: unix:PATH connects to a socket, unix-listen:PATH makes one and "
      "listens, - reads standard input; kube: lists and watches the API server of the cluster that "
@@ -102,11 +103,11 @@ static const struct setting settings[] = {
     {"KUBE_NAMESPACE", TYPE_TEXT, AT(kube_namespace), 0, 63, "",
      "Namespace that is listed and watched, and swept; without it all are"},
     {"KUBE_LABEL_SELECTOR", TYPE_TEXT, AT(kube_label_selector), 0, MAX_TEXT, "",
-     "Only objects with these labels are listed and watched, as kubectl's --selector has it; needs a "
-     "CLUSTER_ID of its own, since others are taken for deleted"},
+     "Only objects with these labels are listed and watched (as in kubectl's --selector). It needs a "
+     "CLUSTER_ID of its own, because all other objects count as deleted"},
     {"KUBE_SILENCE_MS", TYPE_NUMBER, AT(kube_silence_ms), 1000, 3600000, "150000",
-     "Milliseconds after which an API server that says nothing is taken for lost; on a watch it says "
-     "something about once a minute"},
+     "Milliseconds of silence after which a connection to the API server counts as lost; a watch has a "
+     "bookmark about once a minute"},
     {"KUBE_DISCOVERY_MS", TYPE_NUMBER, AT(kube_discovery_ms), 1000, 86400000, "60000",
      "Milliseconds after which kinds that the cluster does not have are looked for again"},
     {"KUBE_SERVICE_ACCOUNT", TYPE_TEXT, AT(kube_service_account), 0, 400,
@@ -115,18 +116,18 @@ static const struct setting settings[] = {
     {"KUBERNETES_SERVICE_HOST", TYPE_TEXT, AT(kubernetes_service_host), 0, 253, "",
      "Address of the API server that kube: uses; Kubernetes sets it in every container"},
     {"KUBERNETES_SERVICE_PORT", TYPE_TEXT, AT(kubernetes_service_port), 0, 5, "",
-     "Its port, likewise"},
+     "Port of the API server; Kubernetes sets it, too"},
     {"LEADER", TYPE_CHOICE, AT(leader), CHOICE_LEADER, 0, "none",
-     "Which of several sidecars takes events in: none leaves that to who sends them, and is right with "
-     "any number; mysql lets one lead that holds a lock of the database, and the others stand by"},
+     "Which of several sidecars takes events in. none: all of them, which is right with any number; "
+     "mysql: the one that holds a lock of the database leads, and the others stand by"},
     {"MAX_DOCUMENT_BYTES", TYPE_SIZE, AT(max_document_bytes), 4 * KIB, 64 * MIB, "16MiB",
      "Longest event; longer ones are skipped and counted"},
     {"SOURCE_MAX_BYTES", TYPE_SIZE, AT(source_max_bytes), 64 * KIB, 64 * GIB, "64MiB",
-     "Memory that events which are not whole yet may take, of all connections together; beyond it they "
-     "are finished one after the other. Besides it each connection may have 128KiB"},
+     "Memory for unfinished events of all connections together; beyond it they are finished one after the "
+     "other. Besides this memory, each connection may use 128KiB"},
     {"SOURCE_MAX_CONNECTIONS", TYPE_NUMBER, AT(source_max_connections), 1, 1024, "64",
-     "Producers that may be connected to unix-listen: at once; for one more, the one that has been silent "
-     "longest is disconnected, once it has been so for 10 seconds"},
+     "Producers that may be connected to unix-listen: at once. For one more, the producer that has been "
+     "silent longest is disconnected, if it has been silent for 10 seconds"},
     {"BATCH_MAX_ROWS", TYPE_NUMBER, AT(batch_max_rows), 1, 1024, "256",
      "Most rows in one transaction"},
     {"BATCH_LINGER_MS", TYPE_NUMBER, AT(batch_linger_ms), 0, 10000, "5",
@@ -141,21 +142,21 @@ static const struct setting settings[] = {
     {"OUTBOX_MAX_BYTES", TYPE_SIZE, AT(outbox_max_bytes), 64 * KIB, 64 * GIB, "256MiB",
      "Memory that these rows may take before the source is paused"},
     {"SPOOL_DIR", TYPE_TEXT, AT(spool_dir), 0, 400, "",
-     "Directory for what the database has not taken yet, on a volume that outlives the container; "
-     "without it that is only in memory, and lost when the process is killed"},
+     "Directory for rows that the database has not taken yet, on a volume that outlives the container. "
+     "Without it these rows are only in memory, and lost when the process is killed"},
     {"SPOOL_MAX_BYTES", TYPE_SIZE, AT(spool_max_bytes), MIB, 1024 * GIB, "1GiB",
-     "Room that the spool may take; when it is full the source is paused. Keep it some 64 MiB below "
-     "the volume's size: its log and what is stored at a stop come on top"},
+     "Size that the spool may reach before the source is paused. Keep it 64 MiB below the volume's size, "
+     "because the spool's log and what is stored at a stop come on top"},
     {"SHUTDOWN_GRACE_MS", TYPE_NUMBER, AT(shutdown_grace_ms), 0, 3600000, "20000",
      "Milliseconds that a stop may take to write what waits; keep it below the pod's "
      "terminationGracePeriodSeconds"},
     {"HTTP_LISTEN", TYPE_TEXT, AT(http_listen), 0, 64, "",
-     "Where /metrics, /livez, /readyz and /status are served: :PORT, or ADDRESS:PORT for one address; "
-     "without it they are not"},
+     "Where /metrics, /livez, /readyz and /status are served: :PORT, or ADDRESS:PORT for one address. "
+     "Without it they are not served"},
     {"LOG_SUMMARY_MS", TYPE_NUMBER, AT(log_summary_ms), 0, 86400000, "60000",
-     "Milliseconds between two summary records in the log; 0: no summaries"},
+     "Milliseconds between two summary records in the log; 0 means no summaries"},
     {"LOG_LEVEL", TYPE_CHOICE, AT(log_level), CHOICE_LOG_LEVEL, 0, "info",
-     "Least important records that are logged"},
+     "Least important level that is logged"},
     {"LOG_FORMAT", TYPE_CHOICE, AT(log_format), CHOICE_LOG_FORMAT, 0, "logfmt",
      "Layout of the log"},
 };

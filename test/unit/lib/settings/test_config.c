@@ -556,8 +556,8 @@ static void test_help_fits_80_columns_and_has_each_default(void **state)
     char *help = (char *)buffer_cstring(&loaded->problems);
     assert_non_null(strstr(help, "  BATCH_MAX_ROWS\n      Most rows in one transaction. Takes 1 to "
                                  "1024. Default: 256.\n"));
-    assert_non_null(strstr(help, "  MYSQL_USER\n      Account on the database server; must be "
-                                 "set, unless MYSQL_USER_FILE is.\n"));
+    assert_non_null(strstr(help, "  MYSQL_USER\n      Account on the database server; it must be "
+                                 "set, here or in\n      MYSQL_USER_FILE.\n"));
     assert_non_null(strstr(help, "Takes debug, info, warn or error."));
     char *rest = help;
     for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
@@ -577,8 +577,8 @@ static void test_markdown_has_a_row_for_each_setting(void **state)
     config_markdown(&loaded->problems);
     char *markdown = (char *)buffer_cstring(&loaded->problems);
     assert_int_equal(count_lines(markdown), settings + 2);
-    assert_non_null(strstr(markdown, "| `MYSQL_PORT` | `3306` | 1 to 65535 | Port of the servers "
-                                     "that name none; "));
+    assert_non_null(strstr(markdown, "| `MYSQL_PORT` | `3306` | 1 to 65535 | Port of servers "
+                                     "without a port of their own. "));
     char *rest = markdown;
     for (char *line = strsep(&rest, "\n"); line != NULL && line[0] != '\0';
          line = strsep(&rest, "\n")) {
