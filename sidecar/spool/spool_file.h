@@ -1,4 +1,4 @@
-/* spool_file: the spool on disk. The only file that includes sqlite3.h.
+/* spool_file: the spool on disk.
  *
  * Blocking; used by one thread at a time. A record is what is not in the database yet of one object; a
  * dead letter is a row that the database will never take as it is. Both hold rows as JSON, so that a

@@ -1,0 +1,112 @@
+/* spool_state: how many transactions, records and dead letters there should be, and what is missing.
+ *
+ * Triggers of the file count along in its table `state`, and the lock file notes what each transaction left.
+ * A file that is behind the lock file has lost transactions; one that holds fewer records than it counted
+ * has lost these. */
+#include "sidecar/spool/spool_file_private.h"
+
+#include <string.h>
+
+enum error_code spool_state_count_up(struct spool_file *file, struct spool_left *left,
+                                     struct error *err)
+{
+    static const struct spool_statement count_up = {
+        "count the transaction", "UPDATE state SET transactions = transactions + 1"
+                                 " RETURNING transactions, records, dead_letters"};
+    struct spool_cursor cursor = spool_sql_select(&file->sql, &count_up, NULL, 0);
+    while (spool_sql_next(&cursor))
+        *left = (struct spool_left){.transactions = spool_column_integer(&cursor, 0),
+                                    .records = spool_column_integer(&cursor, 1),
+                                    .dead_letters = spool_column_integer(&cursor, 2)};
+    return spool_sql_end(&cursor, err);
+}
+
+enum error_code spool_state_read(struct spool_file *file, struct spool_state *state,
+                                 struct error *err)
+{
+    static const struct spool_statement read = {
+        "read the state", "SELECT transactions, records, dead_letters,"
+                          " lost_transactions, lost_records, lost_letters FROM state"};
+    struct spool_cursor cursor = spool_sql_select(&file->sql, &read, NULL, 0);
+    while (spool_sql_next(&cursor))
+        *state = (struct spool_state){
+            .transactions = spool_column_integer(&cursor, 0),
+            .records = spool_column_integer(&cursor, 1),
+            .dead_letters = spool_column_integer(&cursor, 2),
+            .lost = {.transactions = spool_column_integer(&cursor, 3),
+                     .records = spool_column_integer(&cursor, 4),
+                     .dead_letters = spool_column_integer(&cursor, 5)},
+        };
+    return spool_sql_end(&cursor, err);
+}
+
+static enum error_code write_state(struct spool_file *file, const struct spool_state *state,
+                                   struct error *err)
+{
+    static const struct spool_statement write = {
+        "write the state", "UPDATE state SET transactions = ?, records = ?, dead_letters = ?,"
+                           " lost_transactions = ?, lost_records = ?, lost_letters = ?"};
+    return spool_sql_run(
+        &file->sql, &write,
+        SPOOL_VALUES(spool_integer(state->transactions), spool_integer(state->records),
+                     spool_integer(state->dead_letters), spool_integer(state->lost.transactions),
+                     spool_integer(state->lost.records), spool_integer(state->lost.dead_letters)),
+        err);
+}
+
+enum error_code spool_file_count(struct spool_file *file, struct spool_counts *counts,
+                                 struct error *err)
+{
+    static const struct spool_statement count = {
+        "count", "SELECT (SELECT count(*) FROM records), (SELECT count(*) FROM dead_letters),"
+                 " (SELECT count(*) FROM quarantine), (SELECT records FROM state)"};
+    struct spool_cursor cursor = spool_sql_select(&file->sql, &count, NULL, 0);
+    while (spool_sql_next(&cursor))
+        *counts = (struct spool_counts){.records = spool_column_integer(&cursor, 0),
+                                        .dead_letters = spool_column_integer(&cursor, 1),
+                                        .quarantined = spool_column_integer(&cursor, 2),
+                                        .records_left = spool_column_integer(&cursor, 3)};
+    return spool_sql_end(&cursor, err);
+}
+
+static int64_t missing(int64_t expected, int64_t found)
+{
+    return expected > found ? expected - found : 0;
+}
+
+enum error_code spool_state_take_stock(struct spool_file *file, bool records_are_held,
+                                       struct spool_loss *loss, struct error *err)
+{
+    struct spool_state state = {0};
+    struct spool_counts counts = {0};
+    enum error_code code = spool_state_read(file, &state, err);
+    if (code == ERROR_NONE)
+        code = spool_file_count(file, &counts, err);
+    if (code != ERROR_NONE)
+        return code;
+    const struct spool_state found = state;
+    struct spool_left last = spool_place_noted(&file->place);
+    if (last.transactions <= state.transactions)
+        last = (struct spool_left){state.transactions, state.records, state.dead_letters};
+    *loss = (struct spool_loss){
+        .transactions = last.transactions - state.transactions,
+        .records = missing(last.records, counts.records),
+        .dead_letters = missing(last.dead_letters, counts.dead_letters),
+        .records_before = last.records,
+        .dead_letters_before = last.dead_letters,
+    };
+    if (records_are_held)
+        loss->records = loss->transactions = 0;
+    state.transactions = last.transactions;
+    state.records = counts.records;
+    state.dead_letters = counts.dead_letters;
+    state.lost.transactions += loss->transactions;
+    state.lost.records += loss->records;
+    state.lost.dead_letters += loss->dead_letters;
+    if (memcmp(&state, &found, sizeof(state)) != 0)
+        code = write_state(file, &state, err);
+    if (code == ERROR_NONE)
+        spool_place_note(&file->place, &(struct spool_left){state.transactions, state.records,
+                                                            state.dead_letters});
+    return code;
+}
