@@ -646,7 +646,7 @@ static void refuse(struct sweep *sweep)
     mark->due_us = sweep->ending ? NEVER : clock_steady_us() + REFUSED_US;
     set_note(sweep, SUSPECTS_NOTES, mark->resource, mark->namespace, list->text);
     if (sweep->settings.spool != NULL)
-        spool_hurry(sweep->settings.spool);
+        spool_store_notes(sweep->settings.spool);
     show_refused(sweep, mark->resource);
     mark->noting = true;
     finish(sweep);

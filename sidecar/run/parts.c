@@ -103,7 +103,7 @@ static void on_refused(void *context, const struct row *row, const struct refusa
 {
     struct parts *parts = context;
     if (parts->spool != NULL) {
-        spool_bury(parts->spool, row, refusal, clock_now_us());
+        spool_add_letter(parts->spool, row, refusal, clock_now_us());
         return;
     }
     struct buffer json;

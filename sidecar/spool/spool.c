@@ -17,7 +17,7 @@
  *                                          LOOK_INTERVAL_US
  *   a record can't be read at start        it is moved to the quarantine table; the rest goes on
  *   something is missing at start          said, and counted in the file: nothing else can be done
- *   over SPOOL_MAX_BYTES, or the disk is   the source is paused; what is to be forgotten still is
+ *   over SPOOL_MAX_BYTES, or the disk is   the source is paused; what is to be deleted still is
  *   nearly full
  */
 #include "sidecar/spool/spool.h"
@@ -25,9 +25,9 @@
 #include "lib/base/backoff.h"
 #include "lib/base/invariant.h"
 #include "lib/base/memory.h"
-#include "lib/rows/rowjson.h"
 #include "sidecar/base/clock.h"
 #include "sidecar/spool/spool_request.h"
+#include "sidecar/spool/spool_restore.h"
 
 #include <stdlib.h>
 
@@ -36,15 +36,13 @@
     5000000 /* the ledger, or a note, alone is worth a transaction this often */
 #define MIN_FREE_BYTES   (16 << 20) /* on the disk: less is left for deleting */
 #define PATIENCE_US      3000000    /* rows without a safe place for so long pause the source */
-#define LOAD_CHUNK       256 /* records read back in one round of the loop: some milliseconds */
-#define LOOK_INTERVAL_US 10000000 /* at the disk, and at dead letters that others drop */
-#define CLOSE_LOOK_US    1000000  /* at a disk that is nearly full */
+#define LOOK_INTERVAL_US 10000000   /* at the disk, and at dead letters that others drop */
+#define CLOSE_LOOK_US    1000000    /* at a disk that is nearly full */
 
 struct spool {
     struct spool_settings settings;
     uv_loop_t *loop;
     struct spool_file *file;
-    struct json *json;
     uv_work_t work;
     bool busy;
     struct spool_request request;
@@ -58,16 +56,14 @@ struct spool {
     struct backoff backoff;
     int64_t retry_at_us;
     struct spool_notes notes;
-    bool hurried; /* they are to be stored with the next request */
+    bool notes_are_due; /* with the next request, not some seconds later */
     bool failing;
     bool shrinking;
     int64_t ledger_stored_us;
     uint64_t ledger_stored; /* documents received when it was */
 
-    bool tried;  /* to open it: the first time is over */
-    bool loaded; /* what was in it at the start has been read back */
-    bool numbers_loaded;
-    int64_t load_after;
+    bool tried; /* to open it: the first time is over */
+    struct spool_restore restore;
 
     bool flushing;
     void (*flushed)(void *context, bool stored);
@@ -149,7 +145,7 @@ static void note_loss(struct spool *spool)
     outbox_recapture(spool->settings.outbox);
     spool_notes_store_anew(&spool->notes);
     spool->ledger_stored = UINT64_MAX;
-    spool->load_after = 0;
+    spool->restore.after = 0;
 }
 
 static void settle_success(struct spool *spool)
@@ -172,7 +168,7 @@ static void settle_failure(struct spool *spool)
     spool->retry_at_us = clock_steady_us() + (int64_t)delay_ms * 1000;
     put_letters_back(spool);
     spool_notes_put_back(&spool->notes, &spool->request.notes);
-    spool->hurried |= spool->request.notes.count > 0;
+    spool->notes_are_due |= spool->request.notes.count > 0;
     log_trouble(spool, delay_ms);
 }
 
@@ -235,7 +231,7 @@ static bool may_grow(const struct spool *spool)
            spool->usage.free_bytes >= MIN_FREE_BYTES;
 }
 
-/* Takes from the outbox what is due. Where there is no room only what is to be forgotten: the rest
+/* Takes from the outbox what is due. Where there is no room only what is to be deleted: the rest
  * stays in memory, unacknowledged. */
 static void collect(struct spool *spool, int64_t now_us)
 {
@@ -252,11 +248,11 @@ static void collect(struct spool *spool, int64_t now_us)
 /* A note may be the last that changes, when what it is about has been stored. */
 static bool numbers_are_due(const struct spool *spool, int64_t now_us)
 {
-    if (!spool->loaded)
+    if (!spool->restore.done)
         return false;
     bool changed = ledger_received(spool->settings.ledger) != spool->ledger_stored ||
                    spool_notes_have_changed(&spool->notes);
-    return now_us == INT64_MAX || spool->hurried ||
+    return now_us == INT64_MAX || spool->notes_are_due ||
            (changed && clock_steady_us() - spool->ledger_stored_us > LEDGER_INTERVAL_US);
 }
 
@@ -269,11 +265,11 @@ static void take_letters(struct spool *spool)
 
 static void take_numbers(struct spool *spool)
 {
-    if (!spool->numbers_loaded)
+    if (!spool->restore.has_numbers)
         return; /* what is on disk is not in them yet */
     spool_request_add_numbers(&spool->request, spool->settings.ledger, spool->settings.outbox);
     spool_notes_take(&spool->notes, &spool->request.notes);
-    spool->hurried = false;
+    spool->notes_are_due = false;
     spool->ledger_stored = ledger_received(spool->settings.ledger);
     spool->ledger_stored_us = clock_steady_us();
 }
@@ -292,10 +288,10 @@ static bool make_request(struct spool *spool, int64_t now_us)
     spool->for_flush = now_us == INT64_MAX;
     spool_request_reset(request, spool->file == NULL ? SPOOL_OPEN : SPOOL_STORE);
     spool->final = spool->for_flush && spool->file != NULL;
-    request->records_are_held = spool->loaded;
+    request->records_are_held = spool->restore.done;
     if (spool->file == NULL)
         return true;
-    if (spool->loaded) {
+    if (spool->restore.done) {
         collect(spool, now_us);
         take_letters(spool);
     } else if (spool->for_flush) {
@@ -333,12 +329,10 @@ void spool_tick(struct spool *spool, int64_t now_us)
     begin_request(spool, now_us);
 }
 
-void spool_bury(struct spool *spool, const struct row *row, const struct refusal *refusal,
-                int64_t now_us)
+void spool_add_letter(struct spool *spool, const struct row *row, const struct refusal *refusal,
+                      int64_t now_us)
 {
     struct spool_letter *letter = spool_letter_new(row, refusal, now_us);
-    if (letter == NULL)
-        memory_exhausted("a dead letter"); /* its row would be forgotten, and is in no table */
     letter->epoch = outbox_unsafe_epoch(spool->settings.outbox, row);
     if (letter->epoch != 0)
         durability_hold(spool->settings.durability, letter->epoch);
@@ -353,9 +347,9 @@ void spool_set_note(struct spool *spool, const char *name, const char *text)
             log_string("name", name));
 }
 
-void spool_hurry(struct spool *spool)
+void spool_store_notes(struct spool *spool)
 {
-    spool->hurried = true;
+    spool->notes_are_due = true;
 }
 
 bool spool_has_note(const struct spool *spool, const char *name)
@@ -382,7 +376,7 @@ bool spool_has_room(const struct spool *spool)
 
 bool spool_is_full(const struct spool *spool)
 {
-    bool is_read_back = spool->loaded || spool->failing || !spool->tried;
+    bool is_read_back = spool->restore.done || spool->failing || !spool->tried;
     if (!is_read_back || spool->usage.bytes >= spool->settings.max_bytes)
         return true;
     if (!spool->failing && spool->usage.free_bytes >= MIN_FREE_BYTES)
@@ -409,9 +403,11 @@ void spool_flush(struct spool *spool, void (*done)(void *context, bool stored), 
 enum error_code spool_new(uv_loop_t *loop, const struct spool_settings *settings,
                           struct spool **result, struct error *err)
 {
-    struct spool *spool = calloc(1, sizeof(*spool));
-    if (spool == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory for the spool");
+    struct spool *spool = memory_new(sizeof(*spool));
+    if (uv_async_init(loop, &spool->settle, on_settle) != 0) {
+        free(spool);
+        return error_set(err, ERROR_AGAIN, "the event loop takes no more handles");
+    }
     spool->settings = *settings;
     spool->loop = loop;
     spool->work.data = spool;
@@ -419,179 +415,29 @@ enum error_code spool_new(uv_loop_t *loop, const struct spool_settings *settings
     spool->letters_end = &spool->letters;
     spool->backoff = (struct backoff){.first_ms = 500, .ceiling_ms = 10000};
     spool_request_init(&spool->request);
-    spool->json = json_new();
-    if (spool->json == NULL) {
-        free(spool);
-        return error_set(err, ERROR_NOMEM, "no memory for the spool");
-    }
-    if (uv_async_init(loop, &spool->settle, on_settle) != 0) {
-        json_free(spool->json);
-        free(spool);
-        return error_set(err, ERROR_AGAIN, "the event loop takes no more handles");
-    }
+    spool_restore_init(&spool->restore, settings->outbox, settings->ledger, &spool->notes,
+                       settings->logger);
     *result = spool;
     return ERROR_NONE;
 }
 
-static bool restore_number(void *context, struct text name, int64_t value)
-{
-    struct spool *spool = context;
-    ledger_add_number(spool->settings.ledger, name, (uint64_t)value);
-    return true;
-}
-
-static bool restore_note(void *context, struct text name, struct text text, bool intact)
-{
-    struct spool *spool = context;
-    if (intact)
-        spool_notes_restore(&spool->notes, name, text);
-    else
-        LOG(spool->settings.logger, ERROR,
-            "a note of the spool is not as it was written: it is left out", log_text("name", name));
-    return true;
-}
-
-static enum error_code read_rows(struct spool *spool, struct text body,
-                                 struct row *rows[OUTBOX_RECORD_ROWS], size_t *count,
-                                 struct error *err)
-{
-    const json_value *root;
-    enum json_result result = json_read(spool->json, body, &root, err);
-    if (result != JSON_OK)
-        return result == JSON_NO_MEMORY ? err->code : ERROR_INPUT;
-    if (!json_is_array(root) || json_first(root) == NULL)
-        return error_set(err, ERROR_INPUT, "not a list of rows");
-    enum error_code code = ERROR_NONE;
-    for (const json_value *value = json_first(root); value != NULL && code == ERROR_NONE;
-         value = json_next(value)) {
-        if (*count == OUTBOX_RECORD_ROWS)
-            return error_set(err, ERROR_INPUT, "more than %d rows", OUTBOX_RECORD_ROWS);
-        code = rowjson_read(value, &rows[*count], err);
-        *count += code == ERROR_NONE;
-    }
-    return code;
-}
-
-static enum error_code restore_row(struct spool *spool, struct row *row, struct error *err)
-{
-    size_t table = table_number(row->table);
-    enum error_code code = outbox_restore(spool->settings.outbox, row, err);
-    if (code == ERROR_NONE)
-        ledger_restore(spool->settings.ledger, table);
-    else
-        row_free(row);
-    return code;
-}
-
-/* One record into the outbox, all of its rows or none; ERROR_INPUT if it is no record. */
-static enum error_code restore_record(struct spool *spool, struct text body, struct error *err)
-{
-    struct row *rows[OUTBOX_RECORD_ROWS];
-    size_t count = 0;
-    enum error_code code = read_rows(spool, body, rows, &count, err);
-    for (size_t i = 0; i < count; i++) {
-        if (code == ERROR_NONE)
-            code = restore_row(spool, rows[i], err);
-        else
-            row_free(rows[i]);
-    }
-    return code;
-}
-
-struct loading {
-    struct spool *spool;
-    struct error error;
-    size_t count;
-    int64_t bad;  /* the record that stopped it, since it can't be read; 0: none did */
-    size_t table; /* that it is of; TABLE_COUNT: of none that is known */
-};
-
-static size_t find_table(struct text name)
-{
-    size_t i = 0;
-    while (i < TABLE_COUNT && !text_is(name, tables[i]->name))
-        i++;
-    return i;
-}
-
-static bool load_record(void *context, const struct spool_record *record, bool intact)
-{
-    struct loading *loading = context;
-    loading->count++;
-    enum error_code code = intact ? restore_record(loading->spool, record->body, &loading->error)
-                                  : error_set(&loading->error, ERROR_INPUT,
-                                              "it is not as it was written: its checksum is wrong");
-    if (code != ERROR_INPUT)
-        return code == ERROR_NONE;
-    loading->bad = record->id;
-    loading->table = find_table(record->table);
-    LOG(loading->spool->settings.logger, ERROR,
-        "a record of the spool can't be read: it is set aside in its quarantine",
-        log_text("table", record->table), log_text("uid", record->uid),
-        log_string("error", loading->error.text));
-    return false;
-}
-
-/* The next chunk; *count is 0 at the end. */
-static enum error_code load_chunk(struct spool *spool, size_t *count, struct error *err)
-{
-    struct loading loading = {.spool = spool};
-    enum error_code code =
-        spool_file_read(spool->file, &spool->load_after, LOAD_CHUNK, load_record, &loading, err);
-    *count = loading.count;
-    if (code != ERROR_NONE || loading.error.code == ERROR_NONE)
-        return code;
-    if (loading.bad == 0)
-        return error_set(err, loading.error.code, "%s", loading.error.text);
-    code = spool_file_quarantine(spool->file, loading.bad, text_from(loading.error.text), err);
-    if (code == ERROR_NONE && loading.table < TABLE_COUNT)
-        ledger_quarantine(spool->settings.ledger, loading.table);
-    return code;
-}
-
-/* And the notes. */
-static enum error_code load_numbers(struct spool *spool, struct error *err)
-{
-    if (spool->numbers_loaded)
-        return ERROR_NONE;
-    enum error_code code = spool_file_read_notes(spool->file, restore_note, spool, err);
-    if (code == ERROR_NONE)
-        code = spool_file_read_numbers(spool->file, restore_number, spool, err);
-    spool->numbers_loaded = code == ERROR_NONE;
-    return code;
-}
-
-/* The next chunk of what was in it at the start. */
-static enum error_code load_some(struct spool *spool, struct error *err)
-{
-    size_t count = 0;
-    enum error_code code = load_numbers(spool, err);
-    if (code == ERROR_NONE)
-        code = load_chunk(spool, &count, err);
-    if (code == ERROR_NONE && count == 0) {
-        spool->loaded = true;
-        ledger_settle(spool->settings.ledger);
-    }
-    return code;
-}
-
 static enum spool_loading read_back(struct spool *spool)
 {
-    if (spool->loaded)
+    if (spool->restore.done)
         return SPOOL_LOADED;
     if (spool->busy)
         return spool->failing ? SPOOL_SHUT : SPOOL_OPENING;
     if (spool->file == NULL)
         return SPOOL_SHUT;
     struct error *err = &spool->request.error;
-    enum error_code code = load_some(spool, err);
+    enum error_code code = spool_restore_chunk(&spool->restore, spool->file, err);
     if (code == ERROR_NONE)
-        return spool->loaded ? SPOOL_LOADED : SPOOL_MORE;
+        return spool->restore.done ? SPOOL_LOADED : SPOOL_MORE;
     if (code == ERROR_INPUT) {
         struct error rest;
         (void)!spool_file_leave(spool->file, false, &rest);
         spool->file = NULL; /* opening it again sets it aside */
-        spool->load_after = 0;
+        spool->restore.after = 0;
     }
     settle_failure(spool);
     return SPOOL_SHUT;
@@ -606,7 +452,7 @@ enum spool_loading spool_load(struct spool *spool)
     }
     if (spool->failing && clock_steady_us() < spool->retry_at_us)
         return SPOOL_SHUT;
-    if (!spool->loaded && outbox_is_full(spool->settings.outbox))
+    if (!spool->restore.done && outbox_is_full(spool->settings.outbox))
         return SPOOL_WAITS;
     return read_back(spool);
 }
@@ -636,7 +482,7 @@ static void on_settle_closed(uv_handle_t *handle)
     spool_notes_fini(&spool->notes);
     spool_request_fini(&spool->request);
     spool_file_close(spool->file);
-    json_free(spool->json);
+    spool_restore_fini(&spool->restore);
     free(spool);
     closed(context);
 }

@@ -58,15 +58,15 @@ void spool_tick(struct spool *spool, int64_t now_us);
 
 /* A row that was refused and is still in the outbox: goes to the dead letters with the next request, and
  * is not safe before. Copies what it needs. */
-void spool_bury(struct spool *spool, const struct row *row, const struct refusal *refusal,
-                int64_t now_us);
+void spool_add_letter(struct spool *spool, const struct row *row, const struct refusal *refusal,
+                      int64_t now_us);
 
 /* A text under a name that outlives the process: stored with the ledger, some seconds later or at the end.
  * The name is shorter than SPOOL_NOTE_SIZE; what finds no place is said in the log. */
 void spool_set_note(struct spool *spool, const char *name, const char *text);
 
 /* Notes that were set are stored with the next request, not some seconds later. */
-void spool_hurry(struct spool *spool);
+void spool_store_notes(struct spool *spool);
 
 /* True if the note is on disk as it was set. */
 bool spool_has_note(const struct spool *spool, const char *name);

@@ -1,6 +1,8 @@
 /* spool_notes: a table that is searched from its beginning: it is short. */
 #include "sidecar/spool/spool_notes.h"
 
+#include "lib/base/memory.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,17 +31,12 @@ static struct spool_note *add(struct spool_notes *notes, struct text name)
     return note;
 }
 
-/* False: no memory; the note is as it was. */
-static bool set_text(struct spool_note *note, struct text text)
+static void set_text(struct spool_note *note, struct text text)
 {
-    char *copy = malloc(text.length + 1);
-    if (copy == NULL)
-        return false;
+    char *copy = memory_new(text.length + 1);
     memcpy(copy, text.data, text.length);
-    copy[text.length] = '\0';
     free(note->text);
     note->text = copy;
-    return true;
 }
 
 static const char *text_of(const struct spool_note *note)
@@ -78,8 +75,7 @@ enum error_code spool_notes_set(struct spool_notes *notes, const char *name, con
         note = add(notes, text_from(name));
     if (note == NULL)
         return ERROR_FULL;
-    if (!set_text(note, text_from(text)))
-        return ERROR_NOMEM;
+    set_text(note, text_from(text));
     note->changed = true;
     return ERROR_NONE;
 }
@@ -90,7 +86,7 @@ void spool_notes_restore(struct spool_notes *notes, struct text name, struct tex
         return;
     struct spool_note *note = add(notes, name);
     if (note != NULL)
-        (void)set_text(note, text);
+        set_text(note, text);
 }
 
 void spool_notes_each(const struct spool_notes *notes, const char *prefix,
@@ -123,8 +119,7 @@ void spool_notes_take(struct spool_notes *notes, struct spool_notes *to)
             continue;
         *copy = (struct spool_note){0};
         memcpy(copy->name, note->name, sizeof(copy->name));
-        if (!set_text(copy, text_from(text_of(note))))
-            continue;
+        set_text(copy, text_from(text_of(note)));
         note->changed = false;
         to->count++;
     }

@@ -28,7 +28,7 @@ void spool_notes_fini(struct spool_notes *notes);
 /* "" if there is none of that name. Valid until it is set. */
 const char *spool_notes_get(const struct spool_notes *notes, const char *name);
 
-/* ERROR_FULL: there are as many as can be, or the name is too long. ERROR_NOMEM: it is as it was. */
+/* ERROR_FULL: there are as many as can be, or the name is too long. */
 enum error_code spool_notes_set(struct spool_notes *notes, const char *name,
                                 const char *text) MUST_CHECK;
 
@@ -46,7 +46,7 @@ bool spool_notes_changed(const struct spool_notes *notes, const char *name);
 
 bool spool_notes_have_changed(const struct spool_notes *notes);
 
-/* Copies what is to be stored: to holds just these. What finds no memory is left for the next time. */
+/* Copies what is to be stored: to holds just these. */
 void spool_notes_take(struct spool_notes *notes, struct spool_notes *to);
 
 /* They could not be stored. */

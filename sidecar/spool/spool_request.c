@@ -2,6 +2,7 @@
 #include "sidecar/spool/spool_request.h"
 
 #include "lib/base/invariant.h"
+#include "lib/base/memory.h"
 #include "lib/rows/rowjson.h"
 
 #include <stdlib.h>
@@ -183,9 +184,7 @@ void spool_request_run(struct spool_request *request, const char *directory,
 struct spool_letter *spool_letter_new(const struct row *row, const struct refusal *refusal,
                                       int64_t now_us)
 {
-    struct spool_letter *letter = calloc(1, sizeof(*letter));
-    if (letter == NULL)
-        return NULL;
+    struct spool_letter *letter = memory_new(sizeof(*letter));
     struct buffer *bytes = &letter->bytes;
     buffer_init(bytes, HARD_LIMIT);
     rowjson_append(bytes, row);
@@ -195,10 +194,9 @@ struct spool_letter *spool_letter_new(const struct row *row, const struct refusa
     buffer_append(bytes, row_version(row));
     size_t version = bytes->length;
     buffer_append_string(bytes, refusal->text);
-    if (bytes->failed) {
-        spool_letter_free(letter);
-        return NULL;
-    }
+    if (bytes->failed)
+        memory_exhausted(
+            "a dead letter"); /* its row is about to leave the outbox, and is in no table */
     const char *data = buffer_text(bytes).data;
     letter->letter = (struct dead_letter){
         .at_us = now_us,

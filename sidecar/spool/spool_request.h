@@ -1,4 +1,4 @@
-/* spool_request: one piece of work for the thread pool: what is to be stored and forgotten, and how it
+/* spool_request: one piece of work for the thread pool: what is to be stored and deleted, and how it
  * went.
  *
  * The loop fills it in, a worker carries it out, the loop reads the answer: it is never both's at the
@@ -21,11 +21,11 @@
 #define SPOOL_REQUEST_MAX_ITEMS   2048
 #define SPOOL_REQUEST_MAX_NUMBERS 128
 
-/* A record to be stored, or to be forgotten. */
+/* A record to be stored, or to be deleted. */
 struct spool_item {
     const struct table *table;
     size_t uid, uid_length;   /* in the request's bytes */
-    size_t body, body_length; /* the same; 0: forget it */
+    size_t body, body_length; /* the same; 0: delete it */
 };
 
 /* A dead letter on its way to the file. */
@@ -89,7 +89,7 @@ void spool_request_add_numbers(struct spool_request *request, const struct ledge
 void spool_request_run(struct spool_request *request, const char *directory,
                        struct spool_file **file);
 
-/* NULL: no memory. Copies what it needs. */
+/* Copies what it needs. The process ends where there is no memory for it. */
 struct spool_letter *spool_letter_new(const struct row *row, const struct refusal *refusal,
                                       int64_t now_us);
 void spool_letter_free(struct spool_letter *letter);

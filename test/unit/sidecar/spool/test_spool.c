@@ -340,7 +340,7 @@ static void test_a_dead_letter_is_not_safe_before_it_is_stored(void **state)
     struct refusal refusal = {.number = 1406, .text = "too long"};
     put(world, "a", "1", 0);
     assert_true(outbox_take(world->outbox, 0, 1, SIZE_MAX, &world->batch));
-    spool_bury(world->spool, world->batch.rows[0], &refusal, 1);
+    spool_add_letter(world->spool, world->batch.rows[0], &refusal, 1);
     outbox_done(world->outbox, &world->batch, 0);
     assert_false(is_safe(world));
     tick(world, 1);
@@ -356,7 +356,7 @@ static void test_a_row_that_is_refused_while_it_is_stored_is_safe_as_a_dead_lett
     put(world, "a", "1", 0);
     spool_tick(world->spool, TICK_US);
     assert_true(outbox_take(world->outbox, 0, 1, SIZE_MAX, &world->batch));
-    spool_bury(world->spool, world->batch.rows[0], &refusal, 1);
+    spool_add_letter(world->spool, world->batch.rows[0], &refusal, 1);
     outbox_done(world->outbox, &world->batch, 0);
     assert_false(is_safe(world));
     wait_for(world, &world->progressed);
