@@ -14,11 +14,18 @@ fi
 version=$(dpkg-query --show --showformat='${Version}' mariadb-server-core)
 folder=${XDG_CACHE_HOME:-$HOME/.cache}/kubedl-shipper/mariadb-$version
 if [ ! -e "$folder/auth_ed25519.so" ]; then
+    sudo=
+    [ "$(id -u)" -eq 0 ] || sudo=sudo
     mkdir -p "$folder"
     partial=$(mktemp -d "$folder/partial.XXXXXX")
     trap 'rm -rf "$partial"' EXIT
     trap 'exit 1' INT TERM HUP
-    (cd "$partial" && apt-get -qq download "mariadb-server=$version" >&2)
+    # One at a time, as in .ci/deps: an `apt-get update` does not wait for another one.
+    exec 9</var/lib/dpkg
+    flock 9
+    download() (cd "$partial" && apt-get download -qq "mariadb-server=$version" >&2)
+    # The package lists of a fresh machine are absent or old.
+    download || { $sudo apt-get update -qq >&2 && download; }
     dpkg-deb --extract "$partial"/*.deb "$partial/files"
     mv "$partial/files$installed" "$folder/auth_ed25519.so"
 fi

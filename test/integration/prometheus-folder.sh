@@ -25,6 +25,9 @@ partial=$folder.partial.$$
 trap 'rm -rf "$partial"' EXIT
 trap 'exit 1' INT TERM HUP
 mkdir -p "$partial"
+# One at a time, as in .ci/deps: an `apt-get update` does not wait for another one.
+exec 9</var/lib/dpkg
+flock 9
 # From Debian 13 on promtool is a package of its own.
 download() (
     cd "$partial" && apt-get download -qq prometheus >&2 &&
