@@ -52,15 +52,6 @@ static void wipe_variable(const char *name)
         explicit_bzero(value, strlen(value));
 }
 
-static int print(struct buffer *out, FILE *stream)
-{
-    struct text text = buffer_text(out);
-    bool whole = !out->failed && fwrite(text.data, 1, text.length, stream) == text.length &&
-                 fflush(stream) == 0;
-    buffer_fini(out);
-    return whole ? EXIT_OK : EXIT_FAILED;
-}
-
 static int print_version(void)
 {
     return printf("kubedl-shipper %s\n", SHIPPER_VERSION) > 0 ? EXIT_OK : EXIT_FAILED;
@@ -88,7 +79,7 @@ static const char usage[] =
     "  replay FILE|-           ship a recorded stream, or what kubectl get -o json\n"
     "                          printed, and end\n"
     "  --check-config          check the settings and print them, without secrets\n"
-    "  --version, --help\n"
+    "  --version, --help       and COMMAND --help\n"
     "\n"
     "All settings are environment variables:\n"
     "\n";
@@ -103,7 +94,7 @@ static int print_help(void)
                                "Exit status: 0 all is written or in the spool; 1 something went\n"
                                "wrong (the log says what); 2 a setting or argument is wrong;\n"
                                "3 check has nothing but warnings.\n");
-    return print(&out, stdout);
+    return command_print(&out, stdout);
 }
 
 static int print_settings_table(void)
@@ -111,7 +102,7 @@ static int print_settings_table(void)
     struct buffer out;
     buffer_init(&out, OUTPUT_LIMIT);
     config_markdown(&out);
-    return print(&out, stdout);
+    return command_print(&out, stdout);
 }
 
 static int print_kinds_table(void)
@@ -126,7 +117,7 @@ static int print_kinds_table(void)
         buffer_appendf(&out, "| `%s` | `%s` | `%s` | `%s` |\n", resource->kind, resource->group,
                        resource->version, resource->name);
     }
-    return print(&out, stdout);
+    return command_print(&out, stdout);
 }
 
 static int print_metrics_table(void)
@@ -134,7 +125,7 @@ static int print_metrics_table(void)
     struct buffer out;
     buffer_init(&out, OUTPUT_LIMIT);
     metrics_markdown(&out);
-    return print(&out, stdout);
+    return command_print(&out, stdout);
 }
 
 /* Reads and checks all settings; *problems has a line for every one that is wrong. The password is not
@@ -162,46 +153,23 @@ static bool load(struct config *config, struct buffer *problems)
     return code == ERROR_NONE;
 }
 
-static int check_config(const struct config *config, int count, char **arguments)
+static int check_config(const struct invocation *invocation)
 {
-    (void)count;
-    (void)arguments;
     struct buffer out;
     buffer_init(&out, OUTPUT_LIMIT);
-    config_show(&out, config);
-    return print(&out, stdout);
+    config_show(&out, invocation->config);
+    return command_print(&out, stdout);
 }
 
-static int run(const struct config *config, int count, char **arguments)
+static int run(const struct invocation *invocation)
 {
-    (void)count;
-    (void)arguments;
     struct error err;
-    if (db_library_init(&err) != ERROR_NONE) {
-        fprintf(stderr, "kubedl-shipper: %s\n", err.text);
-        return EXIT_FAILED;
-    }
+    if (db_library_init(&err) != ERROR_NONE)
+        return command_failed(&err);
     bool left_behind = false;
-    int status =
-        run_sidecar(config, &(struct run_options){.version = SHIPPER_VERSION}, &left_behind);
+    int status = run_sidecar(invocation->config,
+                             &(struct run_options){.version = invocation->version}, &left_behind);
     return run_end(status, left_behind);
-}
-
-/* Also with wrong settings: to say what is wrong is what it is for. */
-static int check(int count, char **arguments)
-{
-    struct config config;
-    struct buffer problems;
-    (void)load(&config, &problems);
-    int status = command_check(&config, buffer_text(&problems), count, arguments);
-    buffer_fini(&problems);
-    explicit_bzero(&config, sizeof(config));
-    return status;
-}
-
-static int replay(const struct config *config, int count, char **arguments)
-{
-    return command_replay(config, count, arguments, SHIPPER_VERSION);
 }
 
 /* These need no settings. */
@@ -219,34 +187,27 @@ static const struct printer printers[] = {
     {"--kinds-table", print_kinds_table},       /* for the rights that manifests/ gives */
 };
 
-struct command {
-    const char *name;
-    int (*execute)(const struct config *config, int count, char **arguments);
-    bool takes_arguments;
-    bool explains_itself; /* with --help alone it only prints, and needs no settings */
+static const struct command command_check_config = {
+    .name = "--check-config",
+    .synopsis = "",
+    .summary = "Checks the settings and prints them, without secrets.",
+    .run = check_config,
 };
 
-static const struct command commands[] = {
-    {"--check-config", check_config, false, false},
-    {"audit", command_audit, false, false},
-    {"dead-letters", command_dead_letters, true, false},
-    {"jobs", command_jobs, true, true},
-    {"pods", command_pods, true, true},
-    {"repair", command_repair, true, true},
-    {"sweep", command_sweep, true, false},
-    {"replay", replay, true, false},
+static const struct command command_run = {
+    .name = "", .synopsis = "", .summary = "Runs as a sidecar.", .run = run};
+
+static const struct command *const commands[] = {
+    &command_check_config, &command_check,  &command_audit,  &command_dead_letters, &command_jobs,
+    &command_pods,         &command_repair, &command_replay, &command_sweep,
 };
 
-static const struct command sidecar = {"", run, false, false};
-
-static const struct command *find_command(int argc, char **argv)
+/* NULL: there is none of this name. */
+static const struct command *find_command(const char *name)
 {
-    if (argc == 1)
-        return &sidecar;
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        const struct command *command = &commands[i];
-        if (strcmp(argv[1], command->name) == 0)
-            return command->takes_arguments || argc == 2 ? command : NULL;
+        if (strcmp(name, commands[i]->name) == 0)
+            return commands[i];
     }
     return NULL;
 }
@@ -260,23 +221,31 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], printers[i].name) == 0)
             return printers[i].print();
     }
-    if (argc >= 2 && strcmp(argv[1], "check") == 0)
-        return check(argc - 2, argv + 2);
-    const struct command *command = find_command(argc, argv);
+    const struct command *command = argc > 1 ? find_command(argv[1]) : &command_run;
+    struct invocation invocation;
+    int status;
     if (command == NULL) {
-        fprintf(stderr, "kubedl-shipper: unknown arguments: see kubedl-shipper --help\n");
+        fprintf(stderr, "kubedl-shipper: there is no command %s: see kubedl-shipper --help\n",
+                argv[1]);
         return EXIT_USAGE;
     }
-    struct config config = {0};
-    if (command->explains_itself && argc == 3 && strcmp(argv[2], "--help") == 0)
-        return command->execute(&config, argc - 2, argv + 2);
+    if (!command_read(command, argc > 1 ? argc - 1 : argc, argc > 1 ? argv + 1 : argv, &invocation,
+                      &status))
+        return status;
+
+    struct config config;
     struct buffer problems;
-    int status = EXIT_USAGE;
     bool good = load(&config, &problems);
-    print(&problems, stderr);
-    if (good)
-        status = argc > 2 ? command->execute(&config, argc - 2, argv + 2)
-                          : command->execute(&config, 0, NULL);
+    invocation.config = &config;
+    invocation.problems = buffer_text(&problems);
+    invocation.version = SHIPPER_VERSION;
+    if (good || command->any_settings) {
+        status = command->run(&invocation);
+        buffer_fini(&problems);
+    } else {
+        (void)command_print(&problems, stderr);
+        status = EXIT_USAGE;
+    }
     explicit_bzero(&config, sizeof(config));
     return status;
 }

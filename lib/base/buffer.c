@@ -129,6 +129,26 @@ void buffer_vappendf(struct buffer *buffer, const char *format, va_list args)
     va_end(again);
 }
 
+void buffer_append_wrapped(struct buffer *buffer, struct text text, size_t indent, size_t width)
+{
+    size_t column = indent;
+    while (text.length > 0) {
+        const char *blank = memchr(text.data, ' ', text.length);
+        struct text word = {text.data, blank != NULL ? (size_t)(blank - text.data) : text.length};
+        if (column > indent && column + 1 + word.length > width) {
+            buffer_appendf(buffer, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (column > indent) {
+            buffer_append_char(buffer, ' ');
+            column++;
+        }
+        buffer_append(buffer, word);
+        column += word.length;
+        text = text_skip(text, blank != NULL ? word.length + 1 : word.length);
+    }
+    buffer_append_char(buffer, '\n');
+}
+
 char *buffer_room(struct buffer *buffer, size_t want, size_t *room)
 {
     if (!reserve(buffer, want) || buffer->data == NULL)

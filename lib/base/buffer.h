@@ -42,6 +42,10 @@ void buffer_append_char(struct buffer *buffer, char c);
 void buffer_appendf(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 void buffer_vappendf(struct buffer *buffer, const char *format, va_list args) PRINTF_LIKE(2, 0);
 
+/* Appends the words of text and a newline, broken into lines of at most `width` bytes where words allow
+ * it. The first one goes on where the buffer is, which is column `indent`; the others are indented. */
+void buffer_append_wrapped(struct buffer *buffer, struct text text, size_t indent, size_t width);
+
 /* Makes room for at least `want` further bytes and returns where to write them, with *room the
  * bytes that fit (>= want); NULL when the bound or memory does not allow it (content unchanged,
  * .failed not set). buffer_commit() then adds what was written. */

@@ -1,5 +1,5 @@
-/* config: the settings. One table (config.c) makes the parser, --help and the table of docs/settings.md.
- * To add a setting: a field here and a line in config.c. Pure: the environment is an argument. */
+/* config: the settings. One table (setting.c) makes the parser, --help and the table of docs/settings.md.
+ * To add a setting: a field here and a line in setting.c. Pure: the environment is an argument. */
 #ifndef LIB_CONFIG_H
 #define LIB_CONFIG_H
 

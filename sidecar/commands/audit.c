@@ -96,21 +96,26 @@ static enum error_code audit(struct spool_file *file, bool *balances, struct err
     return ERROR_NONE;
 }
 
-int command_audit(const struct config *config, int count, char **arguments)
+static int run(const struct invocation *invocation)
 {
-    (void)count;
-    (void)arguments;
     struct spool_file *file;
     struct error err;
     bool balances = false;
-    enum error_code code = spool_file_attach(config->spool_dir, &file, &err);
+    enum error_code code = spool_file_attach(invocation->config->spool_dir, &file, &err);
     if (code == ERROR_NONE) {
         code = audit(file, &balances, &err);
         spool_file_close(file);
     }
-    if (code != ERROR_NONE) {
-        fprintf(stderr, "kubedl-shipper: %s\n", err.text);
-        return EXIT_FAILED;
-    }
+    if (code != ERROR_NONE)
+        return command_failed(&err);
     return balances ? EXIT_OK : EXIT_FAILED;
 }
+
+const struct command command_audit = {
+    .name = "audit",
+    .synopsis = "",
+    .summary =
+        "Prints what became of every document, and what the spool holds. The exit status is 1 if "
+        "this does not add up. A sidecar may run beside it.",
+    .run = run,
+};

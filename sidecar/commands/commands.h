@@ -1,37 +1,103 @@
-/* commands: what the program does beside running as a sidecar. Each returns the exit status and gets
- * its own arguments, without the program's and the command's name. */
+/* commands: what the program does beside running as a sidecar, and the one way in which commands read
+ * their arguments, connect, print and end.
+ *
+ * A command is described by a struct command. main() finds it by its name, command_read() reads the
+ * arguments, which needs no settings, and answers --help by itself; then the settings are read, and run()
+ * returns the exit status. */
 #ifndef SIDECAR_COMMANDS_H
 #define SIDECAR_COMMANDS_H
 
+#include "lib/base/buffer.h"
+#include "lib/base/error.h"
 #include "lib/settings/config.h"
+#include "lib/show/columns.h"
 
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+#include <stdbool.h>
+#include <stdio.h>
 
-/* Prints the ledger that the spool keeps; EXIT_FAILED if it does not balance. */
-int command_audit(const struct config *config, int count, char **arguments);
+struct db;
+struct db_error;
+struct invocation;
 
-/* list, show ID, retry ID|all, drop ID|all */
-int command_dead_letters(const struct config *config, int count, char **arguments);
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_WARNED = 3 };
 
-/* [--confirm]: shows what the sweeps would close that were refused; --confirm closes it. */
-int command_sweep(const struct config *config, int count, char **arguments);
+#define COMMAND_MAX_OPTIONS 8
 
-/* FILE or -: ships what is in it, and returns when all is written. Makes FILE its standard input.
- * version is for the log. */
-int command_replay(const struct config *config, int count, char **arguments, const char *version);
+struct command_option {
+    const char *name;  /* "namespace" */
+    char letter;       /* 'n'; '\0': it has none */
+    const char *value; /* what stands for its value in the help: "NAMESPACE"; NULL: it takes none */
+    const char *help;
+};
 
-/* [OPTION]... and JOB [OPTION]...: what the database knows of them, as a table or as JSON. */
-int command_jobs(const struct config *config, int count, char **arguments);
-int command_pods(const struct config *config, int count, char **arguments);
+struct command {
+    const char *name;
+    const char *synopsis; /* what may follow the name: "JOB [OPTION]..." */
+    const char *summary;  /* what it does, in whole sentences */
+    struct command_option
+        options[COMMAND_MAX_OPTIONS]; /* end in .name == NULL; --help is no one of them */
+    const char
+        *operand;      /* the one argument that must be there and is no option: "JOB"; NULL: none */
+    bool any_operands; /* run() looks at them itself */
+    bool any_settings; /* it runs with settings that are wrong, too */
+    void (*help)(struct buffer *out); /* appends to the help; NULL: nothing */
+    int (*run)(const struct invocation *invocation);
+};
 
-/* [OPTION]...: mends rows that KubeDL's writer has left wrong. */
-int command_repair(const struct config *config, int count, char **arguments);
+/* A command, and what it was called with. */
+struct invocation {
+    const struct command *command;
+    const char
+        *values[COMMAND_MAX_OPTIONS]; /* by the place of the option; NULL: not given; of an option
+                                                without a value "" */
+    char *const *operands;
+    int operand_count;
+    const struct config *config;
+    struct text problems; /* what is wrong with the settings, a line for each */
+    const char *version;  /* of the program, for the log */
+};
 
-/* [--json]: says what is wrong with the settings and with all that they name, and what to do.
- * problems: what config_load() found, a line for each; where there are any, *config is not looked at.
- * 0: all is well; CHECK_WARNED: nothing but warnings; EXIT_FAILED; EXIT_USAGE: a setting or argument
- * is wrong. */
-enum { CHECK_WARNED = 3 };
-int command_check(const struct config *config, struct text problems, int count, char **arguments);
+extern const struct command command_audit; /* the ledger; EXIT_FAILED if it does not balance */
+extern const struct command command_check; /* all that has to be right, and what to do */
+extern const struct command command_dead_letters; /* rows that the database refused */
+extern const struct command command_jobs;         /* what the database knows of them */
+extern const struct command command_pods;
+extern const struct command command_repair; /* rows that KubeDL's writer has left wrong */
+extern const struct command command_replay; /* ships a file, which becomes standard input */
+extern const struct command command_sweep;  /* what refused sweeps would close */
+
+/* Reads argv[1..argc), behind the command's name. False: the command is over, with *status: the help was
+ * asked for, or the arguments are wrong, which was told. argv is reordered. */
+bool command_read(const struct command *command, int argc, char **argv,
+                  struct invocation *invocation, int *status) MUST_CHECK;
+
+/* The option as an integer within min..max, or fallback where it is not given. */
+enum error_code command_number(const struct invocation *invocation, size_t option, long min,
+                               long max, long fallback, long *number, struct error *err) MUST_CHECK;
+
+/* Appends "  left      right": right is wrapped, for a terminal of 80 columns. */
+void command_help_line(struct buffer *out, const char *left, const char *right);
+
+/* Tells on standard error what is wrong with the arguments and how the command is used: EXIT_USAGE. */
+int command_misused(const struct command *command, const char *problem);
+
+/* Tells on standard error what went wrong: EXIT_FAILED. */
+int command_failed(const struct error *err);
+
+/* Prints what is in the buffer and frees that: EXIT_OK, or EXIT_FAILED if it is not whole or could not
+ * be written. */
+int command_print(struct buffer *out, FILE *stream);
+
+/* A table with this head; then columns_add...() for its cells, row by row. */
+void command_begin_columns(struct columns *columns, const char *const *head, size_t count);
+
+/* Prints the table and frees it. */
+int command_print_columns(struct columns *columns, FILE *stream);
+
+/* Connects to the first host in MYSQL_HOST that takes the command. read_only: the session refuses to
+ * write, and a read-only server will do. command_disconnect() in any case: *db may be NULL. */
+enum error_code command_connect(const struct config *config, bool read_only, struct db **db,
+                                struct db_error *err) MUST_CHECK;
+void command_disconnect(struct db *db);
 
 #endif

@@ -173,35 +173,23 @@ static enum error_code run_drop(struct visit *visit, struct error *err)
     return code;
 }
 
-static enum error_code connect_any(struct db *db, struct error *err)
-{
-    struct db_error failure = {0};
-    enum error_code code = db_connect_any(db, &failure);
-    if (code != ERROR_NONE)
-        *err = failure.error;
-    return code;
-}
-
 static enum error_code run_retry(struct visit *visit, struct error *err)
 {
-    enum error_code code = db_library_init(err);
-    if (code != ERROR_NONE)
-        return code;
+    struct db_error failure;
+    enum error_code code = command_connect(visit->config, false, &visit->db, &failure);
     visit->json = json_new();
-    visit->db = db_new(visit->config);
-    if (visit->json == NULL)
+    if (code != ERROR_NONE)
+        *err = failure.error;
+    else if (visit->json == NULL)
         code = error_set(err, ERROR_NOMEM, "no memory");
-    else
-        code = connect_any(visit->db, err);
     if (code == ERROR_NONE)
         code = spool_file_read_dead(visit->file, retry_letter, visit, err);
     if (code == ERROR_NONE)
         code = drop_done(visit, err);
     if (code == ERROR_NONE && visit->lost.code != ERROR_NONE)
         code = error_set(err, visit->lost.code, "the rest was not tried: %s", visit->lost.text);
-    db_free(visit->db);
+    command_disconnect(visit->db);
     json_free(visit->json);
-    db_library_fini();
     return code;
 }
 
@@ -219,60 +207,55 @@ static const struct subcommand subcommands[] = {
     {"drop", run_drop, true, true},
 };
 
-/* False if arguments are not what the subcommand takes. */
-static bool read_arguments(const struct subcommand *subcommand, int count, char **arguments,
-                           int64_t *id)
+/* NULL if the arguments are not what a subcommand takes. */
+static const struct subcommand *read_subcommand(int count, char *const *words, int64_t *id)
 {
-    *id = 0;
-    if (!subcommand->takes_id)
-        return count == 1;
-    if (count != 2)
-        return false;
-    if (subcommand->takes_all && strcmp(arguments[1], "all") == 0)
-        return true;
+    size_t i = 0;
+    if (count == 0)
+        return NULL;
+    while (i < sizeof(subcommands) / sizeof(subcommands[0]) &&
+           strcmp(words[0], subcommands[i].name) != 0)
+        i++;
+    if (i == sizeof(subcommands) / sizeof(subcommands[0]))
+        return NULL;
+    const struct subcommand *subcommand = &subcommands[i];
+    if (count != (subcommand->takes_id ? 2 : 1))
+        return NULL;
+    if (!subcommand->takes_id || (subcommand->takes_all && strcmp(words[1], "all") == 0))
+        return subcommand;
     char *end;
-    *id = strtoll(arguments[1], &end, 10);
-    return *end == '\0' && *id > 0;
+    *id = strtoll(words[1], &end, 10);
+    return *end == '\0' && *id > 0 ? subcommand : NULL;
 }
 
-static const struct subcommand *find_subcommand(int count, char **arguments, int64_t *id)
+static int run(const struct invocation *invocation)
 {
-    for (size_t i = 0; count > 0 && i < sizeof(subcommands) / sizeof(subcommands[0]); i++) {
-        const struct subcommand *subcommand = &subcommands[i];
-        if (strcmp(arguments[0], subcommand->name) == 0)
-            return read_arguments(subcommand, count, arguments, id) ? subcommand : NULL;
-    }
-    return NULL;
-}
-
-static int run(const struct subcommand *subcommand, struct visit *visit)
-{
+    struct visit visit = {.config = invocation->config};
     struct error err = {0};
-    enum error_code code = spool_file_attach(visit->config->spool_dir, &visit->file, &err);
+    const struct subcommand *subcommand =
+        read_subcommand(invocation->operand_count, invocation->operands, &visit.id);
+    if (subcommand == NULL)
+        return command_misused(invocation->command, "these are no arguments of dead-letters");
+    enum error_code code = spool_file_attach(visit.config->spool_dir, &visit.file, &err);
     if (code == ERROR_NONE) {
-        code = subcommand->run(visit, &err);
-        spool_file_close(visit->file);
+        code = subcommand->run(&visit, &err);
+        spool_file_close(visit.file);
     }
-    free(visit->done);
-    if (code != ERROR_NONE) {
-        fprintf(stderr, "kubedl-shipper: %s\n", err.text);
-        return EXIT_FAILED;
-    }
-    if (visit->id != 0 && visit->count == 0) {
-        fprintf(stderr, "kubedl-shipper: there is no dead letter %" PRId64 "\n", visit->id);
-        return EXIT_FAILED;
-    }
-    return visit->failed == 0 ? EXIT_OK : EXIT_FAILED;
+    free(visit.done);
+    if (code == ERROR_NONE && visit.id != 0 && visit.count == 0)
+        code = error_set(&err, ERROR_INPUT, "there is no dead letter %" PRId64, visit.id);
+    if (code != ERROR_NONE)
+        return command_failed(&err);
+    return visit.failed == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
-int command_dead_letters(const struct config *config, int count, char **arguments)
-{
-    struct visit visit = {.config = config};
-    const struct subcommand *subcommand = find_subcommand(count, arguments, &visit.id);
-    if (subcommand == NULL) {
-        fprintf(stderr, "kubedl-shipper: usage: dead-letters list | show ID | retry ID|all | drop "
-                        "ID|all\n");
-        return EXIT_USAGE;
-    }
-    return run(subcommand, &visit);
-}
+const struct command command_dead_letters = {
+    .name = "dead-letters",
+    .synopsis = "list | show ID | retry ID|all | drop ID|all",
+    .summary = "Rows that the database refused: lists them, shows one of them whole, writes them "
+               "again once "
+               "the cause is mended (what is written is dropped), or drops them. A sidecar may run "
+               "beside it.",
+    .any_operands = true,
+    .run = run,
+};

@@ -197,22 +197,25 @@ static int run_replay(const struct config *config, const char *version)
     return status;
 }
 
-int command_replay(const struct config *config, int argument_count, char **arguments,
-                   const char *version)
+static int run(const struct invocation *invocation)
 {
+    const char *path = invocation->operands[0];
     struct error err;
-    if (argument_count != 1) {
-        fputs("kubedl-shipper: replay takes one file, or - for standard input\n", stderr);
-        return EXIT_USAGE;
-    }
     enum error_code code = ERROR_NONE;
-    if (strcmp(arguments[0], "-") != 0)
-        code = open_file(arguments[0], &err);
+    if (strcmp(path, "-") != 0)
+        code = open_file(path, &err);
     if (code == ERROR_NONE)
         code = db_library_init(&err);
-    if (code != ERROR_NONE) {
-        fprintf(stderr, "kubedl-shipper: %s\n", err.text);
-        return EXIT_FAILED;
-    }
-    return run_replay(config, version);
+    if (code != ERROR_NONE)
+        return command_failed(&err);
+    return run_replay(invocation->config, invocation->version);
 }
+
+const struct command command_replay = {
+    .name = "replay",
+    .synopsis = "FILE|-",
+    .summary = "Ships a recorded stream, or what kubectl get -o json printed, from a file or from "
+               "standard input, and ends when all is written.",
+    .operand = "a file, or - for standard input,",
+    .run = run,
+};

@@ -172,10 +172,11 @@ static enum error_code do_sweep(struct confirm *confirm, struct error *err)
     return code;
 }
 
-static enum error_code do_all(struct confirm *confirm, struct error *err)
+static enum error_code do_all(struct confirm *confirm, const struct config *config,
+                              struct error *err)
 {
-    struct db_error failure = {0};
-    enum error_code code = db_connect_any(confirm->db, &failure);
+    struct db_error failure;
+    enum error_code code = command_connect(config, !confirm->confirmed, &confirm->db, &failure);
     if (code != ERROR_NONE)
         *err = failure.error;
     for (size_t i = 0; i < confirm->count && code == ERROR_NONE; i++) {
@@ -184,42 +185,30 @@ static enum error_code do_all(struct confirm *confirm, struct error *err)
     }
     if (code == ERROR_NONE && !confirm->confirmed)
         printf("If these objects are really gone: kubedl-shipper sweep --confirm\n");
+    command_disconnect(confirm->db);
     return code;
 }
 
-static enum error_code with_database(struct confirm *confirm, const struct config *config,
-                                     struct error *err)
+static int run(const struct invocation *invocation)
 {
-    enum error_code code = db_library_init(err);
-    if (code != ERROR_NONE)
-        return code;
-    confirm->db = db_new(config);
-    if (!confirm->confirmed)
-        db_read_only(confirm->db);
-    code = do_all(confirm, err);
-    db_free(confirm->db);
-    db_library_fini();
-    return code;
-}
-
-int command_sweep(const struct config *config, int count, char **arguments)
-{
-    struct confirm confirm = {0};
+    struct confirm confirm = {.confirmed = invocation->values[0] != NULL};
     struct error err = {0};
-    if (count > 1 || (count == 1 && strcmp(arguments[0], "--confirm") != 0)) {
-        fprintf(stderr, "kubedl-shipper: usage: sweep [--confirm]\n");
-        return EXIT_USAGE;
-    }
-    confirm.confirmed = count == 1;
-    enum error_code code = read_notes(&confirm, config, &err);
+    enum error_code code = read_notes(&confirm, invocation->config, &err);
     if (code == ERROR_NONE && confirm.count == 0)
         printf("no sweep waits to be confirmed\n");
     else if (code == ERROR_NONE)
-        code = with_database(&confirm, config, &err);
+        code = do_all(&confirm, invocation->config, &err);
     for (size_t i = 0; i < confirm.count; i++)
         suspects_free(confirm.refused[i].suspects);
-    if (code == ERROR_NONE)
-        return EXIT_OK;
-    fprintf(stderr, "kubedl-shipper: %s\n", err.text);
-    return EXIT_FAILED;
+    return code == ERROR_NONE ? EXIT_OK : command_failed(&err);
 }
+
+const struct command command_sweep = {
+    .name = "sweep",
+    .synopsis = "[--confirm]",
+    .summary =
+        "Shows what the sweeps would close that were refused, since a snapshot did not show too "
+        "many rows that had not ended. A sidecar may run beside it.",
+    .options = {{"confirm", '\0', NULL, "close these rows: the objects are really gone"}},
+    .run = run,
+};

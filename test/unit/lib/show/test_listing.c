@@ -1,5 +1,5 @@
-/* history: rows as the database gives them, as tables and as JSON. */
-#include "lib/show/history.h"
+/* listing: rows as the database gives them, as tables and as JSON. */
+#include "lib/show/listing.h"
 
 #include "lib/base/timestamp.h"
 
@@ -15,7 +15,7 @@
 #define LIMIT ((size_t)1 << 20)
 
 struct world {
-    struct history history;
+    struct listing listing;
     struct text values[TABLE_MAX_COLUMNS];
 };
 
@@ -23,9 +23,9 @@ static int set_up(void **state)
 {
     struct world *world = calloc(1, sizeof(*world));
     assert_non_null(world);
-    world->history.json = json_new();
-    assert_non_null(world->history.json);
-    assert_int_equal(timestamp_parse(TEXT("2026-01-10T00:00:00Z"), &world->history.now_us),
+    world->listing.json = json_new();
+    assert_non_null(world->listing.json);
+    assert_int_equal(timestamp_parse(TEXT("2026-01-10T00:00:00Z"), &world->listing.now_us),
                      ERROR_NONE);
     *state = world;
     return 0;
@@ -34,14 +34,14 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct world *world = *state;
-    json_free(world->history.json);
+    json_free(world->listing.json);
     free(world);
     return 0;
 }
 
 static void fill_job(struct world *world)
 {
-    world->history.table = &table_job;
+    world->listing.table = &table_job;
     world->values[JOB_NAMESPACE] = TEXT("team");
     world->values[JOB_NAME] = TEXT("train");
     world->values[JOB_UID] = TEXT("u-1");
@@ -63,8 +63,8 @@ static void assert_row(struct world *world, const char *expected)
     struct columns columns;
     struct buffer out;
     buffer_init(&out, LIMIT);
-    history_begin(&world->history, &columns);
-    history_add(&world->history, world->values, &columns);
+    listing_begin(&world->listing, &columns);
+    listing_add(&world->listing, world->values, &columns);
     columns_append(&columns, &out);
     const char *text = buffer_cstring(&out);
     assert_non_null(text);
@@ -81,12 +81,12 @@ static void assert_json(struct world *world, const char *member)
     const json_value *root;
     struct error err;
     buffer_init(&out, LIMIT);
-    history_append_json(&world->history, world->values, &out);
+    listing_append_json(&world->listing, world->values, &out);
     const char *text = buffer_cstring(&out);
     assert_non_null(text);
     if (strstr(text, member) == NULL)
         fail_msg("%s is not in %s", member, text);
-    assert_int_equal(json_read(world->history.json, buffer_text(&out), &root, &err), JSON_OK);
+    assert_int_equal(json_read(world->listing.json, buffer_text(&out), &root, &err), JSON_OK);
     buffer_fini(&out);
 }
 
@@ -115,10 +115,10 @@ static void test_job_that_runs(void **state)
 static void test_row_of_nulls(void **state)
 {
     struct world *world = *state;
-    world->history.table = &table_job;
+    world->listing.table = &table_job;
     assert_row(world, "<none>      <none>   <none>   <none>   <unknown>   <unknown>   <none>     "
                       "<unknown>   no\n");
-    world->history.table = &table_pod;
+    world->listing.table = &table_pod;
     assert_row(world, "<none>   <none>   <none>   <none>      <none>   <none>     <unknown>   "
                       "<none>   <none>\n");
 }
@@ -146,7 +146,7 @@ static void test_gpus_of_all_kinds_are_added_up(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char expected[256];
         memset(world->values, 0, sizeof(world->values));
-        world->history.table = &table_job;
+        world->listing.table = &table_job;
         world->values[JOB_RESOURCES] = text_from(cases[i].resources);
         (void)snprintf(expected, sizeof(expected),
                        "<none>      <none>   <none>   <none>   %-*s   %-*s   <none>     <unknown>  "
@@ -161,7 +161,7 @@ static void test_gpus_of_all_kinds_are_added_up(void **state)
 static void test_pod_and_why_it_failed(void **state)
 {
     struct world *world = *state;
-    world->history.table = &table_pod;
+    world->listing.table = &table_pod;
     world->values[POD_NAME] = TEXT("train-worker-0");
     world->values[POD_REPLICA_TYPE] = TEXT("worker");
     world->values[POD_STATUS] = TEXT("Failed");
@@ -221,14 +221,14 @@ static void test_times(void **state)
                                         "2026-13-01 00:00:00",
                                         "2026-01-01 00:00:00Z"};
     int64_t microseconds, expected;
-    assert_true(history_time(TEXT("2026-01-02 03:04:05"), &microseconds));
+    assert_true(listing_time(TEXT("2026-01-02 03:04:05"), &microseconds));
     assert_int_equal(timestamp_parse(TEXT("2026-01-02T03:04:05Z"), &expected), ERROR_NONE);
     assert_true(microseconds == expected);
-    assert_true(history_time(TEXT("2026-01-02 03:04:05.5"), &microseconds));
+    assert_true(listing_time(TEXT("2026-01-02 03:04:05.5"), &microseconds));
     assert_true(microseconds == expected + 500000);
-    assert_false(history_time((struct text){NULL, 0}, &microseconds));
+    assert_false(listing_time((struct text){NULL, 0}, &microseconds));
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        assert_false(history_time(text_from(wrong[i]), &microseconds));
+        assert_false(listing_time(text_from(wrong[i]), &microseconds));
 }
 
 int main(void)

@@ -1,10 +1,10 @@
-/* repair: the rules, and the statements that are made from them (see repair.h).
+/* repair_rules: the rules, and the statements that are made from them (see repair_rules.h).
  *
  * In the texts, `old` is the row that may be wrong. What stands in brackets needs columns that KubeDL
  * does not make, and is left out where the tables do not have them yet. @ stands for the condition
  * that `slice` is within the bounds on the id.
  */
-#include "lib/sql/repair.h"
+#include "lib/sql/repair_rules.h"
 
 #include <string.h>
 

@@ -1,9 +1,9 @@
-/* history: rows of job_info and replica_info as people read them, and as programs do.
+/* listing: rows of job_info and replica_info as people read them, and as programs do.
  *
  * A row is the values of its table's columns, in that order, as the database gives them as text;
  * .data == NULL for NULL, and for a column that the table does not have. */
-#ifndef LIB_HISTORY_H
-#define LIB_HISTORY_H
+#ifndef LIB_LISTING_H
+#define LIB_LISTING_H
 
 #include "lib/base/buffer.h"
 #include "lib/base/text.h"
@@ -14,25 +14,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct history {
+struct listing {
     const struct table *table;
     struct json *json; /* to read what the rows hold of it; borrowed */
     int64_t now_us;    /* ages are counted up to here */
 };
 
 /* The most that the cells of a table may take together, in bytes. */
-#define HISTORY_LIMIT ((size_t)256 << 20)
+#define LISTING_LIMIT ((size_t)256 << 20)
 
 /* For a table on a terminal: initialises columns with the head. */
-void history_begin(const struct history *history, struct columns *columns);
-void history_add(const struct history *history, const struct text *values, struct columns *columns);
+void listing_begin(const struct listing *listing, struct columns *columns);
+void listing_add(const struct listing *listing, const struct text *values, struct columns *columns);
 
 /* As a JSON object with the names of the columns as keys: times in RFC 3339, resources as the JSON that
  * they are (as a string where they were cut). Has no characters that a terminal would obey. */
-void history_append_json(const struct history *history, const struct text *values,
+void listing_append_json(const struct listing *listing, const struct text *values,
                          struct buffer *out);
 
 /* "2026-01-02 03:04:05" -> microseconds. False for NULL, a zero date and all else. */
-bool history_time(struct text value, int64_t *microseconds);
+bool listing_time(struct text value, int64_t *microseconds);
 
 #endif

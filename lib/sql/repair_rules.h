@@ -1,10 +1,10 @@
-/* repair: what can be mended in rows that KubeDL's writer has left wrong, and how.
+/* repair_rules: what can be mended in rows that KubeDL's writer has left wrong, and how.
  *
- * One table of rules (repair.c): which rows, why that is certain, when they ended. The question, the
+ * One table of rules (repair_rules.c): which rows, why that is certain, when they ended. The question, the
  * plan that a person sees, and the update are made from it. Only the tables are evidence. A row that
  * was closed by mistake revives with the next event of its object, since its version stays. */
-#ifndef LIB_REPAIR_H
-#define LIB_REPAIR_H
+#ifndef LIB_REPAIR_RULES_H
+#define LIB_REPAIR_RULES_H
 
 #include "lib/base/buffer.h"
 #include "lib/base/text.h"

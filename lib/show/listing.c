@@ -1,5 +1,5 @@
-/* history: the cells of a row (see history.h). */
-#include "lib/show/history.h"
+/* listing: the cells of a row (see listing.h). */
+#include "lib/show/listing.h"
 
 #include "lib/base/duration.h"
 #include "lib/base/printable.h"
@@ -16,7 +16,7 @@
 
 #define JSON_LIMIT ((size_t)1 << 20)
 
-bool history_time(struct text value, int64_t *microseconds)
+bool listing_time(struct text value, int64_t *microseconds)
 {
     char text[32];
     const size_t date = strlen("2026-01-02");
@@ -38,34 +38,34 @@ static bool is_true(struct text value)
     return value.data != NULL && !text_is(value, "0");
 }
 
-static void add_time_since(const struct history *history, struct text since,
+static void add_time_since(const struct listing *listing, struct text since,
                            struct columns *columns)
 {
     char text[DURATION_TEXT_SIZE];
     int64_t since_us;
-    if (!history_time(since, &since_us)) {
+    if (!listing_time(since, &since_us)) {
         columns_add_string(columns, "<unknown>");
         return;
     }
-    duration_format(history->now_us - since_us, text);
+    duration_format(listing->now_us - since_us, text);
     columns_add_string(columns, text);
 }
 
 /* From start to end, or up to now while it goes on. */
-static void add_duration(const struct history *history, struct text start, struct text end,
+static void add_duration(const struct listing *listing, struct text start, struct text end,
                          bool goes_on, struct columns *columns)
 {
     char text[DURATION_TEXT_SIZE] = "";
     int64_t start_us;
-    int64_t end_us = history->now_us;
-    if (history_time(start, &start_us) && (history_time(end, &end_us) || goes_on))
+    int64_t end_us = listing->now_us;
+    if (listing_time(start, &start_us) && (listing_time(end, &end_us) || goes_on))
         duration_format(end_us - start_us, text);
     columns_add_string(columns, text);
 }
 
-static bool is_in_cluster(const struct history *history, const struct text *values)
+static bool is_in_cluster(const struct listing *listing, const struct text *values)
 {
-    return is_true(values[history->table->in_etcd]) && !is_true(values[history->table->deleted]);
+    return is_true(values[listing->table->in_etcd]) && !is_true(values[listing->table->deleted]);
 }
 
 /* ---- jobs ------------------------------------------------------------------------------------- */
@@ -115,12 +115,12 @@ static void add_replicas(const json_value *type, struct replicas *replicas)
         (void)!quantity_add(&replicas->gpus, &gpus);
 }
 
-static void add_resources(const struct history *history, struct text value, struct columns *columns)
+static void add_resources(const struct listing *listing, struct text value, struct columns *columns)
 {
     struct replicas replicas = {0};
     const json_value *root;
     char gpus[QUANTITY_TEXT_SIZE] = "<unknown>";
-    if (value.data == NULL || json_read(history->json, value, &root, NULL) != JSON_OK) {
+    if (value.data == NULL || json_read(listing->json, value, &root, NULL) != JSON_OK) {
         columns_add_string(columns, gpus);
         columns_add_string(columns, gpus);
         return;
@@ -136,17 +136,17 @@ static void add_resources(const struct history *history, struct text value, stru
     buffer_fini(&replicas.text);
 }
 
-static void add_job(const struct history *history, const struct text *values,
+static void add_job(const struct listing *listing, const struct text *values,
                     struct columns *columns)
 {
-    bool in_cluster = is_in_cluster(history, values);
+    bool in_cluster = is_in_cluster(listing, values);
     columns_add(columns, text_or_none(values[JOB_NAMESPACE]));
     columns_add(columns, text_or_none(values[JOB_NAME]));
     columns_add(columns, text_or_none(values[JOB_KIND]));
     columns_add(columns, text_or_none(values[JOB_STATUS]));
-    add_resources(history, values[JOB_RESOURCES], columns);
-    add_duration(history, values[JOB_RUNNING], values[JOB_FINISHED], in_cluster, columns);
-    add_time_since(history, values[JOB_CREATED], columns);
+    add_resources(listing, values[JOB_RESOURCES], columns);
+    add_duration(listing, values[JOB_RUNNING], values[JOB_FINISHED], in_cluster, columns);
+    add_time_since(listing, values[JOB_CREATED], columns);
     columns_add_string(columns, in_cluster ? "yes" : "no");
 }
 
@@ -190,7 +190,7 @@ static struct remark read_remark(struct text value)
     return remark;
 }
 
-static void add_pod(const struct history *history, const struct text *values,
+static void add_pod(const struct listing *listing, const struct text *values,
                     struct columns *columns)
 {
     struct remark remark = read_remark(values[POD_REMARK]);
@@ -199,9 +199,9 @@ static void add_pod(const struct history *history, const struct text *values,
     columns_add(columns, text_or_none(values[POD_STATUS]));
     columns_add(columns, remark.exit_code);
     columns_add_cut(columns, remark.reason, MESSAGE_WIDTH);
-    add_duration(history, values[POD_STARTED], values[POD_FINISHED], is_in_cluster(history, values),
+    add_duration(listing, values[POD_STARTED], values[POD_FINISHED], is_in_cluster(listing, values),
                  columns);
-    add_time_since(history, values[POD_CREATED], columns);
+    add_time_since(listing, values[POD_CREATED], columns);
     columns_add(columns, text_or_none(values[POD_HOST_IP]));
     columns_add_cut(columns, remark.message, MESSAGE_WIDTH);
 }
@@ -212,7 +212,7 @@ struct view {
     const struct table *table;
     const char *const *head;
     size_t column_count;
-    void (*add)(const struct history *history, const struct text *values, struct columns *columns);
+    void (*add)(const struct listing *listing, const struct text *values, struct columns *columns);
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -222,22 +222,22 @@ static const struct view views[] = {
     {&table_pod, pod_head, COUNT_OF(pod_head), add_pod},
 };
 
-static const struct view *view_of(const struct history *history)
+static const struct view *view_of(const struct listing *listing)
 {
-    return history->table == &table_job ? &views[0] : &views[1];
+    return listing->table == &table_job ? &views[0] : &views[1];
 }
 
-void history_begin(const struct history *history, struct columns *columns)
+void listing_begin(const struct listing *listing, struct columns *columns)
 {
-    const struct view *view = view_of(history);
-    columns_init(columns, view->column_count, HISTORY_LIMIT);
+    const struct view *view = view_of(listing);
+    columns_init(columns, view->column_count, LISTING_LIMIT);
     for (size_t i = 0; i < view->column_count; i++)
         columns_add_string(columns, view->head[i]);
 }
 
-void history_add(const struct history *history, const struct text *values, struct columns *columns)
+void listing_add(const struct listing *listing, const struct text *values, struct columns *columns)
 {
-    view_of(history)->add(history, values, columns);
+    view_of(listing)->add(listing, values, columns);
 }
 
 static bool is_integer(struct text value)
@@ -250,38 +250,38 @@ static bool is_integer(struct text value)
     return value.length > sign && (value.length == sign + 1 || value.data[sign] != '0');
 }
 
-static bool is_json_object(const struct history *history, struct text value)
+static bool is_json_object(const struct listing *listing, struct text value)
 {
     const json_value *root;
-    return json_read(history->json, value, &root, NULL) == JSON_OK && json_is_object(root);
+    return json_read(listing->json, value, &root, NULL) == JSON_OK && json_is_object(root);
 }
 
-static void write_value(const struct history *history, const struct column *column,
+static void write_value(const struct listing *listing, const struct column *column,
                         struct text value, struct json_writer *writer)
 {
     int64_t microseconds;
     if (value.data == NULL)
         json_write_null(writer, column->name);
-    else if (column->type == COLUMN_TIME && history_time(value, &microseconds))
+    else if (column->type == COLUMN_TIME && listing_time(value, &microseconds))
         json_write_time(writer, column->name, microseconds);
     else if (column->type == COLUMN_TIME)
         json_write_null(writer, column->name);
     else if ((column->type == COLUMN_INT && is_integer(value)) ||
-             (strcmp(column->name, "resources") == 0 && is_json_object(history, value)))
+             (strcmp(column->name, "resources") == 0 && is_json_object(listing, value)))
         json_write_raw(writer, column->name, value);
     else
         json_write_text(writer, column->name, value);
 }
 
-void history_append_json(const struct history *history, const struct text *values,
+void listing_append_json(const struct listing *listing, const struct text *values,
                          struct buffer *out)
 {
     struct buffer row;
-    buffer_init(&row, HISTORY_LIMIT);
+    buffer_init(&row, LISTING_LIMIT);
     struct json_writer writer = json_writer(&row);
     json_begin_object(&writer, NULL);
-    for (size_t i = 0; i < history->table->column_count; i++)
-        write_value(history, &history->table->columns[i], values[i], &writer);
+    for (size_t i = 0; i < listing->table->column_count; i++)
+        write_value(listing, &listing->table->columns[i], values[i], &writer);
     json_end(&writer);
     printable_append_json(out, buffer_text(&row));
     if (row.failed)

@@ -1,5 +1,5 @@
-/* repair: the statements that are made from the rules. What they do to tables is for test_repair.py. */
-#include "lib/sql/repair.h"
+/* repair_rules: the statements that are made from the rules. What they do to tables is for test_repair.py. */
+#include "lib/sql/repair_rules.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,234 @@
+/* commands: what all commands have in common (see commands.h). */
+#include "sidecar/commands/commands.h"
+
+#include "sidecar/store/db.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HELP_LIMIT  ((size_t)1 << 16)
+#define HELP_COLUMN 26
+#define HELP_WIDTH  79
+
+#define TABLE_LIMIT ((size_t)256 << 20)
+
+/* What getopt_long() returns for the option at a place in the table, beyond all letters. */
+#define FIRST_OPTION 256
+
+/* ---- arguments -------------------------------------------------------------------------------- */
+
+/* Makes of the command's options what getopt_long() takes; the last one is --help. */
+static void describe(const struct command *command, struct option *longs, char *letters,
+                     size_t *count)
+{
+    size_t i = 0;
+    *letters++ = ':'; /* getopt_long() then tells a missing value from an unknown option */
+    for (; command->options[i].name != NULL; i++) {
+        const struct command_option *option = &command->options[i];
+        bool takes_value = option->value != NULL;
+        longs[i] = (struct option){option->name, takes_value ? required_argument : no_argument,
+                                   NULL, FIRST_OPTION + (int)i};
+        if (option->letter != '\0')
+            *letters++ = option->letter;
+        if (option->letter != '\0' && takes_value)
+            *letters++ = ':';
+    }
+    longs[i] = (struct option){"help", no_argument, NULL, FIRST_OPTION + (int)i};
+    *letters++ = 'h';
+    *letters = '\0';
+    *count = i;
+}
+
+/* The place of the option that getopt_long() has found, by its number or its letter. */
+static size_t place_of(const struct command *command, int found)
+{
+    size_t i = 0;
+    if (found >= FIRST_OPTION)
+        return (size_t)(found - FIRST_OPTION);
+    while (command->options[i].name != NULL && command->options[i].letter != found)
+        i++;
+    return i;
+}
+
+static enum error_code explain(const struct command *command, int found, const char *argument,
+                               struct error *err)
+{
+    const struct command_option *option = &command->options[place_of(command, optopt)];
+    if (found == ':')
+        return error_set(err, ERROR_INPUT, "--%s needs a value: %s", option->name, option->value);
+    if (optopt >= FIRST_OPTION)
+        return error_set(err, ERROR_INPUT, "--%s takes no value",
+                         option->name != NULL ? option->name : "help");
+    if (optopt != 0)
+        return error_set(err, ERROR_INPUT, "there is no option -%c", optopt);
+    return error_set(err, ERROR_INPUT, "there is no option %s", argument);
+}
+
+static enum error_code read_operands(const struct command *command, struct invocation *invocation,
+                                     struct error *err)
+{
+    const int wanted = command->operand != NULL ? 1 : 0;
+    if (command->any_operands)
+        return ERROR_NONE;
+    if (invocation->operand_count < wanted)
+        return error_set(err, ERROR_INPUT, "%s is missing", command->operand);
+    if (invocation->operand_count > wanted)
+        return error_set(err, ERROR_INPUT, "one argument too many: %s",
+                         invocation->operands[wanted]);
+    return ERROR_NONE;
+}
+
+static int print_help(const struct command *command)
+{
+    struct buffer out;
+    buffer_init(&out, HELP_LIMIT);
+    buffer_appendf(&out, "Usage: kubedl-shipper %s%s%s\n\n", command->name,
+                   command->synopsis[0] != '\0' ? " " : "", command->synopsis);
+    buffer_append_wrapped(&out, text_from(command->summary), 0, HELP_WIDTH);
+    buffer_append_char(&out, '\n');
+    for (const struct command_option *option = command->options; option->name != NULL; option++) {
+        char left[64];
+        char letter[] = {'-', option->letter, ',', ' ', '\0'};
+        (void)snprintf(left, sizeof(left), "%s--%s %s", option->letter != '\0' ? letter : "",
+                       option->name, option->value != NULL ? option->value : "");
+        command_help_line(&out, left, option->help);
+    }
+    command_help_line(&out, "-h, --help", "this text");
+    if (command->help != NULL)
+        command->help(&out);
+    return command_print(&out, stdout);
+}
+
+bool command_read(const struct command *command, int argc, char **argv,
+                  struct invocation *invocation, int *status)
+{
+    struct option longs[COMMAND_MAX_OPTIONS + 1] = {0};
+    char letters[2 * COMMAND_MAX_OPTIONS + 3];
+    struct error err;
+    size_t help;
+    int found;
+    describe(command, longs, letters, &help);
+    *invocation = (struct invocation){.command = command};
+    opterr = 0;
+    optind = 0; /* begins anew, whatever was read before */
+    while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+        if (found == '?' || found == ':') {
+            (void)explain(command, found, argv[optind - 1], &err);
+            *status = command_misused(command, err.text);
+            return false;
+        }
+        size_t place = place_of(command, found);
+        if (place == help) {
+            *status = print_help(command);
+            return false;
+        }
+        invocation->values[place] = optarg != NULL ? optarg : "";
+    }
+    invocation->operands = argv + optind;
+    invocation->operand_count = argc - optind;
+    if (read_operands(command, invocation, &err) == ERROR_NONE)
+        return true;
+    *status = command_misused(command, err.text);
+    return false;
+}
+
+enum error_code command_number(const struct invocation *invocation, size_t option, long min,
+                               long max, long fallback, long *number, struct error *err)
+{
+    const char *value = invocation->values[option];
+    char *end;
+    *number = fallback;
+    if (value == NULL)
+        return ERROR_NONE;
+    errno = 0;
+    *number = strtol(value, &end, 10);
+    if (errno == 0 && end != value && *end == '\0' && *number >= min && *number <= max)
+        return ERROR_NONE;
+    return error_set(err, ERROR_INPUT, "--%s takes a number from %ld to %ld, not %s",
+                     invocation->command->options[option].name, min, max, value);
+}
+
+/* ---- what is printed --------------------------------------------------------------------------- */
+
+void command_help_line(struct buffer *out, const char *left, const char *right)
+{
+    size_t length = strlen(left);
+    while (length > 0 && left[length - 1] == ' ')
+        length--;
+    buffer_appendf(out, "  %.*s", (int)length, left);
+    if (length + 4 > HELP_COLUMN) {
+        buffer_append_char(out, '\n');
+        buffer_appendf(out, "%*s", HELP_COLUMN, "");
+    } else {
+        buffer_appendf(out, "%*s", (int)(HELP_COLUMN - 2 - length), "");
+    }
+    buffer_append_wrapped(out, text_from(right), HELP_COLUMN, HELP_WIDTH);
+}
+
+int command_misused(const struct command *command, const char *problem)
+{
+    fprintf(stderr,
+            "kubedl-shipper: %s: see kubedl-shipper %s --help\nusage: kubedl-shipper %s %s\n",
+            problem, command->name, command->name, command->synopsis);
+    return EXIT_USAGE;
+}
+
+int command_failed(const struct error *err)
+{
+    fflush(stdout);
+    fprintf(stderr, "kubedl-shipper: %s\n", err->text);
+    return EXIT_FAILED;
+}
+
+int command_print(struct buffer *out, FILE *stream)
+{
+    struct text text = buffer_text(out);
+    bool whole = !out->failed && fwrite(text.data, 1, text.length, stream) == text.length &&
+                 fflush(stream) == 0;
+    buffer_fini(out);
+    return whole ? EXIT_OK : EXIT_FAILED;
+}
+
+void command_begin_columns(struct columns *columns, const char *const *head, size_t count)
+{
+    columns_init(columns, count, TABLE_LIMIT);
+    for (size_t i = 0; i < count; i++)
+        columns_add_string(columns, head[i]);
+}
+
+int command_print_columns(struct columns *columns, FILE *stream)
+{
+    struct buffer out;
+    buffer_init(&out, TABLE_LIMIT);
+    columns_append(columns, &out);
+    columns_fini(columns);
+    if (out.failed)
+        fputs("(no memory to show it)\n", stream);
+    return command_print(&out, stream);
+}
+
+/* ---- the database ------------------------------------------------------------------------------ */
+
+enum error_code command_connect(const struct config *config, bool read_only, struct db **db,
+                                struct db_error *err)
+{
+    *db = NULL;
+    *err = (struct db_error){0};
+    enum error_code code = db_library_init(&err->error);
+    if (code != ERROR_NONE)
+        return code;
+    *db = db_new(config);
+    if (read_only)
+        db_read_only(*db);
+    return db_connect_any(*db, err);
+}
+
+void command_disconnect(struct db *db)
+{
+    if (db == NULL)
+        return;
+    db_free(db);
+    db_library_fini();
+}

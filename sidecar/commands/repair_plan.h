@@ -1,0 +1,84 @@
+/* repair_plan: what the command `repair` would do, told to a person; and the statements that its other part
+ * (repair.c), which does it, uses as well. */
+#ifndef SIDECAR_REPAIR_PLAN_H
+#define SIDECAR_REPAIR_PLAN_H
+
+#include "lib/base/buffer.h"
+#include "lib/base/error.h"
+#include "lib/sql/migration.h"
+#include "lib/sql/repair_rules.h"
+#include "lib/sql/schema.h"
+#include "sidecar/store/db.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct logger;
+
+#define REPAIR_CHUNK_ROWS 250 /* are changed at once */
+#define REPAIR_ID_SIZE    32  /* bytes of a number as text, with its NUL */
+
+/* The rows that the plan shows, and in a run those that are changed next. */
+struct repair_chunk {
+    struct buffer text; /* all values, one behind the other */
+    size_t lengths[REPAIR_CHUNK_ROWS][REPAIR_VALUES];
+    size_t count;
+    size_t limit;   /* rows that are kept */
+    uint64_t found; /* rows that came */
+};
+
+struct repair {
+    const char *only; /* the rules that are wanted, with commas between them; NULL: all */
+    bool dry_run;
+    bool yes;      /* nobody is asked */
+    struct db *db; /* owned, as what follows */
+    struct logger *logger;
+    struct schema *schema; /* as repair_look() has found it */
+    struct migration rows; /* steps that repair single rows of migrated tables */
+    uint64_t row_counts[MIGRATION_MAX_STEPS];
+    uint64_t counts[REPAIR_MAX_RULES];
+    uint64_t duplicates;
+    size_t migration_steps; /* that are left */
+    bool migrated;          /* by this run, as far as it could */
+    bool told;              /* the plan is whole */
+    bool has_ours;          /* the tables have the columns that KubeDL does not make */
+    struct buffer sql;
+    struct repair_chunk chunk;
+};
+
+/* ERROR_INPUT if the list names what is no rule. list may be NULL. */
+enum error_code repair_check_only(const char *list, struct error *err) MUST_CHECK;
+
+bool repair_is_wanted(const struct repair *repair, const struct repair_rule *rule);
+
+/* Reads the tables' structure anew. */
+enum error_code repair_look(struct repair *repair, struct db_error *err) MUST_CHECK;
+
+/* Looks, counts and prints what is to be done, with the first rows of each rule. repair->told is false
+ * where that cannot be told before the migration. */
+enum error_code repair_plan(struct repair *repair, struct db_error *err) MUST_CHECK;
+void repair_print_counts(const struct repair *repair);
+bool repair_is_anything_to_do(const struct repair *repair);
+
+/* Sends repair->sql. row: NULL where no rows come back. */
+enum error_code repair_query(struct repair *repair, db_row *row, void *context,
+                             struct db_error *err) MUST_CHECK;
+
+/* A db_row that reads one number; context: uint64_t. */
+void repair_on_number(void *context, const struct text *values, size_t count);
+
+/* Where the slice that begins behind `after` ends; "" for the last one. No statement looks at more rows
+ * than a slice has. */
+enum error_code repair_find_slice_end(struct repair *repair, const struct table *table,
+                                      const char *after, char until[REPAIR_ID_SIZE],
+                                      struct db_error *err) MUST_CHECK;
+
+/* Empties the chunk, which then keeps `limit` rows. on_row: the db_row that fills it. */
+void repair_chunk_reset(struct repair_chunk *chunk, size_t limit);
+void repair_chunk_on_row(void *context, const struct text *values, size_t count);
+
+/* What is in it; the values lie in the chunk. */
+void repair_chunk_read(const struct repair_chunk *chunk, struct repair_row rows[REPAIR_CHUNK_ROWS]);
+
+#endif
