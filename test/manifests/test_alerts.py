@@ -60,6 +60,8 @@ def healthy(pod=POD):
         metric("rows_total", pod, table="replica_info", fate="written"): rising(10),
         metric("dead_letters", pod): steady(0),
         metric("spool_up", pod): steady(1),
+        metric("spool_lost_records", pod): steady(0),
+        metric("spool_lost_transactions", pod): steady(0),
         metric("spool_bytes", pod): steady(40960),
         metric("spool_limit_bytes", pod): steady(GIB),
         metric("pending_rows", pod, table="job_info"): steady(2),
@@ -92,6 +94,8 @@ def unwatched(reason, values=None):
     return {metric("source_unwatched", kind="TFJob", api_group="training.kubedl.io", reason=reason):
             values or steady(1)}
 
+
+SPOOL_LOST = ("spool_lost_records", "spool_lost_transactions")
 
 NOTHING_WRITTEN = {
     metric("rows_total", table="job_info", fate="written"): steady(700),
@@ -188,6 +192,18 @@ CASES = [
     Case("no spool", set(), dict.fromkeys(name for name in healthy() if "spool_" in name)),
     Case("spool on a broken disk", {"KubedlShipperSpoolBroken"}, {metric("spool_up"): steady(0)}),
     Case("spool writes again", set(), {metric("spool_up"): then(steady(0, 30), steady(1))}),
+    Case("spool has lost records", {"KubedlShipperSpoolLost"},
+         {metric("spool_lost_records"): then(steady(0, 90), steady(7))}),
+    Case("spool has lost transactions", {"KubedlShipperSpoolLost"},
+         {metric("spool_lost_transactions"): then(steady(2, 90), steady(3))}),
+    Case("spool has lost records before it was first looked at", {"KubedlShipperSpoolLost"},
+         {metric(name): then(steady("_", 90), steady(7)) for name in SPOOL_LOST}),
+    Case("spool lost records two hours ago", set(),
+         {metric("spool_lost_records"): then(steady(0, 30), steady(7))}, "150m"),
+    Case("another pod has the spool that lost records", set(),
+         {**healthy(OTHER),
+          **{metric(name): then(steady(7, 80), "stale", steady("_")) for name in SPOOL_LOST},
+          **{metric(name, OTHER): then(steady("_", 81), steady(7)) for name in SPOOL_LOST}}),
     Case("paused", {"KubedlShipperSourcePaused"}, {metric("source_paused"): steady(1)}),
     Case("paused for a moment", set(),
          {metric("source_paused"): then(steady(0, 98), steady(1))}),
