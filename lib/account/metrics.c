@@ -8,14 +8,15 @@
 
 #define MAX_LABELS 4
 
+/* See METRICS. */
 enum metric_type {
     METRIC_COUNTER,
-    METRIC_SPARSE, /* a counter with so many series that those that are 0 are left out */
+    METRIC_SPARSE,
     METRIC_REAL_COUNTER,
     METRIC_GAUGE,
     METRIC_HISTOGRAM,
     METRIC_INFO,
-    METRIC_STATE, /* a series, 1, for each text that is set, which is the value of its last label */
+    METRIC_STATE,
 };
 
 static const char *const type_names[] = {
@@ -132,12 +133,12 @@ static const struct label_values labels[] = {
 #define S  (1000 * MS)
 
 /* clang-format off */
-static const struct histogram_bounds metrics_row_bounds = {
+static const struct histogram_bounds row_bounds = {
     1, 11, {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024}};
-static const struct histogram_bounds metrics_commit_bounds = {
+static const struct histogram_bounds commit_bounds = {
     S, 14, {1 * MS, 2500, 5 * MS, 10 * MS, 25 * MS, 50 * MS, 100 * MS, 250 * MS, 500 * MS,
             1 * S, 2500 * MS, 5 * S, 10 * S, 30 * S}};
-static const struct histogram_bounds metrics_lag_bounds = {
+static const struct histogram_bounds lag_bounds = {
     S, 16, {5 * MS, 10 * MS, 25 * MS, 50 * MS, 100 * MS, 250 * MS, 500 * MS, 1 * S, 2500 * MS,
             5 * S, 10 * S, 30 * S, 60 * S, 300 * S, 1800 * S, 10800 * S}};
 /* clang-format on */
@@ -151,31 +152,17 @@ struct metric {
     enum label labels[MAX_LABELS];
 };
 
-#define UNPACK(...)            __VA_ARGS__
-#define BOUNDS_COUNTER(x)      NULL
-#define BOUNDS_SPARSE(x)       NULL
-#define BOUNDS_REAL_COUNTER(x) NULL
-#define BOUNDS_GAUGE(x)        NULL
-#define BOUNDS_INFO(x)         NULL
-#define BOUNDS_STATE(x)        NULL
-#define BOUNDS_HISTOGRAM(x)    &(x)
-#define ENTRY(type, field, shape, name, labels, help)                                              \
-    {name,                                                                                         \
-     help,                                                                                         \
-     METRIC_##type,                                                                                \
-     offsetof(struct metrics, field),                                                              \
-     sizeof(((struct metrics *)NULL)->field),                                                      \
-     BOUNDS_##type(shape),                                                                         \
-     {UNPACK labels}},
+#define FIELD(field) offsetof(struct metrics, field), sizeof(((struct metrics *)NULL)->field)
 
-static const struct metric metrics_table[] = {METRICS(ENTRY)};
+#define ONE(type, field, name, help) {name, help, METRIC_##type, FIELD(field), NULL, {LABEL_NONE}},
+#define EACH(type, field, shape, name, help, ...)                                                  \
+    {name, help, METRIC_##type, FIELD(field), NULL, {__VA_ARGS__}},
+#define HISTOGRAM(field, bounds, name, help)                                                       \
+    {name, help, METRIC_HISTOGRAM, FIELD(field), &(bounds), {LABEL_NONE}},
+
+static const struct metric metrics_table[] = {METRICS(ONE, EACH, HISTOGRAM)};
 
 #define METRIC_COUNT (sizeof(metrics_table) / sizeof(metrics_table[0]))
-
-static const void *field_of(const struct metrics *metrics, const struct metric *metric)
-{
-    return (const char *)metrics + metric->offset;
-}
 
 void metrics_init(struct metrics *metrics)
 {
@@ -313,7 +300,7 @@ void metrics_expose(struct buffer *out, const struct metrics *metrics)
 {
     for (size_t i = 0; i < METRIC_COUNT; i++) {
         const struct metric *metric = &metrics_table[i];
-        const void *field = field_of(metrics, metric);
+        const void *field = (const char *)metrics + metric->offset;
         buffer_appendf(out, "# HELP %s %s.\n# TYPE %s %s\n", metric->name, metric->help,
                        metric->name, type_names[metric->type]);
         switch (metric->type) {

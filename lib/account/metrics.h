@@ -1,10 +1,11 @@
 /* metrics: what is counted and measured, and its text for Prometheus.
  *
- * One table makes struct metrics, the exposition and the list in docs/metrics.md. To add a metric: a line in METRICS,
- * and the place that counts it. Counting is adding to a field: no look-up, no lock, one thread.
+ * METRICS below is the one place where a metric is described: struct metrics, the exposition and the list in
+ * docs/metrics.md are made from it. To add a metric, add a line there, and add to its field where the thing happens:
+ * counting needs no look-up and no lock, since one thread does it.
  *
- * Counters that the ledger keeps, and gauges, are filled in before each exposition (sidecar/status);
- * all others are counted where they happen. */
+ * Counters that the ledger keeps, and gauges, are filled in before each exposition (sidecar/http/status); all
+ * others are counted where they happen. */
 #ifndef LIB_METRICS_H
 #define LIB_METRICS_H
 
@@ -19,13 +20,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define METRICS_PREFIX "kubedl_shipper_"
-
 /* The resources by their numbers, and behind them all kinds that are not recorded. */
 #define METRICS_KINDS      (RESOURCE_COUNT + 1)
 #define METRICS_KIND_OTHER RESOURCE_COUNT
 
-/* what became of the mark of a snapshot */
+/* What became of the mark of a snapshot: enum suffix, label. */
 #define METRICS_SWEEPS(X)                                                                          \
     X(DONE, "done")                                                                                \
     X(REFUSED, "refused")       /* the brake */                                                    \
@@ -34,6 +33,7 @@
     X(INVALID, "invalid")       /* a mark without a resourceVersion */                             \
     X(NO_CLUSTER, "no_cluster") /* CLUSTER_ID is not set */
 
+/* What was full when the source was paused: enum suffix, label. */
 #define METRICS_PAUSES(X) X(OUTBOX, "outbox") X(SPOOL, "spool")
 
 #define METRICS_ENUM(name, text) METRICS_SWEEP_##name,
@@ -43,7 +43,7 @@ enum metrics_sweep { METRICS_SWEEPS(METRICS_ENUM) METRICS_SWEEP_COUNT };
 enum metrics_pause { METRICS_PAUSES(METRICS_ENUM) METRICS_PAUSE_COUNT };
 #undef METRICS_ENUM
 
-/* The columns of an info metric. */
+/* The texts of the metric `database`. */
 enum metrics_database {
     METRICS_DATABASE_VERSION,
     METRICS_DATABASE_TLS,
@@ -51,169 +51,143 @@ enum metrics_database {
     METRICS_DATABASE_COUNT
 };
 
+/* The table of all metrics. Each line makes a field of struct metrics and what the metric is called outside:
+ *
+ *   ONE(type, field, name, help)                       a field that is one series
+ *   EACH(type, field, [shape], name, help, labels...)  an array with a series for each element; each dimension has
+ *                                                      a label (metrics.c), the last one varies fastest
+ *   HISTOGRAM(field, bounds, name, help)               bounds: metrics.c has them
+ *
+ * Types:
+ *
+ *   COUNTER       uint64_t
+ *   SPARSE        uint64_t: a counter with so many series that those that are 0 are left out
+ *   REAL_COUNTER  double; NAN: it is not known, and is left out
+ *   GAUGE         double; the same
+ *   INFO          const char *: a series, 1, whose labels are the texts; left out while the first one is NULL
+ *   STATE         const char *: a series, 1, for each text that is set; the text is the value of the last label
+ */
 /* clang-format off */
-/* type, field, its shape, name, labels, what it is */
-#define METRICS(X)                                                                                 \
-    X(SPARSE, events, [WATCH_TYPE_COUNT][METRICS_KINDS]    [WATCH_FATE_COUNT],                     \
-      METRICS_PREFIX "events_total", (LABEL_TYPE, LABEL_KIND, LABEL_API_GROUP, LABEL_FATE),        \
-      "Documents of this process by event type, kind and fate; only combinations that have occurred") \
-    X(COUNTER, documents, [WATCH_FATE_COUNT],                                                      \
-      METRICS_PREFIX "documents_total", (LABEL_FATE),                                              \
-      "Documents by their fate, since the spool was made")                                         \
-    X(COUNTER, rows, [TABLE_COUNT][LEDGER_ROW_ACCOUNT_COUNT],                                      \
-      METRICS_PREFIX "rows_total", (LABEL_TABLE, LABEL_ACCOUNT),                                   \
-      "Rows by what became of them, since the spool was made")                                     \
-    X(COUNTER, batches, ,                                                                          \
-      METRICS_PREFIX "batches_total", (LABEL_NONE),                                                \
-      "Transactions that were committed, since the spool was made")                                \
-    X(COUNTER, batch_failures, ,                                                                   \
-      METRICS_PREFIX "batch_failures_total", (LABEL_NONE),                                         \
-      "Batches that failed at the database, since the spool was made")                             \
-    X(HISTOGRAM, batch_rows, metrics_row_bounds,                                                   \
-      METRICS_PREFIX "batch_rows", (LABEL_NONE),                                                   \
-      "Rows in a batch that was committed")                                                        \
-    X(HISTOGRAM, commit_us, metrics_commit_bounds,                                                 \
-      METRICS_PREFIX "commit_seconds", (LABEL_NONE),                                               \
-      "Time until a batch was committed, with all its retries")                                    \
-    X(HISTOGRAM, lag_us, metrics_lag_bounds,                                                       \
-      METRICS_PREFIX "event_to_commit_seconds", (LABEL_NONE),                                      \
-      "Time from the arrival of an event to the commit of its row; where several were merged, from the oldest") \
-    X(GAUGE, oldest_unwritten, ,                                                                   \
-      METRICS_PREFIX "oldest_unwritten_seconds", (LABEL_NONE),                                     \
-      "Age of the oldest row that is not written; 0 if there is none")                             \
-    X(GAUGE, pending_rows, [TABLE_COUNT],                                                          \
-      METRICS_PREFIX "pending_rows", (LABEL_TABLE),                                                \
-      "Rows that are not written yet")                                                             \
-    X(GAUGE, pending_limit_rows, ,                                                                 \
-      METRICS_PREFIX "pending_limit_rows", (LABEL_NONE),                                           \
-      "Rows that may wait before the source is paused (`OUTBOX_MAX_ROWS`)")                        \
-    X(GAUGE, pending_bytes, ,                                                                      \
-      METRICS_PREFIX "pending_bytes", (LABEL_NONE),                                                \
-      "Memory of the rows that are not written yet")                                               \
-    X(GAUGE, pending_limit_bytes, ,                                                                \
-      METRICS_PREFIX "pending_limit_bytes", (LABEL_NONE),                                          \
-      "Memory that these rows may take before the source is paused (`OUTBOX_MAX_BYTES`)")          \
-    X(COUNTER, cut_columns, ,                                                                      \
-      METRICS_PREFIX "cut_columns_total", (LABEL_NONE),                                            \
-      "Texts that were longer than their column and were cut, since the spool was made")           \
-    X(COUNTER, bad_quantities, ,                                                                   \
-      METRICS_PREFIX "bad_quantities_total", (LABEL_NONE),                                         \
-      "Resource quantities that do not parse and were left out, since the spool was made")         \
-    X(COUNTER, bad_fields, ,                                                                       \
-      METRICS_PREFIX "bad_fields_total", (LABEL_NONE),                                             \
-      "Fields of a wrong type that were left out, since the spool was made")                       \
-    X(COUNTER, cut_lines, ,                                                                        \
-      METRICS_PREFIX "cut_lines_total", (LABEL_NONE),                                              \
-      "Unfinished last lines of connections, since the spool was made")                            \
-    X(GAUGE, ledger_balanced, ,                                                                    \
-      METRICS_PREFIX "ledger_balanced", (LABEL_NONE),                                              \
-      "1 if every document and row is accounted for; 0 is a defect")                               \
-    X(GAUGE, leads, ,                                                                              \
-      METRICS_PREFIX "leads", (LABEL_NONE),                                                        \
-      "1 if this sidecar takes events in; 0 while it stands by for another one that does")         \
-    X(GAUGE, source_up, ,                                                                          \
-      METRICS_PREFIX "source_up", (LABEL_NONE),                                                    \
-      "1 while at least one stream of events is connected, or the API server answers")             \
-    X(STATE, unwatched, [RESOURCE_COUNT]   ,                                                       \
-      METRICS_PREFIX "source_unwatched", (LABEL_KIND, LABEL_API_GROUP, LABEL_TROUBLE),             \
-      "1 for each kind that is to be watched at the API server but is not watched now, with the reason") \
-    X(GAUGE, source_paused, ,                                                                      \
-      METRICS_PREFIX "source_paused", (LABEL_NONE),                                                \
-      "1 while no events are taken in because the outbox or the spool is full")                    \
-    X(COUNTER, source_connections, ,                                                               \
-      METRICS_PREFIX "source_connections_total", (LABEL_NONE),                                     \
-      "Streams of events that were opened")                                                        \
-    X(COUNTER, source_evictions, ,                                                                 \
-      METRICS_PREFIX "source_evictions_total", (LABEL_NONE),                                       \
-      "Streams that were ended because they were silent and another producer needed the place")    \
-    X(COUNTER, source_pauses, [METRICS_PAUSE_COUNT],                                               \
-      METRICS_PREFIX "source_pauses_total", (LABEL_REASON),                                        \
-      "Times that the source was paused, by what was full")                                        \
-    X(GAUGE, database_up, ,                                                                        \
-      METRICS_PREFIX "database_up", (LABEL_NONE),                                                  \
-      "1 if the last answer of the database to each connection was good")                          \
-    X(INFO, database, [METRICS_DATABASE_COUNT],                                                    \
-      METRICS_PREFIX "database_info", (LABEL_VERSION, LABEL_TLS_VERSION, LABEL_TLS_CIPHER),        \
-      "The database server that is connected; without TLS the last two labels are empty")          \
-    X(COUNTER, database_connects, ,                                                                \
-      METRICS_PREFIX "database_connects_total", (LABEL_NONE),                                      \
-      "Connections to the database that were made")                                                \
-    X(COUNTER, reconnects, [DBERROR_CLASS_COUNT],                                                  \
-      METRICS_PREFIX "reconnects_total", (LABEL_CAUSE),                                            \
-      "Connections that were made in place of one that was lost or given up, by the class of its error") \
-    X(COUNTER, database_errors, [DBERROR_CLASS_COUNT],                                             \
-      METRICS_PREFIX "database_errors_total", (LABEL_CLASS),                                       \
-      "Errors that the database or its client library reported, also those that a retry has mended") \
-    X(GAUGE, spool_up, ,                                                                           \
-      METRICS_PREFIX "spool_up", (LABEL_NONE),                                                     \
-      "1 if the spool is open and could be written when it last had to")                           \
-    X(GAUGE, spool_bytes, ,                                                                        \
-      METRICS_PREFIX "spool_bytes", (LABEL_NONE),                                                  \
-      "Bytes in use in the spool")                                                                 \
-    X(GAUGE, spool_limit_bytes, ,                                                                  \
-      METRICS_PREFIX "spool_limit_bytes", (LABEL_NONE),                                            \
-      "Bytes that the spool may use before the source is paused (`SPOOL_MAX_BYTES`)")              \
-    X(GAUGE, spool_free_bytes, ,                                                                   \
-      METRICS_PREFIX "spool_free_bytes", (LABEL_NONE),                                             \
-      "Bytes that are free on the spool's disk")                                                   \
-    X(GAUGE, outage_left, ,                                                                        \
-      METRICS_PREFIX "spool_outage_seconds_left", (LABEL_NONE),                                    \
-      "Time until the source is paused if the spool and the outbox go on growing as they do; +Inf " \
-      "if they do not")                                                                            \
-    X(GAUGE, spool_lost_records, ,                                                                 \
-      METRICS_PREFIX "spool_lost_records", (LABEL_NONE),                                           \
-      "Stored records that were missing when the spool was opened, since it was made")             \
-    X(GAUGE, spool_lost_transactions, ,                                                            \
-      METRICS_PREFIX "spool_lost_transactions", (LABEL_NONE),                                      \
-      "Transactions that were missing when the spool was opened, since it was made")               \
-    X(GAUGE, dead_letters, ,                                                                       \
-      METRICS_PREFIX "dead_letters", (LABEL_NONE),                                                 \
-      "Dead letters (refused rows) in the spool")                                                  \
-    X(COUNTER, sweeps, [METRICS_SWEEP_COUNT],                                                      \
-      METRICS_PREFIX "sweeps_total", (LABEL_RESULT),                                               \
-      "Marks of snapshots by the result of their sweep")                                           \
-    X(COUNTER, log_dropped, ,                                                                      \
-      METRICS_PREFIX "log_dropped_total", (LABEL_NONE),                                            \
-      "Log records that were dropped because nobody read standard error")                          \
-    X(GAUGE, refused_rows, [RESOURCE_COUNT]   ,                                                    \
-      METRICS_PREFIX "sweep_refused_rows", (LABEL_KIND, LABEL_API_GROUP),                          \
-      "Rows that a refused sweep would close, until it is confirmed or no longer needed")          \
-    X(COUNTER, versions_back, ,                                                                    \
-      METRICS_PREFIX "versions_back_total", (LABEL_NONE),                                          \
-      "Snapshots with a version below what was known, as after a restore of etcd")                 \
-    X(INFO, build, [1],                                                                            \
-      METRICS_PREFIX "build_info", (LABEL_VERSION),                                                \
-      "The program that runs")                                                                     \
-    X(REAL_COUNTER, cpu_seconds, ,                                                                 \
-      "process_cpu_seconds_total", (LABEL_NONE),                                                   \
-      "Processor time that was used")                                                              \
-    X(GAUGE, resident_bytes, ,                                                                     \
-      "process_resident_memory_bytes", (LABEL_NONE),                                               \
-      "Memory in use")                                                                             \
-    X(GAUGE, open_fds, ,                                                                           \
-      "process_open_fds", (LABEL_NONE),                                                            \
-      "Open file descriptors")                                                                     \
-    X(GAUGE, max_fds, ,                                                                            \
-      "process_max_fds", (LABEL_NONE),                                                             \
-      "File descriptors that may be open")                                                         \
-    X(GAUGE, start_time, ,                                                                         \
-      "process_start_time_seconds", (LABEL_NONE),                                                  \
-      "When the process started, in seconds since 1970")
+#define METRICS(ONE, EACH, HISTOGRAM) \
+    EACH(SPARSE, events, [WATCH_TYPE_COUNT][METRICS_KINDS][WATCH_FATE_COUNT], "kubedl_shipper_events_total", \
+        "Documents of this process by event type, kind and fate; only combinations that have occurred", \
+        LABEL_TYPE, LABEL_KIND, LABEL_API_GROUP, LABEL_FATE) \
+    EACH(COUNTER, documents, [WATCH_FATE_COUNT], "kubedl_shipper_documents_total", \
+        "Documents by their fate, since the spool was made", LABEL_FATE) \
+    EACH(COUNTER, rows, [TABLE_COUNT][LEDGER_ROW_ACCOUNT_COUNT], "kubedl_shipper_rows_total", \
+        "Rows by what became of them, since the spool was made", LABEL_TABLE, LABEL_ACCOUNT) \
+    ONE(COUNTER, batches, "kubedl_shipper_batches_total", \
+        "Transactions that were committed, since the spool was made") \
+    ONE(COUNTER, batch_failures, "kubedl_shipper_batch_failures_total", \
+        "Batches that failed at the database, since the spool was made") \
+    HISTOGRAM(batch_rows, row_bounds, "kubedl_shipper_batch_rows", \
+        "Rows in a batch that was committed") \
+    HISTOGRAM(commit_us, commit_bounds, "kubedl_shipper_commit_seconds", \
+        "Time until a batch was committed, with all its retries") \
+    HISTOGRAM(lag_us, lag_bounds, "kubedl_shipper_event_to_commit_seconds", \
+        "Time from the arrival of an event to the commit of its row; where several were merged, from the oldest") \
+    ONE(GAUGE, oldest_unwritten, "kubedl_shipper_oldest_unwritten_seconds", \
+        "Age of the oldest row that is not written; 0 if there is none") \
+    EACH(GAUGE, pending_rows, [TABLE_COUNT], "kubedl_shipper_pending_rows", \
+        "Rows that are not written yet", LABEL_TABLE) \
+    ONE(GAUGE, pending_limit_rows, "kubedl_shipper_pending_limit_rows", \
+        "Rows that may wait before the source is paused (`OUTBOX_MAX_ROWS`)") \
+    ONE(GAUGE, pending_bytes, "kubedl_shipper_pending_bytes", \
+        "Memory of the rows that are not written yet") \
+    ONE(GAUGE, pending_limit_bytes, "kubedl_shipper_pending_limit_bytes", \
+        "Memory that these rows may take before the source is paused (`OUTBOX_MAX_BYTES`)") \
+    ONE(COUNTER, cut_columns, "kubedl_shipper_cut_columns_total", \
+        "Texts that were longer than their column and were cut, since the spool was made") \
+    ONE(COUNTER, bad_quantities, "kubedl_shipper_bad_quantities_total", \
+        "Resource quantities that do not parse and were left out, since the spool was made") \
+    ONE(COUNTER, bad_fields, "kubedl_shipper_bad_fields_total", \
+        "Fields of a wrong type that were left out, since the spool was made") \
+    ONE(COUNTER, cut_lines, "kubedl_shipper_cut_lines_total", \
+        "Unfinished last lines of connections, since the spool was made") \
+    ONE(GAUGE, ledger_balanced, "kubedl_shipper_ledger_balanced", \
+        "1 if every document and row is accounted for; 0 is a defect") \
+    ONE(GAUGE, leads, "kubedl_shipper_leads", \
+        "1 if this sidecar takes events in; 0 while it stands by for another one that does") \
+    ONE(GAUGE, source_up, "kubedl_shipper_source_up", \
+        "1 while at least one stream of events is connected, or the API server answers") \
+    EACH(STATE, unwatched, [RESOURCE_COUNT], "kubedl_shipper_source_unwatched", \
+        "1 for each kind that is to be watched at the API server but is not watched now, with the reason", \
+        LABEL_KIND, LABEL_API_GROUP, LABEL_TROUBLE) \
+    ONE(GAUGE, source_paused, "kubedl_shipper_source_paused", \
+        "1 while no events are taken in because the outbox or the spool is full") \
+    ONE(COUNTER, source_connections, "kubedl_shipper_source_connections_total", \
+        "Streams of events that were opened") \
+    ONE(COUNTER, source_evictions, "kubedl_shipper_source_evictions_total", \
+        "Streams that were ended because they were silent and another producer needed the place") \
+    EACH(COUNTER, source_pauses, [METRICS_PAUSE_COUNT], "kubedl_shipper_source_pauses_total", \
+        "Times that the source was paused, by what was full", LABEL_REASON) \
+    ONE(GAUGE, database_up, "kubedl_shipper_database_up", \
+        "1 if the last answer of the database to each connection was good") \
+    EACH(INFO, database, [METRICS_DATABASE_COUNT], "kubedl_shipper_database_info", \
+        "The database server that is connected; without TLS the last two labels are empty", \
+        LABEL_VERSION, LABEL_TLS_VERSION, LABEL_TLS_CIPHER) \
+    ONE(COUNTER, database_connects, "kubedl_shipper_database_connects_total", \
+        "Connections to the database that were made") \
+    EACH(COUNTER, reconnects, [DBERROR_CLASS_COUNT], "kubedl_shipper_reconnects_total", \
+        "Connections that were made in place of one that was lost or given up, by the class of its error", \
+        LABEL_CAUSE) \
+    EACH(COUNTER, database_errors, [DBERROR_CLASS_COUNT], "kubedl_shipper_database_errors_total", \
+        "Errors that the database or its client library reported, also those that a retry has mended", LABEL_CLASS) \
+    ONE(GAUGE, spool_up, "kubedl_shipper_spool_up", \
+        "1 if the spool is open and could be written when it last had to") \
+    ONE(GAUGE, spool_bytes, "kubedl_shipper_spool_bytes", \
+        "Bytes in use in the spool") \
+    ONE(GAUGE, spool_limit_bytes, "kubedl_shipper_spool_limit_bytes", \
+        "Bytes that the spool may use before the source is paused (`SPOOL_MAX_BYTES`)") \
+    ONE(GAUGE, spool_free_bytes, "kubedl_shipper_spool_free_bytes", \
+        "Bytes that are free on the spool's disk") \
+    ONE(GAUGE, outage_left, "kubedl_shipper_spool_outage_seconds_left", \
+        "Time until the source is paused if the spool and the outbox go on growing as they do; +Inf if they do not") \
+    ONE(GAUGE, spool_lost_records, "kubedl_shipper_spool_lost_records", \
+        "Stored records that were missing when the spool was opened, since it was made") \
+    ONE(GAUGE, spool_lost_transactions, "kubedl_shipper_spool_lost_transactions", \
+        "Transactions that were missing when the spool was opened, since it was made") \
+    ONE(GAUGE, dead_letters, "kubedl_shipper_dead_letters", \
+        "Dead letters (refused rows) in the spool") \
+    EACH(COUNTER, sweeps, [METRICS_SWEEP_COUNT], "kubedl_shipper_sweeps_total", \
+        "Marks of snapshots by the result of their sweep", LABEL_RESULT) \
+    ONE(COUNTER, log_dropped, "kubedl_shipper_log_dropped_total", \
+        "Log records that were dropped because nobody read standard error") \
+    EACH(GAUGE, refused_rows, [RESOURCE_COUNT], "kubedl_shipper_sweep_refused_rows", \
+        "Rows that a refused sweep would close, until it is confirmed or no longer needed", \
+        LABEL_KIND, LABEL_API_GROUP) \
+    ONE(COUNTER, versions_back, "kubedl_shipper_versions_back_total", \
+        "Snapshots with a version below what was known, as after a restore of etcd") \
+    EACH(INFO, build, [1], "kubedl_shipper_build_info", \
+        "The program that runs", LABEL_VERSION) \
+    ONE(REAL_COUNTER, cpu_seconds, "process_cpu_seconds_total", \
+        "Processor time that was used") \
+    ONE(GAUGE, resident_bytes, "process_resident_memory_bytes", \
+        "Memory in use") \
+    ONE(GAUGE, open_fds, "process_open_fds", \
+        "Open file descriptors") \
+    ONE(GAUGE, max_fds, "process_max_fds", \
+        "File descriptors that may be open") \
+    ONE(GAUGE, start_time, "process_start_time_seconds", \
+        "When the process started, in seconds since 1970")
 /* clang-format on */
 
-/* A gauge or counter of reals that is NAN, an info metric whose first text is NULL, and a state whose text
- * is NULL, are not known and are left out. */
-#define METRICS_FIELD(type, field, shape, name, labels, help) METRICS_FIELD_##type(field, shape)
-#define METRICS_FIELD_COUNTER(field, shape)                   uint64_t field shape;
-#define METRICS_FIELD_SPARSE(field, shape)                    uint64_t field shape;
-#define METRICS_FIELD_REAL_COUNTER(field, shape)              double field shape;
-#define METRICS_FIELD_GAUGE(field, shape)                     double field shape;
-#define METRICS_FIELD_INFO(field, shape)                      const char *field shape;
-#define METRICS_FIELD_STATE(field, shape)                     const char *field shape;
-#define METRICS_FIELD_HISTOGRAM(field, bounds)                struct histogram field;
+#define METRICS_COUNTER      uint64_t
+#define METRICS_SPARSE       uint64_t
+#define METRICS_REAL_COUNTER double
+#define METRICS_GAUGE        double
+#define METRICS_INFO         const char *
+#define METRICS_STATE        const char *
+
+#define METRICS_FIELD(type, field, ...)         METRICS_##type field;
+#define METRICS_FIELDS(type, field, shape, ...) METRICS_##type field shape;
+#define METRICS_HISTOGRAM(field, ...)           struct histogram field;
 struct metrics {
-    METRICS(METRICS_FIELD)
+    METRICS(METRICS_FIELD, METRICS_FIELDS, METRICS_HISTOGRAM)
 };
+#undef METRICS_FIELD
+#undef METRICS_FIELDS
+#undef METRICS_HISTOGRAM
 
 /* Counters are 0, gauges and infos not known. */
 void metrics_init(struct metrics *metrics);

@@ -174,11 +174,12 @@ static void test_what_is_not_watched_has_a_reason(void **state)
     exposition->metrics.unwatched[number_of("v1", "Pod")] = "no_answer";
     exposition->metrics.unwatched[number_of("kubeflow.org/v2beta1", "MPIJob")] = "forbidden";
     expose(exposition);
-    assert_line(exposition, METRICS_PREFIX
-                "source_unwatched{kind=\"Pod\",api_group=\"\",reason=\"no_answer\"} 1");
+    assert_line(
+        exposition,
+        "kubedl_shipper_source_unwatched{kind=\"Pod\",api_group=\"\",reason=\"no_answer\"} 1");
     assert_line(exposition,
-                METRICS_PREFIX "source_unwatched{kind=\"MPIJob\",api_group=\"kubeflow.org\","
-                               "reason=\"forbidden\"} 1");
+                "kubedl_shipper_source_unwatched{kind=\"MPIJob\",api_group=\"kubeflow.org\","
+                "reason=\"forbidden\"} 1");
 }
 
 static void test_texts_are_escaped(void **state)
