@@ -112,8 +112,9 @@ static void test_create_table(void **state)
 }
 
 #define NEWER(new, old)                                                                            \
-    "(CHAR_LENGTH(" new ") > CHAR_LENGTH(COALESCE(" old ", ''))"                                   \
-                        " OR (CHAR_LENGTH(" new ") = CHAR_LENGTH(" old ") AND " new " > " old "))"
+    "((LENGTH(" new ") = LENGTH(" old ") AND " new " > " old ")"                                   \
+                                                   " OR LENGTH(" new ") > LENGTH(COALESCE(" old    \
+                                                                     ", '')))"
 
 /* Each column is assigned once, and what others look at behind them: what the rules do to rows is
  * merge_check's business. */
