@@ -3,7 +3,6 @@
  * Numbers from 2000 to 2999 and from 5000 are the client library's, all others the server's. */
 #include "lib/sql/dberror.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #define UNREACHABLE 2002
@@ -29,8 +28,7 @@ struct known {
     "MYSQL_SSL_CERT"
 #define PLUGIN_ADVICE                                                                              \
     "install the client's authentication plugin (package libmariadb3) or set MARIADB_PLUGIN_DIR "  \
-    "to "                                                                                          \
-    "its folder"
+    "to its folder"
 #define EXPIRED_ADVICE "give the account a new password and put it into MYSQL_PASSWORD"
 #define LOCKED_ADVICE  "unlock the account (ALTER USER ... ACCOUNT UNLOCK)"
 #define GRANT_ADVICE                                                                               \
@@ -51,10 +49,8 @@ struct known {
     "renew the server's certificate, or set the clock of the machine that is wrong"
 #define NAME_ADVICE                                                                                \
     "the server's certificate is for another name than stands in MYSQL_HOST: write one there "     \
-    "that "                                                                                        \
-    "it is for, or have a certificate made for this one; MYSQL_SSL_MODE=verify-ca does not look "  \
-    "at "                                                                                          \
-    "the name"
+    "that it is for, or have a certificate made for this one; MYSQL_SSL_MODE=verify-ca does not "  \
+    "look at the name"
 #define HUNG_UP_ADVICE                                                                             \
     "the server's log says why it hung up; it may not trust the certificate in MYSQL_SSL_CERT"
 #define CLIENT_CERTIFICATE_ADVICE                                                                  \
@@ -302,28 +298,38 @@ unsigned dberror_number(unsigned number, struct text message)
         message.length > 0 ? memmem(message.data, message.length, before, before_length) : NULL;
     if (number != UNREACHABLE || found == NULL)
         return number;
-    size_t at = (size_t)(found - message.data) + before_length;
+    struct text rest = text_skip(message, (size_t)(found - message.data) + before_length);
     unsigned told = 0;
-    for (size_t digits = 0; digits < MAX_DIGITS && at < message.length && message.data[at] >= '0' &&
-                            message.data[at] <= '9';
-         digits++, at++)
-        told = told * 10 + (unsigned)(message.data[at] - '0');
+    for (size_t i = 0; i < MAX_DIGITS && i < rest.length && is_digit(rest.data[i]); i++)
+        told = told * 10 + (unsigned)(rest.data[i] - '0');
     return told != 0 ? told : number;
 }
 
 size_t dberror_row(struct text message)
 {
-    static const char before[] = " at row ";
-    const size_t before_length = sizeof(before) - 1;
-    size_t start = message.length;
-    size_t row = 0;
-    size_t unit = 1;
-    while (start > 0 && message.length - start < MAX_DIGITS && message.data[start - 1] >= '0' &&
-           message.data[start - 1] <= '9') {
-        row += unit * (size_t)(message.data[--start] - '0');
-        unit *= 10;
+    size_t row = 0, unit = 1;
+    for (size_t i = 0; i < MAX_DIGITS && message.length > 0; i++, unit *= 10) {
+        char last = message.data[message.length - 1];
+        if (!is_digit(last))
+            break;
+        row += unit * (size_t)(last - '0');
+        message.length--;
     }
-    bool is_said = start >= before_length &&
-                   memcmp(message.data + start - before_length, before, before_length) == 0;
-    return is_said ? row : 0;
+    return text_ends_in(message, TEXT(" at row ")) ? row : 0;
+}
+
+bool dberror_is_lack_of_rights(unsigned number)
+{
+    static const unsigned numbers[] = {1044, 1142, 1143, 1227, 1370};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        if (numbers[i] == number)
+            return true;
+    }
+    return false;
+}
+
+bool dberror_is_row_in_the_way(unsigned number)
+{
+    static const unsigned duplicate = 1062, null_mysql = 1138, null_mariadb = 1265;
+    return number == duplicate || number == null_mysql || number == null_mariadb;
 }

@@ -4,6 +4,7 @@
 
 #include "lib/base/text.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum dberror_class {
@@ -37,5 +38,11 @@ const char *dberror_advice(unsigned number, struct text message, enum dberror_ph
 
 /* The N of "... at row N" at the end of a server's message, 1-based; 0 if it does not say. */
 size_t dberror_row(struct text message);
+
+/* Of a migration's ALTER TABLE: the account lacks a privilege. */
+bool dberror_is_lack_of_rights(unsigned number);
+
+/* The same: a row is a duplicate, or has a NULL, that the changed table does not take. */
+bool dberror_is_row_in_the_way(unsigned number);
 
 #endif

@@ -15,7 +15,7 @@
  * The record of the version comes last: then the rows are known to be repaired. Its table comes
  * first: without the right to create it there is no use in repairing rows at each start.
  */
-#include "lib/sql/migration.h"
+#include "lib/sql/migration_private.h"
 
 #include "lib/base/invariant.h"
 #include "lib/base/memory.h"
@@ -31,20 +31,7 @@
 /* It makes the search for duplicates quick, and goes when the unique key comes. */
 #define HELPER_INDEX "kubedl_shipper_uid"
 
-/* A migration while it is made; .sql and .reason are of the step that is being written. */
-struct plan {
-    struct migration *migration;
-    struct buffer sql;
-    struct buffer reason;
-    size_t changes;     /* in that step */
-    size_t where;       /* of that step */
-    bool only_required; /* what is only useful is left out */
-    bool rewrites;      /* that step writes the whole table again */
-    bool says_format;   /* and says in which row format */
-    bool required;
-};
-
-static void begin_step(struct plan *plan)
+void plan_begin_step(struct plan *plan)
 {
     buffer_reset(&plan->sql);
     buffer_reset(&plan->reason);
@@ -64,7 +51,7 @@ static char *copy_of(struct buffer *buffer)
     return memory_copy_string(text);
 }
 
-static void end_step(struct plan *plan, const char *table, bool sliced)
+void plan_end_step(struct plan *plan, const char *table, bool sliced)
 {
     struct migration *migration = plan->migration;
     invariant(migration->count < MIGRATION_MAX_STEPS);
@@ -77,7 +64,7 @@ static void end_step(struct plan *plan, const char *table, bool sliced)
 
 static void begin_alter(struct plan *plan, const struct table *table)
 {
-    begin_step(plan);
+    plan_begin_step(plan);
     buffer_appendf(&plan->sql, "ALTER TABLE `%s` ", table->name);
 }
 
@@ -108,17 +95,17 @@ static void end_alter(struct plan *plan, const struct schema_table *there)
         return;
     if (plan->rewrites && !plan->says_format && !there->is_compressed)
         buffer_append_string(&plan->sql, ", ROW_FORMAT=DYNAMIC");
-    end_step(plan, there->table->name, false);
+    plan_end_step(plan, there->table->name, false);
 }
 
 static void whole_step(struct plan *plan, const char *table, const char *sql, const char *reason)
 {
     if (plan->only_required)
         return;
-    begin_step(plan);
+    plan_begin_step(plan);
     buffer_append_string(&plan->sql, sql);
     buffer_append_string(&plan->reason, reason);
-    end_step(plan, table, false);
+    plan_end_step(plan, table, false);
 }
 
 /* ---- columns --------------------------------------------------------------------------------- */
@@ -259,134 +246,6 @@ static void plan_columns(struct plan *plan, const struct schema_table *there)
     end_alter(plan, there);
 }
 
-/* ---- rows ------------------------------------------------------------------------------------
- *
- * The row that is changed is called `old`; migration_slice() adds a condition at the end.
- */
-
-static bool is_time(const struct table *table, size_t column)
-{
-    return table->columns[column].type == COLUMN_TIME;
-}
-
-/* A comparison that works under every sql_mode, where '0000-00-00' as a literal does not. */
-#define UNKNOWN_TIME "`old`.`%s` < '1000-01-01'"
-
-static void plan_times(struct plan *plan, const struct table *table)
-{
-    begin_step(plan);
-    buffer_appendf(&plan->sql, "UPDATE `%s` AS `old` SET ", table->name);
-    const char *separator = "";
-    for (size_t i = 0; i < table->column_count; i++) {
-        const char *name = table->columns[i].name;
-        if (!is_time(table, i))
-            continue;
-        buffer_appendf(&plan->sql, "%s`old`.`%s` = IF(" UNKNOWN_TIME ", NULL, `old`.`%s`)",
-                       separator, name, name, name);
-        separator = ", ";
-    }
-    plan->where = plan->sql.length;
-    separator = " WHERE (";
-    for (size_t i = 0; i < table->column_count; i++) {
-        if (!is_time(table, i))
-            continue;
-        buffer_appendf(&plan->sql, "%s" UNKNOWN_TIME, separator, table->columns[i].name);
-        separator = " OR ";
-    }
-    buffer_append_char(&plan->sql, ')');
-    buffer_append_string(&plan->reason, "a zero time is an unknown one");
-    end_step(plan, table->name, true);
-}
-
-static void plan_uids(struct plan *plan, const struct table *table, bool required)
-{
-    const char *uid = table->columns[table->uid].name;
-    begin_step(plan);
-    plan->required = required;
-    buffer_appendf(&plan->sql,
-                   "UPDATE `%s` AS `old` SET `old`.`%s` = CONCAT('kubedl-row-', `old`.`id`)",
-                   table->name, uid);
-    plan->where = plan->sql.length;
-    buffer_appendf(&plan->sql, " WHERE (`old`.`%s` IS NULL OR `old`.`%s` = '')", uid, uid);
-    buffer_appendf(&plan->reason, "a row without %s keeps its data under a made-up one", uid);
-    end_step(plan, table->name, true);
-}
-
-/* Columns with a default, and the time of creation, which is guessed. */
-static void plan_nulls(struct plan *plan, const struct table *table)
-{
-    const char *created = table->columns[table->created].name;
-    begin_step(plan);
-    buffer_appendf(&plan->sql, "UPDATE `%s` AS `old` SET ", table->name);
-    for (size_t i = 0; i < table->column_count; i++) {
-        const struct column *column = &table->columns[i];
-        if (column->initial != NULL)
-            buffer_appendf(&plan->sql, "`old`.`%s` = COALESCE(`old`.`%s`, %s), ", column->name,
-                           column->name, column->initial);
-    }
-    buffer_appendf(&plan->sql, "`old`.`%s` = COALESCE(`old`.`%s`, `old`.`%s`, UTC_TIMESTAMP())",
-                   created, created, table->columns[table->modified].name);
-    plan->where = plan->sql.length;
-    buffer_append_string(&plan->sql, " WHERE (");
-    for (size_t i = 0; i < table->column_count; i++) {
-        if (table->columns[i].initial != NULL)
-            buffer_appendf(&plan->sql, "`old`.`%s` IS NULL OR ", table->columns[i].name);
-    }
-    buffer_appendf(&plan->sql, "`old`.`%s` IS NULL)", created);
-    buffer_append_string(&plan->reason, "KubeDL's console fails on NULL here");
-    end_step(plan, table->name, true);
-}
-
-/* By version as everywhere, then by id, so that exactly one stays. */
-static void plan_duplicates(struct plan *plan, const struct table *table)
-{
-    const char *uid = table->columns[table->uid].name;
-    const char *version = table->columns[table->version].name;
-    begin_step(plan);
-    plan->required = true;
-    buffer_appendf(&plan->sql,
-                   "DELETE `old` FROM `%s` AS `old` JOIN `%s` AS `new` ON `new`.`%s` = `old`.`%s`"
-                   " AND (CHAR_LENGTH(COALESCE(`new`.`%s`, '')), COALESCE(`new`.`%s`, ''),"
-                   " `new`.`id`) > (CHAR_LENGTH(COALESCE(`old`.`%s`, '')),"
-                   " COALESCE(`old`.`%s`, ''), `old`.`id`)",
-                   table->name, table->name, uid, uid, version, version, version, version);
-    buffer_appendf(&plan->reason, "of the rows with one %s the newest stays", uid);
-    end_step(plan, table->name, true);
-}
-
-static void plan_rows(struct plan *plan, const struct schema *schema,
-                      const struct schema_table *there)
-{
-    bool unique = schema_uid_is_unique(there);
-    if (unique && (plan->only_required || schema->version >= MIGRATION_VERSION))
-        return;
-    if (!plan->only_required)
-        plan_times(plan, there->table);
-    plan_uids(plan, there->table, !unique);
-    if (!plan->only_required)
-        plan_nulls(plan, there->table);
-    if (!unique)
-        plan_duplicates(plan, there->table);
-}
-
-void migration_slice(struct buffer *out, const struct migration_step *step, const char *after,
-                     const char *until)
-{
-    buffer_append_string(out, step->sql);
-    if (after[0] != '\0')
-        buffer_appendf(out, " AND `old`.`id` > %s", after);
-    if (until[0] != '\0')
-        buffer_appendf(out, " AND `old`.`id` <= %s", until);
-}
-
-void migration_slice_end(struct buffer *out, const struct migration_step *step, const char *after)
-{
-    buffer_appendf(out, "SELECT `id` FROM `%s`", step->table);
-    if (after[0] != '\0')
-        buffer_appendf(out, " WHERE `id` > %s", after);
-    buffer_appendf(out, " ORDER BY `id` LIMIT 1 OFFSET %d", MIGRATION_SLICE_ROWS - 1);
-}
-
 /* ---- keys ------------------------------------------------------------------------------------ */
 
 static bool has_index_named(const struct schema_table *there, const char *name)
@@ -499,11 +358,11 @@ static void plan_table(struct plan *plan, const struct schema *schema,
                        const struct schema_table *there)
 {
     if (!there->exists) {
-        begin_step(plan);
+        plan_begin_step(plan);
         plan->required = true;
         sql_create_table(&plan->sql, there->table);
         buffer_append_string(&plan->reason, "there is no such table");
-        end_step(plan, there->table->name, false);
+        plan_end_step(plan, there->table->name, false);
         return;
     }
     plan_columns(plan, there);
@@ -567,11 +426,8 @@ void migration_plan_rows(const struct schema *schema, struct migration *migratio
 {
     struct plan plan = {.migration = migration};
     begin_plan(&plan);
-    for (size_t i = 0; i < schema->table_count; i++) {
-        plan_times(&plan, schema->tables[i].table);
-        plan_uids(&plan, schema->tables[i].table, false);
-        plan_nulls(&plan, schema->tables[i].table);
-    }
+    for (size_t i = 0; i < schema->table_count; i++)
+        plan_row_repairs(&plan, schema->tables[i].table);
     end_plan(&plan);
 }
 

@@ -158,28 +158,28 @@ const struct repair_rule *repair_rule_at(size_t number)
 }
 
 /* Which rows are asked about, and of which tables. */
-struct scope {
+struct slice {
     bool has_ours;
     const char *after;
     const char *until;
 };
 
-static void append_slice(struct buffer *out, const struct scope *scope, const char *alias)
+static void append_slice(struct buffer *out, const struct slice *slice, const char *alias)
 {
     buffer_append_string(out, "1 = 1");
-    if (scope->after[0] != '\0')
-        buffer_appendf(out, " AND %s.id > %s", alias, scope->after);
-    if (scope->until[0] != '\0')
-        buffer_appendf(out, " AND %s.id <= %s", alias, scope->until);
+    if (slice->after[0] != '\0')
+        buffer_appendf(out, " AND %s.id > %s", alias, slice->after);
+    if (slice->until[0] != '\0')
+        buffer_appendf(out, " AND %s.id <= %s", alias, slice->until);
 }
 
-static void append_template(struct buffer *out, const char *template, const struct scope *scope)
+static void append_template(struct buffer *out, const char *template, const struct slice *slice)
 {
     for (; *template != '\0'; template ++) {
-        if (*template == '[' && !scope->has_ours)
+        if (*template == '[' && !slice->has_ours)
             template += strcspn(template, "]");
         else if (*template == '@')
-            append_slice(out, scope, "slice");
+            append_slice(out, slice, "slice");
         else if (*template != '[' && *template != ']')
             buffer_append_char(out, *template);
     }
@@ -193,12 +193,12 @@ static const char *start_of(const struct table *table)
 
 /* Never before the object was there. */
 static void append_end(struct buffer *out, const struct repair_rule *rule,
-                       const struct scope *scope)
+                       const struct slice *slice)
 {
     const struct table *table = rule->table;
     const char *const earlier[] = {table->columns[table->created].name, start_of(table)};
     buffer_append_string(out, "GREATEST(COALESCE(");
-    append_template(out, rule->end, scope);
+    append_template(out, rule->end, slice);
     buffer_append_string(out, ", UTC_TIMESTAMP())");
     for (size_t i = 0; i < 2; i++)
         buffer_appendf(out,
@@ -214,7 +214,7 @@ void repair_select(struct buffer *out, const struct repair_rule *rule, bool has_
     const struct table *table = rule->table;
     const struct column *columns = table->columns;
     const char *status = columns[table->status].name;
-    const struct scope scope = {has_ours, after, until};
+    const struct slice slice = {has_ours, after, until};
     buffer_appendf(out,
                    "SELECT id, namespace, name, uid, status, ended, QUOTE(version), QUOTE(status), "
                    "QUOTE(deleted), QUOTE(in_etcd), QUOTE(ended) FROM (SELECT old.id, "
@@ -222,13 +222,13 @@ void repair_select(struct buffer *out, const struct repair_rule *rule, bool has_
                    "version, old.`%s` AS deleted, old.`%s` AS in_etcd, ",
                    columns[table->uid].name, status, columns[table->version].name,
                    columns[table->deleted].name, columns[table->in_etcd].name);
-    append_end(out, rule, &scope);
+    append_end(out, rule, &slice);
     buffer_appendf(out, " AS ended FROM `%s` AS old ", table->name);
-    append_template(out, rule->join, &scope);
+    append_template(out, rule->join, &slice);
     buffer_append_string(out, " WHERE ");
-    append_template(out, rule->where, &scope);
+    append_template(out, rule->where, &slice);
     buffer_append_string(out, " AND ");
-    append_slice(out, &scope, "old");
+    append_slice(out, &slice, "old");
     buffer_append_string(out, ") AS found ORDER BY id");
     if (limit > 0)
         buffer_appendf(out, " LIMIT %zu", limit);

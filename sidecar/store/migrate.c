@@ -213,28 +213,10 @@ static void log_for_dba(struct migrator *migrator, const struct migration *migra
             log_string("statement", migration->steps[i].sql));
 }
 
-/* Of the number of an error. */
-static bool is_lack_of_rights(unsigned number)
-{
-    static const unsigned numbers[] = {1044, 1142, 1143, 1227, 1370};
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        if (numbers[i] == number)
-            return true;
-    }
-    return false;
-}
-
 static bool is_for_good(const struct db_error *err)
 {
     return err->class == DBERROR_OPERATOR || err->class == DBERROR_ROW ||
            err->class == DBERROR_SPLIT;
-}
-
-/* Somebody else has written what a step before this one had cleaned. */
-static bool is_race(const struct db_error *err)
-{
-    static const unsigned duplicate = 1062, null_mysql = 1138, null_mariadb = 1265;
-    return err->number == duplicate || err->number == null_mysql || err->number == null_mariadb;
 }
 
 /* How far a run has come. */
@@ -268,7 +250,8 @@ static enum error_code run_steps(struct migrator *migrator, const struct migrati
         const struct migration_step *step = &migration->steps[i];
         if (run_step(migrator, step, err) == ERROR_NONE)
             continue;
-        if (is_race(err) && ++progress->races < MAX_RACES)
+        /* Somebody else has written what a step before this one had cleaned. */
+        if (dberror_is_row_in_the_way(err->number) && ++progress->races < MAX_RACES)
             return ERROR_NONE;
         if (is_for_good(err)) {
             note_refusal(progress, step, err);
@@ -326,7 +309,7 @@ static enum error_code give_up(struct migrator *migrator, struct progress *progr
     *err = progress->refusal;
     err->error.code = ERROR_OPERATOR;
     error_context(&err->error, ERROR_OPERATOR,
-                  is_lack_of_rights(err->number)
+                  dberror_is_lack_of_rights(err->number)
                       ? "table %s cannot be migrated; give the account more rights, or have a DBA "
                         "run the statements in the log (level info)"
                       : "table %s cannot be migrated (%s); have a DBA see to what the server says, "
