@@ -28,10 +28,8 @@ struct json *kube_answer_reader(void)
         NULL,
     };
     struct json *json = json_new();
-    if (json == NULL || json_keep(json, "", paths))
-        return json;
-    json_free(json);
-    return NULL;
+    json_keep(json, "", paths);
+    return json;
 }
 
 static void copy_member(const json_value *object, const char *key, char *to, size_t size)

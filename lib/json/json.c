@@ -7,6 +7,7 @@
 #include "lib/json/json.h"
 
 #include "lib/base/buffer.h"
+#include "lib/base/memory.h"
 #include "lib/json/strain.h"
 
 #include <cjson/cJSON.h>
@@ -77,28 +78,19 @@ static const cJSON *parse(struct json *json, const struct strained *strained)
 
 struct json *json_new(void)
 {
-    struct json *json = calloc(1, sizeof(*json));
-    if (json == NULL)
-        return NULL;
+    struct json *json = memory_new(sizeof(*json));
     buffer_init(&json->strained, STRAIN_BOUND(JSON_MAX_TEXT));
     buffer_init(&json->tree, TREE_BOUND(JSON_MAX_VALUES, STRAIN_BOUND(JSON_MAX_TEXT)));
     return json;
 }
 
-bool json_keep(struct json *json, const char *base, const char *const *paths)
+void json_keep(struct json *json, const char *base, const char *const *paths)
 {
     if (json->mask == NULL)
         json->mask = mask_new();
-    struct mask *below = json->mask == NULL ? NULL : mask_reach(json->mask, base);
-    if (below == NULL)
-        return false;
-    for (; *paths != NULL; paths++) {
-        struct mask *end = mask_reach(below, *paths);
-        if (end == NULL)
-            return false;
-        end->whole = true;
-    }
-    return true;
+    struct mask *below = mask_reach(json->mask, base);
+    for (; *paths != NULL; paths++)
+        mask_reach(below, *paths)->whole = true;
 }
 
 static void drop_document(struct json *json)

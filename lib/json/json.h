@@ -29,7 +29,7 @@ typedef struct cJSON json_value; /* opaque here */
  * over JSON_MAX_TEXT or JSON_MAX_VALUES. The code in err tells: ERROR_NOMEM or ERROR_INPUT. */
 enum json_result { JSON_OK, JSON_MALFORMED, JSON_TOO_DEEP, JSON_NO_MEMORY };
 
-struct json *json_new(void); /* NULL: no memory */
+struct json *json_new(void) __attribute__((returns_nonnull));
 void json_free(struct json *json);
 
 /* Says what is read of a document, which is all of it until the first call: what the paths name that
@@ -40,9 +40,8 @@ void json_free(struct json *json);
  *     spec * replicas                  * is any key; where it stands, no other may
  *
  * Where a path ends all that lies below is read. On the way there a value is read whatever its type
- * is; of objects only the members that are on a path, or whose keys are written with escapes. False:
- * no memory; the reader is then of no use. */
-bool json_keep(struct json *json, const char *base, const char *const *paths) MUST_CHECK;
+ * is; of objects only the members that are on a path, or whose keys are written with escapes. */
+void json_keep(struct json *json, const char *base, const char *const *paths);
 
 /* Reads one document; white space around it is allowed, anything else is not. *root is valid until
  * the next json_read or json_free. err says where and why: "offset 12: ...". On failure *root is

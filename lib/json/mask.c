@@ -2,6 +2,7 @@
 #include "lib/json/mask.h"
 
 #include "lib/base/invariant.h"
+#include "lib/base/memory.h"
 
 #include <stdlib.h>
 
@@ -9,9 +10,7 @@ const struct mask mask_whole = {.whole = true};
 
 static struct mask *new_mask(struct text key)
 {
-    struct mask *mask = calloc(1, sizeof(*mask) + key.length + 1);
-    if (mask == NULL)
-        return NULL;
+    struct mask *mask = memory_new(sizeof(*mask) + key.length + 1);
     mask->any = text_is(key, "*");
     mask->length = key.length;
     memcpy(mask->key, key.data, key.length);
@@ -43,14 +42,13 @@ static struct mask *find_or_add(struct mask *mask, struct text key)
         invariant(!(*end)->any && !text_is(key, "*"));
     }
     *end = new_mask(key);
-    if (*end != NULL)
-        mask->lengths |= (*end)->any ? UINT64_MAX : UINT64_C(1) << key.length % MASK_LENGTHS;
+    mask->lengths |= (*end)->any ? UINT64_MAX : UINT64_C(1) << key.length % MASK_LENGTHS;
     return *end;
 }
 
 struct mask *mask_reach(struct mask *mask, const char *path)
 {
-    while (mask != NULL && *path != '\0') {
+    while (*path != '\0') {
         size_t length = strcspn(path, " ");
         mask = find_or_add(mask, (struct text){path, length});
         path += length;

@@ -3,7 +3,6 @@
 #ifndef LIB_MASK_H
 #define LIB_MASK_H
 
-#include "lib/base/error.h"
 #include "lib/base/text.h"
 
 #include <stdbool.h>
@@ -23,13 +22,12 @@ struct mask {
 
 extern const struct mask mask_whole; /* all is read */
 
-/* The root, with no path yet. NULL: no memory. */
-struct mask *mask_new(void);
+/* The root, with no path yet. */
+struct mask *mask_new(void) __attribute__((returns_nonnull));
 void mask_free(struct mask *mask);
 
-/* The mask at the end of a path ("": mask itself), which is added where it is not there yet. NULL: no
- * memory. */
-struct mask *mask_reach(struct mask *mask, const char *path) MUST_CHECK;
+/* The mask at the end of a path ("": mask itself), which is added where it is not there yet. */
+struct mask *mask_reach(struct mask *mask, const char *path) __attribute__((returns_nonnull));
 
 /* Nearly always the first byte tells. */
 static inline bool mask_has_key(const struct mask *mask, struct text key)

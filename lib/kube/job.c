@@ -19,16 +19,12 @@ const char *const job_paths[] = {
 
 const char *const replica_paths[] = {"replicas", NULL};
 
-enum error_code job_converter_init(struct job_converter *converter, struct text region,
-                                   struct text cluster_id, struct error *err)
+void job_converter_init(struct job_converter *converter, struct text region, struct text cluster_id)
 {
     converter->region = region;
     converter->cluster_id = cluster_id;
     converter->annotation = json_new();
     buffer_init(&converter->json, RESOURCES_BUFFER_LIMIT);
-    return converter->annotation != NULL
-               ? ERROR_NONE
-               : error_set(err, ERROR_NOMEM, "no memory for a reader of annotations");
 }
 
 void job_converter_fini(struct job_converter *converter)

@@ -25,8 +25,8 @@ struct job_converter {
 };
 
 /* region and cluster_id are borrowed for the converter's life. */
-enum error_code job_converter_init(struct job_converter *converter, struct text region,
-                                   struct text cluster_id, struct error *err) MUST_CHECK;
+void job_converter_init(struct job_converter *converter, struct text region,
+                        struct text cluster_id);
 void job_converter_fini(struct job_converter *converter);
 
 /* The object's uid and version have been found valid. ERROR_NOMEM. */

@@ -7,6 +7,7 @@
  */
 #include "lib/kube/watch.h"
 
+#include "lib/base/memory.h"
 #include "lib/json/json.h"
 #include "lib/kube/job.h"
 #include "lib/kube/kind.h"
@@ -72,63 +73,56 @@ static enum watch_type find_type(struct text text)
     return WATCH_TYPE_OTHER;
 }
 
-static bool keep_labels(struct json *json, const struct convention *convention)
+static void keep_labels(struct json *json, const struct convention *convention)
 {
     const char *const paths[] = {convention->job_label, convention->replica_type_label,
                                  convention->role_label, NULL};
-    return json_keep(json, "object metadata labels", paths);
+    json_keep(json, "object metadata labels", paths);
 }
 
-static bool keep_replicas(struct json *json, const struct resource *resource)
+static void keep_replicas(struct json *json, const struct resource *resource)
 {
     char base[128];
     (void)snprintf(base, sizeof(base), "object spec %s *", resource->replica_specs);
-    if (!json_keep(json, base, replica_paths))
-        return false;
+    json_keep(json, base, replica_paths);
     (void)snprintf(base, sizeof(base), "object spec %s * template spec", resource->replica_specs);
-    return json_keep(json, base, resources_paths);
+    json_keep(json, base, resources_paths);
 }
 
-static bool keep_pods(struct json *json)
+static void keep_pods(struct json *json)
 {
-    bool kept = json_keep(json, "", event_paths) && json_keep(json, "items", no_paths) &&
-                json_keep(json, "", any_object_paths) && json_keep(json, "", object_paths) &&
-                json_keep(json, "object", any_object_paths) &&
-                json_keep(json, "object", object_paths) && json_keep(json, "object", pod_paths) &&
-                json_keep(json, "object spec", resources_paths);
-    for (size_t i = 0; kept && conventions[i] != NULL; i++)
-        kept = keep_labels(json, conventions[i]);
-    return kept;
+    json_keep(json, "", event_paths);
+    json_keep(json, "items", no_paths);
+    json_keep(json, "", any_object_paths);
+    json_keep(json, "", object_paths);
+    json_keep(json, "object", any_object_paths);
+    json_keep(json, "object", object_paths);
+    json_keep(json, "object", pod_paths);
+    json_keep(json, "object spec", resources_paths);
+    for (size_t i = 0; conventions[i] != NULL; i++)
+        keep_labels(json, conventions[i]);
 }
 
-bool watch_keep(struct json *json)
+void watch_keep(struct json *json)
 {
-    bool kept = keep_pods(json) && json_keep(json, "object", job_paths);
-    for (size_t i = 0; kept && i < RESOURCE_COUNT; i++)
-        kept = resource_table[i].replica_specs == NULL || keep_replicas(json, &resource_table[i]);
-    return kept;
+    keep_pods(json);
+    json_keep(json, "object", job_paths);
+    for (size_t i = 0; i < RESOURCE_COUNT; i++) {
+        if (resource_table[i].replica_specs != NULL)
+            keep_replicas(json, &resource_table[i]);
+    }
 }
 
-enum error_code watch_new(const struct watch_settings *settings, struct watch **result,
-                          struct error *err)
+struct watch *watch_new(const struct watch_settings *settings)
 {
-    struct watch *watch = calloc(1, sizeof(*watch));
-    if (watch == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory for a decoder");
+    struct watch *watch = memory_new(sizeof(*watch));
     pod_converter_init(&watch->pod, settings->region, settings->cluster_id);
-    enum error_code code =
-        job_converter_init(&watch->job, settings->region, settings->cluster_id, err);
+    job_converter_init(&watch->job, settings->region, settings->cluster_id);
     watch->any = json_new();
     watch->pods = json_new();
-    if (code == ERROR_NONE && (watch->any == NULL || !watch_keep(watch->any) ||
-                               watch->pods == NULL || !keep_pods(watch->pods)))
-        code = error_set(err, ERROR_NOMEM, "no memory for a reader of JSON");
-    if (code != ERROR_NONE) {
-        watch_free(watch);
-        return code;
-    }
-    *result = watch;
-    return ERROR_NONE;
+    watch_keep(watch->any);
+    keep_pods(watch->pods);
+    return watch;
 }
 
 void watch_free(struct watch *watch)

@@ -69,11 +69,10 @@ struct watch_settings {     /* the texts are borrowed for the decoder's life */
 
 struct watch; /* the decoder: settings and memory that is used again for each line */
 
-/* Tells a reader to keep of a document what is looked at here. False: no memory. */
-bool watch_keep(struct json *json) MUST_CHECK;
+/* Tells a reader to keep of a document what is looked at here. */
+void watch_keep(struct json *json);
 
-enum error_code watch_new(const struct watch_settings *settings, struct watch **watch,
-                          struct error *err) MUST_CHECK;
+struct watch *watch_new(const struct watch_settings *settings) __attribute__((returns_nonnull));
 void watch_free(struct watch *watch);
 
 /* Instead of that in the settings, for what is decoded from now on; borrowed likewise. */

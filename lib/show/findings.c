@@ -1,6 +1,7 @@
 /* findings: see findings.h. */
 #include "lib/show/findings.h"
 
+#include "lib/base/memory.h"
 #include "lib/base/printable.h"
 #include "lib/json/write.h"
 
@@ -32,45 +33,32 @@ static struct finding *new_finding(struct findings *findings)
 {
     if (findings->count == findings->capacity) {
         size_t capacity = findings->capacity == 0 ? 32 : 2 * findings->capacity;
-        struct finding *list = realloc(findings->list, capacity * sizeof(*list));
-        if (list == NULL)
-            return NULL;
+        struct finding *list = memory_new_array(capacity, sizeof(*list));
+        if (findings->count > 0)
+            memcpy(list, findings->list, findings->count * sizeof(*list));
+        free(findings->list);
         findings->list = list;
         findings->capacity = capacity;
     }
-    return &findings->list[findings->count];
-}
-
-/* NULL: no memory. */
-PRINTF_LIKE(1, 0)
-static char *format_detail(const char *format, va_list args)
-{
-    struct buffer text;
-    buffer_init(&text, DETAIL_LIMIT);
-    buffer_vappendf(&text, format, args);
-    const char *whole = buffer_cstring(&text);
-    char *copy = whole != NULL ? strdup(whole) : NULL;
-    buffer_fini(&text);
-    return copy;
+    return &findings->list[findings->count++];
 }
 
 void findings_add(struct findings *findings, enum finding_status status, const char *name,
                   const char *advice, const char *format, ...)
 {
+    struct buffer text;
+    buffer_init(&text, DETAIL_LIMIT);
     va_list args;
     va_start(args, format);
-    char *detail = format_detail(format, args);
+    buffer_vappendf(&text, format, args);
     va_end(args);
-    char *copy = strdup(advice);
-    struct finding *finding = new_finding(findings);
-    if (finding == NULL || detail == NULL || copy == NULL) {
-        free(detail);
-        free(copy);
+    const char *detail = buffer_cstring(&text);
+    if (detail == NULL)
         findings->failed = true;
-        return;
-    }
-    *finding = (struct finding){status, name, detail, copy};
-    findings->count++;
+    else
+        *new_finding(findings) =
+            (struct finding){status, name, memory_copy_string(detail), memory_copy_string(advice)};
+    buffer_fini(&text);
 }
 
 void findings_soften(struct findings *findings, size_t from, size_t to)

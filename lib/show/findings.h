@@ -27,7 +27,7 @@ struct finding {
 struct findings {
     struct finding *list; /* owned */
     size_t count, capacity;
-    bool failed; /* something found no memory: the list is not whole */
+    bool failed; /* a text was too long, or found no memory: the list is not whole */
 };
 
 void findings_init(struct findings *findings);

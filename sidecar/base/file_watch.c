@@ -1,6 +1,8 @@
 /* file_watch: one uv_fs_poll for each file: it is what notices a change behind several links. */
 #include "sidecar/base/file_watch.h"
 
+#include "lib/base/memory.h"
+
 #include <stdlib.h>
 
 struct one_file {
@@ -56,9 +58,7 @@ enum error_code file_watch_new(uv_loop_t *loop, unsigned interval_ms, const char
     *result = NULL;
     if (wanted == 0)
         return ERROR_NONE;
-    struct file_watch *watch = calloc(1, sizeof(*watch) + wanted * sizeof(watch->files[0]));
-    if (watch == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory to watch %zu files", wanted);
+    struct file_watch *watch = memory_new(sizeof(*watch) + wanted * sizeof(watch->files[0]));
     watch->changed = changed;
     watch->context = context;
     for (size_t i = 0; i < count; i++) {

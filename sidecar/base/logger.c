@@ -14,6 +14,7 @@
 #include "sidecar/base/logger.h"
 
 #include "lib/base/buffer.h"
+#include "lib/base/memory.h"
 #include "sidecar/base/clock.h"
 
 #include <errno.h>
@@ -128,16 +129,9 @@ static void logger_main(void *argument)
 enum error_code logger_new(int fd, enum log_level level, enum log_format format,
                            struct logger **result, struct error *err)
 {
-    struct logger *logger = calloc(1, sizeof(*logger));
-    if (logger == NULL || uv_mutex_init(&logger->mutex) != 0) {
-        free(logger);
-        return error_set(err, ERROR_NOMEM, "no memory for the log");
-    }
-    if (uv_cond_init(&logger->changed) != 0) {
-        uv_mutex_destroy(&logger->mutex);
-        free(logger);
-        return error_set(err, ERROR_NOMEM, "no memory for the log");
-    }
+    struct logger *logger = memory_new(sizeof(*logger));
+    if (uv_mutex_init(&logger->mutex) != 0 || uv_cond_init(&logger->changed) != 0)
+        memory_exhausted("the log");
     logger->fd = fd;
     logger->level = level;
     logger->format = format;

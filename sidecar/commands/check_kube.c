@@ -375,18 +375,11 @@ static void fini_buffers(struct visit *visit)
     buffer_fini(&visit->rules);
 }
 
-static enum error_code open_visit(struct visit *visit, struct logger *logger, struct error *err)
-{
-    visit->json = kube_answer_reader();
-    if (visit->json == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory for requests to the API server");
-    return kube_client_new(&visit->loop, visit->config, logger, &visit->client, err);
-}
-
 static void run(struct visit *visit, struct logger *logger)
 {
     struct error err;
-    if (open_visit(visit, logger, &err) == ERROR_NONE) {
+    visit->json = kube_answer_reader();
+    if (kube_client_new(&visit->loop, visit->config, logger, &visit->client, &err) == ERROR_NONE) {
         uv_timer_init(&visit->loop, &visit->timer);
         visit->timer.data = visit;
         examine(visit);

@@ -180,8 +180,6 @@ static enum error_code run_retry(struct visit *visit, struct error *err)
     visit->json = json_new();
     if (code != ERROR_NONE)
         *err = failure.error;
-    else if (visit->json == NULL)
-        code = error_set(err, ERROR_NOMEM, "no memory");
     if (code == ERROR_NONE)
         code = spool_file_read_dead(visit->file, retry_letter, visit, err);
     if (code == ERROR_NONE)

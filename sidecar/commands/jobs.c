@@ -301,8 +301,7 @@ static int run(const struct invocation *invocation)
     query.schema = schema_new(tables);
     buffer_init(&query.sql, SQL_LIMIT);
     buffer_init(&query.out, LISTING_LIMIT);
-    enum error_code code = query.listing.json != NULL ? look(&query, invocation->config, &err)
-                                                      : db_no_memory(&err, "listing rows");
+    enum error_code code = look(&query, invocation->config, &err);
     command_disconnect(query.db);
     int status = code == ERROR_NONE ? print(&query) : command_failed(&err.error);
     schema_free(query.schema);

@@ -397,8 +397,7 @@ static enum error_code make(uv_loop_t *loop, const struct source_settings *setti
 {
     struct source_kube *self = calloc(1, sizeof(*self));
     struct json *json = kube_answer_reader();
-    if (self == NULL || json == NULL) {
-        free(self);
+    if (self == NULL) {
         json_free(json);
         return error_set(err, ERROR_NOMEM, "no memory for the source of events");
     }

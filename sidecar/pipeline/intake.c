@@ -40,11 +40,7 @@ enum error_code intake_new(const struct intake_settings *settings, struct intake
         .region = text_from(settings->config->region),
         .cluster_id = text_from(settings->config->cluster_id),
     };
-    enum error_code code = watch_new(&watch_settings, &intake->watch, err);
-    if (code != ERROR_NONE) {
-        free(intake);
-        return code;
-    }
+    intake->watch = watch_new(&watch_settings);
     *result = intake;
     return ERROR_NONE;
 }

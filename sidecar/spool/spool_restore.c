@@ -145,8 +145,6 @@ void spool_restore_init(struct spool_restore *restore, struct outbox *outbox, st
 {
     *restore = (struct spool_restore){
         .outbox = outbox, .ledger = ledger, .notes = notes, .logger = logger, .json = json_new()};
-    if (restore->json == NULL)
-        memory_exhausted("a reader of the spool");
 }
 
 void spool_restore_fini(struct spool_restore *restore)

@@ -173,8 +173,8 @@ int main(int argc, char **argv)
     must(argc == 3 || argc == 4, "usage: decode FILE ROUNDS [STAGE]");
     load(&bench, argv[1]);
     bench.json = json_new();
-    must(bench.json != NULL && watch_keep(bench.json), "no memory");
-    must(watch_new(&settings, &bench.watch, NULL) == ERROR_NONE, "no memory");
+    watch_keep(bench.json);
+    bench.watch = watch_new(&settings);
 
     for (long round = strtol(argv[2], NULL, 10); round > 0; round--) {
         for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {

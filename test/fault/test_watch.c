@@ -15,29 +15,7 @@ static const struct watch_settings settings = {TEXT(""), TEXT("")};
 
 static struct watch *new_watch(void)
 {
-    struct watch *watch = NULL;
-    struct error err;
-    assert_int_equal(watch_new(&settings, &watch, &err), ERROR_NONE);
-    return watch;
-}
-
-static void test_a_decoder_is_made_whole_or_not_at_all(void **state)
-{
-    (void)state;
-    struct watch *watch = NULL;
-    struct error err;
-    unsigned refused = 0;
-    for (;; refused++) {
-        refuse(0, refused, 1);
-        enum error_code code = watch_new(&settings, &watch, &err);
-        bool reached = refuse_none() == 0;
-        if (!reached)
-            break;
-        assert_int_equal(code, ERROR_NOMEM);
-        assert_null(watch);
-    }
-    assert_true(refused >= 3);
-    watch_free(watch);
+    return watch_new(&settings);
 }
 
 /* With a new decoder each time, as memory that is used again is only missed the first time. */
@@ -86,7 +64,6 @@ static void test_a_pod_is_lost_whole_and_the_next_one_is_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_decoder_is_made_whole_or_not_at_all),
         cmocka_unit_test(test_a_job_is_lost_whole_and_the_next_one_is_whole),
         cmocka_unit_test(test_a_pod_is_lost_whole_and_the_next_one_is_whole),
     };

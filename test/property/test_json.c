@@ -54,7 +54,7 @@ static int setup(void **state)
     w->masked = json_new();
     assert_non_null(w->json);
     assert_non_null(w->masked);
-    assert_true(json_keep(w->masked, "", json_model_paths));
+    json_keep(w->masked, "", json_model_paths);
     buffer_init(&w->text, (size_t)1 << 24);
     buffer_init(&w->expected, (size_t)1 << 24);
     buffer_init(&w->actual, (size_t)1 << 24);

@@ -16,9 +16,9 @@
 static int setup(void **state, struct watch_settings settings)
 {
     struct decoding *decoding = calloc(1, sizeof(*decoding));
-    struct error err;
-    if (decoding == NULL || watch_new(&settings, &decoding->watch, &err) != ERROR_NONE)
+    if (decoding == NULL)
         return -1;
+    decoding->watch = watch_new(&settings);
     *state = decoding;
     return 0;
 }

@@ -610,7 +610,7 @@ static void test_each_value_is_of_one_kind_only(void **state)
 static void keep(struct fixture *f, const char *base, const char *path)
 {
     const char *const paths[] = {path, NULL};
-    assert_true(json_keep(f->json, base, paths));
+    json_keep(f->json, base, paths);
 }
 
 struct reading {
@@ -659,7 +659,7 @@ static void test_paths_may_begin_alike(void **state)
     keep(f, "a c", "d");
     keep(f, "e", "f");
     keep(f, "", "e");
-    assert_true(json_keep(f->json, "g", none));
+    json_keep(f->json, "g", none);
     assert_read(f, cases, LENGTH(cases));
 }
 

@@ -228,10 +228,7 @@ static void check_line(struct golden *golden, const char *line)
 static struct watch *new_watch(const char *region)
 {
     struct watch_settings settings = {.region = text_from(region), .cluster_id = TEXT("")};
-    struct watch *watch = NULL;
-    struct error err;
-    assert_int_equal(watch_new(&settings, &watch, &err), ERROR_NONE);
-    return watch;
+    return watch_new(&settings);
 }
 
 static void test_every_golden_object_gives_kubedls_row_or_a_named_difference(void **state)
