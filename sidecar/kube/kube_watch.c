@@ -191,22 +191,22 @@ void kube_watch_fini(struct kube_watch *watch)
 static void open_connection(struct kube_watch *watch)
 {
     struct kube_session *session = watch->session;
-    if (watch->connection != 0)
+    if (watch->connection.id != 0)
         return;
-    watch->connection = ++session->opened;
+    watch->connection.id = ++session->opened;
     watch->documents = 0;
     watch->objects = 0;
     watch->unsafe.documents = 0;
     watch->newest.documents = 0;
-    session->events.opened(session->events.context, watch->connection);
+    session->events.opened(session->events.context, &watch->connection);
 }
 
 void kube_watch_close_connection(struct kube_watch *watch)
 {
-    uint64_t connection = watch->connection;
-    watch->connection = 0;
-    if (connection != 0)
-        watch->session->events.closed(watch->session->events.context, connection, 0);
+    const struct source_events *events = &watch->session->events;
+    if (watch->connection.id != 0)
+        events->closed(events->context, &watch->connection, 0);
+    watch->connection.id = 0;
 }
 
 /* All up to the last document is what has happened up to the version. */
@@ -335,7 +335,7 @@ static void log_listed(const struct kube_watch *watch, const char *version)
         log_string("resource", watch->reflector.resource.name),
         log_string("group", watch->reflector.resource.group),
         log_int("objects", (int64_t)watch->objects), log_string("version", version),
-        log_int("connection", (int64_t)watch->connection));
+        log_int("connection", (int64_t)watch->connection.id));
 }
 
 /* The mark that a list does not have itself. */
@@ -355,7 +355,7 @@ static void deliver_mark(struct kube_watch *watch)
     watch->documents++;
     note_position(watch, watch->reflector.version);
     if (whole) /* else there is no memory: nothing is swept */
-        session->events.document(session->events.context, watch->connection,
+        session->events.document(session->events.context, &watch->connection,
                                  (struct text){room, text.length});
 }
 
@@ -546,7 +546,7 @@ static void take_event(struct kube_watch *watch, struct text line)
             now_ms(watch); /* the watch that follows is to be known by its own length */
         log_listed(watch, event.version);
     }
-    session->events.document(session->events.context, watch->connection, line);
+    session->events.document(session->events.context, &watch->connection, line);
 }
 
 static void take(struct kube_watch *watch, const struct frame_line *line)
@@ -562,9 +562,9 @@ static void take(struct kube_watch *watch, const struct frame_line *line)
     }
     watch->objects++;
     if (line->kind == FRAME_TOO_LONG)
-        events->too_long(events->context, watch->connection, line->text, line->length);
+        events->too_long(events->context, &watch->connection, line->text, line->length);
     else
-        events->document(events->context, watch->connection, line->text);
+        events->document(events->context, &watch->connection, line->text);
 }
 
 /* One step; false if there is nothing to do for now. *cost: what it took. */

@@ -13,6 +13,7 @@
 #include "lib/stream/frame.h"
 #include "lib/stream/items.h"
 #include "sidecar/kube/http_client.h"
+#include "sidecar/source/connection.h"
 #include "sidecar/source/source.h"
 
 #include <stdbool.h>
@@ -77,11 +78,11 @@ struct kube_watch {
     struct reflector_answer answer; /* what is known of it so far */
     uint64_t begun_ms, active_ms;   /* by the loop's clock: the request, and its last bytes */
 
-    uint64_t connection;         /* 0: none */
-    uint64_t documents;          /* of it */
-    uint64_t objects;            /* that the snapshot has shown so far */
-    struct kube_position unsafe; /* the oldest that is not safe yet */
-    struct kube_position newest; /* behind it */
+    struct connection connection; /* id 0: there is none */
+    uint64_t documents;           /* of it */
+    uint64_t objects;             /* that the snapshot has shown so far */
+    struct kube_position unsafe;  /* the oldest that is not safe yet */
+    struct kube_position newest;  /* behind it */
     bool said_absent;
     const char *trouble; /* in a word, why its resource is not watched: "forbidden"; "": it is */
 };

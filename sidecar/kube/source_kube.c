@@ -189,18 +189,13 @@ static void write_note(struct source_kube *self, const struct kube_watch *watch,
     spool_set_note(self->spool, name, note);
 }
 
-static void acknowledge(struct source *source, uint64_t connection, uint64_t documents)
+static void acknowledge(struct source *source, struct connection *connection, uint64_t documents)
 {
-    struct source_kube *self = (struct source_kube *)source;
+    struct kube_watch *watch =
+        (struct kube_watch *)((char *)connection - offsetof(struct kube_watch, connection));
     struct kube_position position;
-    for (size_t i = 0; i < RESOURCE_COUNT; i++) {
-        struct kube_watch *watch = &self->watches[i];
-        if (watch->connection != connection)
-            continue;
-        if (kube_watch_acknowledge(watch, documents, &position))
-            write_note(self, watch, position.version);
-        return;
-    }
+    if (kube_watch_acknowledge(watch, documents, &position))
+        write_note((struct source_kube *)source, watch, position.version);
 }
 
 /* Until the cluster was asked who it is, all wait for that. */
@@ -216,7 +211,7 @@ static void begin_again(struct source *source, uint64_t connection)
 {
     struct source_kube *self = (struct source_kube *)source;
     for (size_t i = 0; i < RESOURCE_COUNT && !self->session.stopped; i++) {
-        if (self->watches[i].connection == connection)
+        if (self->watches[i].connection.id == connection)
             kube_watch_begin_again(&self->watches[i]);
     }
 }

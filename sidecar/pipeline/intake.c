@@ -14,6 +14,7 @@
 
 #include "lib/kube/watch.h"
 #include "sidecar/base/clock.h"
+#include "sidecar/source/connection.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,14 +159,14 @@ static void count_document(struct intake *intake, const struct watch_result *res
     intake->settings.metrics->events[result->type][kind][result->fate]++;
 }
 
-static void on_document(void *context, uint64_t connection, struct text line)
+static void on_document(void *context, struct connection *connection, struct text line)
 {
     struct intake *intake = context;
     struct watch_result result;
     int64_t now_us = clock_now_us();
     watch_decode(intake->watch, line, now_us, &result);
     note_losses(intake, &result);
-    sweep_document(intake->settings.sweep, connection, &result);
+    sweep_document(intake->settings.sweep, connection->id, &result);
     if (result.fate == WATCH_ROW && !keep_row(intake, result.row))
         result.fate = WATCH_NO_MEMORY;
     count_document(intake, &result);
@@ -175,18 +176,19 @@ static void on_document(void *context, uint64_t connection, struct text line)
         intake->settings.no_memory(intake->settings.context);
         return;
     }
-    acks_document(intake->settings.acks, connection);
+    acks_document(&connection->acks);
     pause_if_full(intake);
 }
 
-static void on_too_long(void *context, uint64_t connection, struct text head, uint64_t length)
+static void on_too_long(void *context, struct connection *connection, struct text head,
+                        uint64_t length)
 {
     struct intake *intake = context;
     struct watch_result result;
     watch_decode_head(intake->watch, head, &result);
-    sweep_document(intake->settings.sweep, connection, &result);
+    sweep_document(intake->settings.sweep, connection->id, &result);
     count_document(intake, &result);
-    acks_document(intake->settings.acks, connection);
+    acks_document(&connection->acks);
     LOG(intake->settings.logger, WARN, "document skipped: longer than MAX_DOCUMENT_BYTES",
         log_int("bytes", (int64_t)length), log_string("kind", result.kind),
         log_string("namespace", result.namespace), log_string("name", result.name),
@@ -217,35 +219,36 @@ static void on_absent(void *context, const char *api_version, const char *kind)
     sweep_absent(intake->settings.sweep, api_version, kind);
 }
 
-static void on_opened(void *context, uint64_t connection)
+static void on_opened(void *context, struct connection *connection)
 {
     struct intake *intake = context;
     intake->streams++;
     intake->settings.metrics->source_connections++;
-    acks_opened(intake->settings.acks, connection);
-    sweep_opened(intake->settings.sweep, connection);
-    LOG(intake->settings.logger, INFO, "stream opened", log_int("connection", (int64_t)connection));
+    acks_opened(intake->settings.acks, &connection->acks);
+    sweep_opened(intake->settings.sweep, connection->id);
+    LOG(intake->settings.logger, INFO, "stream opened",
+        log_int("connection", (int64_t)connection->id));
 }
 
-static void on_closed(void *context, uint64_t connection, uint64_t cut_bytes)
+static void on_closed(void *context, struct connection *connection, uint64_t cut_bytes)
 {
     struct intake *intake = context;
     intake->streams--;
     tell_writers(intake);
-    acks_closed(intake->settings.acks, connection);
-    sweep_closed(intake->settings.sweep, connection);
+    acks_closed(intake->settings.acks, &connection->acks);
+    sweep_closed(intake->settings.sweep, connection->id);
     if (cut_bytes > 0) {
         intake->settings.ledger->cut_lines++;
         LOG(intake->settings.logger, WARN,
             "stream closed inside a line: its producer has to send it again",
-            log_int("connection", (int64_t)connection), log_int("bytes", (int64_t)cut_bytes));
+            log_int("connection", (int64_t)connection->id), log_int("bytes", (int64_t)cut_bytes));
     } else {
         LOG(intake->settings.logger, INFO, "stream closed",
-            log_int("connection", (int64_t)connection));
+            log_int("connection", (int64_t)connection->id));
     }
 }
 
-static void on_evicted(void *context, uint64_t connection)
+static void on_evicted(void *context, struct connection *connection)
 {
     struct intake *intake = context;
     (void)connection;
@@ -278,6 +281,8 @@ struct source_events intake_events(struct intake *intake)
 void intake_attach(struct intake *intake, struct source *source)
 {
     intake->source = source;
+    if (source == NULL)
+        acks_init(intake->settings.acks);
 }
 
 /* Some distance between pausing and resuming, so that it does not flutter. */

@@ -45,7 +45,7 @@ void intake_free(struct intake *intake);
 /* What the source is to call. */
 struct source_events intake_events(struct intake *intake);
 
-/* The source to pause; NULL once it is closed. */
+/* The source to pause; NULL when it is about to be closed: its connections are let go of. */
 void intake_attach(struct intake *intake, struct source *source);
 
 /* Rows have left the outbox or gone to the spool: pauses the source if there is no room any more, and

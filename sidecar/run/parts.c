@@ -29,10 +29,9 @@ static enum error_code make_outbox(struct parts *parts, struct error *err)
 {
     const struct config *config = parts->config;
     enum error_code code = durability_new(&parts->durability, err);
-    if (code == ERROR_NONE)
-        code = acks_new(&parts->acks, err);
     if (code != ERROR_NONE)
         return code;
+    acks_init(&parts->acks);
     const struct outbox_limits limits = {
         .max_rows = (size_t)config->outbox_max_rows,
         .max_bytes = (size_t)config->outbox_max_bytes,
@@ -47,7 +46,6 @@ static enum error_code make_outbox(struct parts *parts, struct error *err)
 static bool close_outbox(struct parts *parts)
 {
     outbox_free(parts->outbox);
-    acks_free(parts->acks);
     durability_free(parts->durability);
     return false;
 }
@@ -215,7 +213,7 @@ static enum error_code make_intake(struct parts *parts, struct error *err)
         .outbox = parts->outbox,
         .ledger = &parts->ledger,
         .metrics = &parts->metrics,
-        .acks = parts->acks,
+        .acks = &parts->acks,
         .spool = parts->spool,
         .sweep = parts->sweep,
         .logger = parts->logger,

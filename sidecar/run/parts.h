@@ -67,7 +67,7 @@ struct parts {
     struct metrics metrics;
 
     struct durability *durability;
-    struct acks *acks;
+    struct acks acks;
     struct outbox *outbox;
     struct store *store;
     struct spool *spool; /* NULL: there is none */

@@ -36,6 +36,7 @@
 #include "sidecar/run/parts.h"
 #include "sidecar/run/phase.h"
 #include "sidecar/run/report.h"
+#include "sidecar/source/connection.h"
 #include "sidecar/store/db.h"
 
 #include <signal.h>
@@ -309,11 +310,11 @@ static void on_progress(void *context)
         intake_progress(run->parts.intake);
 }
 
-static void acknowledge(void *context, uint64_t connection, uint64_t documents)
+static void acknowledge(void *context, struct acks_connection *connection, uint64_t documents)
 {
     struct source *source = context;
     if (source != NULL && source->acknowledge != NULL)
-        source->acknowledge(source, connection, documents);
+        source->acknowledge(source, connection_of_acks(connection), documents);
 }
 
 static void begin_again(struct run *run)
@@ -348,9 +349,9 @@ static void on_tick(uv_timer_t *timer)
 {
     struct run *run = timer->data;
     const struct parts *parts = &run->parts;
-    acks_checkpoint(parts->acks, durability_epoch(parts->durability));
+    acks_checkpoint(&parts->acks, durability_epoch(parts->durability));
     durability_advance(parts->durability);
-    acks_settle(parts->acks, durability_safe(parts->durability), acknowledge, parts->source);
+    acks_settle(&parts->acks, durability_safe(parts->durability), acknowledge, parts->source);
     if (parts->spool != NULL)
         spool_tick(parts->spool, clock_steady_us());
     status_tick(parts->status);

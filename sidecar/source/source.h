@@ -17,30 +17,32 @@
 #include <uv.h>
 
 struct config;
+struct connection;
 struct logger;
 struct spool;
 
 struct source_events {
     void *context;
 
-    /* A connection begins; its id is never used again by this process. */
-    void (*opened)(void *context, uint64_t connection);
+    /* A connection begins (see connection.h). */
+    void (*opened)(void *context, struct connection *connection);
 
     /* One document: a line without its newline, not blank. Valid during the call. */
-    void (*document)(void *context, uint64_t connection, struct text line);
+    void (*document)(void *context, struct connection *connection, struct text line);
 
     /* A document over the bound was skipped: its first bytes and its whole length. */
-    void (*too_long)(void *context, uint64_t connection, struct text head, uint64_t length);
+    void (*too_long)(void *context, struct connection *connection, struct text head,
+                     uint64_t length);
 
     /* A burst of at most some hundred documents, or none, is over for now: the moment to look at
      * the outbox and to pause. */
     void (*drained)(void *context);
 
     /* A connection ends; an unfinished last line is reported here and is not a document. */
-    void (*closed)(void *context, uint64_t connection, uint64_t cut_bytes);
+    void (*closed)(void *context, struct connection *connection, uint64_t cut_bytes);
 
     /* The connection has been silent for so long that it is ended for another one. NULL: nobody counts. */
-    void (*evicted)(void *context, uint64_t connection);
+    void (*evicted)(void *context, struct connection *connection);
 
     /* There will be no more documents: the end of standard input, or after finish(). Once. */
     void (*finished)(void *context);
@@ -79,7 +81,7 @@ struct source {
 
     /* The first `documents` documents of the connection are safe: its producer is told, if it can be
      * told and reads. NULL where there is nobody to tell. */
-    void (*acknowledge)(struct source *source, uint64_t connection, uint64_t documents);
+    void (*acknowledge)(struct source *source, struct connection *connection, uint64_t documents);
 
     /* Of a source that lists and watches: in a word, why the resource of that number
      * (lib/kube/kind.h) is not watched just now ("forbidden"); "" if it is; NULL behind the last

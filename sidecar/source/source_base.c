@@ -46,13 +46,23 @@
 /* A struct source is the base that begins with it, and the base the memory that is freed. */
 _Static_assert(offsetof(struct source_base, source) == 0, "struct source comes first");
 
-static void move(struct source_connection *connection, struct source_connection_list *list)
+/* Likewise a struct connection is the beginning of the source_connection that it is part of. */
+_Static_assert(offsetof(struct source_connection, shared) == 0, "struct connection comes first");
+
+static void move(struct source_connection *connection, enum source_state state)
 {
-    if (connection->list != NULL)
-        TAILQ_REMOVE(connection->list, connection, entry);
-    connection->list = list;
-    if (list != NULL)
-        TAILQ_INSERT_TAIL(list, connection, entry);
+    struct source_connection_list *lists = connection->base->lists;
+    if (connection->state != SOURCE_CLOSED)
+        TAILQ_REMOVE(&lists[connection->state], connection, entry);
+    connection->state = state;
+    if (state != SOURCE_CLOSED)
+        TAILQ_INSERT_TAIL(&lists[state], connection, entry);
+}
+
+static void move_all(struct source_base *base, enum source_state from, enum source_state to)
+{
+    while (!TAILQ_EMPTY(&base->lists[from]))
+        move(TAILQ_FIRST(&base->lists[from]), to);
 }
 
 static void on_turn(uv_idle_t *handle);
@@ -73,91 +83,15 @@ static void schedule_turn(struct source_base *base)
 {
     if (base->stopped)
         return;
-    if ((may_deliver(base) && !TAILQ_EMPTY(&base->ready)) || is_at_end(base))
+    if ((may_deliver(base) && !TAILQ_EMPTY(&base->lists[SOURCE_READY])) || is_at_end(base))
         uv_idle_start(&base->turn, on_turn);
     else
         uv_idle_stop(&base->turn);
 }
 
-/* ---- telling documents apart ------------------------------------------------------------------*/
-
-static void input_init(struct source_connection *connection)
-{
-    struct source_base *base = connection->base;
-    if (base->kind->any_layout)
-        items_init(&connection->input.items, base->max_document);
-    else
-        frame_init(&connection->input.frame, base->max_document);
-}
-
-static void input_fini(struct source_connection *connection)
-{
-    if (connection->base->kind->any_layout)
-        items_fini(&connection->input.items);
-    else
-        frame_fini(&connection->input.frame);
-}
-
 char *source_connection_room(struct source_connection *connection, size_t *room)
 {
-    return connection->base->kind->any_layout ? items_room(&connection->input.items, room)
-                                              : frame_room(&connection->input.frame, room);
-}
-
-static const struct buffer *input_window(const struct source_connection *connection)
-{
-    return connection->base->kind->any_layout ? &connection->input.items.window
-                                              : &connection->input.frame.window;
-}
-
-static size_t input_memory(const struct source_connection *connection)
-{
-    return input_window(connection)->capacity + (connection->base->kind->any_layout
-                                                     ? connection->input.items.event.capacity
-                                                     : connection->input.frame.head.capacity);
-}
-
-/* The same behind one more read: a window that has no room for it doubles. */
-static size_t input_memory_next(const struct source_connection *connection)
-{
-    const struct buffer *window = input_window(connection);
-    bool grows = window->capacity - window->start - window->length < FRAME_READ_SIZE;
-    return input_memory(connection) + (grows ? window->capacity : 0);
-}
-
-static void input_fed(struct source_connection *connection, size_t bytes)
-{
-    if (connection->base->kind->any_layout)
-        items_fed(&connection->input.items, bytes);
-    else
-        frame_fed(&connection->input.frame, bytes);
-}
-
-/* A byte order mark, or the first bracket with the zero byte that makes it 16 bits wide. */
-static bool input_is_utf16(const struct source_connection *connection)
-{
-    struct text window = buffer_text(input_window(connection));
-    if (window.length < 2)
-        return false;
-    static const char beginnings[][2] = {{'\xff', '\xfe'}, {'\xfe', '\xff'}, {'{', 0},
-                                         {0, '{'},         {'[', 0},         {0, '['}};
-    for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {
-        if (memcmp(window.data, beginnings[i], 2) == 0)
-            return true;
-    }
-    return false;
-}
-
-static struct frame_line input_next(struct source_connection *connection)
-{
-    return connection->base->kind->any_layout ? items_next(&connection->input.items)
-                                              : frame_next(&connection->input.frame);
-}
-
-static struct frame_line input_end(struct source_connection *connection)
-{
-    return connection->base->kind->any_layout ? items_end(&connection->input.items)
-                                              : frame_end(&connection->input.frame);
+    return input_room(&connection->input, room);
 }
 
 /* ---- memory of all connections ---------------------------------------------------------------- */
@@ -165,8 +99,7 @@ static struct frame_line input_end(struct source_connection *connection)
 /* There is room again, or nobody is privileged: each looks for itself, in its turn. */
 static void let_in(struct source_base *base)
 {
-    while (!TAILQ_EMPTY(&base->crowded))
-        move(TAILQ_FIRST(&base->crowded), &base->ready);
+    move_all(base, SOURCE_CROWDED, SOURCE_READY);
     uv_timer_stop(&base->crowd);
     schedule_turn(base);
 }
@@ -189,7 +122,7 @@ static void note_memory(struct source_connection *connection, size_t held)
 static bool has_room(struct source_connection *connection)
 {
     struct source_base *base = connection->base;
-    size_t next = input_memory_next(connection);
+    size_t next = input_memory_next(&connection->input);
     if (next <= SMALL_INPUT || base->held - connection->held + next <= base->max_bytes)
         return true;
     if (base->privileged == NULL) {
@@ -203,13 +136,13 @@ static void on_crowd(uv_timer_t *timer)
 {
     const struct source_base *base = timer->data;
     struct source_connection *connection = base->privileged;
-    if (connection == NULL || connection->list != &base->waiting ||
+    if (connection == NULL || connection->state != SOURCE_WAITING ||
         uv_now(base->loop) - connection->heard_ms < SOURCE_SILENT_MS)
         return;
     LOG(base->logger, WARN,
         "a producer is silent inside an event while others wait for its memory: its stream is "
         "ended",
-        log_int("connection", (int64_t)connection->id),
+        log_int("connection", (int64_t)connection->shared.id),
         log_int("bytes", (int64_t)connection->held));
     source_connection_end(connection);
 }
@@ -219,8 +152,9 @@ static void crowd_out(struct source_connection *connection)
     struct source_base *base = connection->base;
     LOG(base->logger, WARN,
         "unfinished events take all the memory that they may: a producer is not read for now",
-        log_int("connection", (int64_t)connection->id), log_int("bytes", (int64_t)base->held));
-    move(connection, &base->crowded);
+        log_int("connection", (int64_t)connection->shared.id),
+        log_int("bytes", (int64_t)base->held));
+    move(connection, SOURCE_CROWDED);
     uv_timer_start(&base->crowd, on_crowd, CROWD_MS, CROWD_MS);
 }
 
@@ -254,7 +188,7 @@ static void on_connection_closed(uv_handle_t *handle)
 {
     struct source_connection *connection = handle->data;
     struct source_base *base = connection->base;
-    input_fini(connection);
+    input_fini(&connection->input);
     note_memory(connection, 0);
     base->pending_closes--;
     base->connections--;
@@ -268,15 +202,9 @@ static void on_connection_closed(uv_handle_t *handle)
 
 static void close_connection(struct source_connection *connection)
 {
-    move(connection, NULL);
+    move(connection, SOURCE_CLOSED);
     connection->base->pending_closes++;
     uv_close(&connection->handle.any, on_connection_closed);
-}
-
-static void close_list(struct source_connection_list *list)
-{
-    while (!TAILQ_EMPTY(list))
-        close_connection(TAILQ_FIRST(list));
 }
 
 static void close_source(struct source *source, void (*closed)(void *context), void *context)
@@ -286,10 +214,10 @@ static void close_source(struct source *source, void (*closed)(void *context), v
     base->closed = closed;
     base->closed_context = context;
     base->kind->stop(base);
-    close_list(&base->waiting);
-    close_list(&base->ready);
-    close_list(&base->starved);
-    close_list(&base->crowded);
+    for (unsigned state = 0; state < SOURCE_STATE_COUNT; state++) {
+        while (!TAILQ_EMPTY(&base->lists[state]))
+            close_connection(TAILQ_FIRST(&base->lists[state]));
+    }
     source_base_close_handle(base, (uv_handle_t *)&base->crowd);
     source_base_close_handle(base, (uv_handle_t *)&base->turn);
     source_base_close_handle(base, (uv_handle_t *)&base->starvation);
@@ -300,8 +228,7 @@ static void close_source(struct source *source, void (*closed)(void *context), v
 static void on_starvation(uv_timer_t *handle)
 {
     struct source_base *base = handle->data;
-    while (!TAILQ_EMPTY(&base->starved))
-        move(TAILQ_FIRST(&base->starved), &base->ready);
+    move_all(base, SOURCE_STARVED, SOURCE_READY);
     schedule_turn(base);
 }
 
@@ -309,19 +236,32 @@ static void starve(struct source_connection *connection)
 {
     struct source_base *base = connection->base;
     LOG(base->logger, ERROR, "no memory to read the stream: trying again",
-        log_int("connection", (int64_t)connection->id));
-    move(connection, &base->starved);
+        log_int("connection", (int64_t)connection->shared.id));
+    move(connection, SOURCE_STARVED);
     uv_timer_start(&base->starvation, on_starvation, STARVED_MS, 0);
+}
+
+/* A byte order mark, or the first bracket with the zero byte that makes it 16 bits wide. */
+static bool is_utf16(struct text beginning)
+{
+    static const char marks[][2] = {{'\xff', '\xfe'}, {'\xfe', '\xff'}, {'{', 0},
+                                    {0, '{'},         {'[', 0},         {0, '['}};
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        if (beginning.length >= 2 && memcmp(beginning.data, marks[i], 2) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* Nothing of it is a document. */
 static void refuse_utf16(struct source_connection *connection)
 {
-    LOG(connection->base->logger, ERROR,
+    const struct source_base *base = connection->base;
+    LOG(base->logger, ERROR,
         "this file or stream is UTF-16: write it as UTF-8; nothing of it is taken",
-        log_int("connection", (int64_t)connection->id));
-    input_fini(connection);
-    input_init(connection);
+        log_int("connection", (int64_t)connection->shared.id));
+    input_fini(&connection->input);
+    input_init(&connection->input, base->kind->layout, base->max_document);
     connection->end = UV_ECHARSET;
 }
 
@@ -335,13 +275,13 @@ void source_connection_fed(struct source_connection *connection, ssize_t result)
         bool begins = connection->received < 2;
         connection->received += (uint64_t)result;
         connection->heard_ms = uv_now(connection->base->loop);
-        input_fed(connection, (size_t)result);
-        if (begins && input_is_utf16(connection))
+        input_fed(&connection->input, (size_t)result);
+        if (begins && is_utf16(input_window(&connection->input)))
             refuse_utf16(connection);
     } else {
         connection->end = (int)result;
     }
-    move(connection, &connection->base->ready);
+    move(connection, SOURCE_READY);
     schedule_turn(connection->base);
 }
 
@@ -367,7 +307,7 @@ void source_connection_read_stream(struct source_connection *connection)
 {
     int status = uv_read_start(&connection->handle.stream, on_room, on_read);
     if (status == 0)
-        move(connection, &connection->base->waiting);
+        move(connection, SOURCE_WAITING);
     else
         source_connection_fed(connection, status);
 }
@@ -378,13 +318,13 @@ static void end_connection(struct source_connection *connection)
 {
     struct source_base *base = connection->base;
     bool refused = connection->end == UV_ECHARSET;
-    uint64_t cut_bytes = refused ? connection->received : input_end(connection).length;
+    uint64_t cut_bytes = refused ? connection->received : input_end(&connection->input).length;
     if (connection->end != UV_EOF && !refused)
         LOG(base->logger, WARN, "stream broken: it cannot be read further",
-            log_int("connection", (int64_t)connection->id),
+            log_int("connection", (int64_t)connection->shared.id),
             log_string("error", uv_strerror(connection->end)));
     close_connection(connection);
-    base->events.closed(base->events.context, connection->id, cut_bytes);
+    base->events.closed(base->events.context, &connection->shared, cut_bytes);
 }
 
 /* All its documents are delivered. */
@@ -394,19 +334,11 @@ static void go_on_reading(struct source_connection *connection)
         end_connection(connection);
         return;
     }
-    note_memory(connection, input_memory(connection));
+    note_memory(connection, input_memory(&connection->input));
     if (has_room(connection))
         connection->read(connection);
     else
         crowd_out(connection);
-}
-
-static void announce(struct source_connection *connection)
-{
-    if (connection->announced)
-        return;
-    connection->announced = true;
-    connection->base->events.opened(connection->base->events.context, connection->id);
 }
 
 /* The first of the ready connections has its turn: up to *work lines and one read. If lines are
@@ -416,21 +348,24 @@ static void serve(struct source_connection *connection, unsigned *work)
     struct source_base *base = connection->base;
     const struct source_events *events = &base->events;
 
-    announce(connection);
+    if (!connection->announced) {
+        connection->announced = true;
+        events->opened(events->context, &connection->shared);
+    }
     while (*work > 0 && may_deliver(base)) {
-        struct frame_line line = input_next(connection);
+        struct frame_line line = input_next(&connection->input);
         --*work;
         if (line.kind == FRAME_LINE) {
-            events->document(events->context, connection->id, line.text);
+            events->document(events->context, &connection->shared, line.text);
         } else if (line.kind == FRAME_TOO_LONG) {
-            events->too_long(events->context, connection->id, line.text, line.length);
+            events->too_long(events->context, &connection->shared, line.text, line.length);
         } else {
             go_on_reading(connection);
             return;
         }
     }
     if (may_deliver(base))
-        move(connection, &base->ready); /* behind the others */
+        move(connection, SOURCE_READY); /* behind the others */
 }
 
 static void on_turn(uv_idle_t *handle)
@@ -438,8 +373,8 @@ static void on_turn(uv_idle_t *handle)
     struct source_base *base = handle->data;
     unsigned work = TURN_WORK;
 
-    while (work > 0 && may_deliver(base) && !TAILQ_EMPTY(&base->ready))
-        serve(TAILQ_FIRST(&base->ready), &work);
+    while (work > 0 && may_deliver(base) && !TAILQ_EMPTY(&base->lists[SOURCE_READY]))
+        serve(TAILQ_FIRST(&base->lists[SOURCE_READY]), &work);
     if (base->stopped)
         return;
     bool at_end = is_at_end(base);
@@ -479,34 +414,10 @@ static void tell(struct source_connection *connection)
         uv_write(&connection->ack, &connection->handle.stream, &buf, 1, on_told) == 0;
 }
 
-static struct source_connection *find_connection(struct source_connection_list *list, uint64_t id)
+static void acknowledge(struct source *source, struct connection *shared, uint64_t documents)
 {
-    struct source_connection *connection;
-    TAILQ_FOREACH(connection, list, entry)
-    {
-        if (connection->id == id)
-            return connection;
-    }
-    return NULL;
-}
-
-static struct source_connection *find_open(struct source_base *base, uint64_t id)
-{
-    struct source_connection *connection = find_connection(&base->waiting, id);
-    if (connection == NULL)
-        connection = find_connection(&base->ready, id);
-    if (connection == NULL)
-        connection = find_connection(&base->starved, id);
-    if (connection == NULL)
-        connection = find_connection(&base->crowded, id);
-    return connection;
-}
-
-static void acknowledge(struct source *source, uint64_t id, uint64_t documents)
-{
-    struct source_connection *connection = find_open((struct source_base *)source, id);
-    if (connection == NULL)
-        return;
+    struct source_connection *connection = (struct source_connection *)shared;
+    (void)source;
     connection->safe = documents;
     tell(connection);
 }
@@ -517,7 +428,7 @@ static void acknowledge(struct source *source, uint64_t id, uint64_t documents)
 void source_connection_end(struct source_connection *connection)
 {
     uv_os_fd_t fd;
-    if (connection->id == 0) {
+    if (connection->shared.id == 0) {
         source_connection_abandon(connection, UV_ECANCELED);
         return;
     }
@@ -532,23 +443,20 @@ void source_connection_end(struct source_connection *connection)
 /* The producer connects again, and begins with all there is. */
 static void begin_again(struct source *source, uint64_t id)
 {
-    struct source_connection *connection = find_open((struct source_base *)source, id);
+    const struct source_base *base = (struct source_base *)source;
+    struct source_connection *connection = NULL;
+    for (unsigned state = 0; state < SOURCE_STATE_COUNT && connection == NULL; state++) {
+        TAILQ_FOREACH(connection, &base->lists[state], entry)
+        {
+            if (connection->shared.id == id)
+                break;
+        }
+    }
     if (connection == NULL)
         return;
-    LOG(connection->base->logger, WARN, "stream ended, to be begun again with all objects",
+    LOG(base->logger, WARN, "stream ended, to be begun again with all objects",
         log_int("connection", (int64_t)id));
     source_connection_end(connection);
-}
-
-/* A connection may leave the list, or come to its end, while it is gone through. */
-static void end_list(struct source_connection_list *list)
-{
-    struct source_connection *next = TAILQ_FIRST(list);
-    while (next != NULL) {
-        struct source_connection *connection = next;
-        next = TAILQ_NEXT(connection, entry);
-        source_connection_end(connection);
-    }
 }
 
 static void finish_source(struct source *source)
@@ -557,10 +465,14 @@ static void finish_source(struct source *source)
     base->finishing = true;
     if (base->kind->finish != NULL)
         base->kind->finish(base);
-    end_list(&base->ready);
-    end_list(&base->waiting);
-    end_list(&base->starved);
-    end_list(&base->crowded);
+    for (unsigned state = 0; state < SOURCE_STATE_COUNT; state++) {
+        struct source_connection *connection = TAILQ_FIRST(&base->lists[state]);
+        while (connection != NULL) { /* it may leave the list, or come to its end, by it */
+            struct source_connection *next = TAILQ_NEXT(connection, entry);
+            source_connection_end(connection);
+            connection = next;
+        }
+    }
     schedule_turn(base);
 }
 
@@ -604,10 +516,8 @@ void source_base_init(struct source_base *base, const struct source_kind *kind, 
         .events = settings->events,
         .logger = settings->logger,
     };
-    TAILQ_INIT(&base->waiting);
-    TAILQ_INIT(&base->ready);
-    TAILQ_INIT(&base->starved);
-    TAILQ_INIT(&base->crowded);
+    for (unsigned state = 0; state < SOURCE_STATE_COUNT; state++)
+        TAILQ_INIT(&base->lists[state]);
     uv_idle_init(loop, &base->turn);
     uv_timer_init(loop, &base->starvation);
     uv_timer_init(loop, &base->crowd);
@@ -621,8 +531,8 @@ void source_connection_init(struct source_connection *connection, struct source_
 {
     base->connections++;
     connection->base = base;
-    connection->id = 0;
-    connection->list = NULL;
+    connection->shared.id = 0;
+    connection->state = SOURCE_CLOSED;
     connection->received = 0;
     connection->held = 0;
     connection->end = 0;
@@ -632,15 +542,15 @@ void source_connection_init(struct source_connection *connection, struct source_
     connection->telling = false;
     connection->read = read;
     connection->handle.any.data = connection;
-    input_init(connection);
-    move(connection, &base->waiting);
+    input_init(&connection->input, base->kind->layout, base->max_document);
+    move(connection, SOURCE_WAITING);
 }
 
 /* Each read goes to the end of the list. */
 struct source_connection *source_base_most_silent(const struct source_base *base,
                                                   uint64_t *silent_ms)
 {
-    struct source_connection *connection = TAILQ_FIRST(&base->waiting);
+    struct source_connection *connection = TAILQ_FIRST(&base->lists[SOURCE_WAITING]);
     if (connection != NULL)
         *silent_ms = uv_now(base->loop) - connection->heard_ms;
     return connection;
@@ -648,9 +558,9 @@ struct source_connection *source_base_most_silent(const struct source_base *base
 
 void source_connection_open(struct source_connection *connection)
 {
-    connection->id = ++connection->base->opened;
+    connection->shared.id = ++connection->base->opened;
     connection->heard_ms = uv_now(connection->base->loop);
-    move(connection, &connection->base->ready);
+    move(connection, SOURCE_READY);
     schedule_turn(connection->base);
 }
 

@@ -11,8 +11,8 @@
 #ifndef SIDECAR_SOURCE_BASE_H
 #define SIDECAR_SOURCE_BASE_H
 
-#include "lib/stream/frame.h"
-#include "lib/stream/items.h"
+#include "lib/stream/input.h"
+#include "sidecar/source/connection.h"
 #include "sidecar/source/source.h"
 
 #include <sys/queue.h>
@@ -25,15 +25,23 @@ TAILQ_HEAD(source_connection_list, source_connection);
 
 #define SOURCE_ACK_SIZE 40 /* {"acked":N} and a newline */
 
+/* What a connection waits for. From init until it closes it is in the base's list of that name, and
+ * source_base.c alone moves it. */
+enum source_state {
+    SOURCE_READY,   /* for its turn: there may be something to deliver */
+    SOURCE_WAITING, /* for the kernel: connecting, or reading */
+    SOURCE_STARVED, /* for memory to read into */
+    SOURCE_CROWDED, /* for others, which hold as much memory as there may be */
+    SOURCE_STATE_COUNT,
+    SOURCE_CLOSED = SOURCE_STATE_COUNT /* in no list */
+};
+
 struct source_connection {
+    struct connection shared; /* first: what others see of it; id 0: it is not open yet */
     struct source_base *base;
-    uint64_t id; /* given when it is open; 0 until then */
     TAILQ_ENTRY(source_connection) entry;
-    struct source_connection_list *list; /* its state: the base's list that holds it; NULL: none */
-    union {
-        struct frame frame;
-        struct items items; /* if kind->any_layout */
-    } input;
+    enum source_state state;
+    struct input input;
     uint64_t received; /* bytes */
     uint64_t heard_ms; /* when the last of them came, of the loop's clock */
     size_t held;       /* memory of its input, as it is counted in base->held */
@@ -58,8 +66,8 @@ struct source_connection {
 };
 
 struct source_kind {
-    bool answers;    /* its connections are sockets: acknowledgements can be written to them */
-    bool any_layout; /* its documents are what lib/items finds, not one a line */
+    bool answers; /* its connections are sockets: acknowledgements can be written to them */
+    enum input_layout layout;
 
     enum error_code (*start)(struct source_base *base, struct error *err);
 
@@ -82,12 +90,7 @@ struct source_base {
     struct source_events events;
     struct logger *logger;
 
-    /* A connection is in one of them from init until it closes. */
-    struct source_connection_list waiting; /* for the kernel: connecting, or reading */
-    struct source_connection_list ready;   /* with something to deliver, in turn */
-    struct source_connection_list starved; /* of memory to read into */
-    struct source_connection_list
-        crowded; /* out by others that hold as much memory as there may be */
+    struct source_connection_list lists[SOURCE_STATE_COUNT]; /* in the order in which they came */
 
     size_t max_bytes;
     size_t held; /* memory of all connections' input */

@@ -104,7 +104,7 @@ static void gone(struct source_connection *connection)
         backoff_reset(&self->backoff);
     (void)uv_random(NULL, NULL, &random, sizeof(random), 0, NULL); /* else: no jitter */
     uint32_t retry_ms = backoff_next_ms(&self->backoff, random);
-    if (connection->id == 0)
+    if (connection->shared.id == 0)
         log_failure(self, connection->end, retry_ms);
     uv_timer_start(&self->retry, on_retry, retry_ms, 0);
 }

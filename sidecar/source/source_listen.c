@@ -100,10 +100,10 @@ static void make_room(struct source_listen *self)
         return;
     }
     LOG(base->logger, WARN, "too many producers: the one that was silent longest makes room",
-        log_string("path", self->path), log_int("connection", (int64_t)connection->id),
+        log_string("path", self->path), log_int("connection", (int64_t)connection->shared.id),
         log_int("silent_ms", (int64_t)silent_ms));
     if (base->events.evicted != NULL)
-        base->events.evicted(base->events.context, connection->id);
+        base->events.evicted(base->events.context, &connection->shared);
     source_connection_end(connection);
 }
 

@@ -106,7 +106,7 @@ static void stop(struct source_base *base)
 
 static const struct source_kind lines = {.start = start, .gone = gone, .stop = stop};
 static const struct source_kind any_layout = {
-    .any_layout = true, .start = start, .gone = gone, .stop = stop};
+    .layout = INPUT_ITEMS, .start = start, .gone = gone, .stop = stop};
 
 static enum error_code make(const struct source_kind *kind, uv_loop_t *loop,
                             const struct source_settings *settings, struct source **source,

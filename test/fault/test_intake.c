@@ -1,6 +1,7 @@
 /* intake without memory: a document is kept and acknowledged, or neither. Every allocation of our own is
  * refused once. */
 #include "sidecar/pipeline/intake.h"
+#include "sidecar/source/connection.h"
 #include "test/fault/refusal.h"
 
 #include <fcntl.h>
@@ -17,7 +18,8 @@ struct world {
     struct ledger ledger;
     struct metrics metrics;
     struct outbox *outbox;
-    struct acks *acks;
+    struct acks acks;
+    struct connection connection;
     struct sweep *sweep;
     struct logger *logger;
     struct intake *intake;
@@ -44,7 +46,8 @@ static void open_world(struct world *world)
                      ERROR_NONE);
     const struct outbox_limits limits = {.max_rows = 10, .max_bytes = 1 << 20, .lanes = 1};
     assert_int_equal(outbox_new(&limits, &world->outbox, NULL), ERROR_NONE);
-    assert_int_equal(acks_new(&world->acks, NULL), ERROR_NONE);
+    acks_init(&world->acks);
+    world->connection.id = 1;
     const struct sweep_settings sweep = {.cluster_id = "c",
                                          .namespace = "",
                                          .outbox = world->outbox,
@@ -56,7 +59,7 @@ static void open_world(struct world *world)
                                              .outbox = world->outbox,
                                              .ledger = &world->ledger,
                                              .metrics = &world->metrics,
-                                             .acks = world->acks,
+                                             .acks = &world->acks,
                                              .sweep = world->sweep,
                                              .logger = world->logger,
                                              .stored = on_nothing,
@@ -65,28 +68,28 @@ static void open_world(struct world *world)
                                              .context = world};
     assert_int_equal(intake_new(&settings, &world->intake, NULL), ERROR_NONE);
     world->events = intake_events(world->intake);
-    world->events.opened(world->events.context, 1);
+    world->events.opened(world->events.context, &world->connection);
 }
 
 static void close_world(struct world *world)
 {
     intake_free(world->intake);
     sweep_free(world->sweep);
-    acks_free(world->acks);
     outbox_free(world->outbox);
     logger_free(world->logger);
 }
 
-static void acknowledge(void *context, uint64_t connection, uint64_t documents)
+static void acknowledge(void *context, struct acks_connection *connection, uint64_t documents)
 {
-    assert_int_equal(connection, 1);
-    ((struct world *)context)->acknowledged = documents;
+    struct world *world = context;
+    assert_ptr_equal(connection_of_acks(connection), &world->connection);
+    world->acknowledged = documents;
 }
 
 static uint64_t acknowledged(struct world *world)
 {
-    acks_checkpoint(world->acks, 1);
-    acks_settle(world->acks, UINT64_MAX, acknowledge, world);
+    acks_checkpoint(&world->acks, 1);
+    acks_settle(&world->acks, UINT64_MAX, acknowledge, world);
     return world->acknowledged;
 }
 
@@ -97,7 +100,7 @@ static void check_document(struct text document, bool is_row)
         struct world world;
         open_world(&world);
         refuse(0, refused, 1);
-        world.events.document(world.events.context, 1, document);
+        world.events.document(world.events.context, &world.connection, document);
         reached = refuse_none() == 0;
         size_t kept = outbox_counts(world.outbox).pending;
         assert_int_equal(ledger_received(&world.ledger), 1);

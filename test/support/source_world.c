@@ -2,6 +2,7 @@
 #include "test/support/source_world.h"
 
 #include "sidecar/base/logger.h"
+#include "sidecar/source/connection.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,18 +38,18 @@ static struct buffer *received_by(struct world *world, uint64_t connection)
     return &world->received[connection];
 }
 
-static void on_opened(void *context, uint64_t connection)
+static void on_opened(void *context, struct connection *connection)
 {
     struct world *world = context;
-    assert_int_equal(buffer_text(received_by(world, connection)).length, 0);
-    assert_int_equal(connection, world->count[WORLD_OPENED] + 1);
+    assert_int_equal(buffer_text(received_by(world, connection->id)).length, 0);
+    assert_int_equal(connection->id, world->count[WORLD_OPENED] + 1);
     on_event(world, WORLD_OPENED);
 }
 
-static void on_document(void *context, uint64_t connection, struct text line)
+static void on_document(void *context, struct connection *connection, struct text line)
 {
     struct world *world = context;
-    struct buffer *received = received_by(world, connection);
+    struct buffer *received = received_by(world, connection->id);
     assert_false(world->paused);
     assert_true(line.length > 0);
     buffer_append(received, line);
@@ -61,11 +62,12 @@ static void on_document(void *context, uint64_t connection, struct text line)
     on_event(world, WORLD_DOCUMENT);
 }
 
-static void on_too_long(void *context, uint64_t connection, struct text head, uint64_t length)
+static void on_too_long(void *context, struct connection *connection, struct text head,
+                        uint64_t length)
 {
     struct world *world = context;
     assert_false(world->paused);
-    world->last = connection;
+    world->last = connection->id;
     world->too_long_length = length;
     (void)snprintf(world->head, sizeof(world->head), "%.*s", (int)head.length, head.data);
     on_event(world, WORLD_TOO_LONG);
@@ -78,19 +80,19 @@ static void on_drained(void *context)
     on_event(world, WORLD_DRAINED);
 }
 
-static void on_closed(void *context, uint64_t connection, uint64_t cut_bytes)
+static void on_closed(void *context, struct connection *connection, uint64_t cut_bytes)
 {
     struct world *world = context;
-    world->last = connection;
+    world->last = connection->id;
     world->cut_bytes = cut_bytes;
     on_event(world, WORLD_CLOSED);
 }
 
-static void on_evicted(void *context, uint64_t connection)
+static void on_evicted(void *context, struct connection *connection)
 {
     struct world *world = context;
     world->evicted++;
-    world->last_evicted = connection;
+    world->last_evicted = connection->id;
 }
 
 static void on_finished(void *context)

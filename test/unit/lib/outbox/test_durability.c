@@ -10,7 +10,8 @@
 
 struct fixture {
     struct durability *durability;
-    struct acks *acks;
+    struct acks acks;
+    struct acks_connection connections[4];
     uint64_t acked[4]; /* by connection */
     unsigned calls;
 };
@@ -20,7 +21,7 @@ static int set_up(void **state)
     struct fixture *fixture = test_calloc(1, sizeof(*fixture));
     struct error err;
     assert_int_equal(durability_new(&fixture->durability, &err), ERROR_NONE);
-    assert_int_equal(acks_new(&fixture->acks, &err), ERROR_NONE);
+    acks_init(&fixture->acks);
     *state = fixture;
     return 0;
 }
@@ -29,14 +30,14 @@ static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
     durability_free(fixture->durability);
-    acks_free(fixture->acks);
     test_free(fixture);
     return 0;
 }
 
-static void acknowledge(void *context, uint64_t connection, uint64_t documents)
+static void acknowledge(void *context, struct acks_connection *acks, uint64_t documents)
 {
     struct fixture *fixture = context;
+    size_t connection = (size_t)(acks - fixture->connections);
     assert_true(documents > fixture->acked[connection]);
     fixture->acked[connection] = documents;
     fixture->calls++;
@@ -44,9 +45,9 @@ static void acknowledge(void *context, uint64_t connection, uint64_t documents)
 
 static void tick(struct fixture *fixture)
 {
-    acks_checkpoint(fixture->acks, durability_epoch(fixture->durability));
+    acks_checkpoint(&fixture->acks, durability_epoch(fixture->durability));
     durability_advance(fixture->durability);
-    acks_settle(fixture->acks, durability_safe(fixture->durability), acknowledge, fixture);
+    acks_settle(&fixture->acks, durability_safe(fixture->durability), acknowledge, fixture);
 }
 
 static void test_the_present_epoch_is_never_safe(void **state)
@@ -106,11 +107,11 @@ static void test_epochs_stand_still_when_too_many_are_held(void **state)
 static void test_documents_are_acknowledged_when_their_epoch_is_safe(void **state)
 {
     struct fixture *fixture = *state;
-    acks_opened(fixture->acks, 1);
-    acks_document(fixture->acks, 1);
+    acks_opened(&fixture->acks, &fixture->connections[1]);
+    acks_document(&fixture->connections[1]);
     durability_hold(fixture->durability, 1);
     tick(fixture);
-    acks_document(fixture->acks, 1);
+    acks_document(&fixture->connections[1]);
     tick(fixture);
     assert_int_equal(fixture->calls, 0);
     durability_release(fixture->durability, 1);
@@ -124,16 +125,16 @@ static void test_documents_are_acknowledged_when_their_epoch_is_safe(void **stat
 static void test_connections_are_counted_apart(void **state)
 {
     struct fixture *fixture = *state;
-    acks_opened(fixture->acks, 1);
-    acks_opened(fixture->acks, 2);
+    acks_opened(&fixture->acks, &fixture->connections[1]);
+    acks_opened(&fixture->acks, &fixture->connections[2]);
     for (int i = 0; i < 5; i++)
-        acks_document(fixture->acks, 1);
-    acks_document(fixture->acks, 2);
+        acks_document(&fixture->connections[1]);
+    acks_document(&fixture->connections[2]);
     tick(fixture);
     assert_int_equal(fixture->acked[1], 5);
     assert_int_equal(fixture->acked[2], 1);
-    acks_document(fixture->acks, 1);
-    acks_closed(fixture->acks, 1);
+    acks_document(&fixture->connections[1]);
+    acks_closed(&fixture->acks, &fixture->connections[1]);
     tick(fixture);
     assert_int_equal(fixture->calls, 2);
 }
@@ -141,9 +142,9 @@ static void test_connections_are_counted_apart(void **state)
 static void test_many_checkpoints_make_acknowledgements_late_not_early(void **state)
 {
     struct fixture *fixture = *state;
-    acks_opened(fixture->acks, 1);
+    acks_opened(&fixture->acks, &fixture->connections[1]);
     for (int i = 0; i < 300; i++) {
-        acks_document(fixture->acks, 1);
+        acks_document(&fixture->connections[1]);
         durability_hold(fixture->durability, durability_epoch(fixture->durability));
         tick(fixture);
     }

@@ -18,10 +18,10 @@ struct world {
     unsigned documents;
 };
 
-static void on_document(void *context, uint64_t connection, struct text line)
+static void on_document(void *context, struct connection *connection, struct text line)
 {
     struct world *world = context;
-    assert_int_equal(connection, 1);
+    assert_int_equal(connection->id, 1);
     assert_true(line.length > 0);
     world->documents++;
 }
@@ -35,7 +35,7 @@ static int set_up(void **state)
     world->session.events = (struct source_events){.context = world, .document = on_document};
     world->watch.session = &world->session;
     world->watch.reflector.request = REFLECTOR_WATCH;
-    world->watch.connection = 1;
+    world->watch.connection.id = 1;
     world->watch.kind = KUBE_INPUT_LINES;
     world->watch.request =
         (struct http_request *)world; /* there is one; nothing more comes from it */

@@ -2,6 +2,7 @@
  * answers is seen in the integration tests. */
 #include "lib/settings/config.h"
 #include "sidecar/base/logger.h"
+#include "sidecar/source/connection.h"
 #include "sidecar/source/source.h"
 
 #include <fcntl.h>
@@ -27,10 +28,10 @@ struct world {
     unsigned finished, closed;
 };
 
-static void on_connection(void *context, uint64_t connection)
+static void on_connection(void *context, struct connection *connection)
 {
     (void)context;
-    fail_msg("connection %llu, and there is no server", (unsigned long long)connection);
+    fail_msg("connection %llu, and there is no server", (unsigned long long)connection->id);
 }
 
 static void on_drained(void *context)
@@ -212,13 +213,6 @@ static void test_it_finishes_once_it_is_resumed(void **state)
     assert_int_equal(world->finished, 1);
 }
 
-static void test_acknowledgement_of_no_connection_is_nothing(void **state)
-{
-    struct world *world = *state;
-    start(world);
-    world->source->acknowledge(world->source, 7, 7);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -231,7 +225,6 @@ int main(void)
         TEST(test_it_finishes_without_a_server),
         TEST(test_it_finishes_while_the_server_is_silent),
         TEST(test_it_finishes_once_it_is_resumed),
-        TEST(test_acknowledgement_of_no_connection_is_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -1,0 +1,25 @@
+/* connection: one stream of documents, from a producer or of a resource that is watched.
+ *
+ * The source makes it, owns it, and calls opened() with it. It lives until closed() for it has returned, or
+ * until the source is closed, whichever comes first; its memory may then become another connection. Those who
+ * keep account of connections have a part of their own in it, which they list from opened() to closed(): so
+ * nothing is looked up for a document, and no account outlives the connection. All on the loop's thread. */
+#ifndef SIDECAR_CONNECTION_H
+#define SIDECAR_CONNECTION_H
+
+#include "lib/outbox/acks.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct connection {
+    uint64_t id;                 /* for logs: from 1, never used twice by this process */
+    struct acks_connection acks; /* which of its documents are safe */
+};
+
+static inline struct connection *connection_of_acks(struct acks_connection *acks)
+{
+    return (struct connection *)((char *)acks - offsetof(struct connection, acks));
+}
+
+#endif
