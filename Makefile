@@ -161,7 +161,7 @@ $(MEASURES): %: %.o $(OUT)/lib.a
 
 $(FAULT_TESTS): %: %.o $(ARCHIVES)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc -o $@ $^ -lcmocka $(PACKAGES_LIBS)
+	$(Q)$(LINK) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=memory_new -o $@ $^ -lcmocka $(PACKAGES_LIBS)
 
 ifeq ($(VARIANT),fuzz)
 $(FUZZ_TARGETS): private LINK += -fsanitize=fuzzer

@@ -2,10 +2,12 @@
  * just the moment at which it opened. Moments are numbers that only grow. */
 #include "lib/kube/snapshot.h"
 
+#include "lib/base/memory.h"
+
 #include <stdlib.h>
 
-#define HASH_NONFATAL_OOM           1
-#define uthash_nonfatal_oom(object) ((object)->keyed = false)
+#define HASH_NONFATAL_OOM   1
+#define uthash_malloc(size) memory_new(size)
 #include <uthash.h>
 #include <utlist.h>
 
@@ -17,54 +19,34 @@ struct object {
     UT_hash_handle hh;
     uint64_t shown;   /* last, at this moment ... */
     uint64_t version; /* ... in this version */
-    bool keyed;       /* false: the map found no memory for it */
     size_t uid_length;
     char uid[];
 };
 
-struct window {
-    uint64_t opened; /* the moment at which it opened; 0: it is closed */
-    uint64_t known;  /* the version that had been reached by then */
-};
-
-/* A namespace that has had a mark of its own. */
-struct part {
-    struct part *next;
+struct snapshot_part {
+    struct snapshot_part *next;
     size_t resource;
     char namespace[NAMESPACE_SIZE];
-    struct window window;
-};
-
-struct connection {
-    struct connection *next;
-    uint64_t id;
-    struct window windows[RESOURCE_COUNT]; /* of all namespaces that are no parts */
-    uint64_t reached[RESOURCE_COUNT];
-    struct part *parts;
-    size_t part_count;
+    struct snapshot_window window;
 };
 
 struct snapshot {
     uint64_t moment; /* the present one; from 1 */
-    struct connection *connections;
+    struct snapshot_connection *connections;
     struct object *objects[RESOURCE_COUNT]; /* uthash */
-    bool incomplete[RESOURCE_COUNT];        /* an object found no memory */
     uint64_t known[RESOURCE_COUNT]; /* versions that were reached by connections that are over */
 };
 
-enum error_code snapshot_new(struct snapshot **result, struct error *err)
+struct snapshot *snapshot_new(void)
 {
-    struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
-    if (snapshot == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory to keep track of objects");
+    struct snapshot *snapshot = memory_new(sizeof(*snapshot));
     snapshot->moment = 1;
-    *result = snapshot;
-    return ERROR_NONE;
+    return snapshot;
 }
 
-static void free_parts(struct connection *connection)
+static void free_parts(struct snapshot_connection *connection)
 {
-    struct part *part, *next;
+    struct snapshot_part *part, *next;
     LL_FOREACH_SAFE(connection->parts, part, next)
     {
         free(part);
@@ -77,12 +59,6 @@ void snapshot_free(struct snapshot *snapshot)
 {
     if (snapshot == NULL)
         return;
-    struct connection *connection, *next_connection;
-    LL_FOREACH_SAFE(snapshot->connections, connection, next_connection)
-    {
-        free_parts(connection);
-        free(connection);
-    }
     for (size_t i = 0; i < RESOURCE_COUNT; i++) {
         struct object *object, *next;
         HASH_ITER(hh, snapshot->objects[i], object, next)
@@ -94,92 +70,72 @@ void snapshot_free(struct snapshot *snapshot)
     free(snapshot);
 }
 
-static struct connection *find(struct snapshot *snapshot, uint64_t id)
-{
-    struct connection *connection;
-    LL_SEARCH_SCALAR(snapshot->connections, connection, id, id);
-    return connection;
-}
-
-static void open_window(const struct snapshot *snapshot, struct window *window, size_t resource)
+static void open_window(const struct snapshot *snapshot, struct snapshot_window *window,
+                        size_t resource)
 {
     if (window->opened == 0)
-        *window = (struct window){snapshot->moment, snapshot->known[resource]};
+        *window = (struct snapshot_window){snapshot->moment, snapshot->known[resource]};
 }
 
-static void open_windows(struct snapshot *snapshot, struct connection *connection)
+static void open_windows(struct snapshot *snapshot, struct snapshot_connection *connection)
 {
     snapshot->moment++;
     for (size_t i = 0; i < RESOURCE_COUNT; i++) {
         snapshot_set_known(snapshot, i, connection->reached[i]);
         open_window(snapshot, &connection->windows[i], i);
     }
-    struct part *part;
+    struct snapshot_part *part;
     LL_FOREACH(connection->parts, part)
     {
         open_window(snapshot, &part->window, part->resource);
     }
 }
 
-/* Without memory the connection has no windows, and nothing is swept for it. */
-void snapshot_opened(struct snapshot *snapshot, uint64_t id)
+void snapshot_opened(struct snapshot *snapshot, struct snapshot_connection *connection)
 {
-    struct connection *connection = calloc(1, sizeof(*connection));
-    if (connection == NULL)
-        return;
-    connection->id = id;
-    LL_PREPEND(snapshot->connections, connection);
+    *connection = (struct snapshot_connection){0};
+    DL_APPEND(snapshot->connections, connection);
     open_windows(snapshot, connection);
 }
 
-void snapshot_closed(struct snapshot *snapshot, uint64_t id)
+void snapshot_lost(struct snapshot_connection *connection)
 {
-    struct connection *connection = find(snapshot, id);
-    if (connection == NULL)
-        return;
-    for (size_t i = 0; i < RESOURCE_COUNT; i++)
-        snapshot_set_known(snapshot, i, connection->reached[i]);
-    LL_DELETE(snapshot->connections, connection);
-    free_parts(connection);
-    free(connection);
-}
-
-void snapshot_error(struct snapshot *snapshot, uint64_t id)
-{
-    struct connection *connection = find(snapshot, id);
-    if (connection != NULL)
-        open_windows(snapshot, connection);
-}
-
-void snapshot_lost(struct snapshot *snapshot, uint64_t id)
-{
-    struct connection *connection = find(snapshot, id);
-    if (connection == NULL)
-        return;
     memset(connection->windows, 0, sizeof(connection->windows));
     free_parts(connection);
+}
+
+void snapshot_closed(struct snapshot *snapshot, struct snapshot_connection *connection)
+{
+    for (size_t i = 0; i < RESOURCE_COUNT; i++)
+        snapshot_set_known(snapshot, i, connection->reached[i]);
+    DL_DELETE(snapshot->connections, connection);
+    snapshot_lost(connection);
+}
+
+void snapshot_close_all(struct snapshot *snapshot)
+{
+    while (snapshot->connections != NULL)
+        snapshot_closed(snapshot, snapshot->connections);
+}
+
+struct snapshot_connection *snapshot_take_outdated(struct snapshot *snapshot)
+{
+    struct snapshot_connection *connection;
+    DL_SEARCH_SCALAR(snapshot->connections, connection, is_outdated, true);
+    if (connection != NULL)
+        connection->is_outdated = false;
+    return connection;
+}
+
+void snapshot_error(struct snapshot *snapshot, struct snapshot_connection *connection)
+{
+    open_windows(snapshot, connection);
 }
 
 static struct object *find_object(const struct snapshot *snapshot, size_t resource, struct text uid)
 {
     struct object *object;
     HASH_FIND(hh, snapshot->objects[resource], uid.data, uid.length, object);
-    return object;
-}
-
-static struct object *add_object(struct snapshot *snapshot, size_t resource, struct text uid)
-{
-    struct object *object = calloc(1, sizeof(*object) + uid.length);
-    if (object == NULL)
-        return NULL;
-    object->keyed = true;
-    object->uid_length = uid.length;
-    memcpy(object->uid, uid.data, uid.length);
-    HASH_ADD(hh, snapshot->objects[resource], uid[0], object->uid_length, object);
-    if (!object->keyed) {
-        free(object);
-        return NULL;
-    }
     return object;
 }
 
@@ -192,11 +148,11 @@ uint64_t snapshot_version(const struct snapshot *snapshot, size_t resource, stru
 void snapshot_seen(struct snapshot *snapshot, size_t resource, struct text uid, uint64_t version)
 {
     struct object *object = find_object(snapshot, resource, uid);
-    if (object == NULL)
-        object = add_object(snapshot, resource, uid);
     if (object == NULL) {
-        snapshot->incomplete[resource] = true;
-        return;
+        object = memory_new(sizeof(*object) + uid.length);
+        object->uid_length = uid.length;
+        memcpy(object->uid, uid.data, uid.length);
+        HASH_ADD(hh, snapshot->objects[resource], uid[0], object->uid_length, object);
     }
     object->shown = snapshot->moment;
     object->version = version;
@@ -215,18 +171,17 @@ void snapshot_gone(struct snapshot *snapshot, size_t resource, struct text uid)
         forget(snapshot, resource, object);
 }
 
-void snapshot_reached(struct snapshot *snapshot, uint64_t id, size_t resource, uint64_t version)
+void snapshot_reached(struct snapshot_connection *connection, size_t resource, uint64_t version)
 {
-    struct connection *connection = find(snapshot, id);
-    if (connection != NULL && version > connection->reached[resource])
+    if (version > connection->reached[resource])
         connection->reached[resource] = version;
 }
 
 uint64_t snapshot_known(const struct snapshot *snapshot, size_t resource)
 {
     uint64_t known = snapshot->known[resource];
-    const struct connection *connection;
-    LL_FOREACH(snapshot->connections, connection)
+    const struct snapshot_connection *connection;
+    DL_FOREACH(snapshot->connections, connection)
     {
         if (connection->reached[resource] > known)
             known = connection->reached[resource];
@@ -236,13 +191,13 @@ uint64_t snapshot_known(const struct snapshot *snapshot, size_t resource)
 
 void snapshot_go_back(struct snapshot *snapshot, size_t resource, uint64_t version)
 {
-    struct connection *connection;
+    struct snapshot_connection *connection;
     snapshot->known[resource] = version;
-    LL_FOREACH(snapshot->connections, connection)
+    DL_FOREACH(snapshot->connections, connection)
     {
         connection->reached[resource] = 0;
         connection->windows[resource].known = 0;
-        struct part *part;
+        struct snapshot_part *part;
         LL_FOREACH(connection->parts, part)
         {
             if (part->resource == resource)
@@ -257,7 +212,7 @@ void snapshot_set_known(struct snapshot *snapshot, size_t resource, uint64_t ver
         snapshot->known[resource] = version;
 }
 
-static void earlier(uint64_t *since, const struct window *window)
+static void earlier(uint64_t *since, const struct snapshot_window *window)
 {
     if (window->opened != 0 && window->opened < *since)
         *since = window->opened;
@@ -265,11 +220,11 @@ static void earlier(uint64_t *since, const struct window *window)
 
 void snapshot_forget(struct snapshot *snapshot, size_t resource, uint64_t since)
 {
-    const struct connection *connection;
-    LL_FOREACH(snapshot->connections, connection)
+    const struct snapshot_connection *connection;
+    DL_FOREACH(snapshot->connections, connection)
     {
         earlier(&since, &connection->windows[resource]);
-        const struct part *part;
+        const struct snapshot_part *part;
         LL_FOREACH(connection->parts, part)
         {
             if (part->resource == resource)
@@ -289,11 +244,11 @@ uint64_t snapshot_moment(struct snapshot *snapshot)
     return ++snapshot->moment;
 }
 
-/* NULL: too many, or no memory. */
-static struct part *find_or_add_part(struct connection *connection, size_t resource,
-                                     const char *namespace)
+/* NULL: there are too many, or it is no namespace. */
+static struct snapshot_part *find_or_add_part(struct snapshot_connection *connection,
+                                              size_t resource, const char *namespace)
 {
-    struct part *part;
+    struct snapshot_part *part;
     LL_FOREACH(connection->parts, part)
     {
         if (part->resource == resource && strcmp(part->namespace, namespace) == 0)
@@ -301,9 +256,7 @@ static struct part *find_or_add_part(struct connection *connection, size_t resou
     }
     if (connection->part_count == MAX_PARTS || strlen(namespace) >= NAMESPACE_SIZE)
         return NULL;
-    part = calloc(1, sizeof(*part));
-    if (part == NULL)
-        return NULL;
+    part = memory_new(sizeof(*part));
     part->resource = resource;
     part->window = connection->windows[resource];
     memcpy(part->namespace, namespace, strlen(namespace) + 1);
@@ -313,9 +266,9 @@ static struct part *find_or_add_part(struct connection *connection, size_t resou
 }
 
 /* The window of all namespaces closes with the parts that have been cut out of it. */
-static void close_all_parts(struct connection *connection, size_t resource)
+static void close_all_parts(struct snapshot_connection *connection, size_t resource)
 {
-    struct part *part, *next;
+    struct snapshot_part *part, *next;
     LL_FOREACH_SAFE(connection->parts, part, next)
     {
         if (part->resource != resource)
@@ -326,15 +279,12 @@ static void close_all_parts(struct connection *connection, size_t resource)
     }
 }
 
-bool snapshot_mark(struct snapshot *snapshot, uint64_t id, size_t resource, const char *namespace,
+bool snapshot_mark(struct snapshot_connection *connection, size_t resource, const char *namespace,
                    uint64_t *since, uint64_t *known)
 {
-    struct connection *connection = find(snapshot, id);
-    if (connection == NULL || snapshot->incomplete[resource])
-        return false;
-    struct window *window = &connection->windows[resource];
+    struct snapshot_window *window = &connection->windows[resource];
     if (namespace[0] != '\0') {
-        struct part *part = find_or_add_part(connection, resource, namespace);
+        struct snapshot_part *part = find_or_add_part(connection, resource, namespace);
         if (part == NULL)
             return false;
         window = &part->window;

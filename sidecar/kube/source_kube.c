@@ -189,13 +189,16 @@ static void write_note(struct source_kube *self, const struct kube_watch *watch,
     spool_set_note(self->spool, name, note);
 }
 
+static struct kube_watch *watch_of(struct connection *connection)
+{
+    return (struct kube_watch *)((char *)connection - offsetof(struct kube_watch, connection));
+}
+
 static void acknowledge(struct source *source, struct connection *connection, uint64_t documents)
 {
-    struct kube_watch *watch =
-        (struct kube_watch *)((char *)connection - offsetof(struct kube_watch, connection));
     struct kube_position position;
-    if (kube_watch_acknowledge(watch, documents, &position))
-        write_note((struct source_kube *)source, watch, position.version);
+    if (kube_watch_acknowledge(watch_of(connection), documents, &position))
+        write_note((struct source_kube *)source, watch_of(connection), position.version);
 }
 
 /* Until the cluster was asked who it is, all wait for that. */
@@ -207,13 +210,11 @@ static const char *unwatched(const struct source *source, size_t number)
     return self->begun ? self->watches[number].trouble : self->identity.trouble;
 }
 
-static void begin_again(struct source *source, uint64_t connection)
+static void begin_again(struct source *source, struct connection *connection)
 {
-    struct source_kube *self = (struct source_kube *)source;
-    for (size_t i = 0; i < RESOURCE_COUNT && !self->session.stopped; i++) {
-        if (self->watches[i].connection.id == connection)
-            kube_watch_begin_again(&self->watches[i]);
-    }
+    const struct source_kube *self = (struct source_kube *)source;
+    if (!self->session.stopped)
+        kube_watch_begin_again(watch_of(connection));
 }
 
 /* ---- beginning and end ------------------------------------------------------------------------ */

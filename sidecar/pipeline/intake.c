@@ -166,7 +166,7 @@ static void on_document(void *context, struct connection *connection, struct tex
     int64_t now_us = clock_now_us();
     watch_decode(intake->watch, line, now_us, &result);
     note_losses(intake, &result);
-    sweep_document(intake->settings.sweep, connection->id, &result);
+    sweep_document(intake->settings.sweep, &connection->snapshot, &result);
     if (result.fate == WATCH_ROW && !keep_row(intake, result.row))
         result.fate = WATCH_NO_MEMORY;
     count_document(intake, &result);
@@ -186,7 +186,7 @@ static void on_too_long(void *context, struct connection *connection, struct tex
     struct intake *intake = context;
     struct watch_result result;
     watch_decode_head(intake->watch, head, &result);
-    sweep_document(intake->settings.sweep, connection->id, &result);
+    sweep_document(intake->settings.sweep, &connection->snapshot, &result);
     count_document(intake, &result);
     acks_document(&connection->acks);
     LOG(intake->settings.logger, WARN, "document skipped: longer than MAX_DOCUMENT_BYTES",
@@ -225,7 +225,7 @@ static void on_opened(void *context, struct connection *connection)
     intake->streams++;
     intake->settings.metrics->source_connections++;
     acks_opened(intake->settings.acks, &connection->acks);
-    sweep_opened(intake->settings.sweep, connection->id);
+    sweep_opened(intake->settings.sweep, &connection->snapshot);
     LOG(intake->settings.logger, INFO, "stream opened",
         log_int("connection", (int64_t)connection->id));
 }
@@ -236,7 +236,7 @@ static void on_closed(void *context, struct connection *connection, uint64_t cut
     intake->streams--;
     tell_writers(intake);
     acks_closed(intake->settings.acks, &connection->acks);
-    sweep_closed(intake->settings.sweep, connection->id);
+    sweep_closed(intake->settings.sweep, &connection->snapshot);
     if (cut_bytes > 0) {
         intake->settings.ledger->cut_lines++;
         LOG(intake->settings.logger, WARN,
@@ -281,8 +281,10 @@ struct source_events intake_events(struct intake *intake)
 void intake_attach(struct intake *intake, struct source *source)
 {
     intake->source = source;
-    if (source == NULL)
-        acks_init(intake->settings.acks);
+    if (source != NULL)
+        return;
+    acks_init(intake->settings.acks);
+    sweep_close_all(intake->settings.sweep);
 }
 
 /* Some distance between pausing and resuming, so that it does not flutter. */

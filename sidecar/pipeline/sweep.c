@@ -66,12 +66,13 @@ struct mark {
     uint64_t since;                   /* for snapshot_is_present() */
     uint64_t epoch;                   /* of durability, which it holds; 0: none */
     int64_t due_us;                   /* by the steady clock: not before */
-    uint64_t connection;              /* on which it came */
-    bool is_blind;                    /* nothing was known of the server before it */
-    bool doubted;                     /* rows are newer than it: it is looked at a second time */
-    struct suspects *refused;         /* what it would close; NULL: it was not refused */
-    bool noting;                      /* it was; its hold goes once the spool has the note */
-    size_t refused_rows;              /* the same of the last sweep that was, until one is not */
+    struct snapshot_connection
+        *connection;          /* on which it came; NULL: it is closed, or there was none */
+    bool is_blind;            /* nothing was known of the server before it */
+    bool doubted;             /* rows are newer than it: it is looked at a second time */
+    struct suspects *refused; /* what it would close; NULL: it was not refused */
+    bool noting;              /* it was; its hold goes once the spool has the note */
+    size_t refused_rows;      /* the same of the last sweep that was, until one is not */
 };
 
 TAILQ_HEAD(mark_list, mark);
@@ -107,7 +108,6 @@ struct sweep {
     struct store_listing listing;
     struct text rest; /* of listing.uids: still to be looked at in this stage */
     struct census census;
-    uint64_t begin_again[RESOURCE_COUNT]; /* connections that are to show all again; 0: none */
     bool said_no_cluster;
 };
 
@@ -120,11 +120,7 @@ enum error_code sweep_new(const struct sweep_settings *settings, struct sweep **
     sweep->settings = *settings;
     TAILQ_INIT(&sweep->marks);
     buffer_init(&sweep->listing.uids, LISTING_LIMIT);
-    enum error_code code = snapshot_new(&sweep->snapshot, err);
-    if (code != ERROR_NONE) {
-        free(sweep);
-        return code;
-    }
+    sweep->snapshot = snapshot_new();
     *result = sweep;
     return ERROR_NONE;
 }
@@ -148,14 +144,30 @@ void sweep_free(struct sweep *sweep)
     free(sweep);
 }
 
-void sweep_opened(struct sweep *sweep, uint64_t connection)
+void sweep_opened(struct sweep *sweep, struct snapshot_connection *connection)
 {
     snapshot_opened(sweep->snapshot, connection);
 }
 
-void sweep_closed(struct sweep *sweep, uint64_t connection)
+void sweep_closed(struct sweep *sweep, struct snapshot_connection *connection)
 {
+    struct mark *mark;
+    TAILQ_FOREACH(mark, &sweep->marks, entry)
+    {
+        if (mark->connection == connection)
+            mark->connection = NULL;
+    }
     snapshot_closed(sweep->snapshot, connection);
+}
+
+void sweep_close_all(struct sweep *sweep)
+{
+    struct mark *mark;
+    TAILQ_FOREACH(mark, &sweep->marks, entry)
+    {
+        mark->connection = NULL;
+    }
+    snapshot_close_all(sweep->snapshot);
 }
 
 static void count(struct sweep *sweep, enum metrics_sweep result)
@@ -367,14 +379,15 @@ static void remember_mark(struct sweep *sweep, size_t resource, uint64_t version
 }
 
 /* What is shown from now on is newer than all there is. */
-static void go_back(struct sweep *sweep, uint64_t connection, size_t resource, struct text version,
-                    uint64_t known)
+static void go_back(struct sweep *sweep, struct snapshot_connection *connection, size_t resource,
+                    struct text version, uint64_t known)
 {
     if (sweep->epochs[resource] < EPOCH_MAX)
         sweep->epochs[resource]++;
     memset(sweep->marked[resource], 0, sizeof(sweep->marked[resource]));
     sweep->noted[resource] = 0;
-    sweep->begin_again[resource] = connection;
+    if (connection != NULL)
+        connection->is_outdated = true;
     snapshot_go_back(sweep->snapshot, resource, number_of(version));
     sweep->settings.metrics->versions_back++;
     LOG(sweep->settings.logger, ERROR,
@@ -385,7 +398,7 @@ static void go_back(struct sweep *sweep, uint64_t connection, size_t resource, s
         log_int("was", (int64_t)known), log_int("epoch", sweep->epochs[resource]));
 }
 
-static void note_mark(struct sweep *sweep, uint64_t connection, size_t resource,
+static void note_mark(struct sweep *sweep, struct snapshot_connection *connection, size_t resource,
                       const struct watch_result *result)
 {
     struct text version = text_from(result->version);
@@ -400,7 +413,7 @@ static void note_mark(struct sweep *sweep, uint64_t connection, size_t resource,
     }
     const char *namespace =
         result->namespace[0] != '\0' ? result->namespace : sweep->settings.namespace;
-    if (!snapshot_mark(sweep->snapshot, connection, resource, namespace, &since, &known)) {
+    if (!snapshot_mark(connection, resource, namespace, &since, &known)) {
         say_not_whole(sweep, result);
         return;
     }
@@ -428,6 +441,7 @@ void sweep_absent(struct sweep *sweep, const char *api_version, const char *kind
     struct mark *mark = renew_mark(sweep, resource_number(absent), sweep->settings.namespace);
     if (mark == NULL)
         return; /* it is looked for again, and no memory is no proof of anything */
+    mark->connection = NULL;
     mark->since = snapshot_moment(sweep->snapshot);
     mark->version[0] = '\0';
 }
@@ -446,11 +460,12 @@ static uint64_t version_of(const struct watch_result *result)
 }
 
 /* What was not understood may have shown an object; if it is not known which one, no sweep may follow. */
-static void note_object(struct sweep *sweep, uint64_t connection, const struct watch_result *result)
+static void note_object(struct sweep *sweep, struct snapshot_connection *connection,
+                        const struct watch_result *result)
 {
     struct text uid = text_from(result->uid);
     if (result->resource == NULL || uid.length == 0)
-        snapshot_lost(sweep->snapshot, connection);
+        snapshot_lost(connection);
     else if (is_gone(result->row))
         snapshot_gone(sweep->snapshot, resource_number(result->resource), uid);
     else
@@ -487,7 +502,8 @@ static void write_in_epoch(struct sweep *sweep, size_t resource, struct watch_re
         result->fate = WATCH_NO_MEMORY;
 }
 
-void sweep_document(struct sweep *sweep, uint64_t connection, struct watch_result *result)
+void sweep_document(struct sweep *sweep, struct snapshot_connection *connection,
+                    struct watch_result *result)
 {
     if (!has_cluster(sweep, result))
         return;
@@ -503,7 +519,7 @@ void sweep_document(struct sweep *sweep, uint64_t connection, struct watch_resul
     if (result->resource == NULL)
         return;
     size_t resource = resource_number(result->resource);
-    snapshot_reached(sweep->snapshot, connection, resource, version_of(result));
+    snapshot_reached(connection, resource, version_of(result));
     if (result->fate == WATCH_ROW)
         write_in_epoch(sweep, resource, result);
 }
@@ -673,7 +689,8 @@ static void join_epoch(struct sweep *sweep, const struct mark *mark, unsigned ep
 {
     sweep->epochs[mark->resource] = epoch;
     sweep->noted[mark->resource] = 0;
-    sweep->begin_again[mark->resource] = mark->connection;
+    if (mark->connection != NULL)
+        mark->connection->is_outdated = true;
     LOG(sweep->settings.logger, INFO, "the rows' versions are of a later epoch: joining it",
         log_string("kind", resource_table[mark->resource].kind),
         log_string("api_group", resource_table[mark->resource].group), log_int("epoch", epoch));
@@ -901,15 +918,9 @@ bool sweep_is_idle(const struct sweep *sweep)
     return sweep->stage == STAGE_IDLE;
 }
 
-uint64_t sweep_begin_again(struct sweep *sweep)
+struct snapshot_connection *sweep_begin_again(struct sweep *sweep)
 {
-    for (size_t resource = 0; resource < RESOURCE_COUNT; resource++) {
-        uint64_t connection = sweep->begin_again[resource];
-        sweep->begin_again[resource] = 0;
-        if (connection != 0)
-            return connection;
-    }
-    return 0;
+    return snapshot_take_outdated(sweep->snapshot);
 }
 
 /* ---- after a restart -------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include "lib/account/ledger.h"
 #include "lib/account/metrics.h"
 #include "lib/base/error.h"
+#include "lib/kube/snapshot.h"
 #include "lib/kube/watch.h"
 #include "lib/outbox/durability.h"
 #include "lib/outbox/outbox.h"
@@ -42,12 +43,16 @@ void sweep_restore(struct sweep *sweep);
 /* Which cluster this is, instead of that in the settings: for what is shown from now on. Borrowed. */
 void sweep_set_cluster(struct sweep *sweep, const char *cluster_id);
 
-void sweep_opened(struct sweep *sweep, uint64_t connection);
-void sweep_closed(struct sweep *sweep, uint64_t connection);
+void sweep_opened(struct sweep *sweep, struct snapshot_connection *connection);
+void sweep_closed(struct sweep *sweep, struct snapshot_connection *connection);
+
+/* The source is about to be closed, and its connections with it. */
+void sweep_close_all(struct sweep *sweep);
 
 /* Every document, before its row is given away, and before it is counted for acknowledgement. The row may
  * be replaced by one whose version is written in a later epoch. */
-void sweep_document(struct sweep *sweep, uint64_t connection, struct watch_result *result);
+void sweep_document(struct sweep *sweep, struct snapshot_connection *connection,
+                    struct watch_result *result);
 
 /* The API server does not have the kind at all: there are no objects of it. */
 void sweep_absent(struct sweep *sweep, const char *api_version, const char *kind);
@@ -56,8 +61,8 @@ void sweep_absent(struct sweep *sweep, const char *api_version, const char *kind
 void sweep_tick(struct sweep *sweep);
 
 /* A connection that has shown objects before it was known that the server's versions went back: they are
- * to be shown again, to be written as newer than what there is. 0: there is none. */
-uint64_t sweep_begin_again(struct sweep *sweep);
+ * to be shown again, to be written as newer than what there is. NULL: there is none. */
+struct snapshot_connection *sweep_begin_again(struct sweep *sweep);
 
 /* The process is about to end: what waits is asked at once, and once. */
 void sweep_end(struct sweep *sweep);

@@ -320,9 +320,10 @@ static void acknowledge(void *context, struct acks_connection *connection, uint6
 static void begin_again(struct run *run)
 {
     struct source *source = run->parts.source;
-    for (uint64_t connection; (connection = sweep_begin_again(run->parts.sweep)) != 0;) {
+    for (struct snapshot_connection *connection;
+         (connection = sweep_begin_again(run->parts.sweep)) != NULL;) {
         if (run->phase == PHASE_RUNNING && source->begin_again != NULL)
-            source->begin_again(source, connection);
+            source->begin_again(source, connection_of_snapshot(connection));
     }
 }
 
@@ -348,7 +349,7 @@ static void give_up_if_stuck(struct run *run)
 static void on_tick(uv_timer_t *timer)
 {
     struct run *run = timer->data;
-    const struct parts *parts = &run->parts;
+    struct parts *parts = &run->parts;
     acks_checkpoint(&parts->acks, durability_epoch(parts->durability));
     durability_advance(parts->durability);
     acks_settle(&parts->acks, durability_safe(parts->durability), acknowledge, parts->source);

@@ -7,19 +7,26 @@
 #ifndef SIDECAR_CONNECTION_H
 #define SIDECAR_CONNECTION_H
 
+#include "lib/kube/snapshot.h"
 #include "lib/outbox/acks.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 struct connection {
-    uint64_t id;                 /* for logs: from 1, never used twice by this process */
-    struct acks_connection acks; /* which of its documents are safe */
+    uint64_t id;                         /* for logs: from 1, never used twice by this process */
+    struct acks_connection acks;         /* which of its documents are safe */
+    struct snapshot_connection snapshot; /* since when it has been showing all objects */
 };
 
 static inline struct connection *connection_of_acks(struct acks_connection *acks)
 {
     return (struct connection *)((char *)acks - offsetof(struct connection, acks));
+}
+
+static inline struct connection *connection_of_snapshot(struct snapshot_connection *snapshot)
+{
+    return (struct connection *)((char *)snapshot - offsetof(struct connection, snapshot));
 }
 
 #endif

@@ -90,7 +90,7 @@ struct source {
 
     /* The connection ends, and all objects are shown again on a new one. Not from inside a callback. NULL
      * where nobody can be asked to. */
-    void (*begin_again)(struct source *source, uint64_t connection);
+    void (*begin_again)(struct source *source, struct connection *connection);
 
     /* Takes in nothing more. What producers on a socket have sent until now is still delivered, of
      * standard input what was read; an API server keeps what it has for the next process to ask.

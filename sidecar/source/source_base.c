@@ -441,22 +441,12 @@ void source_connection_end(struct source_connection *connection)
 }
 
 /* The producer connects again, and begins with all there is. */
-static void begin_again(struct source *source, uint64_t id)
+static void begin_again(struct source *source, struct connection *connection)
 {
     const struct source_base *base = (struct source_base *)source;
-    struct source_connection *connection = NULL;
-    for (unsigned state = 0; state < SOURCE_STATE_COUNT && connection == NULL; state++) {
-        TAILQ_FOREACH(connection, &base->lists[state], entry)
-        {
-            if (connection->shared.id == id)
-                break;
-        }
-    }
-    if (connection == NULL)
-        return;
     LOG(base->logger, WARN, "stream ended, to be begun again with all objects",
-        log_int("connection", (int64_t)id));
-    source_connection_end(connection);
+        log_int("connection", (int64_t)connection->id));
+    source_connection_end((struct source_connection *)connection);
 }
 
 static void finish_source(struct source *source)

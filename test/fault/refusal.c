@@ -13,6 +13,7 @@ void *__real_realloc(void *memory, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *memory, size_t size);
+void *__wrap_memory_new(size_t size);
 
 void refuse(size_t at_least, size_t given, size_t refused)
 {
@@ -48,6 +49,12 @@ static bool is_refused(size_t size)
 void *__wrap_malloc(size_t size)
 {
     return is_refused(size) ? NULL : __real_malloc(size);
+}
+
+/* It would end the process (lib/base/memory). */
+void *__wrap_memory_new(size_t size)
+{
+    return __real_calloc(1, size);
 }
 
 void *__wrap_calloc(size_t count, size_t size)

@@ -9,18 +9,19 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+static struct snapshot_connection connections[5];
+
 static int set_up(void **state)
 {
-    struct snapshot *snapshot;
-    struct error err;
-    assert_int_equal(snapshot_new(&snapshot, &err), ERROR_NONE);
-    snapshot_opened(snapshot, 1);
+    struct snapshot *snapshot = snapshot_new();
+    snapshot_opened(snapshot, &connections[1]);
     *state = snapshot;
     return 0;
 }
 
 static int tear_down(void **state)
 {
+    snapshot_close_all(*state);
     snapshot_free(*state);
     return 0;
 }
@@ -35,11 +36,12 @@ static void seen(struct snapshot *snapshot, const char *uid)
     snapshot_seen(snapshot, 0, text_from(uid), 1);
 }
 
-static bool mark(struct snapshot *snapshot, uint64_t connection, size_t resource,
+static bool mark(struct snapshot *snapshot, size_t connection, size_t resource,
                  const char *namespace, uint64_t *since)
 {
     uint64_t known;
-    return snapshot_mark(snapshot, connection, resource, namespace, since, &known);
+    (void)snapshot;
+    return snapshot_mark(&connections[connection], resource, namespace, since, &known);
 }
 
 static void test_what_was_shown_since_the_window_opened_is_present(void **state)
@@ -74,7 +76,7 @@ static void test_a_mark_on_a_connection_that_is_not_open_sweeps_nothing(void **s
 {
     struct snapshot *snapshot = *state;
     uint64_t since;
-    snapshot_closed(snapshot, 1);
+    snapshot_closed(snapshot, &connections[1]);
     assert_false(mark(snapshot, 1, 0, "", &since));
 }
 
@@ -83,8 +85,8 @@ static void test_a_new_connection_counts_only_what_it_shows(void **state)
     struct snapshot *snapshot = *state;
     uint64_t since;
     seen(snapshot, "old");
-    snapshot_closed(snapshot, 1);
-    snapshot_opened(snapshot, 2);
+    snapshot_closed(snapshot, &connections[1]);
+    snapshot_opened(snapshot, &connections[2]);
     seen(snapshot, "new");
     assert_true(mark(snapshot, 2, 0, "", &since));
     assert_false(present(snapshot, "old", since));
@@ -98,7 +100,7 @@ static void test_an_error_opens_a_window_only_where_none_is_open(void **state)
     assert_true(mark(snapshot, 1, 0, "", &since)); /* the pods are whole, the jobs not yet */
     seen(snapshot, "before");
     snapshot_seen(snapshot, 1, text_from("job"), 1);
-    snapshot_error(snapshot, 1);
+    snapshot_error(snapshot, &connections[1]);
     assert_true(mark(snapshot, 1, 0, "", &since));
     assert_false(present(snapshot, "before", since));
     assert_true(mark(snapshot, 1, 1, "", &since));
@@ -109,9 +111,9 @@ static void test_a_document_that_was_lost_keeps_the_sweep_away(void **state)
 {
     struct snapshot *snapshot = *state;
     uint64_t since;
-    snapshot_lost(snapshot, 1);
+    snapshot_lost(&connections[1]);
     assert_false(mark(snapshot, 1, 0, "", &since));
-    snapshot_error(snapshot, 1); /* a new list begins */
+    snapshot_error(snapshot, &connections[1]); /* a new list begins */
     assert_true(mark(snapshot, 1, 0, "", &since));
 }
 
@@ -131,7 +133,7 @@ static void test_a_mark_does_not_forget_what_another_window_has_seen(void **stat
     struct snapshot *snapshot = *state;
     uint64_t since;
     seen(snapshot, "a");
-    snapshot_opened(snapshot, 2);
+    snapshot_opened(snapshot, &connections[2]);
     assert_true(mark(snapshot, 2, 0, "", &since));
     snapshot_forget(snapshot, 0, UINT64_MAX);
     assert_false(present(snapshot, "a", since));
@@ -161,39 +163,39 @@ static void test_a_mark_of_a_namespace_closes_its_window_only(void **state)
     assert_false(mark(snapshot, 1, 0, "one", &since));
     assert_true(mark(snapshot, 1, 0, "two", &since));
     assert_true(present(snapshot, "a", since));
-    snapshot_error(snapshot, 1); /* a new list of each may follow */
+    snapshot_error(snapshot, &connections[1]); /* a new list of each may follow */
     assert_true(mark(snapshot, 1, 0, "one", &since));
     assert_false(present(snapshot, "a", since));
     assert_true(mark(snapshot, 1, 0, "", &since)); /* never closed as a whole */
     assert_false(mark(snapshot, 1, 0, "two", &since));
-    snapshot_lost(snapshot, 1);
+    snapshot_lost(&connections[1]);
     assert_false(mark(snapshot, 1, 0, "three", &since));
 }
 
-static uint64_t known_at_mark(struct snapshot *snapshot, uint64_t connection)
+static uint64_t known_at_mark(size_t connection)
 {
     uint64_t since, known;
-    assert_true(snapshot_mark(snapshot, connection, 0, "", &since, &known));
+    assert_true(snapshot_mark(&connections[connection], 0, "", &since, &known));
     return known;
 }
 
 static void test_what_was_reached_before_the_window_opened_is_known(void **state)
 {
     struct snapshot *snapshot = *state;
-    snapshot_reached(snapshot, 1, 0, 50); /* its own window is open */
-    snapshot_opened(snapshot, 2);         /* the first one is not over */
-    assert_int_equal(known_at_mark(snapshot, 1), 0);
-    assert_int_equal(known_at_mark(snapshot, 2), 0);
-    snapshot_closed(snapshot, 1);
-    snapshot_opened(snapshot, 3);
-    assert_int_equal(known_at_mark(snapshot, 3), 50);
-    snapshot_reached(snapshot, 3, 0, 60);
-    snapshot_error(snapshot, 3); /* a new list on the same connection */
-    assert_int_equal(known_at_mark(snapshot, 3), 60);
+    snapshot_reached(&connections[1], 0, 50);   /* its own window is open */
+    snapshot_opened(snapshot, &connections[2]); /* the first one is not over */
+    assert_int_equal(known_at_mark(1), 0);
+    assert_int_equal(known_at_mark(2), 0);
+    snapshot_closed(snapshot, &connections[1]);
+    snapshot_opened(snapshot, &connections[3]);
+    assert_int_equal(known_at_mark(3), 50);
+    snapshot_reached(&connections[3], 0, 60);
+    snapshot_error(snapshot, &connections[3]); /* a new list on the same connection */
+    assert_int_equal(known_at_mark(3), 60);
     snapshot_go_back(snapshot, 0, 20);
-    snapshot_closed(snapshot, 3);
-    snapshot_opened(snapshot, 4);
-    assert_int_equal(known_at_mark(snapshot, 4), 20);
+    snapshot_closed(snapshot, &connections[3]);
+    snapshot_opened(snapshot, &connections[4]);
+    assert_int_equal(known_at_mark(4), 20);
     assert_int_equal(snapshot_known(snapshot, 1), 0); /* of another resource */
 }
 

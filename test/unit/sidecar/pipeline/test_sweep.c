@@ -41,6 +41,7 @@ struct world {
     struct logger *logger;
     struct dispatch *dispatch;
     struct sweep *sweep;
+    struct snapshot_connection connection;
     bool drained, stopped, closed;
 };
 
@@ -144,6 +145,7 @@ static int tear_down(void **state)
     uv_close((uv_handle_t *)&world->watchdog, NULL);
     uv_run(&world->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&world->loop), 0);
+    sweep_close_all(world->sweep);
     sweep_free(world->sweep);
     outbox_free(world->outbox);
     durability_free(world->durability);
@@ -183,7 +185,7 @@ static void show(struct world *world, unsigned number)
 {
     struct watch_result result = {.fate = WATCH_ROW, .resource = &resource_table[0]};
     uid_of(number, result.uid);
-    sweep_document(world->sweep, 1, &result);
+    sweep_document(world->sweep, &world->connection, &result);
 }
 
 /* The first `count` of them, but only those below the `vanished` ones of each ten. */
@@ -200,13 +202,13 @@ static void mark(struct world *world, const char *version)
     struct watch_result result = {
         .fate = WATCH_BOOKMARK, .initial_events_end = true, .resource = &resource_table[0]};
     snprintf(result.version, sizeof(result.version), "%s", version);
-    sweep_document(world->sweep, 1, &result);
+    sweep_document(world->sweep, &world->connection, &result);
 }
 
 static void begin_again(struct world *world)
 {
     struct watch_result error = {.fate = WATCH_ERROR_EVENT};
-    sweep_document(world->sweep, 1, &error);
+    sweep_document(world->sweep, &world->connection, &error);
 }
 
 /* Until the database has told what is alive, and the first piece is done. */
@@ -245,7 +247,7 @@ static void test_a_large_answer_takes_many_small_pieces(void **state)
 {
     struct world *world = *state;
     store_alive(world, ALIVE);
-    sweep_opened(world->sweep, 1);
+    sweep_opened(world->sweep, &world->connection);
     show_all_but(world, ALIVE, 4);
     mark(world, "9");
     ask(world);
@@ -265,7 +267,7 @@ static void test_tombstones_wait_while_the_outbox_is_full(void **state)
 {
     struct world *world = *state;
     store_alive(world, ALIVE);
-    sweep_opened(world->sweep, 1);
+    sweep_opened(world->sweep, &world->connection);
     show_all_but(world, ALIVE, 4);
     mark(world, "9");
     ask(world);
@@ -283,7 +285,7 @@ static void test_what_is_shown_between_two_pieces_is_not_closed(void **state)
 {
     struct world *world = *state;
     store_alive(world, ALIVE);
-    sweep_opened(world->sweep, 1);
+    sweep_opened(world->sweep, &world->connection);
     show_all_but(world, ALIVE, 1);
     mark(world, "9");
     ask(world);
@@ -297,7 +299,7 @@ static void test_a_newer_mark_takes_the_place_of_what_is_being_swept(void **stat
 {
     struct world *world = *state;
     store_alive(world, ALIVE);
-    sweep_opened(world->sweep, 1);
+    sweep_opened(world->sweep, &world->connection);
     show_all_but(world, ALIVE, 1);
     mark(world, "9");
     ask(world);
@@ -316,7 +318,7 @@ static void test_the_brake_holds_before_anything_is_closed(void **state)
 {
     struct world *world = *state;
     store_alive(world, ALIVE);
-    sweep_opened(world->sweep, 1);
+    sweep_opened(world->sweep, &world->connection);
     show_all_but(world, ALIVE, 6);
     mark(world, "9");
     ask(world);
@@ -329,7 +331,7 @@ static void test_a_question_that_fails_is_asked_again_but_not_at_the_end(void **
 {
     struct world *world = *state;
     store_alive(world, 3);
-    sweep_opened(world->sweep, 1);
+    sweep_opened(world->sweep, &world->connection);
     show(world, 0);
     mark(world, "9");
     fake_store_fail(&world->fake, world->fake.requests + 1, SIZE_MAX, DBERROR_OPERATOR);
@@ -346,7 +348,7 @@ static void test_a_mark_is_safe_when_its_tombstones_are(void **state)
 {
     struct world *world = *state;
     store_alive(world, 3);
-    sweep_opened(world->sweep, 1);
+    sweep_opened(world->sweep, &world->connection);
     show(world, 0);
     uint64_t epoch = durability_epoch(world->durability);
     mark(world, "9");
@@ -366,7 +368,7 @@ static void test_a_mark_is_safe_when_its_tombstones_are(void **state)
 static void test_a_mark_with_nothing_to_close_is_safe(void **state)
 {
     struct world *world = *state;
-    sweep_opened(world->sweep, 1);
+    sweep_opened(world->sweep, &world->connection);
     uint64_t epoch = durability_epoch(world->durability);
     mark(world, "9");
     begin_again(world);
@@ -384,7 +386,7 @@ static void test_a_row_on_its_way_that_was_not_shown_is_waited_for(void **state)
     struct world *world = *state;
     put_pod(world, 0, "1");
     put_pod(world, 1, "1"); /* no writer has been told of them */
-    sweep_opened(world->sweep, 1);
+    sweep_opened(world->sweep, &world->connection);
     show(world, 0);
     mark(world, "9");
     for (unsigned i = 0; i < 10; i++) {
@@ -401,7 +403,7 @@ static void test_a_row_that_was_shown_is_not_waited_for(void **state)
 {
     struct world *world = *state;
     store_alive(world, 2);
-    sweep_opened(world->sweep, 1);
+    sweep_opened(world->sweep, &world->connection);
     show(world, 0);
     put_pod(world, 0, "5");
     mark(world, "9");
@@ -419,7 +421,7 @@ static void test_a_clock_that_is_set_back_keeps_no_question_back(void **state)
 {
     struct world *world = *state;
     store_alive(world, 3);
-    sweep_opened(world->sweep, 1);
+    sweep_opened(world->sweep, &world->connection);
     show(world, 0);
     mark(world, "9");
     size_t next = world->fake.requests + 1;
