@@ -30,6 +30,8 @@ VIOLATIONS = [
     ("docs", DOCUMENT, "`lib/base/absent.c`\n", "no such file or function"),
     ("docs", DOCUMENT, "`absent()`\n", "no such file or function"),
     ("docs", DOCUMENT, "`error_set()` in `lib/base/error.h`; `error_failed()`\n", "no such file or function"),
+    ("docs", "docs/architecture" ".md", "`lib/base`\n", "named there"),
+    ("docs", "docs/development" ".md", "`test/lint/words`\n", "named there"),
     ("rooms", "lib/x.c", "int x(void);\n", "lies in one of the rooms"),
     ("rooms", "sidecar/absent/x.h", "int x(void);\n", "lies in one of the rooms"),
     ("rooms", "lib/base/x.c", '#include "lib/rows/row.h"\n', "no such arrow"),
