@@ -259,13 +259,12 @@ static bool is_json_object(const struct listing *listing, struct text value)
 static void write_value(const struct listing *listing, const struct column *column,
                         struct text value, struct json_writer *writer)
 {
+    bool is_time = column->type == COLUMN_TIME;
     int64_t microseconds;
-    if (value.data == NULL)
+    if (value.data == NULL || (is_time && !listing_time(value, &microseconds)))
         json_write_null(writer, column->name);
-    else if (column->type == COLUMN_TIME && listing_time(value, &microseconds))
+    else if (is_time)
         json_write_time(writer, column->name, microseconds);
-    else if (column->type == COLUMN_TIME)
-        json_write_null(writer, column->name);
     else if ((column->type == COLUMN_INT && is_integer(value)) ||
              (strcmp(column->name, "resources") == 0 && is_json_object(listing, value)))
         json_write_raw(writer, column->name, value);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/statvfs.h>
@@ -87,12 +88,18 @@ void spool_place_note(const struct spool_place *place, const struct spool_left *
 struct spool_left spool_place_noted(const struct spool_place *place)
 {
     char line[80] = "";
-    long long transactions, records, dead_letters;
+    int64_t numbers[3];
     ssize_t length = pread(place->lock, line, sizeof(line) - 1, 0);
-    if (length <= 0 ||
-        sscanf(line, "%20lld %20lld %20lld", &transactions, &records, &dead_letters) != 3)
-        return (struct spool_left){0};
-    return (struct spool_left){transactions, records, dead_letters};
+    char *at = line;
+    for (size_t i = 0; i < 3; i++) {
+        char *end;
+        numbers[i] = strtoll(at, &end, 10);
+        if (length <= 0 || end == at)
+            return (struct spool_left){0};
+        at = end;
+    }
+    return (struct spool_left){
+        .transactions = numbers[0], .records = numbers[1], .dead_letters = numbers[2]};
 }
 
 /* ---- the files ---------------------------------------------------------------------------------*/
