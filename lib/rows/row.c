@@ -219,28 +219,19 @@ static bool reopens(const struct row *comes, const struct row *there)
     return !is_closed(comes) && !is_closed(there) && !is_deleted(comes) && is_deleted(there);
 }
 
-static bool has_newer_event(const struct row *comes, const struct row *there)
-{
-    int order = version_compare(stated_version(comes), stated_version(there));
-    return order > 0 || (order == 0 && reopens(comes, there));
-}
-
-static bool is_on_top(const struct row *comes, const struct row *there)
-{
-    int order = version_compare(row_version(comes), row_version(there));
-    bool lifts = is_closed(there) && !is_closed(comes);
-    return order > 0 || (order == 0 && (lifts || reopens(comes, there)));
-}
-
 static struct meeting meet(const struct row *there, const struct row *comes)
 {
-    bool newer = has_newer_event(comes, there);
+    int events = version_compare(stated_version(comes), stated_version(there));
+    int versions = version_compare(row_version(comes), row_version(there));
+    bool lifts = is_closed(there) && !is_closed(comes); /* an event at a tombstone's version */
+    bool comes_says = events > 0 || (events == 0 && reopens(comes, there));
+    bool comes_on_top = versions > 0 || (versions == 0 && (lifts || reopens(comes, there)));
     return (struct meeting){
         .there = there,
         .comes = comes,
-        .says = newer ? comes : there,
-        .unsaid = newer ? there : comes,
-        .top = is_on_top(comes, there) ? comes : there,
+        .says = comes_says ? comes : there,
+        .unsaid = comes_says ? there : comes,
+        .top = comes_on_top ? comes : there,
     };
 }
 
@@ -295,11 +286,6 @@ static struct cell merge_end(const struct meeting *meeting, size_t column)
     return is_closed(meeting->top) ? known_or(end, meeting->top->cells[modified]) : end;
 }
 
-static struct cell merge_stated(const struct meeting *meeting)
-{
-    return is_closed(meeting->top) ? cell_text(stated_version(meeting->says)) : cell_null();
-}
-
 static struct cell merge_cell(const struct meeting *meeting, size_t column)
 {
     switch (meeting->there->table->columns[column].merge) {
@@ -318,7 +304,7 @@ static struct cell merge_cell(const struct meeting *meeting, size_t column)
     case MERGE_END:
         return merge_end(meeting, column);
     case MERGE_STATED:
-        return merge_stated(meeting);
+        return is_closed(meeting->top) ? cell_text(stated_version(meeting->says)) : cell_null();
     case MERGE_TOP:
     case MERGE_VERSION:
         break;

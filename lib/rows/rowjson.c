@@ -90,13 +90,6 @@ static enum error_code read_cells(const json_value *object, const struct table *
     return ERROR_NONE;
 }
 
-/* Before there was stated_version, a tombstone was an update that did not name its object. */
-static void find_old_tombstone(const struct table *table, struct cell *cells)
-{
-    if (cells[table->stated].type == CELL_NULL && cells[table->namespace].type == CELL_NULL)
-        cells[table->stated] = cell_text(TEXT(""));
-}
-
 enum error_code rowjson_read(const json_value *value, struct row **row, struct error *err)
 {
     struct text name, mode;
@@ -109,15 +102,17 @@ enum error_code rowjson_read(const json_value *value, struct row **row, struct e
     if (table == NULL)
         return error_set(err, ERROR_INPUT, "a row of a table that is not known: %.*s",
                          (int)(name.length < 64 ? name.length : 64), name.data);
-    if (!text_is(mode, "upsert") && !text_is(mode, "update"))
+    const bool is_update = text_is(mode, "update");
+    if (!is_update && !text_is(mode, "upsert"))
         return error_set(err, ERROR_INPUT, "a row of a mode that is not known");
 
     struct cell cells[TABLE_MAX_COLUMNS];
     enum error_code code = read_cells(json_member(value, "cells"), table, cells, err);
     if (code != ERROR_NONE)
         return code;
-    if (text_is(mode, "update"))
-        find_old_tombstone(table, cells);
-    return row_new(table, text_is(mode, "update") ? ROW_UPDATE : ROW_UPSERT, cells, received_us,
-                   row, err);
+    /* Before there was stated_version, a tombstone was an update that did not name its object. */
+    if (is_update && cells[table->stated].type == CELL_NULL &&
+        cells[table->namespace].type == CELL_NULL)
+        cells[table->stated] = cell_text(TEXT(""));
+    return row_new(table, is_update ? ROW_UPDATE : ROW_UPSERT, cells, received_us, row, err);
 }

@@ -2,7 +2,8 @@
  * all made from it.
  *
  * To add a column: one line in JOB_COLUMNS or POD_COLUMNS here, and one line in its converter
- * (lib/kube/job.c or lib/kube/pod.c), which also lists the paths of what it reads. To add a table: one list, one struct table, one converter. */
+ * (lib/kube/job.c or lib/kube/pod.c), which also lists the paths of what it reads. To add a table: one
+ * list, one struct table, one converter. */
 #ifndef LIB_TABLE_H
 #define LIB_TABLE_H
 
@@ -29,8 +30,9 @@ enum column_type {
  * in `stated_version`, which is NULL otherwise. A row that is nothing but a tombstone has the empty
  * version there.
  *
- * "Says" is the row with the newer event, "top" the one with the newer version: length, then text.
- * Rows of equal version are one, and the one that is there stays. But an event at the version of a
+ * Of two rows that meet, "says" is the one with the newer event, and "top" the one with the newer version:
+ * versions are compared by length, then by text. Rows of equal version are one, and the one that is there
+ * stays. But an event at the version of a
  * tombstone is on top of it, and one that shows the object alive counts before one of the same version
  * that deletes it: what was alive at a version was not gone. The merged row is closed if top has a
  * tombstone.
@@ -38,8 +40,8 @@ enum column_type {
  *  NEWEST      what says has
  *  SETTLED     the same, unless it is NULL: then what the other one has. For what does not change while
  *              the object lives, and is unknown at times
- *  LAST_KNOWN  of the row in which it was known at the newer version. That version is in the column
- *              behind it, whose rule is KNOWN_AT
+ *  LAST_KNOWN  of the row in which it was known at the newer version
+ *  KNOWN_AT    the version at which the column before it, which is LAST_KNOWN, was known: the newer one
  *  EARLIEST    the earlier of the two times, NULL only if both are. A time that is gmt_created stands
  *              for one that is not known, and gives way to any other
  *  STATUS      NEWEST; Stopped if the merged row is closed and that is not final
@@ -47,6 +49,9 @@ enum column_type {
  *              is in gmt_modified of top. (So an end in a closed row that is the same second as
  *              gmt_modified is the tombstone's, and a newer tombstone's takes its place.)
  *  TOP         what top has
+ *  STATED      the version of the event of says ("" if it has none), if the merged row is closed; else
+ *              NULL
+ *  VERSION     the version of top
  */
 enum merge_rule {
     MERGE_NEWEST,
@@ -57,8 +62,8 @@ enum merge_rule {
     MERGE_STATUS,
     MERGE_END,
     MERGE_TOP,
-    MERGE_STATED,  /* stated_version */
-    MERGE_VERSION, /* version: the newer one */
+    MERGE_STATED,
+    MERGE_VERSION,
 };
 
 struct column {

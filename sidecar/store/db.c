@@ -280,13 +280,6 @@ static bool set_tls_options(MYSQL *mysql, const struct config *config,
     return good && login_require_tls(mysql);
 }
 
-/* The library's copy is of no more use: it never connects by itself again. */
-static void wipe_password(MYSQL *mysql)
-{
-    if (mysql->passwd != NULL)
-        explicit_bzero(mysql->passwd, strlen(mysql->passwd));
-}
-
 static enum error_code log_in(struct db *db, const struct config_host *host,
                               const struct credentials *credentials, struct db_error *err)
 {
@@ -295,7 +288,9 @@ static enum error_code log_in(struct db *db, const struct config_host *host,
     bool connected =
         mysql_real_connect(db->mysql, name, credentials->user, credentials->password,
                            db->config->mysql_db_name, host->port, unix_socket, 0) != NULL;
-    wipe_password(db->mysql);
+    /* The library's copy is of no more use: it never connects by itself again. */
+    if (db->mysql->passwd != NULL)
+        explicit_bzero(db->mysql->passwd, strlen(db->mysql->passwd));
     db->offers_tls = (db->mysql->server_capabilities & CLIENT_SSL) != 0;
     if (!connected)
         login_explain(db->mysql);

@@ -184,22 +184,6 @@ static enum error_code prepare(struct db *db, struct statement_set *set, int siz
     return code;
 }
 
-static void bind_text(MYSQL_BIND *bind, struct value *value, const struct cell *cell)
-{
-    bind->buffer_type = MYSQL_TYPE_STRING;
-    value->is_null = cell->type != CELL_TEXT;
-    bind->buffer = value->is_null ? NULL : (char *)cell->data;
-    bind->buffer_length = value->is_null ? 0 : cell->length;
-}
-
-static void bind_integer(MYSQL_BIND *bind, struct value *value, const struct cell *cell)
-{
-    bind->buffer_type = MYSQL_TYPE_LONGLONG;
-    bind->buffer = &value->integer;
-    value->is_null = cell->type != CELL_INT;
-    value->integer = value->is_null ? 0 : cell->integer;
-}
-
 /* A time that DATETIME does not have is not known. */
 static void bind_time(MYSQL_BIND *bind, struct value *value, const struct cell *cell)
 {
@@ -230,10 +214,16 @@ static void bind_cell(MYSQL_BIND *bind, struct value *value, enum column_type ty
     switch (type) {
     case COLUMN_TEXT:
     case COLUMN_KEY:
-        bind_text(bind, value, cell);
+        bind->buffer_type = MYSQL_TYPE_STRING;
+        value->is_null = cell->type != CELL_TEXT;
+        bind->buffer = value->is_null ? NULL : (char *)cell->data;
+        bind->buffer_length = value->is_null ? 0 : cell->length;
         break;
     case COLUMN_INT:
-        bind_integer(bind, value, cell);
+        bind->buffer_type = MYSQL_TYPE_LONGLONG;
+        bind->buffer = &value->integer;
+        value->is_null = cell->type != CELL_INT;
+        value->integer = value->is_null ? 0 : cell->integer;
         break;
     case COLUMN_TIME:
         bind_time(bind, value, cell);

@@ -84,20 +84,15 @@ static enum probe_result connect_to(const struct sockaddr *address, socklen_t si
     return PROBE_CONNECTED;
 }
 
-static enum probe_result connect_to_file(const char *path, int64_t timeout_ms, int *fd,
-                                         struct error *err)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    memcpy(address.sun_path, path, strnlen(path, sizeof(address.sun_path) - 1));
-    return connect_to((const struct sockaddr *)&address, sizeof(address), timeout_ms, fd, err);
-}
-
 enum probe_result probe_connect(const struct config_host *host, const struct addrinfo *addresses,
                                 int64_t timeout_ms, int *fd, struct error *err)
 {
     *fd = -1;
-    if (addresses == NULL)
-        return connect_to_file(host->name, timeout_ms, fd, err);
+    if (addresses == NULL) {
+        struct sockaddr_un file = {.sun_family = AF_UNIX};
+        memcpy(file.sun_path, host->name, strnlen(host->name, sizeof(file.sun_path) - 1));
+        return connect_to((const struct sockaddr *)&file, sizeof(file), timeout_ms, fd, err);
+    }
     enum probe_result result = PROBE_UNREACHABLE;
     for (const struct addrinfo *one = addresses; one != NULL && result != PROBE_CONNECTED;
          one = one->ai_next)
