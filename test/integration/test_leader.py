@@ -156,6 +156,57 @@ class Api(threading.Thread):
             connection.close()
 
 
+class Relay(threading.Thread):
+    """Passes connections on to the server, and can lose them as a network does: only one end is told."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self._server_port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._clients, self._servers = [], []
+
+    def run(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return  # closed
+            server = socket.create_connection(("127.0.0.1", self._server_port))
+            self._clients.append(client)
+            self._servers.append(server)
+            for pair in (client, server), (server, client):
+                threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
+
+    @staticmethod
+    def _pass_on(source, target):
+        """Until one of them is closed; the other one is not told."""
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+        except OSError:
+            pass
+
+    def lose_all(self):
+        for client in self._clients:
+            client.shutdown(socket.SHUT_RDWR)
+        self._clients.clear()
+
+    def close(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for one in self._clients + self._servers:
+            one.close()
+
+
+@pytest.fixture
+def relay(server):
+    instance = Relay(server.port)
+    instance.start()
+    yield instance
+    instance.close()
+
+
 @pytest.fixture
 def api(directory):
     instance = Api(directory / "api.sock")
@@ -281,23 +332,45 @@ def test_one_leads_after_an_outage_of_the_database(pair, api, database, server):
             assert sidecar.stop() == 0
 
 
+LOCK = "CONCAT('kubedl-shipper.leader:', LEFT(SHA2(CONCAT(DATABASE(), '/blue'), 256), 40))"
+
+
+def holder(database):
+    """The number of the connection that holds the lock; None: nobody does."""
+    return database.query(f"SELECT IS_USED_LOCK({LOCK}) AS id")[0]["id"]
+
+
 def test_leader_takes_its_own_lock_again(replica, api, database):
-    """The connection was cut in the middle: the lock is free, or of a session of its own."""
+    """The server has ended the connection: the lock is free."""
     leader = replica()
     leader.wait_for_record(LEADS)
-    holder = database.query("SELECT ID AS id FROM information_schema.PROCESSLIST WHERE DB = %s"
-                            " AND ID = IS_USED_LOCK(CONCAT('kubedl-shipper.leader:', LEFT(SHA2("
-                            "CONCAT(%s, '/blue'), 256), 40)))", (database.name, database.name))
-    assert len(holder) == 1, "the lock has another name"
-    database.query(f"KILL {holder[0]['id']}")
+    before = holder(database)
+    assert before is not None, "the lock has another name"
+    database.query(f"KILL {before}")
     leader.wait_for_record(
         "cannot look who leads: trying until it works; until then nothing changes")
-    until(lambda: [row for row in database.query(
-        "SELECT IS_USED_LOCK(CONCAT('kubedl-shipper.leader:', LEFT(SHA2(CONCAT(%s, '/blue'), 256),"
-        " 40))) AS id", (database.name,)) if row["id"] not in (None, holder[0]["id"])],
-        "it holds the lock again")
+    until(lambda: holder(database) not in (None, before), "it holds the lock again")
     api.add("job-1")
     until(is_alive(database, "job-1"), "it goes on")
+    assert api.connected == 1
+    assert leader.stop() == 0
+
+
+def test_leader_does_not_yield_to_its_own_lost_connection(replica, relay, api, database):
+    """The network has lost the connection: the server keeps it, and the lock with it, for some seconds."""
+    leader = replica(MYSQL_PORT=relay.port)
+    leader.wait_for_record(LEADS)
+    api.add("job-1")
+    until(is_alive(database, "job-1"), "it is written")
+    before = holder(database)
+    relay.lose_all()
+    leader.wait_for_record(
+        "cannot look who leads: trying until it works; until then nothing changes")
+    assert holder(database) == before
+    api.add("job-2")
+    until(is_alive(database, "job-1", "job-2"), "it goes on")
+    until(lambda: holder(database) not in (None, before), "it holds the lock again", seconds=60)
+    assert not leader.records(YIELDS)
     assert api.connected == 1
     assert leader.stop() == 0
 
