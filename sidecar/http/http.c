@@ -20,6 +20,7 @@
 #include "sidecar/http/http.h"
 
 #include "lib/base/backoff.h"
+#include "lib/base/memory.h"
 #include "lib/base/text.h"
 #include "sidecar/base/clock.h"
 
@@ -394,11 +395,11 @@ static void make_room(struct http *http, const char *address)
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct http *http = listener->data;
-    struct connection *connection = status == 0 ? calloc(1, sizeof(*connection)) : NULL;
-    if (connection == NULL) {
-        listen_later(http, status != 0 ? status : UV_ENOMEM);
+    if (status != 0) {
+        listen_later(http, status);
         return;
     }
+    struct connection *connection = memory_new(sizeof(*connection));
     uv_stream_t *stream = (uv_stream_t *)&connection->tcp;
     uv_tcp_init(http->loop, &connection->tcp);
     http->open_handles++;
@@ -454,14 +455,12 @@ static void open_http(uv_timer_t *timer)
 enum error_code http_new(uv_loop_t *loop, const struct http_settings *settings,
                          struct http **result, struct error *err)
 {
-    struct http *http = calloc(1, sizeof(*http));
-    if (http == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory for HTTP");
-    enum error_code code = parse_listen(settings->listen, &http->address, err);
-    if (code != ERROR_NONE) {
-        free(http);
+    union address address;
+    enum error_code code = parse_listen(settings->listen, &address, err);
+    if (code != ERROR_NONE)
         return code;
-    }
+    struct http *http = memory_new(sizeof(*http));
+    http->address = address;
     http->settings = *settings;
     http->loop = loop;
     http->is_wildcard = settings->listen[0] == ':';

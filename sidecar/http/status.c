@@ -2,6 +2,7 @@
 #include "sidecar/http/status.h"
 
 #include "lib/account/growth.h"
+#include "lib/base/memory.h"
 #include "lib/kube/snapshot.h"
 #include "sidecar/base/clock.h"
 #include "sidecar/base/process.h"
@@ -23,18 +24,14 @@ struct status {
     int64_t oldest_steady_us;
 };
 
-enum error_code status_new(const struct status_parts *parts, struct status **result,
-                           struct error *err)
+struct status *status_new(const struct status_parts *parts)
 {
-    struct status *status = calloc(1, sizeof(*status));
-    if (status == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory for the status");
+    struct status *status = memory_new(sizeof(*status));
     status->parts = *parts;
     status->started_us = clock_now_us();
     status->started_steady_us = clock_steady_us();
     status->oldest_us = INT64_MAX;
-    *result = status;
-    return ERROR_NONE;
+    return status;
 }
 
 void status_free(struct status *status)

@@ -2,7 +2,7 @@
  *
  * /livez    the loop turns: being answered is the proof
  * /readyz   events are taken in, or would be; ?verbose tells all that there is to tell
- * /metrics  for Prometheus (lib/metrics)
+ * /metrics  for Prometheus (lib/account/metrics)
  * /status   the same for people and scripts, as JSON
  *
  * It looks at the others; nothing depends on it. */
@@ -11,7 +11,6 @@
 
 #include "lib/account/ledger.h"
 #include "lib/account/metrics.h"
-#include "lib/base/error.h"
 #include "lib/outbox/outbox.h"
 #include "lib/settings/config.h"
 #include "sidecar/http/http.h"
@@ -43,8 +42,7 @@ struct status_parts {
     const void *context;
 };
 
-enum error_code status_new(const struct status_parts *parts, struct status **status,
-                           struct error *err) MUST_CHECK;
+struct status *status_new(const struct status_parts *parts);
 void status_free(struct status *status);
 
 /* Some times a second: to know how fast things grow. */

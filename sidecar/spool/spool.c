@@ -32,8 +32,10 @@
 #include <stdlib.h>
 
 #define TICK_US 100000 /* a row that the database takes within this is never stored */
-#define LEDGER_INTERVAL_US                                                                         \
-    5000000 /* the ledger, or a note, alone is worth a transaction this often */
+
+/* The ledger, or a note, alone is worth a transaction this often. */
+#define LEDGER_INTERVAL_US 5000000
+
 #define MIN_FREE_BYTES   (16 << 20) /* on the disk: less is left for deleting */
 #define PATIENCE_US      3000000    /* rows without a safe place for so long pause the source */
 #define LOOK_INTERVAL_US 10000000   /* at the disk, and at dead letters that others drop */
@@ -68,7 +70,7 @@ struct spool {
     bool flushing;
     void (*flushed)(void *context, bool stored);
     void *flush_context;
-    uv_async_t settle; /* to call flushed when there is nothing to do */
+    uv_async_t next_step; /* of a flush, in the next round of the loop */
     void (*closed)(void *context);
     void *closed_context;
 };
@@ -106,16 +108,8 @@ static void put_letters_back(struct spool *spool)
     spool->request.letters = NULL;
 }
 
-static void log_trouble(struct spool *spool, uint32_t delay_ms)
-{
-    const struct spool_request *request = &spool->request;
-    LOG(spool->settings.logger, ERROR, "the spool can't be used: rows are only in memory",
-        log_string("error", request->error.text), log_int("retry_in_ms", delay_ms),
-        log_int("free_bytes", request->usage.free_bytes));
-}
-
 /* What was found when it was opened. */
-static void note_opening(struct spool *spool)
+static void log_opening(struct spool *spool)
 {
     const struct spool_opening *opening = &spool->request.opening;
     const struct spool_loss *loss = &opening->loss;
@@ -126,8 +120,7 @@ static void note_opening(struct spool *spool)
     if (loss->transactions > 0 || loss->records > 0 || loss->dead_letters > 0)
         LOG(spool->settings.logger, ERROR,
             "a part of the spool is gone: objects of which nothing newer comes stay as they are in "
-            "the "
-            "database until they are listed again",
+            "the database until they are listed again",
             log_int("records_missing", loss->records), log_int("records_of", loss->records_before),
             log_int("dead_letters_missing", loss->dead_letters),
             log_int("dead_letters_of", loss->dead_letters_before),
@@ -136,7 +129,7 @@ static void note_opening(struct spool *spool)
 
 /* What was on disk is not there any more: all that is in memory is stored anew. What had not been read
  * back yet is read from the new file, where it could be saved. */
-static void note_loss(struct spool *spool)
+static void begin_anew(struct spool *spool)
 {
     const struct spool_request *request = &spool->request;
     LOG(spool->settings.logger, ERROR,
@@ -148,7 +141,7 @@ static void note_loss(struct spool *spool)
     spool->restore.after = 0;
 }
 
-static void settle_success(struct spool *spool)
+static void end_well(struct spool *spool)
 {
     struct spool_request *request = &spool->request;
     if (spool->failing)
@@ -161,7 +154,7 @@ static void settle_success(struct spool *spool)
         request->task == SPOOL_SHRINK ? request->more : spool->shrinking || request->count > 0;
 }
 
-static void settle_failure(struct spool *spool)
+static void end_badly(struct spool *spool)
 {
     uint32_t delay_ms = backoff_next_ms(&spool->backoff, clock_random());
     spool->failing = true;
@@ -169,7 +162,9 @@ static void settle_failure(struct spool *spool)
     put_letters_back(spool);
     spool_notes_put_back(&spool->notes, &spool->request.notes);
     spool->notes_are_due |= spool->request.notes.count > 0;
-    log_trouble(spool, delay_ms);
+    LOG(spool->settings.logger, ERROR, "the spool can't be used: rows are only in memory",
+        log_string("error", spool->request.error.text), log_int("retry_in_ms", delay_ms),
+        log_int("free_bytes", spool->request.usage.free_bytes));
 }
 
 static void end_flush(struct spool *spool, bool stored)
@@ -192,7 +187,7 @@ static bool has_work(const struct spool *spool)
 static void flush_on(struct spool *spool)
 {
     if (read_back(spool) == SPOOL_MORE)
-        uv_async_send(&spool->settle); /* the rest in the next round of the loop */
+        uv_async_send(&spool->next_step); /* the rest in the next round of the loop */
     else
         begin_request(spool, INT64_MAX);
 }
@@ -205,14 +200,14 @@ static void on_work_done(uv_work_t *work, int status)
     spool->busy = false;
     spool->tried = true;
     spool->usage = request->usage;
-    note_opening(spool);
+    log_opening(spool);
     outbox_captured(spool->settings.outbox, stored);
     if (request->lost)
-        note_loss(spool);
+        begin_anew(spool);
     if (stored)
-        settle_success(spool);
+        end_well(spool);
     else
-        settle_failure(spool);
+        end_badly(spool);
 
     if (spool->flushing) {
         bool tried = spool->for_flush; /* else a tick's request was under way */
@@ -256,13 +251,6 @@ static bool numbers_are_due(const struct spool *spool, int64_t now_us)
            (changed && clock_steady_us() - spool->ledger_stored_us > LEDGER_INTERVAL_US);
 }
 
-static void take_letters(struct spool *spool)
-{
-    spool->request.letters = spool->letters;
-    spool->letters = NULL;
-    spool->letters_end = &spool->letters;
-}
-
 static void take_numbers(struct spool *spool)
 {
     if (!spool->restore.has_numbers)
@@ -293,7 +281,9 @@ static bool make_request(struct spool *spool, int64_t now_us)
         return true;
     if (spool->restore.done) {
         collect(spool, now_us);
-        take_letters(spool);
+        request->letters = spool->letters;
+        spool->letters = NULL;
+        spool->letters_end = &spool->letters;
     } else if (spool->for_flush) {
         return false; /* what is there could not be read: nothing is put over it */
     }
@@ -385,7 +375,7 @@ bool spool_is_full(const struct spool *spool)
     return since_us != INT64_MAX && clock_steady_us() - since_us > PATIENCE_US;
 }
 
-static void on_settle(uv_async_t *async)
+static void on_next_step(uv_async_t *async)
 {
     struct spool *spool = async->data;
     if (spool->flushing && !spool->busy)
@@ -397,21 +387,21 @@ void spool_flush(struct spool *spool, void (*done)(void *context, bool stored), 
     spool->flushing = true;
     spool->flushed = done;
     spool->flush_context = context;
-    uv_async_send(&spool->settle);
+    uv_async_send(&spool->next_step);
 }
 
 enum error_code spool_new(uv_loop_t *loop, const struct spool_settings *settings,
                           struct spool **result, struct error *err)
 {
     struct spool *spool = memory_new(sizeof(*spool));
-    if (uv_async_init(loop, &spool->settle, on_settle) != 0) {
+    if (uv_async_init(loop, &spool->next_step, on_next_step) != 0) {
         free(spool);
         return error_set(err, ERROR_AGAIN, "the event loop takes no more handles");
     }
     spool->settings = *settings;
     spool->loop = loop;
     spool->work.data = spool;
-    spool->settle.data = spool;
+    spool->next_step.data = spool;
     spool->letters_end = &spool->letters;
     spool->backoff = (struct backoff){.first_ms = 500, .ceiling_ms = 10000};
     spool_request_init(&spool->request);
@@ -439,7 +429,7 @@ static enum spool_loading read_back(struct spool *spool)
         spool->file = NULL; /* opening it again sets it aside */
         spool->restore.after = 0;
     }
-    settle_failure(spool);
+    end_badly(spool);
     return SPOOL_SHUT;
 }
 
@@ -472,7 +462,7 @@ bool spool_has_letters(const struct spool *spool)
     return spool->letters != NULL || spool->request.letters != NULL;
 }
 
-static void on_settle_closed(uv_handle_t *handle)
+static void on_next_step_closed(uv_handle_t *handle)
 {
     struct spool *spool = handle->data;
     void (*closed)(void *context) = spool->closed;
@@ -492,5 +482,5 @@ void spool_close(struct spool *spool, void (*closed)(void *context), void *conte
     invariant(!spool->busy);
     spool->closed = closed;
     spool->closed_context = context;
-    uv_close((uv_handle_t *)&spool->settle, on_settle_closed);
+    uv_close((uv_handle_t *)&spool->next_step, on_next_step_closed);
 }
