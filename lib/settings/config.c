@@ -53,28 +53,18 @@ static int64_t take_digits(struct text *value)
     return number;
 }
 
+/* A size may have a unit behind its digits; a number may have none, which is the last unit. */
 static bool parse_number(const struct setting *setting, struct text value, int64_t *field)
 {
     int64_t number = take_digits(&value);
-    if (value.length > 0 || number < setting->min || number > setting->max)
+    size_t i = setting->type == TYPE_SIZE ? 0 : SIZE_UNIT_COUNT - 1;
+    while (i < SIZE_UNIT_COUNT && !text_is(value, size_units[i].name))
+        i++;
+    if (i == SIZE_UNIT_COUNT || number > setting->max / size_units[i].bytes ||
+        number * size_units[i].bytes < setting->min)
         return false;
-    *field = number;
+    *field = number * size_units[i].bytes;
     return true;
-}
-
-static bool parse_size(const struct setting *setting, struct text value, int64_t *field)
-{
-    int64_t number = take_digits(&value);
-    for (size_t i = 0; i < SIZE_UNIT_COUNT; i++) {
-        int64_t unit = size_units[i].bytes;
-        if (!text_is(value, size_units[i].name))
-            continue;
-        if (number > setting->max / unit || number * unit < setting->min)
-            return false;
-        *field = number * unit;
-        return true;
-    }
-    return false;
 }
 
 /* The number of the name, -1 if it is none of them. */
@@ -87,50 +77,27 @@ static int find_name(const char *const *names, struct text value)
     return -1;
 }
 
-static bool parse_choice(const struct setting *setting, struct text value, unsigned *field)
-{
-    int number = find_name(setting_choices[setting->min], value);
-    if (number >= 0)
-        *field = (unsigned)number;
-    return number >= 0;
-}
-
-static bool parse_text(const struct setting *setting, struct text value, char *field)
-{
-    if (value.length > (size_t)setting->max)
-        return false;
-    memcpy(field, value.data, value.length);
-    field[value.length] = '\0';
-    return true;
-}
-
 static bool parse(const struct setting *setting, struct text value, void *field)
 {
+    int choice;
     switch (setting->type) {
     case TYPE_TEXT:
     case TYPE_SECRET:
-        return parse_text(setting, value, field);
+        if (value.length > (size_t)setting->max)
+            return false;
+        memcpy(field, value.data, value.length);
+        ((char *)field)[value.length] = '\0';
+        return true;
     case TYPE_NUMBER:
-        return parse_number(setting, value, field);
     case TYPE_SIZE:
-        return parse_size(setting, value, field);
+        return parse_number(setting, value, field);
     case TYPE_CHOICE:
-        return parse_choice(setting, value, field);
+        choice = find_name(setting_choices[setting->min], value);
+        if (choice >= 0)
+            *(unsigned *)field = (unsigned)choice;
+        return choice >= 0;
     }
     return false;
-}
-
-/* Texts are not repeated in problems: people put passwords into the wrong ones. */
-static void append_misfit(struct buffer *problems, const struct setting *setting, const char *value)
-{
-    if (setting_is_text(setting)) {
-        buffer_appendf(problems, "%s: is longer than %" PRId64 " bytes\n", setting->name,
-                       setting->max);
-        return;
-    }
-    buffer_appendf(problems, "%s: must be ", setting->name);
-    setting_append_values(problems, setting);
-    buffer_appendf(problems, ", is \"%.40s\"\n", value);
 }
 
 /* Kubernetes gives every container, for each Service NAME of its namespace, a variable NAME_PORT that
@@ -164,11 +131,18 @@ static bool load(struct config *config, const struct setting *setting, const cha
         buffer_appendf(problems, "%s: %s\n", setting->name, problem);
         return false;
     }
-    if (!parse(setting, text_from(value), (char *)config + setting->offset)) {
-        append_misfit(problems, setting, value);
+    if (parse(setting, text_from(value), (char *)config + setting->offset))
+        return true;
+    if (setting_is_text(
+            setting)) { /* it is not repeated: people put passwords into the wrong ones */
+        buffer_appendf(problems, "%s: is longer than %" PRId64 " bytes\n", setting->name,
+                       setting->max);
         return false;
     }
-    return true;
+    buffer_appendf(problems, "%s: must be ", setting->name);
+    setting_append_values(problems, setting);
+    buffer_appendf(problems, ", is \"%.40s\"\n", value);
+    return false;
 }
 
 /* ---- settings that depend on each other ------------------------------------------------------ */
@@ -241,16 +215,6 @@ static bool check_tls(const struct config *config, config_get *get, void *contex
     return problems->length == before;
 }
 
-static bool check_leader(const struct config *config, struct buffer *problems)
-{
-    if (config->leader == LEADER_NONE || config->cluster_id[0] != '\0')
-        return true;
-    buffer_append_string(problems,
-                         "LEADER: needs CLUSTER_ID, so that clusters which share a database "
-                         "do not stand by for each other\n");
-    return false;
-}
-
 enum error_code config_load(struct config *config, config_get *get, void *context,
                             struct buffer *problems)
 {
@@ -262,6 +226,11 @@ enum error_code config_load(struct config *config, config_get *get, void *contex
     good &= load_hosts(config, problems);
     good &= check_account(config, get, context, problems);
     good &= check_tls(config, get, context, problems);
-    good &= check_leader(config, problems);
+    if (config->leader != LEADER_NONE && config->cluster_id[0] == '\0') {
+        buffer_append_string(problems,
+                             "LEADER: needs CLUSTER_ID, so that clusters which share a database "
+                             "do not stand by for each other\n");
+        good = false;
+    }
     return good ? ERROR_NONE : ERROR_OPERATOR;
 }

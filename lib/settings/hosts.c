@@ -66,12 +66,6 @@ static const char *copy_name(struct text name, size_t size, bool (*belongs)(char
     return NULL;
 }
 
-static const char *parse_path(struct text path, struct config_host *host)
-{
-    host->port = 0;
-    return copy_name(path, SOCKET_PATH_SIZE, is_path_character, host);
-}
-
 static const char *parse_bracketed(struct text entry, struct config_host *host)
 {
     size_t close = find(entry, ']');
@@ -96,11 +90,12 @@ static const char *parse_named(struct text entry, struct config_host *host)
 
 static const char *parse_entry(struct text entry, struct config_host *host)
 {
-    if (entry.length > 0 && entry.data[0] == '/')
-        return parse_path(entry, host);
-    if (entry.length > 0 && entry.data[0] == '[')
-        return parse_bracketed(entry, host);
-    return parse_named(entry, host);
+    if (text_starts_with(entry, TEXT("/"))) {
+        host->port = 0;
+        return copy_name(entry, SOCKET_PATH_SIZE, is_path_character, host);
+    }
+    return text_starts_with(entry, TEXT("[")) ? parse_bracketed(entry, host)
+                                              : parse_named(entry, host);
 }
 
 enum error_code hosts_parse(struct text list, uint16_t default_port,

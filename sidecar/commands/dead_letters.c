@@ -15,9 +15,10 @@
 struct visit {
     struct spool_file *file;
     const struct config *config;
-    int64_t id;    /* 0: all of them */
-    size_t count;  /* letters met */
-    size_t failed; /* of these */
+    int64_t id;             /* 0: all of them */
+    size_t count;           /* letters met */
+    size_t failed;          /* of these */
+    struct columns columns; /* of a list */
     struct json *json;
     struct db *db;
     struct error lost; /* the connection was: the rest can't be tried */
@@ -40,15 +41,18 @@ static int width(struct text text)
 
 static bool list_letter(void *context, const struct dead_letter *letter)
 {
+    static const char *const head[] = {"ID", "TIME", "TABLE", "UID", "VERSION", "REASON"};
     struct visit *visit = context;
-    char at[TIMESTAMP_TEXT_SIZE];
+    char at[TIMESTAMP_TEXT_SIZE], id[32];
     if (visit->count++ == 0)
-        printf("%-6s %-20s %-12s %-36s %-10s %s\n", "ID", "TIME", "TABLE", "UID", "VERSION",
-               "REASON");
-    printf("%-6" PRId64 " %-20s %-12.*s %-36.*s %-10.*s %.*s\n", letter->id, time_of(letter, at),
-           width(letter->table), letter->table.data, width(letter->uid), letter->uid.data,
-           width(letter->version), letter->version.data, width(letter->reason),
-           letter->reason.data);
+        command_begin_columns(&visit->columns, head, sizeof(head) / sizeof(head[0]));
+    (void)snprintf(id, sizeof(id), "%" PRId64, letter->id);
+    columns_add_string(&visit->columns, id);
+    columns_add_string(&visit->columns, time_of(letter, at));
+    columns_add(&visit->columns, letter->table);
+    columns_add(&visit->columns, letter->uid);
+    columns_add(&visit->columns, letter->version);
+    columns_add(&visit->columns, letter->reason);
     return true;
 }
 
@@ -155,6 +159,8 @@ static enum error_code run_list(struct visit *visit, struct error *err)
     enum error_code code = spool_file_read_dead(visit->file, list_letter, visit, err);
     if (code == ERROR_NONE && visit->count == 0)
         printf("no dead letters\n");
+    else if (visit->count > 0 && command_print_columns(&visit->columns, stdout) != EXIT_OK)
+        visit->failed++;
     return code;
 }
 

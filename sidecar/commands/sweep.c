@@ -43,6 +43,7 @@ struct confirm {
     struct row *rows[CHUNK_ROWS]; /* tombstones to be written */
     size_t row_count;
     size_t shown;
+    struct columns columns; /* what is shown */
     bool no_memory;
 };
 
@@ -82,12 +83,7 @@ static enum error_code read_notes(struct confirm *confirm, const struct config *
 
 /* ---- rows ------------------------------------------------------------------------------------- */
 
-enum { VALUE_UID, VALUE_VERSION, VALUE_NAMESPACE, VALUE_NAME, VALUE_STATUS, VALUE_COUNT };
-
-static int width(struct text text)
-{
-    return text.length < 512 ? (int)text.length : 512;
-}
+enum { VALUE_UID, VALUE_VERSION, VALUE_OBJECT, VALUE_STATUS, VALUE_COUNT };
 
 static void on_row(void *context, const struct text *values, size_t count)
 {
@@ -99,12 +95,10 @@ static void on_row(void *context, const struct text *values, size_t count)
     if (count != VALUE_COUNT ||
         (version.length > 0 && version_compare(values[VALUE_VERSION], version) >= 0))
         return;
-    if (confirm->shown++ == 0)
-        printf("  %-40s %-12s %s\n", "NAMESPACE/NAME", "STATUS", "UID");
-    printf("  %.*s/%-*.*s %-12.*s %.*s\n", width(values[VALUE_NAMESPACE]),
-           values[VALUE_NAMESPACE].data, 39 - width(values[VALUE_NAMESPACE]),
-           width(values[VALUE_NAME]), values[VALUE_NAME].data, width(values[VALUE_STATUS]),
-           values[VALUE_STATUS].data, width(values[VALUE_UID]), values[VALUE_UID].data);
+    confirm->shown++;
+    columns_add(&confirm->columns, values[VALUE_OBJECT]);
+    columns_add(&confirm->columns, values[VALUE_STATUS]);
+    columns_add(&confirm->columns, values[VALUE_UID]);
     if (version.length == 0) {
         epoch_above(values[VALUE_VERSION], above);
         version = text_from(above);
@@ -120,13 +114,13 @@ static void append_select(struct confirm *confirm, struct buffer *sql, size_t fi
 {
     const struct table *table = confirm->now->resource->table;
     const struct suspects *suspects = confirm->now->suspects;
-    buffer_appendf(sql,
-                   "SELECT `%s`, COALESCE(`%s`, ''), COALESCE(`%s`, ''), COALESCE(`name`, ''), "
-                   "COALESCE(`%s`, '') FROM `%s` WHERE `%s` = 1 AND `%s` IN (",
-                   table->columns[table->uid].name, table->columns[table->version].name,
-                   table->columns[table->namespace].name, table->columns[table->status].name,
-                   table->name, table->columns[table->in_etcd].name,
-                   table->columns[table->uid].name);
+    buffer_appendf(
+        sql,
+        "SELECT `%s`, COALESCE(`%s`, ''), CONCAT(COALESCE(`%s`, ''), '/', "
+        "COALESCE(`name`, '')), COALESCE(`%s`, '') FROM `%s` WHERE `%s` = 1 AND `%s` IN (",
+        table->columns[table->uid].name, table->columns[table->version].name,
+        table->columns[table->namespace].name, table->columns[table->status].name, table->name,
+        table->columns[table->in_etcd].name, table->columns[table->uid].name);
     for (size_t i = first; i < suspects->count && i < first + CHUNK_ROWS; i++) {
         buffer_append_string(sql, i > first ? ", " : "");
         db_quote(confirm->db, sql, suspects->uids[i]);
@@ -160,13 +154,16 @@ static enum error_code do_chunk(struct confirm *confirm, size_t first, struct er
 
 static enum error_code do_sweep(struct confirm *confirm, struct error *err)
 {
+    static const char *const head[] = {"NAMESPACE/NAME", "STATUS", "UID"};
     const struct suspects *suspects = confirm->now->suspects;
     enum error_code code = ERROR_NONE;
     printf("%s: a snapshot did not show %zu of %zu rows that had not ended\n", confirm->now->name,
            suspects->vanished, suspects->live);
     confirm->shown = 0;
+    command_begin_columns(&confirm->columns, head, sizeof(head) / sizeof(head[0]));
     for (size_t i = 0; i < suspects->count && code == ERROR_NONE; i += CHUNK_ROWS)
         code = do_chunk(confirm, i, err);
+    (void)command_print_columns(&confirm->columns, stdout);
     if (code == ERROR_NONE)
         printf("%zu rows %s\n", confirm->shown, confirm->confirmed ? "closed" : "would be closed");
     return code;
