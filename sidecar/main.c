@@ -70,7 +70,7 @@ static const char usage[] =
     "  dead-letters list       rows that the database refused\n"
     "  dead-letters show ID    one of them, whole\n"
     "  dead-letters retry ID   write it again (or all); drops it if that goes well\n"
-    "  dead-letters drop ID    forget it (or all)\n"
+    "  dead-letters drop ID    delete it (or all)\n"
     "  jobs [OPTION]...        jobs that the database knows (jobs --help)\n"
     "  pods JOB [OPTION]...    the pods of a job, by its name or uid\n"
     "  repair [--dry-run]      mend rows that KubeDL's writer has left wrong, after\n"

@@ -14,7 +14,7 @@ struct backoff {
  * the other half. random: any 32 random bits. */
 uint32_t backoff_next_ms(struct backoff *backoff, uint32_t random);
 
-/* After a success. */
+/* To be called after a success: the next delay is the first one again. */
 void backoff_reset(struct backoff *backoff);
 
 #endif

@@ -23,14 +23,14 @@ struct buffer {
     bool failed;     /* an append did not fit or found no memory; the content is not whole */
 };
 
-/* Cannot fail: memory is taken when it is first needed. limit in bytes. */
+/* Cannot fail, since memory is allocated when it is first needed. limit is in bytes. */
 void buffer_init(struct buffer *buffer, size_t limit);
 void buffer_fini(struct buffer *buffer);
 
 /* Empties it and clears .failed; keeps the memory. */
 void buffer_reset(struct buffer *buffer);
 
-/* What is in it. Valid until the next call that changes the buffer. */
+/* The content. It is valid until the next call that changes the buffer. */
 struct text buffer_text(const struct buffer *buffer);
 
 /* Appends; on failure sets .failed and leaves the content as it was. Once failed, further appends

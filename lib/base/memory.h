@@ -1,4 +1,4 @@
-/* memory: what is small is there, or the process ends.
+/* memory: small allocations succeed, or the process ends.
  *
  * What was acknowledged is in the database or the spool, so a process that ends loses nothing; one that
  * goes on without a few bytes has to be right in places that nobody can test. So the objects of the program

@@ -15,10 +15,10 @@
  * not printable. Returns the width of what was appended, in cells of a terminal. */
 size_t printable_append(struct buffer *out, struct text text);
 
-/* The same, but nothing that does not fit into max_width cells: the end is then "…". */
+/* The same, but cut to max_width cells: "…" then stands at the end. */
 size_t printable_append_cut(struct buffer *out, struct text text, size_t max_width);
 
-/* Appends JSON that is valid already. Its value stays the same. */
+/* Appends JSON that is valid already, with escapes for what is not printable: its value stays the same. */
 void printable_append_json(struct buffer *out, struct text json);
 
 /* Cells that a character of Unicode takes: 0 if it is combined with the one before, 2 for wide ones

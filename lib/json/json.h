@@ -49,14 +49,14 @@ void json_keep(struct json *json, const char *base, const char *const *paths);
 enum json_result json_read(struct json *json, struct text text, const json_value **root,
                            struct error *err) MUST_CHECK;
 
-/* The same of a text of which perhaps only the beginning is there: what is whole of it. NULL if that is
- * nothing, or there is no memory. */
+/* Reads a text that may be cut off or damaged: the values that are whole before that place. NULL if there
+ * is none, or no memory. */
 const json_value *json_read_beginning(struct json *json, struct text text);
 
 /* The member `key` of an object; NULL if it is absent or null, or if value is NULL or no object. */
 const json_value *json_member(const json_value *value, const char *key);
 
-/* The same along a path: json_path(root, "metadata", "uid", NULL). */
+/* The member at the end of a path: json_path(root, "metadata", "uid", NULL). */
 const json_value *json_path(const json_value *value, ...) __attribute__((sentinel));
 
 bool json_is_object(const json_value *value);

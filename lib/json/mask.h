@@ -12,9 +12,9 @@
 
 struct mask {
     struct mask *members; /* the list of those that are read; owned, as the next one */
-    struct mask *next;    /* in the list that this is in */
+    struct mask *next;    /* the next member of the same object */
     bool whole;           /* all that lies below is read */
-    bool any;             /* of any key */
+    bool any;             /* it stands for members of any key */
     uint64_t lengths;     /* a bit for each length that a member's key has, see mask_member() */
     size_t length;
     char key[]; /* with a NUL; ASCII without escapes: it is compared with the text as that stands */
@@ -29,7 +29,7 @@ void mask_free(struct mask *mask);
 /* The mask at the end of a path ("": mask itself), which is added where it is not there yet. */
 struct mask *mask_reach(struct mask *mask, const char *path) __attribute__((returns_nonnull));
 
-/* Nearly always the first byte tells. */
+/* The first byte is compared first, since it differs nearly always. */
 static inline bool mask_has_key(const struct mask *mask, struct text key)
 {
     return mask->length == key.length && key.length > 0 && mask->key[0] == key.data[0] &&

@@ -17,7 +17,7 @@
 struct member {
     struct text key;
     const json_value *value; /* a null is a member too */
-    uint32_t group;          /* which of the objects it is from */
+    uint32_t group;          /* the number of the object that it is from */
     uint32_t order;          /* its place among all that were added */
 };
 
@@ -29,8 +29,8 @@ struct members {
 
 void members_reset(struct members *members);
 
-/* Appends the members of object; NULL has none. Keys and values stay the document's. No two
- * objects have the same group. */
+/* Appends the members of object; NULL has none. Keys and values are borrowed from the document. Each object
+ * needs a group of its own. */
 void members_add(struct members *members, const json_value *object, uint32_t group);
 
 void members_sort(struct members *members);

@@ -1,8 +1,8 @@
 /* skip: where a JSON value ends that nobody reads.
  *
  * Most of a Kubernetes object is never looked at, and most of what decoding an event costs is
- * finding out that this part is well formed. So this is written for speed, and knows only yes or
- * don't know: who needs the reason reads the value again, slowly. */
+ * finding out that this part is well formed. So this is written for speed, and it does not say
+ * why a value is not valid: whoever needs the reason reads the value again with strain. */
 #ifndef LIB_SKIP_H
 #define LIB_SKIP_H
 

@@ -32,8 +32,8 @@ void columns_add(struct columns *columns, struct text text);
 void columns_add_string(struct columns *columns, const char *string);
 void columns_add_cut(struct columns *columns, struct text text, size_t max_width);
 
-/* Appends the rows that are whole; no blanks at the end of a line. Where columns->failed, out fails
- * too. */
+/* Appends the rows that have all their cells, without blanks at the end of a line. If columns->failed is
+ * set, out->failed is set, too. */
 void columns_append(const struct columns *columns, struct buffer *out);
 
 #endif

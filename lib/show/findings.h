@@ -1,5 +1,5 @@
-/* findings: what an examination has found, step by step, with what to do; as text and as JSON.
- * Pure: sidecar/check*.c examine. */
+/* findings: what `kubedl-shipper check` has found, step by step, with what to do; as text and as JSON.
+ * sidecar/commands/check*.c add the findings. */
 #ifndef LIB_FINDINGS_H
 #define LIB_FINDINGS_H
 
@@ -9,10 +9,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* By weight. */
+/* The heaviest one is last. */
 enum finding_status {
     FINDING_OK,
-    FINDING_SKIP, /* not looked at: a step before it failed, that it builds on */
+    FINDING_SKIP, /* the step was not examined, since a step before it failed */
     FINDING_WARN, /* it works, but not as well as it could */
     FINDING_FAIL,
 };
@@ -37,7 +37,7 @@ void findings_fini(struct findings *findings);
 void findings_add(struct findings *findings, enum finding_status status, const char *name,
                   const char *advice, const char *format, ...) PRINTF_LIKE(5, 6);
 
-/* Makes warnings of the failures among list[from..to): something else stands in for what failed. */
+/* Makes warnings of the failures among list[from..to): another host does what these cannot do. */
 void findings_soften(struct findings *findings, size_t from, size_t to);
 
 /* The heaviest of list[from...]. */

@@ -23,7 +23,7 @@ struct listing {
 /* The most that the cells of a table may take together, in bytes. */
 #define LISTING_LIMIT ((size_t)256 << 20)
 
-/* For a table on a terminal: initialises columns with the head. */
+/* A table for a terminal: listing_begin() initialises columns and adds the head, listing_add() adds a row. */
 void listing_begin(const struct listing *listing, struct columns *columns);
 void listing_add(const struct listing *listing, const struct text *values, struct columns *columns);
 

@@ -1,4 +1,4 @@
-/* file_watch: one uv_fs_poll for each file: it is what notices a change behind several links. */
+/* file_watch: one uv_fs_poll for each file, since inotify does not notice a change behind several links. */
 #include "sidecar/base/file_watch.h"
 
 #include "lib/base/memory.h"
@@ -26,7 +26,7 @@ static void on_closed(uv_handle_t *handle)
         free(watch);
 }
 
-/* A file that is gone, or not there yet (status < 0), is nothing to go by. */
+/* status < 0: the file is gone, or not there yet. There is nothing to read then. */
 static void on_change(uv_fs_poll_t *poll, int status, const uv_stat_t *before,
                       const uv_stat_t *after)
 {

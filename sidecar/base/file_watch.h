@@ -10,9 +10,9 @@
 
 struct file_watch;
 
-/* Looks at the files every interval_ms, through all symbolic links; changed() on the loop thread, also
- * when a file comes, goes or is replaced (as kubelet does it, by a link to a new directory). Paths
- * that are "" are left out; *watch is NULL where nothing is left. The paths must live as long. */
+/* Looks at the files every interval_ms, through all symbolic links, and calls changed() on the loop's thread
+ * when one has changed, has come or was replaced (as kubelet does it, by a link to a new directory). Paths
+ * that are "" are left out; if no path is left, *watch is NULL. The paths must live as long as the watch. */
 enum error_code file_watch_new(uv_loop_t *loop, unsigned interval_ms, const char *const *paths,
                                size_t count, void (*changed)(void *context, const char *path),
                                void *context, struct file_watch **watch,

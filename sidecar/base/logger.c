@@ -7,9 +7,9 @@
  *   nobody reads standard error   the thread waits in its write, nobody else does; the queue fills up,
  *                                 further records are dropped and counted; when it goes on, a record
  *                                 says how many they were
- *   a write fails                 its record is lost
- *   nobody reads at the end       what is queued is waited for FLUSH_MS; then the thread is left behind,
- *                                 and frees the logger if it ever comes back
+ *   a write fails                 the record is lost
+ *   nobody reads at the end       logger_free() waits FLUSH_MS for what is queued; then it leaves the thread
+ *                                 behind, which frees the logger if its write ever returns
  */
 #include "sidecar/base/logger.h"
 
@@ -73,7 +73,7 @@ static void write_record(int fd, struct text record)
     }
 }
 
-/* Each by itself: other processes that write to the same pipe do not get into it. */
+/* Each record is one write(): other processes that write to the same pipe do not get into it. */
 static void write_records(int fd, struct text records)
 {
     while (records.length > 0) {
@@ -84,7 +84,7 @@ static void write_records(int fd, struct text records)
     }
 }
 
-/* Behind what is queued: that is when they came. */
+/* The note stands behind what is queued, since the dropped records came after that. */
 static void tell_dropped(struct logger *logger)
 {
     if (logger->dropped == logger->told)

@@ -8,19 +8,19 @@
 
 struct logger;
 
-/* Of one record; more are left out. */
+/* A record has at most so many fields; further ones are left out. */
 #define LOGGER_MAX_FIELDS 32
 
 enum error_code logger_new(int fd, enum log_level level, enum log_format format,
                            struct logger **logger, struct error *err) MUST_CHECK;
 
-/* Waits until all is written, a second at most. */
+/* Waits until all records are written, but at most a second. */
 void logger_flush(struct logger *logger);
 
-/* The same first. */
+/* Flushes first. logger may be NULL. */
 void logger_free(struct logger *logger);
 
-/* Records that were dropped because those before them were not read. From any thread. */
+/* How many records were dropped because nobody read those before them. May be called from any thread. */
 uint64_t logger_dropped(struct logger *logger);
 
 /* message: a string literal, the same for all records of one site; what varies goes into fields.

@@ -2,7 +2,7 @@
 #ifndef SIDECAR_PROCESS_H
 #define SIDECAR_PROCESS_H
 
-/* NAN where the system does not tell. */
+/* A figure is NAN if the system does not tell it. */
 struct process_usage {
     double cpu_seconds;
     double resident_bytes;

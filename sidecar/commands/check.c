@@ -219,15 +219,15 @@ static void check_source(struct findings *findings, const struct config *config)
 
 static void examine(struct findings *findings, const struct config *config)
 {
-    struct config hurried = *config;
-    if (hurried.db_timeout_ms > TIMEOUT_MAX_MS)
-        hurried.db_timeout_ms = TIMEOUT_MAX_MS;
+    struct config quick = *config; /* with time-outs for a person who waits */
+    if (quick.db_timeout_ms > TIMEOUT_MAX_MS)
+        quick.db_timeout_ms = TIMEOUT_MAX_MS;
     check_secrets(findings, config);
     if (findings_worst(findings, 0) < FINDING_FAIL)
-        check_hosts(findings, &hurried);
+        check_hosts(findings, &quick);
     check_spool(findings, config);
     check_source(findings, config);
-    explicit_bzero(&hurried, sizeof(hurried));
+    explicit_bzero(&quick, sizeof(quick));
 }
 
 static int print_findings(const struct findings *findings, bool json)

@@ -49,7 +49,7 @@ static void skip(struct visit *visit, const char *const *names, const char *fail
                          "%s: not looked at, as %s failed", visit->label, failed);
 }
 
-/* All steps behind the one that failed. */
+/* Adds a finding for each step behind the one that failed. */
 static void skip_after(struct visit *visit, const char *failed)
 {
     const char *const *names = connecting;
@@ -235,7 +235,7 @@ static void append_database_advice(struct buffer *out, const struct visit *visit
                 account);
 }
 
-/* With the advice that belongs to it behind instead of inside. */
+/* The text of the error has its advice inside; the finding has it behind. */
 static void add_failure(struct visit *visit, const char *step, const struct db_error *err)
 {
     const char *text = err->error.text;
@@ -259,7 +259,7 @@ static void add_failure(struct visit *visit, const char *step, const struct db_e
     buffer_fini(&lines);
 }
 
-/* The steps before the one that failed went well. */
+/* Adds what is known of the steps before the one that failed, which went well. */
 static void judge_failure(struct visit *visit, const struct db_error *err)
 {
     const char *step = step_of(err);
