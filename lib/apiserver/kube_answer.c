@@ -2,18 +2,17 @@
 #include "lib/apiserver/kube_answer.h"
 
 #include "lib/json/write.h"
+#include "lib/kube/watch.h"
 #include "lib/rows/row.h"
 
 #include <stdio.h>
-
-#define INITIAL_EVENTS_END_ANNOTATION "k8s.io/initial-events-end"
 
 struct json *kube_answer_reader(void)
 {
     static const char *const paths[] = {
         "type",
         "object metadata resourceVersion",
-        "object metadata annotations " INITIAL_EVENTS_END_ANNOTATION,
+        "object metadata annotations " INITIAL_EVENTS_END,
         "object code",
         "object reason",
         "object message",
@@ -110,8 +109,7 @@ void kube_event_read(struct json *json, struct text line, struct kube_event *eve
     if (text_is(type, "BOOKMARK")) {
         event->type = KUBE_BOOKMARK;
         event->ends_snapshot =
-            json_text(json_path(metadata, "annotations", INITIAL_EVENTS_END_ANNOTATION, NULL),
-                      &annotation) &&
+            json_text(json_path(metadata, "annotations", INITIAL_EVENTS_END, NULL), &annotation) &&
             text_is(annotation, "true");
     } else if (text_is(type, "ERROR")) {
         event->type = KUBE_ERROR;
@@ -133,7 +131,7 @@ void kube_mark_append(struct buffer *out, const struct resource *resource, const
     json_begin_object(&writer, "metadata");
     json_write_string(&writer, "resourceVersion", version);
     json_begin_object(&writer, "annotations");
-    json_write_string(&writer, INITIAL_EVENTS_END_ANNOTATION, "true");
+    json_write_string(&writer, INITIAL_EVENTS_END, "true");
     for (int i = 0; i < 4; i++)
         json_end(&writer);
 }

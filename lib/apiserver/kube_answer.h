@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A reader of all that the functions below look at. NULL: no memory. */
+/* A reader of all that the functions below look at. */
 struct json *kube_answer_reader(void);
 
 struct kube_status {

@@ -17,18 +17,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define INITIAL_EVENTS_END_ANNOTATION "k8s.io/initial-events-end"
-
 /* What is read here of an event and, as of one that has no event around it, of its object. */
 static const char *const event_paths[] = {"type", NULL};
 static const char *const any_object_paths[] = {
-    "kind",   "apiVersion", "metadata annotations " INITIAL_EVENTS_END_ANNOTATION,
-    "reason", "code",       "message",
-    NULL,
+    "kind",    "apiVersion", "metadata annotations " INITIAL_EVENTS_END, "reason", "code",
+    "message", NULL,
 };
 
-/* Only that it is there, and what its type is. */
-static const char *const no_paths[] = {NULL};
+/* Of a List without an event around it nothing is read but that `items` is there, and is an array: a path that ends
+ * before any of its members. */
+static const char *const presence[] = {NULL};
 
 /* Bytes of a line in which the kind of its object is looked for. */
 #define BEGINNING ((size_t)128)
@@ -92,7 +90,7 @@ static void keep_replicas(struct json *json, const struct resource *resource)
 static void keep_pods(struct json *json)
 {
     json_keep(json, "", event_paths);
-    json_keep(json, "items", no_paths);
+    json_keep(json, "items", presence);
     json_keep(json, "", any_object_paths);
     json_keep(json, "", object_paths);
     json_keep(json, "object", any_object_paths);
@@ -239,7 +237,7 @@ static enum watch_fate decode_bookmark(struct object *object, struct watch_resul
     const json_value *annotations = object_child(object, object->metadata, "annotations");
     result->initial_events_end =
         result->resource != NULL &&
-        text_is(object_text(object, annotations, INITIAL_EVENTS_END_ANNOTATION), "true");
+        text_is(object_text(object, annotations, INITIAL_EVENTS_END), "true");
     return WATCH_BOOKMARK;
 }
 

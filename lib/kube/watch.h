@@ -62,6 +62,9 @@ enum watch_type { WATCH_TYPES(WATCH_ENUM) WATCH_TYPE_COUNT };
 
 const char *watch_type_name(enum watch_type type);
 
+/* The annotation of a BOOKMARK, with the value "true", by which the API server says that all objects were shown. */
+#define INITIAL_EVENTS_END "k8s.io/initial-events-end"
+
 struct watch_settings {     /* the texts are borrowed for the decoder's life */
     struct text region;     /* REGION; "" if not set */
     struct text cluster_id; /* CLUSTER_ID; "" if not set */

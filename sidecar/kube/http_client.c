@@ -11,13 +11,14 @@
  *   its certificate is not from    the same: nothing has been sent to it, the token neither
  *   our CA, or for another name
  *   the token cannot be read       the request is not begun
- *   no more sockets than MAX       curl gives up all requests; said loudly
+ *   over MAX_POLLERS sockets       curl gives up all requests; that is logged as an error
  *   closed                         connections that are kept are closed by curl, then the handles
  */
 #include "sidecar/kube/http_client.h"
 
 #include "lib/base/buffer.h"
 #include "lib/base/invariant.h"
+#include "lib/base/memory.h"
 #include "sidecar/kube/curl_library.h"
 
 #include <errno.h>
@@ -73,7 +74,8 @@ struct http_request {
 
 /* ---- between curl and the loop ---------------------------------------------------------------- */
 
-/* Of a Unix socket curl would say "Failed to connect to localhost port 80". */
+/* Puts into words why the request ended. Of a Unix socket curl would say "Failed to connect to localhost port
+ * 80". */
 static void say_why(struct http_request *request)
 {
     const struct http_client *client = request->client;
@@ -126,24 +128,17 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         act(poller->client, fd, what);
 }
 
-static void free_client(struct http_client *client)
-{
-    if (client == NULL)
-        return;
-    free(client->base_url);
-    free(client->socket_path);
-    free(client->ca_file);
-    free(client->token_file);
-    free(client);
-}
-
 static void free_when_closed(struct http_client *client)
 {
     if (client->pending_closes > 0 || !client->closing)
         return;
     void (*closed)(void *context) = client->closed;
     void *context = client->closed_context;
-    free_client(client);
+    free(client->base_url);
+    free(client->socket_path);
+    free(client->ca_file);
+    free(client->token_file);
+    free(client);
     closed(context);
 }
 
@@ -173,7 +168,7 @@ static struct poller *open_poller(struct http_client *client, curl_socket_t fd)
     return poller;
 }
 
-/* Curl wants to hear about a socket, or no longer. */
+/* Curl calls this where it wants to hear about a socket, or no longer wants to. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *of_fd)
 {
     struct http_client *client = context;
@@ -226,7 +221,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
     return request->body.failed ? 0 : length; /* 0: no memory, which ends the request */
 }
 
-/* A line of the head. That it is over is news: a watch may be answered long before something happens. */
+/* Curl calls this for each line of the head. Its last one, which is empty, is progress: a watch may be answered long
+ * before something happens. */
 static size_t on_header(char *line, size_t size, size_t count, void *context)
 {
     struct http_request *request = context;
@@ -244,7 +240,7 @@ size_t http_request_read(struct http_request *request, char *to, size_t room)
     buffer_consume(&request->body, length);
     if (request->body.length == 0 && request->paused) {
         request->paused = false;
-        /* What fails shows in the result. */
+        /* If this fails, the result of the request says so. */
         (void)request->client->curl.easy_pause(request->easy, CURLPAUSE_CONT);
     }
     return length;
@@ -289,7 +285,7 @@ void http_request_free(struct http_request *request)
     free(request);
 }
 
-/* The token, after what is in line already. It is read anew each time, since the kubelet replaces it. */
+/* Appends the token to the line. It is read for each request, since the kubelet replaces it. */
 static enum error_code read_token(const char *path, struct buffer *line, struct error *err)
 {
     char token[TOKEN_LIMIT];
@@ -405,9 +401,7 @@ static enum error_code begin(struct http_request *request, const struct http_get
 enum error_code http_client_get(struct http_client *client, const struct http_get *get,
                                 struct http_request **result, struct error *err)
 {
-    struct http_request *request = calloc(1, sizeof(*request));
-    if (request == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory for a request");
+    struct http_request *request = memory_new(sizeof(*request));
     request->client = client;
     request->progress = get->progress;
     request->context = get->context;
@@ -443,14 +437,13 @@ void http_client_close(struct http_client *client, void (*closed)(void *context)
     uv_close((uv_handle_t *)&client->timer, on_timer_closed);
 }
 
-/* NULL and false: no memory. An empty text is NULL. */
-static bool copy(const char *text, char **to)
+/* NULL for an empty text, or none. */
+static char *copy(const char *text)
 {
-    *to = text != NULL && text[0] != '\0' ? strdup(text) : NULL;
-    return *to != NULL || text == NULL || text[0] == '\0';
+    return text != NULL && text[0] != '\0' ? memory_copy_string(text) : NULL;
 }
 
-static bool copy_server(struct http_client *client, const struct http_server *server)
+static void copy_server(struct http_client *client, const struct http_server *server)
 {
     char url[512];
     bool is_ipv6 = server->host != NULL && strchr(server->host, ':') != NULL;
@@ -459,8 +452,10 @@ static bool copy_server(struct http_client *client, const struct http_server *se
     else
         (void)snprintf(url, sizeof(url), "https://%s%.255s%s:%.5s", is_ipv6 ? "[" : "",
                        server->host, is_ipv6 ? "]" : "", server->port);
-    return copy(url, &client->base_url) && copy(server->socket_path, &client->socket_path) &&
-           copy(server->ca_file, &client->ca_file) && copy(server->token_file, &client->token_file);
+    client->base_url = memory_copy_string(url);
+    client->socket_path = copy(server->socket_path);
+    client->ca_file = copy(server->ca_file);
+    client->token_file = copy(server->token_file);
 }
 
 static bool set_multi(struct http_client *client)
@@ -475,13 +470,8 @@ static bool set_multi(struct http_client *client)
            client->curl.multi_setopt(client->multi, CURLMOPT_TIMERDATA, client) == CURLM_OK;
 }
 
-static enum error_code make(const struct http_server *server, struct http_client **result,
-                            struct error *err)
+static enum error_code open_curl(struct http_client *client, struct error *err)
 {
-    struct http_client *client = calloc(1, sizeof(*client));
-    *result = client;
-    if (client == NULL || !copy_server(client, server))
-        return error_set(err, ERROR_NOMEM, "no memory for requests to the API server");
     enum error_code code = curl_library_open(&client->curl, err);
     if (code != ERROR_NONE)
         return code;
@@ -498,14 +488,15 @@ enum error_code http_client_new(uv_loop_t *loop, const struct http_server *serve
                                 struct logger *logger, struct http_client **result,
                                 struct error *err)
 {
-    struct http_client *client;
-    enum error_code code = make(server, &client, err);
+    struct http_client *client = memory_new(sizeof(*client));
+    enum error_code code = open_curl(client, err);
     if (code != ERROR_NONE) {
-        free_client(client);
+        free(client);
         return code;
     }
     client->loop = loop;
     client->logger = logger;
+    copy_server(client, server);
     SLIST_INIT(&client->unused);
     for (size_t i = 0; i < MAX_POLLERS; i++) {
         client->pollers[i].client = client;

@@ -4,7 +4,7 @@
  * delivered as they come; when the server ends it the next one goes on behind the last line. Or a list is
  * asked for, page by page; its items are delivered one by one, then a mark, then it is watched.
  *
- * Failure modes (lib/reflector has the rules):
+ * Failure modes (lib/apiserver/reflector has the rules):
  *   no answer, a broken one            the same again after a back-off; a half line is dropped, since the
  *                                      server sends its object again
  *   what has happened is not known     the connection ends; a new one begins with all objects
@@ -25,18 +25,12 @@
 #include <string.h>
 
 #define PATH_LIMIT 32768
-#define BODY_LIMIT (1U << 20) /* of what is no list and no watch: more of it is not looked at */
 #define MARK_LIMIT 1024
 
 /* A longer line, or read, counts as more than one. */
 #define BYTES_PER_WORK 8192
 
 static void on_timer(uv_timer_t *timer);
-
-static bool may_deliver(const struct kube_session *session)
-{
-    return !session->paused && !session->stopped;
-}
 
 void kube_watch_init(struct kube_watch *watch, struct kube_session *session,
                      const struct resource *resource, const char *namespace)
@@ -48,64 +42,6 @@ void kube_watch_init(struct kube_watch *watch, struct kube_session *session,
         reflector_init_identify(&watch->reflector, namespace);
     uv_timer_init(session->loop, &watch->timer);
     watch->timer.data = watch;
-}
-
-/* ---- the body --------------------------------------------------------------------------------- */
-
-static void input_init(struct kube_watch *watch, enum kube_input kind)
-{
-    watch->kind = kind;
-    if (kind == KUBE_INPUT_LINES)
-        frame_init(&watch->input.lines, watch->session->max_document);
-    else if (kind == KUBE_INPUT_ITEMS)
-        items_init(&watch->input.items, watch->session->max_document);
-    else if (kind == KUBE_INPUT_WHOLE)
-        buffer_init(&watch->input.whole, BODY_LIMIT);
-}
-
-static void input_fini(struct kube_watch *watch)
-{
-    if (watch->kind == KUBE_INPUT_LINES)
-        frame_fini(&watch->input.lines);
-    else if (watch->kind == KUBE_INPUT_ITEMS)
-        items_fini(&watch->input.items);
-    else if (watch->kind == KUBE_INPUT_WHOLE)
-        buffer_fini(&watch->input.whole);
-    watch->kind = KUBE_INPUT_NONE;
-}
-
-static char *input_room(struct kube_watch *watch, size_t *room)
-{
-    if (watch->kind == KUBE_INPUT_LINES)
-        return frame_room(&watch->input.lines, room);
-    if (watch->kind == KUBE_INPUT_ITEMS)
-        return items_room(&watch->input.items, room);
-    return buffer_room(&watch->input.whole, 1, room);
-}
-
-static void input_fed(struct kube_watch *watch, size_t bytes)
-{
-    if (watch->kind == KUBE_INPUT_LINES) {
-        frame_fed(&watch->input.lines, bytes);
-    } else if (watch->kind == KUBE_INPUT_ITEMS) {
-        items_fed(&watch->input.items, bytes);
-    } else {
-        buffer_commit(&watch->input.whole, bytes);
-    }
-}
-
-static struct frame_line input_next(struct kube_watch *watch)
-{
-    if (watch->kind == KUBE_INPUT_LINES)
-        return frame_next(&watch->input.lines);
-    if (watch->kind == KUBE_INPUT_ITEMS)
-        return items_next(&watch->input.items);
-    return (struct frame_line){.kind = FRAME_NONE};
-}
-
-static struct text body_of(const struct kube_watch *watch)
-{
-    return watch->kind == KUBE_INPUT_WHOLE ? buffer_text(&watch->input.whole) : TEXT("");
 }
 
 /* ---- requests --------------------------------------------------------------------------------- */
@@ -166,7 +102,7 @@ void kube_watch_begin(struct kube_watch *watch, const char *version)
 void kube_watch_show_again(struct kube_watch *watch)
 {
     kube_watch_stop(watch);
-    input_fini(watch);
+    kube_input_fini(&watch->input);
     watch->objects = 0;
     if (!reflector_show_all(&watch->reflector))
         kube_watch_close_connection(watch);
@@ -183,7 +119,7 @@ void kube_watch_stop(struct kube_watch *watch)
 /* The input stays until here: a line of it may be in use. */
 void kube_watch_fini(struct kube_watch *watch)
 {
-    input_fini(watch);
+    kube_input_fini(&watch->input);
 }
 
 /* ---- connections ------------------------------------------------------------------------------ */
@@ -209,7 +145,7 @@ void kube_watch_close_connection(struct kube_watch *watch)
     watch->connection.id = 0;
 }
 
-/* All up to the last document is what has happened up to the version. */
+/* Notes that with the last document all is delivered that has happened up to the version. */
 static void note_position(struct kube_watch *watch, const char *version)
 {
     struct kube_position *position = watch->unsafe.documents == 0 ? &watch->unsafe : &watch->newest;
@@ -293,14 +229,6 @@ struct ending {
     const char *error; /* of the transport; "" if there was none */
 };
 
-/* A proxy's answer in place of the API server's is none. */
-static void note_trouble(struct kube_watch *watch, const struct reflector_step *step)
-{
-    const char *trouble = reports[step->outcome].trouble;
-    if (trouble != NULL)
-        watch->trouble = watch->reflector.away ? NO_ANSWER : trouble;
-}
-
 static void log_ending(struct kube_watch *watch, const struct ending *ending,
                        const struct reflector_step *step)
 {
@@ -338,7 +266,7 @@ static void log_listed(const struct kube_watch *watch, const char *version)
         log_int("connection", (int64_t)watch->connection.id));
 }
 
-/* The mark that a list does not have itself. */
+/* Delivers the mark by which a snapshot ends: a list has none. */
 static void deliver_mark(struct kube_watch *watch)
 {
     struct kube_session *session = watch->session;
@@ -359,7 +287,7 @@ static void deliver_mark(struct kube_watch *watch)
                                  (struct text){room, text.length});
 }
 
-/* There is no object of a kind that is not served. */
+/* Says that there is no object of the kind, since it is not served. */
 static void tell_absent(const struct kube_watch *watch)
 {
     const struct kube_session *session = watch->session;
@@ -380,17 +308,16 @@ static void complete_answer(struct kube_watch *watch)
         answer->whole = state.whole;
         answer->retry_after_s = state.retry_after_s;
     }
-    kube_list_read(watch->session->json,
-                   watch->kind == KUBE_INPUT_ITEMS ? items_list(&watch->input.items) : TEXT(""),
-                   &watch->list);
+    kube_list_read(watch->session->json, kube_input_around(&watch->input), &watch->list);
     answer->list = &watch->list;
     answer->elapsed_ms = (uint32_t)(now_ms(watch) - watch->begun_ms);
     if (watch->reflector.request == REFLECTOR_DISCOVER)
-        answer->found = kube_discovery_has(watch->session->json, body_of(watch),
+        answer->found = kube_discovery_has(watch->session->json, kube_input_body(&watch->input),
                                            watch->reflector.resource.name);
 }
 
-/* error: of the transport. The connection is opened, closed or marked at the end of all. */
+/* error: of the transport. The connection is closed, or its mark delivered, last of all, since a callback may close the
+ * source. */
 static void answer_ended(struct kube_watch *watch, const char *error)
 {
     struct kube_session *session = watch->session;
@@ -398,18 +325,20 @@ static void answer_ended(struct kube_watch *watch, const char *error)
     char id[KUBE_UID_SIZE] = "";
     complete_answer(watch);
     if (watch->reflector.request == REFLECTOR_IDENTIFY)
-        watch->answer.found = kube_uid_read(session->json, body_of(watch), id);
-    if (watch->kind == KUBE_INPUT_WHOLE && watch->answer.status != 200)
-        kube_status_read(session->json, body_of(watch), &ending.status);
+        watch->answer.found = kube_uid_read(session->json, kube_input_body(&watch->input), id);
+    if (watch->input.kind == KUBE_INPUT_WHOLE && watch->answer.status != 200)
+        kube_status_read(session->json, kube_input_body(&watch->input), &ending.status);
     struct reflector_step step =
         reflector_answered(&watch->reflector, &watch->answer, clock_random());
     bool is_news = step.outcome == REFLECTOR_ABSENT && !watch->said_absent;
     log_ending(watch, &ending, &step);
-    note_trouble(watch, &step);
+    if (reports[step.outcome].trouble !=
+        NULL) /* a proxy's answer in place of the API server's is none */
+        watch->trouble = watch->reflector.away ? NO_ANSWER : reports[step.outcome].trouble;
     if (is_news)
         tell_absent(watch);
     kube_watch_stop(watch);
-    input_fini(watch);
+    kube_input_fini(&watch->input);
     bool of_namespace = step.outcome == REFLECTOR_IDENTIFIED || step.outcome == REFLECTOR_ANONYMOUS;
     if (of_namespace && !session->identified(watch, id, &ending.status))
         return;
@@ -423,13 +352,13 @@ static void answer_ended(struct kube_watch *watch, const char *error)
 void kube_watch_begin_again(struct kube_watch *watch)
 {
     kube_watch_stop(watch);
-    input_fini(watch);
+    kube_input_fini(&watch->input);
     reflector_begin_again(&watch->reflector);
     uv_timer_start(&watch->timer, on_timer, 0, 0);
     kube_watch_close_connection(watch);
 }
 
-/* Patience is over; but time that was ours, not the server's, does not count. */
+/* Called when the patience with a request is over. Time in which we did not read is not the server's silence. */
 static void look_at_silence(struct kube_watch *watch)
 {
     const struct kube_session *session = watch->session;
@@ -455,7 +384,8 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- delivering ------------------------------------------------------------------------------- */
 
-static enum kube_input input_for(enum reflector_request request, const struct http_state *state)
+static enum kube_input_kind input_for(enum reflector_request request,
+                                      const struct http_state *state)
 {
     if (state->status != 200 || !state->is_json)
         return KUBE_INPUT_WHOLE;
@@ -473,7 +403,7 @@ static enum kube_input input_for(enum reflector_request request, const struct ht
     return KUBE_INPUT_WHOLE;
 }
 
-/* The head of the answer has come; false if it has not, and never will. */
+/* Begins to read the body, once the head of the answer has come; false as long as it has not. */
 static bool begin_input(struct kube_watch *watch)
 {
     struct http_state state = http_request_state(watch->request);
@@ -482,8 +412,9 @@ static bool begin_input(struct kube_watch *watch)
             answer_ended(watch, state.error);
         return false;
     }
-    input_init(watch, input_for(watch->reflector.request, &state));
-    if (watch->kind != KUBE_INPUT_WHOLE && watch->reflector.request != REFLECTOR_CONFIRM) {
+    kube_input_init(&watch->input, input_for(watch->reflector.request, &state),
+                    watch->session->max_document);
+    if (watch->input.kind != KUBE_INPUT_WHOLE && watch->reflector.request != REFLECTOR_CONFIRM) {
         watch->trouble = "";
         open_connection(watch);
     }
@@ -496,11 +427,11 @@ static unsigned cost_of(uint64_t bytes)
     return 1 + (unsigned)(bytes / BYTES_PER_WORK);
 }
 
-/* Reads on; false if there is nothing for now, or no more. */
+/* Reads more of the answer; false if there is nothing for now, or no more. */
 static bool refill(struct kube_watch *watch, unsigned *cost)
 {
     size_t room = 0;
-    char *start = input_room(watch, &room);
+    char *start = kube_input_room(&watch->input, &room);
     if (start == NULL) {
         answer_ended(watch, "no memory, or more than is looked at");
         return false;
@@ -508,7 +439,7 @@ static bool refill(struct kube_watch *watch, unsigned *cost)
     size_t bytes = http_request_read(watch->request, start, room);
     if (bytes > 0) {
         watch->active_ms = now_ms(watch);
-        input_fed(watch, bytes);
+        kube_input_fed(&watch->input, bytes);
         *cost = cost_of(bytes);
         return true;
     }
@@ -518,7 +449,7 @@ static bool refill(struct kube_watch *watch, unsigned *cost)
     return false;
 }
 
-/* What the reflector has to know about the line; true if it was the mark of the snapshot. */
+/* Tells the reflector what it has to know about the line; true if that was the mark of the snapshot. */
 static bool note_event(struct kube_watch *watch, const struct kube_event *event)
 {
     struct reflector *reflector = &watch->reflector;
@@ -542,8 +473,8 @@ static void take_event(struct kube_watch *watch, struct text line)
     kube_event_read(session->json, line, &event);
     watch->objects += event.type == KUBE_OBJECT;
     if (note_event(watch, &event)) {
-        watch->begun_ms =
-            now_ms(watch); /* the watch that follows is to be known by its own length */
+        /* The watch that follows is to be known by its own length. */
+        watch->begun_ms = now_ms(watch);
         log_listed(watch, event.version);
     }
     session->events.document(session->events.context, &watch->connection, line);
@@ -556,7 +487,7 @@ static void take(struct kube_watch *watch, const struct frame_line *line)
         return;
     watch->documents++;
     watch->answer.documents++;
-    if (line->kind == FRAME_LINE && watch->kind == KUBE_INPUT_LINES) {
+    if (line->kind == FRAME_LINE && watch->input.kind == KUBE_INPUT_LINES) {
         take_event(watch, line->text);
         return;
     }
@@ -573,13 +504,13 @@ static bool advance(struct kube_watch *watch, unsigned *cost)
     *cost = 1;
     if (watch->request == NULL)
         return false;
-    if (watch->kind == KUBE_INPUT_NONE)
+    if (watch->input.kind == KUBE_INPUT_NONE)
         return begin_input(watch);
     if (watch->answer.error_code != 0) { /* an ERROR event is the last one */
         answer_ended(watch, "");
         return false;
     }
-    struct frame_line line = input_next(watch);
+    struct frame_line line = kube_input_next(&watch->input);
     if (line.kind == FRAME_NONE)
         return refill(watch, cost);
     *cost = cost_of(line.length);
@@ -589,7 +520,7 @@ static bool advance(struct kube_watch *watch, unsigned *cost)
 
 bool kube_watch_serve(struct kube_watch *watch, unsigned *work)
 {
-    while (*work > 0 && may_deliver(watch->session)) {
+    while (*work > 0 && !watch->session->paused && !watch->session->stopped) {
         unsigned cost;
         bool has_more = advance(watch, &cost);
         *work -= cost < *work ? cost : *work;

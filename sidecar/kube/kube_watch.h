@@ -1,7 +1,7 @@
 /* kube_watch: one resource of the API server, listed and watched, as a connection of a source.
  *
  * A connection begins with all objects, or where an earlier process has stopped, and lasts over as many
- * requests as follow without a gap. lib/reflector decides which these are. */
+ * requests as follow without a gap. lib/apiserver/reflector decides which these are. */
 #ifndef SIDECAR_KUBE_WATCH_H
 #define SIDECAR_KUBE_WATCH_H
 
@@ -10,9 +10,8 @@
 #include "lib/apiserver/reflector.h"
 #include "lib/base/buffer.h"
 #include "lib/json/json.h"
-#include "lib/stream/frame.h"
-#include "lib/stream/items.h"
 #include "sidecar/kube/http_client.h"
+#include "sidecar/kube/kube_input.h"
 #include "sidecar/source/connection.h"
 #include "sidecar/source/source.h"
 
@@ -47,13 +46,6 @@ struct kube_session {
     bool (*identified)(struct kube_watch *watch, const char *uid, const struct kube_status *said);
 };
 
-enum kube_input {
-    KUBE_INPUT_NONE,  /* there is no answer yet */
-    KUBE_INPUT_LINES, /* of a watch */
-    KUBE_INPUT_ITEMS, /* of a list */
-    KUBE_INPUT_WHOLE, /* any other body */
-};
-
 /* Up to a document of the connection, and up to a version, all is taken. */
 struct kube_position {
     uint64_t documents; /* 0: there is none */
@@ -68,12 +60,7 @@ struct kube_watch {
     TAILQ_ENTRY(kube_watch) entry;
     bool is_ready; /* in the source's list; kept by the source */
 
-    enum kube_input kind;
-    union {
-        struct frame lines;
-        struct items items;
-        struct buffer whole;
-    } input;
+    struct kube_input input;
     struct kube_list list;
     struct reflector_answer answer; /* what is known of it so far */
     uint64_t begun_ms, active_ms;   /* by the loop's clock: the request, and its last bytes */

@@ -18,6 +18,7 @@
  *   closed in any state                requests are freed, all handles closed; the last one frees the
  *                                      source
  */
+#include "lib/base/memory.h"
 #include "lib/settings/config.h"
 #include "sidecar/kube/kube_client.h"
 #include "sidecar/kube/kube_watch.h"
@@ -361,14 +362,13 @@ static void close_source(struct source *source, void (*closed)(void *context), v
 
 /* ---- making ----------------------------------------------------------------------------------- */
 
-static struct kube_session new_session(uv_loop_t *loop, const struct source_settings *settings,
-                                       struct json *json)
+static struct kube_session new_session(uv_loop_t *loop, const struct source_settings *settings)
 {
     const struct config *config = settings->config;
     return (struct kube_session){
         .loop = loop,
         .server = config->event_source,
-        .json = json,
+        .json = kube_answer_reader(),
         .selection = {config->kube_namespace, config->kube_label_selector},
         .silence_ms = (uint32_t)config->kube_silence_ms,
         .discovery_ms = (uint32_t)config->kube_discovery_ms,
@@ -388,15 +388,12 @@ static void init_watches(struct source_kube *self)
         kube_watch_init(&self->watches[i], &self->session, &resource_table[i], NULL);
 }
 
-static enum error_code make(uv_loop_t *loop, const struct source_settings *settings,
-                            struct source **source, struct error *err)
+enum error_code source_kube_new(uv_loop_t *loop, const struct source_settings *settings,
+                                const char *path, struct source **source, struct error *err)
 {
-    struct source_kube *self = calloc(1, sizeof(*self));
-    struct json *json = kube_answer_reader();
-    if (self == NULL) {
-        json_free(json);
-        return error_set(err, ERROR_NOMEM, "no memory for the source of events");
-    }
+    struct source_kube *self = memory_new(sizeof(*self));
+    (void)path; /* the settings have it */
+    (void)err;  /* what can fail is done by start() */
     self->source = (struct source){.start = start,
                                    .pause = pause_source,
                                    .resume = resume_source,
@@ -405,7 +402,7 @@ static enum error_code make(uv_loop_t *loop, const struct source_settings *setti
                                    .begin_again = begin_again,
                                    .finish = finish,
                                    .close = close_source};
-    self->session = new_session(loop, settings, json);
+    self->session = new_session(loop, settings);
     self->config = settings->config;
     self->spool = settings->spool;
     TAILQ_INIT(&self->ready);
@@ -414,20 +411,6 @@ static enum error_code make(uv_loop_t *loop, const struct source_settings *setti
     self->turn.data = self;
     *source = &self->source;
     return ERROR_NONE;
-}
-
-enum error_code source_kube_unix_new(uv_loop_t *loop, const struct source_settings *settings,
-                                     const char *path, struct source **source, struct error *err)
-{
-    (void)path; /* the settings have it */
-    return make(loop, settings, source, err);
-}
-
-enum error_code source_kube_new(uv_loop_t *loop, const struct source_settings *settings,
-                                const char *path, struct source **source, struct error *err)
-{
-    (void)path; /* the settings have it */
-    return make(loop, settings, source, err);
 }
 
 enum error_code source_kube_unix_check(const struct config *config, struct error *err)

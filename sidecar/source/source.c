@@ -26,7 +26,7 @@ static const struct kind kinds[] = {
     {"-", false, false, source_stdin_new, NULL},
     {SOURCE_REPLAY, false, false, source_replay_new, NULL},
     {"kube:", false, true, source_kube_new, source_kube_check},
-    {"kube+unix:", true, true, source_kube_unix_new, source_kube_unix_check},
+    {"kube+unix:", true, true, source_kube_new, source_kube_unix_check},
 };
 
 /* NULL: none. *path is what follows the prefix. */

@@ -22,9 +22,6 @@ enum error_code source_replay_new(uv_loop_t *loop, const struct source_settings 
                                   struct error *err) MUST_CHECK;
 
 /* path: of a Unix socket behind which an API server is; or not used: the cluster's own. */
-enum error_code source_kube_unix_new(uv_loop_t *loop, const struct source_settings *settings,
-                                     const char *path, struct source **source,
-                                     struct error *err) MUST_CHECK;
 enum error_code source_kube_new(uv_loop_t *loop, const struct source_settings *settings,
                                 const char *path, struct source **source,
                                 struct error *err) MUST_CHECK;

@@ -36,7 +36,7 @@ static int set_up(void **state)
     world->watch.session = &world->session;
     world->watch.reflector.request = REFLECTOR_WATCH;
     world->watch.connection.id = 1;
-    world->watch.kind = KUBE_INPUT_LINES;
+    world->watch.input.kind = KUBE_INPUT_LINES;
     world->watch.request =
         (struct http_request *)world; /* there is one; nothing more comes from it */
     frame_init(&world->watch.input.lines, 1 << 20);
