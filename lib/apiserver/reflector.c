@@ -235,8 +235,11 @@ static enum reflector_outcome judge_body(const struct reflector *reflector,
         return answer->found ? REFLECTOR_PROCEED : REFLECTOR_ABSENT;
     case REFLECTOR_SNAPSHOT:
         return REFLECTOR_BROKEN; /* its mark makes it a WATCH */
-    case REFLECTOR_LIST:
-        return judge_list(answer);
+    case REFLECTOR_LIST: /* a page that names itself as the next one would be asked for without end */
+        return reflector->next_page[0] != '\0' &&
+                       strcmp(answer->list->next_page, reflector->next_page) == 0
+                   ? REFLECTOR_TROUBLE
+                   : judge_list(answer);
     case REFLECTOR_CONFIRM:
         return judge_confirmation(reflector, answer);
     case REFLECTOR_WATCH:

@@ -509,6 +509,7 @@ int run_sidecar(const struct config *config, const struct run_options *options, 
         return 1;
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files counts as a full disk */
     int status = uv_loop_init(&run.loop);
     if (status != 0) {
         LOG(run.logger, ERROR, "cannot make an event loop",

@@ -2,6 +2,7 @@
 or the file; and all of it is in the tables in the end."""
 
 import json
+import resource
 import os
 import signal
 import socket
@@ -298,6 +299,15 @@ def test_disk_that_fills_up(spooling, spool, path, database, server, small_disk)
     drain(spooling, spool)
     assert database.count("job_info", "version = '2'") == 999
     assert database.count("job_info", "version >= 1000") == 1
+
+
+def test_limit_on_the_size_of_files_is_a_full_disk(spooling, path, server):
+    server.stop()
+    sidecar = spooling()
+    resource.prlimit(sidecar.pid, resource.RLIMIT_FSIZE, (200000, 200000))
+    send(path, jobs(range(2000)))
+    fails_to_store(sidecar)
+    assert sidecar.poll() is None
 
 
 def test_full_disk_drains_into_the_database(spooling, spool, path, database, server, small_disk):

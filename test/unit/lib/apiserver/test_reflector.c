@@ -546,6 +546,11 @@ static void test_lists_that_are_not_whole_are_asked_for_again(void **state)
     assert_int_equal(answer_page(&reflector, &bad).outcome, REFLECTOR_TROUBLE);
     const struct kube_list no_version = page("", "");
     assert_int_equal(answer_page(&reflector, &no_version).outcome, REFLECTOR_TROUBLE);
+    const struct kube_list again = page("5", "more");
+    assert_int_equal(answer_page(&reflector, &again).outcome, REFLECTOR_PROCEED);
+    struct reflector_step step = answer_page(&reflector, &again); /* its own next page */
+    assert_int_equal(step.outcome, REFLECTOR_TROUBLE);
+    assert_true(step.delay_ms > 0);
     const struct kube_list fine = page("5", "");
     struct reflector_answer broken = good;
     broken.list = &fine;
