@@ -93,6 +93,7 @@ static size_t settle_refusals(struct lane *lane, struct experience *experience, 
     return open;
 }
 
+/* Rows of the table were refused, but whether it is they or the table nobody knows. */
 static void pause_refused(struct lane *lane, size_t refused)
 {
     const struct store_request *request = &lane->request;

@@ -56,8 +56,7 @@ void db_read_only(struct db *db);
 
 /* Reads the credentials, connects to config->hosts[host], under TLS as config->mysql_ssl_mode wants
  * it (from SSL_MODE_REQUIRED on, a server without it gets neither name nor password), and sets the
- * session up (session.h); refuses a server that is read-only or
- * not wsrep-ready (DBERROR_ELSEWHERE). */
+ * session up (session.h); refuses a server that is read-only or not wsrep-ready (DBERROR_ELSEWHERE). */
 enum error_code db_connect(struct db *db, size_t host, struct db_error *err) MUST_CHECK;
 
 /* The same with one host after the other, until one takes the connection. */
@@ -87,8 +86,7 @@ struct db_server {
 };
 #define DB_BINLOG_ADVICE                                                                           \
     "set binlog_format to MIXED or ROW at the server, in its settings too (SET GLOBAL "            \
-    "binlog_format "                                                                               \
-    "= 'MIXED' for a start)"
+    "binlog_format = 'MIXED' for a start)"
 const struct db_server *db_server(const struct db *db);
 
 /* One statement without result, or with a result that is thrown away. */

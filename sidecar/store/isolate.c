@@ -56,6 +56,7 @@ static void on_written(struct isolation *isolation, size_t end)
         isolation->bad_end = NOT_KNOWN;
 }
 
+/* The rows that are not decided wait, for this reason. */
 static void stop(struct isolation *isolation, const struct db_error *why)
 {
     isolation->request->class = why->class;
@@ -68,7 +69,7 @@ static bool is_refusal(const struct db_error *why)
     return why->class == DBERROR_ROW || why->class == DBERROR_SPLIT;
 }
 
-/* The row at begin failed alone. False: stop here. */
+/* Gives the row at begin its fate: it failed alone. False: the rest of the batch waits. */
 static bool decide(struct isolation *isolation, const struct db_error *why)
 {
     struct store_request *request = isolation->request;
@@ -91,7 +92,7 @@ static bool decide(struct isolation *isolation, const struct db_error *why)
     return false;
 }
 
-/* What the failure of [begin, end) tells. False: stop here. */
+/* Learns what the failure of [begin, end) tells. False: the rest of the batch waits. */
 static bool on_failed(struct isolation *isolation, size_t end, const struct db_error *why)
 {
     size_t count = end - isolation->begin;

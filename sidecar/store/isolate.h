@@ -23,8 +23,8 @@ typedef enum error_code isolate_write(void *context, struct row *const *rows, si
  *   DBERROR_SPLIT  smaller writes; a row that is too large alone is refused
  *   DBERROR_RETRY  somebody else has locked rows, and each write that meets one of them waits: the
  *                  rows are written one by one, so that each locked row is waited for once
- *   anything else  if it came of writing the rows (DB_AFFECTS_ROWS): by bisection, too, since one row can make a
- *                  trigger or a damaged page fail. A row that failed alone for another reason than
+ *   anything else  if it came of writing the rows (DB_AFFECTS_ROWS): by bisection, too, since one row
+ *                  can make a trigger or a damaged page fail. A row that failed alone for another reason than
  *                  DBERROR_ROW and DBERROR_SPLIT is left for later, alone, if others were written; if
  *                  none was, or after ISOLATE_RUN of them, it is not for that row: the rest waits
  *   no connection, the rows that are not decided yet wait

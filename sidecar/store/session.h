@@ -4,12 +4,13 @@
 
 #include "sidecar/store/db.h"
 
-/* utf8mb4, READ COMMITTED (REPEATABLE READ where the server logs statements), a strict sql_mode, UTC,
- * autocommit, and nothing of what an administrator sets to keep people from mistakes; lock waits of a
- * second. only_reads: the session refuses to write. Fills *server,
- * which is what db_server(db) shows. DBERROR_ELSEWHERE where the server can't be used: it is read-only
- * but rows are to be written, or its Galera cluster is not ready. DBERROR_OPERATOR where the session does
- * not become utf8mb4. */
+/* Sets the session to utf8mb4, READ COMMITTED (REPEATABLE READ where the server logs statements), a strict
+ * sql_mode, UTC, autocommit and lock waits of a second, and sets back what an administrator sets to keep
+ * people from mistakes. only_reads: the session refuses to write.
+ *
+ * Fills *server, which is what db_server(db) shows. DBERROR_ELSEWHERE where the server can't be used: it is
+ * read-only but rows are to be written, or its Galera cluster is not ready. DBERROR_OPERATOR where the
+ * session does not become utf8mb4. */
 enum error_code session_set_up(struct db *db, bool only_reads, struct db_server *server,
                                struct db_error *err) MUST_CHECK;
 
