@@ -5,7 +5,6 @@
 
 #include "lib/account/ledger.h"
 #include "lib/account/metrics.h"
-#include "lib/base/error.h"
 #include "lib/kube/snapshot.h"
 #include "lib/kube/watch.h"
 #include "lib/outbox/durability.h"
@@ -32,8 +31,7 @@ struct sweep_settings {
     struct logger *logger;
 };
 
-enum error_code sweep_new(const struct sweep_settings *settings, struct sweep **sweep,
-                          struct error *err) MUST_CHECK;
+struct sweep *sweep_new(const struct sweep_settings *settings);
 void sweep_free(struct sweep *sweep);
 
 /* The spool has been read back, and the source is about to be opened: sweeps that an earlier process has

@@ -54,7 +54,7 @@ static void open_world(struct world *world)
                                          .ledger = &world->ledger,
                                          .metrics = &world->metrics,
                                          .logger = world->logger};
-    assert_int_equal(sweep_new(&sweep, &world->sweep, NULL), ERROR_NONE);
+    world->sweep = sweep_new(&sweep);
     const struct intake_settings settings = {.config = &world->config,
                                              .outbox = world->outbox,
                                              .ledger = &world->ledger,

@@ -126,7 +126,7 @@ static int set_up(void **state)
         .dispatch = world->dispatch,
         .logger = world->logger,
     };
-    assert_int_equal(sweep_new(&settings, &world->sweep, NULL), ERROR_NONE);
+    world->sweep = sweep_new(&settings);
     *state = world;
     return 0;
 }

@@ -1,0 +1,155 @@
+/* sweep_refused: sweeps that the brake has refused.
+ *
+ * Happy path: what such a sweep would close is noted in the spool, and the mark is then acknowledged; it is
+ * tried again now and then, after a restart, too, until the next snapshot shows the objects, or a person
+ * confirms it (the command sweep).
+ *
+ * Failure modes:
+ *   no spool, or it cannot be written   the mark is acknowledged all the same, as a row is
+ *   no memory for the list              it is asked again later, and the mark keeps its hold
+ */
+#include "sidecar/pipeline/sweep_private.h"
+
+#include "sidecar/base/clock.h"
+
+#include <stdio.h>
+
+#define REFUSED_US 60000000 /* until it is tried again: a person may have confirmed it */
+
+/* "refused/Pod", "epoch/TFJob.kubeflow.org", "refused/Pod/team" */
+void sweep_name_note(const char *what, size_t resource, const char *namespace,
+                     char name[SWEEP_NOTE_SIZE])
+{
+    char title[RESOURCE_TITLE_SIZE];
+    resource_title(&resource_table[resource], title);
+    (void)snprintf(name, SWEEP_NOTE_SIZE, "%s%s%s%s", what, title, namespace[0] != '\0' ? "/" : "",
+                   namespace);
+}
+
+void sweep_set_note(struct sweep *sweep, const char *what, size_t resource, const char *namespace,
+                    const char *text)
+{
+    char name[SWEEP_NOTE_SIZE];
+    sweep_name_note(what, resource, namespace, name);
+    if (sweep->settings.spool != NULL && strcmp(spool_note(sweep->settings.spool, name), text) != 0)
+        spool_set_note(sweep->settings.spool, name, text);
+}
+
+void sweep_show_refused(struct sweep *sweep, size_t resource)
+{
+    size_t rows = 0;
+    const struct mark *mark;
+    TAILQ_FOREACH(mark, &sweep->marks, entry)
+    {
+        if (mark->resource == resource)
+            rows += mark->refused_rows;
+    }
+    sweep->settings.metrics->refused_rows[resource] = (double)rows;
+}
+
+/* What would be closed. NULL: no memory. */
+static struct suspects *list_vanished(const struct sweep *sweep)
+{
+    struct text rest = buffer_text(&sweep->listing.uids);
+    struct buffer text;
+    struct sweep_line line;
+    buffer_init(&text, SWEEP_LISTING_LIMIT);
+    suspects_begin(&text, sweep->mark->version, sweep->census.live, sweep->census.live_vanished);
+    while (sweep_next_line(&rest, &line)) {
+        if (!sweep_has_vanished(sweep, &line))
+            continue;
+        buffer_append(&text, line.uid);
+        buffer_append_char(&text, '\n');
+    }
+    const char *whole = buffer_cstring(&text);
+    struct suspects *suspects = whole != NULL ? suspects_read(whole) : NULL;
+    buffer_fini(&text);
+    return suspects;
+}
+
+/* It is noted before the mark is acknowledged: then the next process lists again, or is told by the note. */
+void sweep_refuse(struct sweep *sweep)
+{
+    struct mark *mark = sweep->mark;
+    struct suspects *list = list_vanished(sweep);
+    if (list == NULL) {
+        sweep_ask_later(sweep);
+        return;
+    }
+    if (mark->refused == NULL) {
+        sweep_count(sweep, METRICS_SWEEP_REFUSED);
+        LOG(sweep->settings.logger, ERROR,
+            "sweep refused: it would close more than half of the live rows; if the snapshot is "
+            "right, "
+            "confirm it with kubedl-shipper sweep --confirm",
+            log_string("kind", resource_table[mark->resource].kind),
+            log_string("api_group", resource_table[mark->resource].group),
+            log_string("namespace", mark->namespace), log_int("alive", (int64_t)sweep->census.live),
+            log_int("vanished", (int64_t)sweep->census.live_vanished));
+    }
+    suspects_free(mark->refused);
+    mark->refused = list;
+    mark->refused_rows = list->count;
+    mark->due_us = sweep->ending ? SWEEP_NEVER : clock_steady_us() + REFUSED_US;
+    sweep_set_note(sweep, SUSPECTS_NOTES, mark->resource, mark->namespace, list->text);
+    if (sweep->settings.spool != NULL)
+        spool_store_notes(sweep->settings.spool);
+    sweep_show_refused(sweep, mark->resource);
+    mark->noting = true;
+    sweep_move(sweep, SWEEP_IDLE);
+}
+
+/* A spool that cannot be written keeps no mark from being acknowledged, as it keeps no row. */
+void sweep_look_at_notes(struct sweep *sweep)
+{
+    const struct spool *spool = sweep->settings.spool;
+    struct mark *mark;
+    TAILQ_FOREACH(mark, &sweep->marks, entry)
+    {
+        char name[SWEEP_NOTE_SIZE];
+        if (!mark->noting)
+            continue;
+        sweep_name_note(SUSPECTS_NOTES, mark->resource, mark->namespace, name);
+        if (spool != NULL && spool_is_up(spool) && !spool_has_note(spool, name))
+            continue;
+        mark->noting = false;
+        sweep_release_mark(sweep, mark);
+    }
+}
+
+static void restore_refused(struct sweep *sweep, size_t resource, const char *namespace,
+                            const char *text)
+{
+    struct suspects *list = suspects_read(text);
+    if (list == NULL || sweep_find_mark(sweep, resource, namespace) != NULL) {
+        suspects_free(list);
+        return;
+    }
+    struct mark *mark = sweep_renew_mark(sweep, resource, namespace);
+    sweep_release_mark(sweep, mark);
+    mark->refused = list;
+    mark->refused_rows = list->count;
+    memcpy(mark->version, list->version, sizeof(mark->version));
+    sweep_show_refused(sweep, resource);
+    LOG(sweep->settings.logger, WARN, "a sweep that was refused is tried again",
+        log_string("kind", resource_table[resource].kind),
+        log_string("api_group", resource_table[resource].group), log_string("namespace", namespace),
+        log_int("vanished", (int64_t)list->count));
+}
+
+static void on_note(void *context, const char *name, const char *text)
+{
+    const char *namespace;
+    const struct resource *resource =
+        resource_find_title(name + strlen(SUSPECTS_NOTES), &namespace);
+    if (resource != NULL && strlen(namespace) < sizeof(((struct mark *)NULL)->namespace))
+        restore_refused(context, resource_number(resource), namespace, text);
+}
+
+void sweep_restore(struct sweep *sweep)
+{
+    if (sweep->settings.spool == NULL)
+        return;
+    sweep_restore_versions(sweep);
+    spool_each_note(sweep->settings.spool, SUSPECTS_NOTES, on_note, sweep);
+}

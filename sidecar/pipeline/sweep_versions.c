@@ -1,0 +1,110 @@
+/* sweep_versions: where the server's versions went back, as after a restore of its etcd.
+ *
+ * A mark below what had been reached before says so, or rows that are newer than the first mark that this
+ * process sees, if they still are after a while. What is shown from then on is of a later epoch, whose
+ * versions are written as greater ones (lib/rows/epoch). How far a resource has come is noted in the spool;
+ * a process whose spool is lost learns the epoch from the rows. */
+#include "sidecar/pipeline/sweep_private.h"
+
+#include "sidecar/base/clock.h"
+
+/* "EPOCH VERSION MARK ... MARK CLUSTER" */
+#define EPOCH_NOTES "epoch/"
+
+void sweep_note_versions(struct sweep *sweep)
+{
+    for (size_t resource = 0; resource < RESOURCE_COUNT; resource++) {
+        char note[SERVER_EPOCH_NOTE_SIZE];
+        uint64_t known = snapshot_known(sweep->snapshot, resource);
+        if (known == sweep->noted[resource])
+            continue;
+        sweep->noted[resource] = known;
+        server_epoch_write(&sweep->epochs[resource], known, sweep->settings.cluster_id, note);
+        sweep_set_note(sweep, EPOCH_NOTES, resource, "", note);
+    }
+}
+
+void sweep_restore_versions(struct sweep *sweep)
+{
+    const struct spool *spool = sweep->settings.spool;
+    for (size_t resource = 0; resource < RESOURCE_COUNT && spool != NULL; resource++) {
+        char name[SWEEP_NOTE_SIZE];
+        sweep_name_note(EPOCH_NOTES, resource, "", name);
+        if (server_epoch_read(&sweep->epochs[resource], &sweep->noted[resource],
+                              sweep->settings.cluster_id, spool_note(spool, name)))
+            snapshot_set_known(sweep->snapshot, resource, sweep->noted[resource]);
+    }
+}
+
+/* What is shown from now on is newer than all there is. */
+void sweep_go_back(struct sweep *sweep, struct snapshot_connection *connection, size_t resource,
+                   struct text version, uint64_t known)
+{
+    server_epoch_next(&sweep->epochs[resource]);
+    sweep->noted[resource] = 0;
+    if (connection != NULL)
+        connection->is_outdated = true;
+    snapshot_go_back(sweep->snapshot, resource, server_version(version));
+    sweep->settings.metrics->versions_back++;
+    LOG(sweep->settings.logger, ERROR,
+        "the API server's versions went back, as where an etcd was restored from a backup: what it "
+        "shows now is taken as the truth",
+        log_string("kind", resource_table[resource].kind),
+        log_string("api_group", resource_table[resource].group), log_text("version", version),
+        log_int("was", (int64_t)known), log_int("epoch", sweep->epochs[resource].number));
+}
+
+/* A process whose spool is lost learns from the rows that an earlier one has met versions that went back. */
+static void join_epoch(struct sweep *sweep, const struct mark *mark, unsigned epoch)
+{
+    sweep->epochs[mark->resource].number = epoch;
+    sweep->noted[mark->resource] = 0;
+    if (mark->connection != NULL)
+        mark->connection->is_outdated = true;
+    LOG(sweep->settings.logger, INFO, "the rows' versions are of a later epoch: joining it",
+        log_string("kind", resource_table[mark->resource].kind),
+        log_string("api_group", resource_table[mark->resource].group), log_int("epoch", epoch));
+}
+
+/* True if rows are of a later epoch, or newer than the mark, as after a restore of the server that this
+ * process, which knows nothing else, has not seen: then the mark is looked at again. A row may be newer
+ * because another sidecar is ahead; but not for long. */
+bool sweep_look_back(struct sweep *sweep)
+{
+    struct mark *mark = sweep->mark;
+    const struct census *census = &sweep->census;
+    struct text version;
+    char same[EPOCH_VERSION_SIZE];
+    unsigned epoch = epoch_read(text_from(mark->version), &version);
+    bool is_behind = census->epoch > epoch;
+    bool is_doubtful =
+        mark->is_blind && census->epoch == epoch && census->newest > server_version(version);
+    if (mark->version[0] == '\0' || server_version(version) == 0 || mark->refused != NULL ||
+        sweep->settings.replays || sweep->ending || (!is_behind && !is_doubtful))
+        return false;
+    epoch_write(0, version, same);
+    if (is_behind)
+        join_epoch(sweep, mark, census->epoch);
+    else if (mark->doubted)
+        sweep_go_back(sweep, mark->connection, mark->resource, text_from(same), census->newest);
+    else
+        mark->due_us = clock_steady_us() + SWEEP_RETRY_US;
+    mark->doubted = !is_behind;
+    epoch_write(sweep->epochs[mark->resource].number, text_from(same), mark->version);
+    sweep_move(sweep, SWEEP_IDLE);
+    return true;
+}
+
+/* Where there is no memory for it, the event is lost, and said so. */
+void sweep_write_in_epoch(struct sweep *sweep, size_t resource, struct watch_result *result)
+{
+    struct row *written;
+    struct error err;
+    if (sweep->epochs[resource].number == 0)
+        return;
+    enum error_code code = epoch_row(sweep->epochs[resource].number, result->row, &written, &err);
+    row_free(result->row);
+    result->row = code == ERROR_NONE ? written : NULL;
+    if (code != ERROR_NONE)
+        result->fate = WATCH_NO_MEMORY;
+}
