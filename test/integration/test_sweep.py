@@ -479,6 +479,26 @@ def test_late_event_revives_a_swept_row(sweeping, path, database):
     finish(sidecar)
 
 
+@pytest.mark.parametrize("closing", [
+    "deleted = 1, is_in_etcd = 0, status = 'Stopped', gmt_job_finished = UTC_TIMESTAMP()",
+    "deleted = 1, is_in_etcd = 0, status = 'Stopped', gmt_job_finished = UTC_TIMESTAMP(), "
+    "stated_version = '3'"], ids=["by hand", "by a wrong sweep"])
+def test_row_closed_at_the_very_version_of_its_object_revives(closing, sweeping, path, database):
+    """The object has not changed since: the next snapshot shows it at the version that the row has."""
+    sidecar = sweeping()
+    send(path, jobs("ab", 11))
+    sidecar.wait_until_written(2)
+    database.query(f"UPDATE job_info SET {closing} WHERE job_id = 'job-b'")
+    assert closed(database) == {"job-b"}
+    send(path, [*jobs("ab", 11), mark("TFJob", 20)])
+    assert swept(sidecar, "TFJob")["closed"] == 0
+    until(lambda: closed(database) == set(), "it lives again")
+    row = database.jobs()["job-b"]
+    assert (row["status"], row["is_in_etcd"], row["gmt_job_finished"], row["version"],
+            row["stated_version"]) == ("Created", 1, None, "11", None)
+    finish(sidecar)
+
+
 # Recorded snapshots
 
 
