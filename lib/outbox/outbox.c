@@ -6,14 +6,14 @@
 
 #include <stdlib.h>
 
-static struct shelf *shelf_of(struct outbox *outbox, const struct table *table)
+static struct outbox_part *part_of(struct outbox *outbox, const struct table *table)
 {
-    return &outbox->shelves[table_number(table)];
+    return &outbox->parts[table_number(table)];
 }
 
 static struct outbox_counts *counts_of(struct outbox *outbox, const struct table *table)
 {
-    return &shelf_of(outbox, table)->counts;
+    return &part_of(outbox, table)->counts;
 }
 
 /* The row that is to be written next. */
@@ -25,8 +25,8 @@ static struct row *first_waiting(const struct entry *entry)
 
 static struct queue *queue_of(struct outbox *outbox, const struct entry *entry)
 {
-    struct shelf *shelf = shelf_of(outbox, entry->table);
-    return &shelf->queues[entry->lane * ROW_MODE_COUNT + first_waiting(entry)->mode];
+    struct outbox_part *part = part_of(outbox, entry->table);
+    return &part->queues[entry->lane * ROW_MODE_COUNT + first_waiting(entry)->mode];
 }
 
 static void enqueue(struct outbox *outbox, struct entry *entry)
@@ -59,10 +59,10 @@ enum error_code outbox_new(const struct outbox_limits *limits, struct outbox **r
         return error_set(err, ERROR_NOMEM, "no memory for the outbox");
     outbox->limits = *limits;
     for (size_t i = 0; i < TABLE_COUNT; i++) {
-        struct shelf *shelf = &outbox->shelves[i];
-        shelf->queues = calloc((size_t)limits->lanes * ROW_MODE_COUNT, sizeof(struct queue));
-        shelf->paused = calloc(limits->lanes, sizeof(*shelf->paused));
-        if (shelf->queues == NULL || shelf->paused == NULL) {
+        struct outbox_part *part = &outbox->parts[i];
+        part->queues = calloc((size_t)limits->lanes * ROW_MODE_COUNT, sizeof(struct queue));
+        part->paused = calloc(limits->lanes, sizeof(*part->paused));
+        if (part->queues == NULL || part->paused == NULL) {
             outbox_free(outbox);
             return error_set(err, ERROR_NOMEM, "no memory for the outbox");
         }
@@ -76,18 +76,18 @@ void outbox_free(struct outbox *outbox)
     if (outbox == NULL)
         return;
     for (size_t i = 0; i < TABLE_COUNT; i++) {
-        struct shelf *shelf = &outbox->shelves[i];
+        struct outbox_part *part = &outbox->parts[i];
         struct entry *entry, *next;
-        HASH_ITER(hh, shelf->by_uid, entry, next)
+        HASH_ITER(hh, part->by_uid, entry, next)
         {
-            HASH_DEL(shelf->by_uid, entry);
-            row_free(entry->flying);
+            HASH_DEL(part->by_uid, entry);
+            row_free(entry->in_flight);
             row_free(entry->waiting[ROW_UPSERT]);
             row_free(entry->waiting[ROW_UPDATE]);
             free(entry);
         }
-        free(shelf->queues);
-        free(shelf->paused);
+        free(part->queues);
+        free(part->paused);
     }
     free(outbox);
 }
@@ -101,7 +101,8 @@ static unsigned lane_of(const struct outbox *outbox, struct text uid)
     return hash % outbox->limits.lanes;
 }
 
-static struct entry *add_entry(struct outbox *outbox, struct shelf *shelf, const struct row *row)
+static struct entry *add_entry(struct outbox *outbox, struct outbox_part *part,
+                               const struct row *row)
 {
     struct text uid = row_uid(row);
     struct entry *entry = calloc(1, sizeof(*entry) + uid.length);
@@ -112,7 +113,7 @@ static struct entry *add_entry(struct outbox *outbox, struct shelf *shelf, const
     entry->lane = lane_of(outbox, uid);
     entry->uid_length = uid.length;
     memcpy(entry->uid, uid.data, uid.length);
-    HASH_ADD(hh, shelf->by_uid, uid[0], entry->uid_length, entry);
+    HASH_ADD(hh, part->by_uid, uid[0], entry->uid_length, entry);
     if (!entry->keyed) {
         free(entry);
         return NULL;
@@ -122,7 +123,7 @@ static struct entry *add_entry(struct outbox *outbox, struct shelf *shelf, const
 
 void outbox_remove_entry(struct outbox *outbox, struct entry *entry)
 {
-    HASH_DEL(shelf_of(outbox, entry->table)->by_uid, entry);
+    HASH_DEL(part_of(outbox, entry->table)->by_uid, entry);
     free(entry);
 }
 
@@ -174,7 +175,7 @@ static enum error_code merge_into(struct outbox *outbox, struct row **slot, stru
 }
 
 /* Empties *slot; its row is then nobody's but the caller's. */
-static struct row *lift(struct outbox *outbox, struct row **slot)
+static struct row *take_row(struct outbox *outbox, struct row **slot)
 {
     struct row *row = *slot;
     if (row != NULL) {
@@ -191,9 +192,10 @@ static bool is_newer(const struct row *row, const struct row *than)
 }
 
 /* An upsert that is newer than the update that waits: what the update says goes below it. */
-static enum error_code sink_update(struct outbox *outbox, struct entry *entry, struct error *err)
+static enum error_code put_update_below(struct outbox *outbox, struct entry *entry,
+                                        struct error *err)
 {
-    struct row *update = lift(outbox, &entry->waiting[ROW_UPDATE]);
+    struct row *update = take_row(outbox, &entry->waiting[ROW_UPDATE]);
     enum error_code code = merge_into(outbox, &entry->waiting[ROW_UPSERT], update, err);
     if (code == ERROR_NONE)
         return ERROR_NONE;
@@ -207,7 +209,7 @@ static enum error_code wait_upsert(struct outbox *outbox, struct entry *entry, s
 {
     struct row *update = entry->waiting[ROW_UPDATE];
     if (update != NULL && is_newer(row, update)) {
-        enum error_code code = sink_update(outbox, entry, err);
+        enum error_code code = put_update_below(outbox, entry, err);
         if (code != ERROR_NONE)
             return code;
     }
@@ -233,7 +235,7 @@ static enum error_code wait_row(struct outbox *outbox, struct entry *entry, stru
  * be written next is another now. */
 static void find_queue(struct outbox *outbox, struct entry *entry)
 {
-    if (entry->flying != NULL || entry->queue == &outbox->aside ||
+    if (entry->in_flight != NULL || entry->queue == &outbox->aside ||
         entry->queue == queue_of(outbox, entry))
         return;
     if (entry->queue != NULL)
@@ -243,11 +245,11 @@ static void find_queue(struct outbox *outbox, struct entry *entry)
 
 static struct entry *find_or_add(struct outbox *outbox, const struct row *row)
 {
-    struct shelf *shelf = shelf_of(outbox, row->table);
+    struct outbox_part *part = part_of(outbox, row->table);
     struct text uid = row_uid(row);
     struct entry *entry;
-    HASH_FIND(hh, shelf->by_uid, uid.data, uid.length, entry);
-    return entry != NULL ? entry : add_entry(outbox, shelf, row);
+    HASH_FIND(hh, part->by_uid, uid.data, uid.length, entry);
+    return entry != NULL ? entry : add_entry(outbox, part, row);
 }
 
 static enum error_code put(struct outbox *outbox, struct entry *entry, struct row *row,
@@ -301,7 +303,7 @@ struct outbox_counts outbox_counts(const struct outbox *outbox)
 {
     struct outbox_counts sum = {0};
     for (size_t i = 0; i < TABLE_COUNT; i++) {
-        const struct outbox_counts *counts = &outbox->shelves[i].counts;
+        const struct outbox_counts *counts = &outbox->parts[i].counts;
         sum.pending += counts->pending;
         sum.in_flight += counts->in_flight;
         sum.bytes += counts->bytes;
@@ -314,7 +316,7 @@ struct outbox_counts outbox_counts(const struct outbox *outbox)
 
 struct outbox_counts outbox_table_counts(const struct outbox *outbox, const struct table *table)
 {
-    return outbox->shelves[table_number(table)].counts;
+    return outbox->parts[table_number(table)].counts;
 }
 
 bool outbox_is_full(const struct outbox *outbox)
@@ -331,7 +333,7 @@ static int64_t older(int64_t oldest_us, const struct row *row)
 
 static int64_t entry_oldest_us(const struct entry *entry)
 {
-    int64_t oldest_us = older(INT64_MAX, entry->flying);
+    int64_t oldest_us = older(INT64_MAX, entry->in_flight);
     oldest_us = older(oldest_us, entry->waiting[ROW_UPSERT]);
     return older(oldest_us, entry->waiting[ROW_UPDATE]);
 }
@@ -339,9 +341,9 @@ static int64_t entry_oldest_us(const struct entry *entry)
 bool outbox_holds(const struct outbox *outbox, const struct table *table,
                   bool (*is_such)(void *context, const struct row *row), void *context)
 {
-    const struct entry *entry = outbox->shelves[table_number(table)].by_uid;
+    const struct entry *entry = outbox->parts[table_number(table)].by_uid;
     for (; entry != NULL; entry = entry->hh.next) {
-        const struct row *rows[] = {entry->flying, entry->waiting[ROW_UPSERT],
+        const struct row *rows[] = {entry->in_flight, entry->waiting[ROW_UPSERT],
                                     entry->waiting[ROW_UPDATE]};
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
             if (rows[i] != NULL && is_such(context, rows[i]))
@@ -355,7 +357,7 @@ int64_t outbox_oldest_us(const struct outbox *outbox)
 {
     int64_t oldest_us = INT64_MAX;
     for (size_t i = 0; i < TABLE_COUNT; i++) {
-        for (const struct entry *entry = outbox->shelves[i].by_uid; entry != NULL;
+        for (const struct entry *entry = outbox->parts[i].by_uid; entry != NULL;
              entry = entry->hh.next) {
             int64_t entry_us = entry_oldest_us(entry);
             oldest_us = entry_us < oldest_us ? entry_us : oldest_us;
@@ -368,16 +370,16 @@ size_t outbox_pending(const struct outbox *outbox, unsigned lane)
 {
     size_t pending = 0;
     for (size_t i = 0; i < TABLE_COUNT; i++) {
-        const struct shelf *shelf = &outbox->shelves[i];
-        for (unsigned mode = 0; mode < ROW_MODE_COUNT && !shelf->paused[lane]; mode++)
-            pending += shelf->queues[lane * ROW_MODE_COUNT + mode].count;
+        const struct outbox_part *part = &outbox->parts[i];
+        for (unsigned mode = 0; mode < ROW_MODE_COUNT && !part->paused[lane]; mode++)
+            pending += part->queues[lane * ROW_MODE_COUNT + mode].count;
     }
     return pending;
 }
 
 void outbox_pause(struct outbox *outbox, unsigned lane, const struct table *table, bool paused)
 {
-    shelf_of(outbox, table)->paused[lane] = paused;
+    part_of(outbox, table)->paused[lane] = paused;
 }
 
 enum error_code batch_init(struct batch *batch, size_t capacity, struct error *err)
@@ -404,8 +406,8 @@ static struct queue *longest_waiting(const struct outbox *outbox, unsigned lane)
     struct queue *found = NULL;
     for (size_t i = 0; i < TABLE_COUNT; i++) {
         for (unsigned mode = 0; mode < ROW_MODE_COUNT; mode++) {
-            struct queue *queue = &outbox->shelves[i].queues[lane * ROW_MODE_COUNT + mode];
-            if (queue->head == NULL || outbox->shelves[i].paused[lane])
+            struct queue *queue = &outbox->parts[i].queues[lane * ROW_MODE_COUNT + mode];
+            if (queue->head == NULL || outbox->parts[i].paused[lane])
                 continue;
             if (found == NULL || queue->head->turn < found->head->turn)
                 found = queue;
@@ -426,23 +428,23 @@ static int compare_uid(const void *a, const void *b)
 }
 
 /* The row that is next of the entry, from waiting to in flight. */
-static void lift_off(struct outbox *outbox, struct entry *entry)
+static void begin_flight(struct outbox *outbox, struct entry *entry)
 {
     struct row **slot =
         &entry->waiting[entry->waiting[ROW_UPSERT] != NULL ? ROW_UPSERT : ROW_UPDATE];
     dequeue(entry);
-    entry->flying = *slot;
+    entry->in_flight = *slot;
     *slot = NULL;
     counts_of(outbox, entry->table)->pending--;
     counts_of(outbox, entry->table)->in_flight++;
 }
 
 /* The row in flight comes down; it is then nobody's but the caller's. */
-static struct row *land(struct outbox *outbox, struct batch *batch, size_t i)
+static struct row *end_flight(struct outbox *outbox, struct batch *batch, size_t i)
 {
     struct entry *entry = batch->entries[i];
-    struct row *row = entry->flying;
-    entry->flying = NULL;
+    struct row *row = entry->in_flight;
+    entry->in_flight = NULL;
     batch->entries[i] = NULL;
     batch->rows[i] = NULL;
     counts_of(outbox, entry->table)->in_flight--;
@@ -468,7 +470,7 @@ bool outbox_take(struct outbox *outbox, unsigned lane, size_t max_rows, size_t m
         size_t bytes = first_waiting(entry)->bytes;
         if (batch->count > 0 && batch->bytes + bytes > max_bytes)
             break;
-        lift_off(outbox, entry);
+        begin_flight(outbox, entry);
         batch->entries[batch->count++] = entry;
         batch->bytes += bytes;
     }
@@ -476,7 +478,7 @@ bool outbox_take(struct outbox *outbox, unsigned lane, size_t max_rows, size_t m
     /* One lock order for all writers: it is what keeps deadlocks away. */
     qsort(batch->entries, batch->count, sizeof(*batch->entries), compare_uid);
     for (size_t i = 0; i < batch->count; i++)
-        batch->rows[i] = ((struct entry *)batch->entries[i])->flying;
+        batch->rows[i] = ((struct entry *)batch->entries[i])->in_flight;
     return true;
 }
 
@@ -488,10 +490,10 @@ bool outbox_take_aside(struct outbox *outbox, int64_t now_ms, struct batch *batc
         return false;
     batch->table = entry->table;
     batch->mode = first_waiting(entry)->mode;
-    lift_off(outbox, entry);
+    begin_flight(outbox, entry);
     batch->entries[0] = entry;
-    batch->rows[0] = entry->flying;
-    batch->bytes = entry->flying->bytes;
+    batch->rows[0] = entry->in_flight;
+    batch->bytes = entry->in_flight->bytes;
     batch->count = 1;
     return true;
 }
@@ -535,11 +537,11 @@ static void discard(struct outbox *outbox, struct row *row)
 void outbox_done(struct outbox *outbox, struct batch *batch, size_t i)
 {
     struct entry *entry = batch->entries[i];
-    discard(outbox, land(outbox, batch, i));
+    discard(outbox, end_flight(outbox, batch, i));
     counts_of(outbox, entry->table)->done++;
     entry->trial = (struct outbox_trial){0};
     if (entry_is_empty(entry))
-        outbox_bury(outbox, entry);
+        outbox_retire(outbox, entry);
     else
         enqueue(outbox, entry);
 }
@@ -550,13 +552,13 @@ static void wait_again(struct outbox *outbox, struct entry *entry, struct row *r
     const struct row *upsert = entry->waiting[ROW_UPSERT];
     bool below_upsert = row->mode == ROW_UPSERT || (upsert != NULL && is_newer(upsert, row));
     struct row **slot = &entry->waiting[below_upsert ? ROW_UPSERT : ROW_UPDATE];
-    struct row *above = lift(outbox, slot);
+    struct row *above = take_row(outbox, slot);
     enum error_code code = merge_into(outbox, slot, row, NULL); /* empty: cannot fail */
     if (above != NULL)
         code = merge_into(outbox, slot, above, NULL);
     if (code == ERROR_NONE)
         return;
-    discard(outbox, lift(outbox, slot));
+    discard(outbox, take_row(outbox, slot));
     counts_of(outbox, entry->table)->superseded++;
     code = merge_into(outbox, slot, above, NULL);
     invariant(code == ERROR_NONE); /* the slot is empty: nothing to allocate */
@@ -565,7 +567,7 @@ static void wait_again(struct outbox *outbox, struct entry *entry, struct row *r
 void outbox_set_aside(struct outbox *outbox, struct batch *batch, size_t i, int64_t due_ms)
 {
     struct entry *entry = batch->entries[i];
-    wait_again(outbox, entry, land(outbox, batch, i));
+    wait_again(outbox, entry, end_flight(outbox, batch, i));
     entry->trial.aside = true;
     entry->trial.failures++;
     enqueue_aside(outbox, entry, due_ms);
@@ -577,7 +579,7 @@ void outbox_return(struct outbox *outbox, struct batch *batch)
         struct entry *entry = batch->entries[i];
         if (entry == NULL)
             continue;
-        wait_again(outbox, entry, land(outbox, batch, i));
+        wait_again(outbox, entry, end_flight(outbox, batch, i));
         if (entry->trial.aside)
             enqueue_aside(outbox, entry, entry->trial.due_ms);
         else

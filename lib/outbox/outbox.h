@@ -140,7 +140,7 @@ void outbox_return(struct outbox *outbox, struct batch *batch);
 #define OUTBOX_RECORD_ROWS 3
 
 /* What the spool is to hold of one object: its rows, in the order in which they are to be written; or
- * none: it is to be forgotten. */
+ * none: it is to be deleted. */
 struct outbox_record {
     const struct table *table;
     struct text uid;
@@ -149,7 +149,7 @@ struct outbox_record {
 };
 
 /* Calls record() for objects of which the spool does not know the present state, if that is so since
- * before_us or earlier (of limits.now_us; 0: only what is to be forgotten): at most max of
+ * before_us or earlier (of limits.now_us; 0: only what is to be deleted): at most max of
  * them, the longest first. Returns how many. record() must not call the outbox. */
 size_t outbox_capture(struct outbox *outbox, int64_t before_us, size_t max,
                       void (*record)(void *context, const struct outbox_record *record),
@@ -161,8 +161,8 @@ void outbox_captured(struct outbox *outbox, bool stored);
 /* Since when, of limits.now_us, there is a row that the spool does not have; INT64_MAX if there is none. */
 int64_t outbox_unspooled_since_us(const struct outbox *outbox);
 
-/* True if the spool is still to forget something. */
-bool outbox_has_forgotten(const struct outbox *outbox);
+/* True if the spool is still to delete something. */
+bool outbox_has_deletions(const struct outbox *outbox);
 
 /* The epoch that is held because the object of a row in the outbox is not safe; 0 if it is. */
 uint64_t outbox_unsafe_epoch(const struct outbox *outbox, const struct row *row);

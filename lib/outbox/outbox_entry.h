@@ -16,7 +16,7 @@
 struct queue;
 
 struct entry {
-    struct row *flying;                  /* in a batch; NULL if none is */
+    struct row *in_flight;               /* in a batch; NULL if none is */
     struct row *waiting[ROW_MODE_COUNT]; /* by mode: written in this order */
     const struct table *table;
     unsigned lane;
@@ -27,9 +27,9 @@ struct entry {
     struct outbox_trial trial;
 
     bool dirty;             /* in the dirty list: the spool has not what is here */
-    bool forgotten;         /* in the forgotten list: the spool has what is not here any more */
+    bool to_delete;         /* in the list of deletions: the spool has what is not here any more */
     bool captured;          /* in the captured list: the spool is being told */
-    bool captured_rows;     /* it was told rows, not to forget */
+    bool captured_rows;     /* it was told rows, not a deletion */
     bool dirty_again;       /* changed since it was captured */
     bool on_disk;           /* the spool has a record of it */
     int64_t dirty_since_us; /* when a row made it so, of limits.now_us */
@@ -48,7 +48,7 @@ struct queue {
 };
 
 /* What belongs to one table. */
-struct shelf {
+struct outbox_part {
     struct entry *by_uid; /* uthash */
     struct queue *queues; /* [lanes][ROW_MODE_COUNT] */
     bool *paused;         /* [lanes] */
@@ -57,12 +57,12 @@ struct shelf {
 
 struct outbox {
     struct outbox_limits limits;
-    uint64_t turns;      /* that were given */
-    struct entry *dirty; /* in the order in which they became so */
-    struct entry *forgotten;
+    uint64_t turns;          /* that were given */
+    struct entry *dirty;     /* in the order in which they became so */
+    struct entry *deletions; /* those that the spool is to delete */
     struct entry *captured;
-    struct shelf shelves[TABLE_COUNT]; /* in the order of tables[] */
-    struct queue aside;                /* those that are tried again alone, the next one first */
+    struct outbox_part parts[TABLE_COUNT]; /* in the order of tables[] */
+    struct queue aside; /* those that are tried again alone, the next one first */
 };
 
 /* outbox.c */
@@ -72,14 +72,14 @@ void outbox_release(struct outbox *outbox, uint64_t epoch); /* 0: nothing */
 
 static inline bool entry_is_empty(const struct entry *entry)
 {
-    return entry->flying == NULL && entry->waiting[ROW_UPSERT] == NULL &&
+    return entry->in_flight == NULL && entry->waiting[ROW_UPSERT] == NULL &&
            entry->waiting[ROW_UPDATE] == NULL;
 }
 
 /* outbox_spool.c */
 void outbox_mark_dirty(struct outbox *outbox, struct entry *entry, int64_t since_us);
 
-/* The entry has no rows any more: removes it, at once or when the spool has forgotten it. */
-void outbox_bury(struct outbox *outbox, struct entry *entry);
+/* The entry has no rows any more: removes it, at once or when the spool has deleted it. */
+void outbox_retire(struct outbox *outbox, struct entry *entry);
 
 #endif

@@ -5,7 +5,7 @@
  *                   └── failed, or ◀─────┘
  *                       changed again
  *
- * An object that has left the outbox stays as an empty entry until the spool has forgotten it. */
+ * An object that has left the outbox stays as an empty entry until the spool has deleted it. */
 #include "lib/outbox/outbox_entry.h"
 
 /* Takes the entry out of the list that it waits in, if any. */
@@ -13,10 +13,10 @@ static void unlist(struct outbox *outbox, struct entry *entry)
 {
     if (entry->dirty)
         DL_DELETE2(outbox->dirty, entry, spool_prev, spool_next);
-    if (entry->forgotten)
-        DL_DELETE2(outbox->forgotten, entry, spool_prev, spool_next);
+    if (entry->to_delete)
+        DL_DELETE2(outbox->deletions, entry, spool_prev, spool_next);
     entry->dirty = false;
-    entry->forgotten = false;
+    entry->to_delete = false;
 }
 
 void outbox_mark_dirty(struct outbox *outbox, struct entry *entry, int64_t since_us)
@@ -35,7 +35,7 @@ void outbox_mark_dirty(struct outbox *outbox, struct entry *entry, int64_t since
     DL_APPEND2(outbox->dirty, entry, spool_prev, spool_next);
 }
 
-void outbox_bury(struct outbox *outbox, struct entry *entry)
+void outbox_retire(struct outbox *outbox, struct entry *entry)
 {
     outbox_release(outbox, entry->unsafe_epoch);
     entry->unsafe_epoch = 0;
@@ -46,8 +46,8 @@ void outbox_bury(struct outbox *outbox, struct entry *entry)
         outbox_remove_entry(outbox, entry);
         return;
     }
-    entry->forgotten = true;
-    DL_APPEND2(outbox->forgotten, entry, spool_prev, spool_next);
+    entry->to_delete = true;
+    DL_APPEND2(outbox->deletions, entry, spool_prev, spool_next);
 }
 
 /* The rows' holds become one hold of the entry: rows that come later are not in this capture. */
@@ -68,7 +68,7 @@ static void take_over_holds(struct outbox *outbox, struct entry *entry, struct r
 static struct outbox_record record_of(const struct entry *entry)
 {
     struct outbox_record record = {.table = entry->table, .uid = {entry->uid, entry->uid_length}};
-    const struct row *rows[] = {entry->flying, entry->waiting[ROW_UPSERT],
+    const struct row *rows[] = {entry->in_flight, entry->waiting[ROW_UPSERT],
                                 entry->waiting[ROW_UPDATE]};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (rows[i] != NULL)
@@ -83,16 +83,16 @@ static void capture(struct outbox *outbox, struct entry *entry)
     DL_APPEND2(outbox->captured, entry, spool_prev, spool_next);
     entry->captured = true;
     entry->captured_rows = !entry_is_empty(entry);
-    take_over_holds(outbox, entry, entry->flying);
+    take_over_holds(outbox, entry, entry->in_flight);
     take_over_holds(outbox, entry, entry->waiting[ROW_UPSERT]);
     take_over_holds(outbox, entry, entry->waiting[ROW_UPDATE]);
 }
 
-/* What is to be forgotten comes first: it makes room, also where there is none for anything else. */
+/* What is to be deleted comes first: it makes room, also where there is none for anything else. */
 static struct entry *next_due(const struct outbox *outbox, int64_t before_us)
 {
-    if (outbox->forgotten != NULL)
-        return outbox->forgotten;
+    if (outbox->deletions != NULL)
+        return outbox->deletions;
     if (outbox->dirty == NULL)
         return NULL;
     return outbox->dirty->dirty_since_us <= before_us ? outbox->dirty : NULL;
@@ -125,7 +125,7 @@ static void settle(struct outbox *outbox, struct entry *entry, bool stored)
         entry->unsafe_epoch = 0;
     }
     if (entry_is_empty(entry))
-        outbox_bury(outbox, entry);
+        outbox_retire(outbox, entry);
     else if (again)
         outbox_mark_dirty(outbox, entry, entry->dirty_since_us);
 }
@@ -135,9 +135,9 @@ int64_t outbox_unspooled_since_us(const struct outbox *outbox)
     return outbox->dirty != NULL ? outbox->dirty->dirty_since_us : INT64_MAX;
 }
 
-bool outbox_has_forgotten(const struct outbox *outbox)
+bool outbox_has_deletions(const struct outbox *outbox)
 {
-    return outbox->forgotten != NULL;
+    return outbox->deletions != NULL;
 }
 
 void outbox_captured(struct outbox *outbox, bool stored)
@@ -153,7 +153,7 @@ uint64_t outbox_unsafe_epoch(const struct outbox *outbox, const struct row *row)
 {
     struct text uid = row_uid(row);
     const struct entry *entry;
-    HASH_FIND(hh, outbox->shelves[table_number(row->table)].by_uid, uid.data, uid.length, entry);
+    HASH_FIND(hh, outbox->parts[table_number(row->table)].by_uid, uid.data, uid.length, entry);
     uint64_t captured = entry != NULL ? entry->unsafe_epoch : 0;
     if (captured == 0 || row->epoch == 0)
         return captured + row->epoch;
@@ -164,13 +164,13 @@ void outbox_recapture(struct outbox *outbox)
 {
     for (size_t i = 0; i < TABLE_COUNT; i++) {
         struct entry *entry, *next;
-        HASH_ITER(hh, outbox->shelves[i].by_uid, entry, next)
+        HASH_ITER(hh, outbox->parts[i].by_uid, entry, next)
         {
             entry->on_disk = false;
             if (!entry_is_empty(entry))
                 outbox_mark_dirty(outbox, entry, 0);
             else if (!entry->captured)
-                outbox_bury(outbox, entry);
+                outbox_retire(outbox, entry);
         }
     }
 }

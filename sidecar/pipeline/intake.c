@@ -1,7 +1,17 @@
 /* intake: what happens to a document.
  *
- * Happy path: a line comes from the source, is decoded to a row, the row goes into the outbox, the
- * writers are woken at the end of the burst.
+ * Happy path, all on the loop's thread, in the order in which the files are passed:
+ *
+ *   source   (sidecar/source, sidecar/kube) reads from its connection and delivers one document
+ *   intake   on_document() here asks the next ones in turn, and none of them calls another
+ *   watch    (lib/kube/watch) decodes the document to a row, and says what it is
+ *   sweep    (sidecar/pipeline/sweep_documents.c) notes that the snapshot has shown the object
+ *   outbox   (lib/outbox) merges the row into the one that waits, and holds the present epoch
+ *   acks     (lib/outbox/acks) counts the document for its connection
+ *
+ * At the end of the burst dispatch is woken, which gives batches to the threads of the store; these see
+ * nothing of what is above. At each tick (sidecar/run) the epochs that nobody holds any more are safe, and
+ * acks has the source acknowledge the documents of them: a row that is committed or in the spool holds none.
  *
  * Failure modes:
  *   not a document of ours, or damaged    counted under its fate; what is damaged is logged

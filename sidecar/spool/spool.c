@@ -179,7 +179,7 @@ static enum spool_loading read_back(struct spool *spool);
 static bool has_work(const struct spool *spool)
 {
     return outbox_unspooled_since_us(spool->settings.outbox) != INT64_MAX ||
-           outbox_has_forgotten(spool->settings.outbox) || spool->letters != NULL;
+           outbox_has_deletions(spool->settings.outbox) || spool->letters != NULL;
 }
 
 /* What was in it at the start comes first, and without regard to the outbox's bounds: it may be newer

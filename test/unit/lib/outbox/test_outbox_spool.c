@@ -163,11 +163,11 @@ static void test_what_is_written_is_forgotten(void **state)
     outbox_captured(fixture->outbox, true);
     take(fixture);
     finish(fixture);
-    assert_true(outbox_has_forgotten(fixture->outbox));
+    assert_true(outbox_has_deletions(fixture->outbox));
     assert_told(fixture, 0, "a:- ");
     outbox_captured(fixture->outbox, true);
     assert_told(fixture, 1000, "");
-    assert_false(outbox_has_forgotten(fixture->outbox));
+    assert_false(outbox_has_deletions(fixture->outbox));
 }
 
 static void test_what_is_written_while_it_is_stored_is_forgotten_afterwards(void **state)
