@@ -133,7 +133,8 @@ enum error_code http_check(const char *listen, struct error *err)
 
 /* ---- handles -----------------------------------------------------------------------------------*/
 
-static void forget_handle(struct http *http)
+/* One handle less is open; with the last one it is closed. */
+static void release(struct http *http)
 {
     if (--http->open_handles > 0 || http->closed == NULL)
         return;
@@ -145,7 +146,7 @@ static void forget_handle(struct http *http)
 
 static void on_handle_closed(uv_handle_t *handle)
 {
-    forget_handle(handle->data);
+    release(handle->data);
 }
 
 static void on_connection_closed(uv_handle_t *handle)
@@ -154,7 +155,7 @@ static void on_connection_closed(uv_handle_t *handle)
     struct http *http = connection->http;
     buffer_fini(&connection->body);
     free(connection);
-    forget_handle(http);
+    release(http);
 }
 
 static void drop(struct connection *connection)
@@ -346,7 +347,7 @@ static void on_listening_stopped(uv_handle_t *listener)
     struct http *http = listener->data;
     if (http->closed == NULL)
         uv_timer_start(&http->retry, open_http, http->retry_ms, 0);
-    forget_handle(http);
+    release(http);
 }
 
 /* error: libuv's. */

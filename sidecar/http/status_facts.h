@@ -25,11 +25,15 @@ struct status_facts {
     double outage_seconds; /* until the source is paused; INFINITY: nothing grows */
     bool source_paused;
     size_t streams;
-    const char
-        *unwatched[RESOURCE_COUNT]; /* by resource: why; NULL: it is watched, or sent by others */
+
+    /* Why a resource is not watched; NULL: it is, or its events are sent by others. */
+    const char *unwatched[RESOURCE_COUNT];
+
     bool database_up;
     struct store_description store;
-    bool spool_up; /* the two: if there is a spool */
+
+    /* If there is a spool. */
+    bool spool_up;
     struct spool_usage spool;
 };
 

@@ -36,6 +36,7 @@
 #include "sidecar/run/parts.h"
 #include "sidecar/run/phase.h"
 #include "sidecar/run/report.h"
+#include "sidecar/run/signals.h"
 #include "sidecar/source/connection.h"
 #include "sidecar/store/db.h"
 
@@ -46,8 +47,6 @@
 /* What became safe is looked at, and acknowledged, this often. */
 #define TICK_MS 100
 
-enum { SIGNAL_TERM, SIGNAL_INT, SIGNAL_HUP, SIGNAL_COUNT };
-
 struct run {
     const struct config *config;
     const struct run_options *options;
@@ -56,7 +55,7 @@ struct run {
     struct parts parts;
     struct loading loading;
     enum phase phase;
-    uv_signal_t signals[SIGNAL_COUNT];
+    struct signals signals;
     uv_timer_t summary;
     uv_timer_t grace;
     uv_timer_t tick;
@@ -75,8 +74,7 @@ static void show_progress(struct run *run)
 static void on_parts_closed(void *context)
 {
     struct run *run = context;
-    for (unsigned i = 0; i < SIGNAL_COUNT; i++)
-        uv_close((uv_handle_t *)&run->signals[i], NULL);
+    signals_close(&run->signals);
     uv_close((uv_handle_t *)&run->summary, NULL);
     uv_close((uv_handle_t *)&run->grace, NULL);
     uv_close((uv_handle_t *)&run->tick, NULL);
@@ -402,9 +400,9 @@ static void on_secret_changed(void *context, const char *path)
     read_secrets(run);
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_signal(void *context, int number)
 {
-    struct run *run = handle->data;
+    struct run *run = context;
     LOG(run->logger, INFO, "signal received", log_int("signal", number));
     if (number == SIGHUP && !run->options->to_the_end) {
         read_secrets(run);
@@ -419,35 +417,9 @@ static void on_signal(uv_signal_t *handle, int number)
     end(run);
 }
 
-/* nohup ignores SIGHUP for a program, and a shell SIGINT for what runs in the background. Nobody means to
- * ignore SIGTERM. */
-static bool is_to_be_ignored(int number)
-{
-    struct sigaction action;
-    return number != SIGTERM && sigaction(number, NULL, &action) == 0 &&
-           action.sa_handler == SIG_IGN;
-}
-
-/* Whoever has started this process may have blocked them. */
-static void open_signals(struct run *run)
-{
-    static const int numbers[SIGNAL_COUNT] = {
-        [SIGNAL_TERM] = SIGTERM, [SIGNAL_INT] = SIGINT, [SIGNAL_HUP] = SIGHUP};
-    sigset_t blocked;
-    sigemptyset(&blocked);
-    for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
-        uv_signal_init(&run->loop, &run->signals[i]);
-        run->signals[i].data = run;
-        if (!is_to_be_ignored(numbers[i]))
-            uv_signal_start(&run->signals[i], on_signal, numbers[i]);
-        sigaddset(&blocked, numbers[i]);
-    }
-    pthread_sigmask(SIG_UNBLOCK, &blocked, NULL);
-}
-
 static void open_handles(struct run *run)
 {
-    open_signals(run);
+    signals_open(&run->signals, &run->loop, on_signal, run);
     uv_timer_init(&run->loop, &run->summary);
     uv_timer_init(&run->loop, &run->grace);
     uv_timer_init(&run->loop, &run->tick);

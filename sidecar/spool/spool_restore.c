@@ -8,7 +8,6 @@
  *                                         outbox, and are not read again */
 #include "sidecar/spool/spool_restore.h"
 
-#include "lib/base/memory.h"
 #include "lib/rows/rowjson.h"
 
 #define CHUNK_RECORDS 256 /* some milliseconds of work */
