@@ -38,20 +38,6 @@ static const struct scale scales[] = {
     {INT64_MAX, {'y', YEAR}, {0, 0}},
 };
 
-static size_t format_scaled(int64_t seconds, const struct scale *scale,
-                            char text[DURATION_TEXT_SIZE])
-{
-    int64_t whole = seconds / scale->unit.seconds;
-    int64_t rest = 0;
-    if (scale->rest.seconds > 0)
-        rest = seconds % scale->unit.seconds / scale->rest.seconds;
-    int length = rest == 0
-                     ? snprintf(text, DURATION_TEXT_SIZE, "%" PRId64 "%c", whole, scale->unit.name)
-                     : snprintf(text, DURATION_TEXT_SIZE, "%" PRId64 "%c%" PRId64 "%c", whole,
-                                scale->unit.name, rest, scale->rest.name);
-    return (size_t)length;
-}
-
 size_t duration_format(int64_t microseconds, char text[DURATION_TEXT_SIZE])
 {
     int64_t seconds = microseconds / SECOND_US;
@@ -62,7 +48,15 @@ size_t duration_format(int64_t microseconds, char text[DURATION_TEXT_SIZE])
     const struct scale *scale = scales;
     while (seconds >= scale->below)
         scale++;
-    return format_scaled(seconds, scale, text);
+    int64_t whole = seconds / scale->unit.seconds;
+    int64_t rest = 0;
+    if (scale->rest.seconds > 0)
+        rest = seconds % scale->unit.seconds / scale->rest.seconds;
+    int length = rest == 0
+                     ? snprintf(text, DURATION_TEXT_SIZE, "%" PRId64 "%c", whole, scale->unit.name)
+                     : snprintf(text, DURATION_TEXT_SIZE, "%" PRId64 "%c%" PRId64 "%c", whole,
+                                scale->unit.name, rest, scale->rest.name);
+    return (size_t)length;
 }
 
 /* At least one digit; no number that is too large to be meant. */

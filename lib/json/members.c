@@ -26,24 +26,15 @@ void members_add(struct members *members, const json_value *object, uint32_t gro
     }
 }
 
-static int compare_keys(struct text a, struct text b)
-{
-    size_t shorter = a.length < b.length ? a.length : b.length;
-    int order = shorter > 0 ? memcmp(a.data, b.data, shorter) : 0;
-    return order != 0 ? order : (a.length > b.length) - (a.length < b.length);
-}
-
 static int compare(const void *left, const void *right)
 {
     const struct member *a = left;
     const struct member *b = right;
-    int order = compare_keys(a->key, b->key);
+    size_t shorter = a->key.length < b->key.length ? a->key.length : b->key.length;
+    int order = shorter > 0 ? memcmp(a->key.data, b->key.data, shorter) : 0;
+    if (order == 0)
+        order = (a->key.length > b->key.length) - (a->key.length < b->key.length);
     return order != 0 ? order : (a->order > b->order) - (a->order < b->order);
-}
-
-static bool is_same_member(const struct member *a, const struct member *b)
-{
-    return a->group == b->group && text_equal(a->key, b->key);
 }
 
 void members_sort(struct members *members)
@@ -51,7 +42,9 @@ void members_sort(struct members *members)
     qsort(members->items, members->count, sizeof(members->items[0]), compare);
     size_t kept = 0;
     for (size_t i = 0; i < members->count; i++) {
-        bool replaces = kept > 0 && is_same_member(&members->items[kept - 1], &members->items[i]);
+        const struct member *last = kept > 0 ? &members->items[kept - 1] : NULL;
+        bool replaces = last != NULL && last->group == members->items[i].group &&
+                        text_equal(last->key, members->items[i].key);
         members->items[replaces ? kept - 1 : kept++] = members->items[i];
     }
     members->count = kept;

@@ -136,16 +136,6 @@ const struct setting settings[] = {
 const struct size_unit size_units[SIZE_UNIT_COUNT] = {
     {"GiB", GIB}, {"MiB", MIB}, {"KiB", KIB}, {"", 1}};
 
-/* "a, b or c" */
-static void append_choices(struct buffer *out, const char *const *names)
-{
-    for (size_t i = 0; names[i] != NULL; i++) {
-        if (i > 0)
-            buffer_append_string(out, names[i + 1] == NULL ? " or " : ", ");
-        buffer_append_string(out, names[i]);
-    }
-}
-
 /* In the largest unit that divides it. */
 static void append_size(struct buffer *out, int64_t bytes)
 {
@@ -170,7 +160,12 @@ void setting_append_values(struct buffer *out, const struct setting *setting)
         append_size(out, setting->max);
         break;
     case TYPE_CHOICE:
-        append_choices(out, setting_choices[setting->min]);
+        for (const char *const *name = setting_choices[setting->min]; *name != NULL; name++)
+            buffer_appendf(out, "%s%s",
+                           name == setting_choices[setting->min] ? ""
+                           : name[1] == NULL                     ? " or "
+                                                                 : ", ",
+                           *name);
         break;
     }
 }
@@ -179,25 +174,20 @@ void setting_append_values(struct buffer *out, const struct setting *setting)
 #define HELP_INDENT  6
 #define SCRATCH_SIZE 4096
 
-static void append_help(struct buffer *out, const struct setting *setting)
-{
-    buffer_appendf(out, "%s.", setting->help);
-    if (!setting_is_text(setting)) {
-        buffer_append_string(out, " Takes ");
-        setting_append_values(out, setting);
-        buffer_append_char(out, '.');
-    }
-    if (setting->fallback[0] != '\0')
-        buffer_appendf(out, " Default: %s.", setting->fallback);
-}
-
 void config_help(struct buffer *out)
 {
     struct buffer help;
     buffer_init(&help, SCRATCH_SIZE);
     for (size_t i = 0; settings[i].name != NULL; i++) {
         buffer_reset(&help);
-        append_help(&help, &settings[i]);
+        buffer_appendf(&help, "%s.", settings[i].help);
+        if (!setting_is_text(&settings[i])) {
+            buffer_append_string(&help, " Takes ");
+            setting_append_values(&help, &settings[i]);
+            buffer_append_char(&help, '.');
+        }
+        if (settings[i].fallback[0] != '\0')
+            buffer_appendf(&help, " Default: %s.", settings[i].fallback);
         buffer_appendf(out, "  %s\n%*s", settings[i].name, HELP_INDENT, "");
         buffer_append_wrapped(out, buffer_text(&help), HELP_INDENT, HELP_COLUMNS);
         out->failed |= help.failed;

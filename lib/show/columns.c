@@ -74,22 +74,19 @@ void columns_add_string(struct columns *columns, const char *string)
     columns_add(columns, text_from(string));
 }
 
-static void append_row(const struct columns *columns, const struct columns_cell *row,
-                       struct buffer *out)
-{
-    struct text all = buffer_text(&columns->text);
-    for (size_t i = 0; i < columns->column_count; i++) {
-        buffer_append(out, (struct text){all.data + row[i].start, row[i].length});
-        if (i + 1 < columns->column_count)
-            buffer_appendf(out, "%*s", (int)(columns->widths[i] - row[i].width) + GAP, "");
-    }
-    buffer_append_char(out, '\n');
-}
-
 void columns_append(const struct columns *columns, struct buffer *out)
 {
-    for (size_t i = 0; i + columns->column_count <= columns->cell_count; i += columns->column_count)
-        append_row(columns, &columns->cells[i], out);
+    const size_t count = columns->column_count;
+    const char *all = buffer_text(&columns->text).data;
+    for (size_t row = 0; row + count <= columns->cell_count; row += count) {
+        for (size_t i = 0; i < count; i++) {
+            const struct columns_cell *cell = &columns->cells[row + i];
+            buffer_append(out, (struct text){all + cell->start, cell->length});
+            if (i + 1 < count)
+                buffer_appendf(out, "%*s", (int)(columns->widths[i] - cell->width) + GAP, "");
+        }
+        buffer_append_char(out, '\n');
+    }
     if (columns->failed)
         out->failed = true;
 }

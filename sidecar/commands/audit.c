@@ -12,15 +12,6 @@ static bool set_number(void *context, struct text name, int64_t value)
     return true;
 }
 
-static void print_documents(const struct ledger *ledger)
-{
-    printf("DOCUMENTS  %" PRIu64 " received\n", ledger_received(ledger));
-    for (unsigned fate = 0; fate < WATCH_FATE_COUNT; fate++) {
-        if (ledger->fates[fate] > 0)
-            printf("  %-16s %12" PRIu64 "\n", watch_fate_name(fate), ledger->fates[fate]);
-    }
-}
-
 static bool print_table(const struct ledger *ledger, size_t i)
 {
     const struct ledger_rows *rows = &ledger->rows[i];
@@ -38,7 +29,11 @@ static bool print_ledger(const struct ledger *ledger)
 {
     uint64_t received = 0;
     bool balances = true;
-    print_documents(ledger);
+    printf("DOCUMENTS  %" PRIu64 " received\n", ledger_received(ledger));
+    for (unsigned fate = 0; fate < WATCH_FATE_COUNT; fate++) {
+        if (ledger->fates[fate] > 0)
+            printf("  %-16s %12" PRIu64 "\n", watch_fate_name(fate), ledger->fates[fate]);
+    }
     for (size_t i = 0; i < TABLE_COUNT; i++) {
         received += ledger->rows[i].received;
         balances = print_table(ledger, i) && balances;

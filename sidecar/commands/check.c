@@ -51,38 +51,30 @@ static void check_settings(struct findings *findings, struct text problems)
     }
 }
 
-static bool has_outer_blank(const char *text)
-{
-    size_t length = strlen(text);
-    return length > 0 && (text[0] == ' ' || text[length - 1] == ' ');
-}
-
-static void judge_credentials(struct findings *findings, const struct credentials *credentials)
-{
-    if (credentials->password[0] == '\0')
-        findings_add(findings, FINDING_WARN, "secrets",
-                     "set MYSQL_PASSWORD or MYSQL_PASSWORD_FILE, and a password for the account",
-                     "account %s, without a password", credentials->user);
-    else if (has_outer_blank(credentials->password))
-        findings_add(findings, FINDING_WARN, "secrets", "see whether the blank belongs to it",
-                     "account %s; its password begins or ends with a blank", credentials->user);
-    else
-        findings_add(findings, FINDING_OK, "secrets", "", "account %s, with a password",
-                     credentials->user);
-}
-
 static void check_secrets(struct findings *findings, const struct config *config)
 {
     struct credentials credentials;
     struct error err;
-    if (credentials_read(config, &credentials, &err) == ERROR_NONE)
-        judge_credentials(findings, &credentials);
-    else
+    if (credentials_read(config, &credentials, &err) != ERROR_NONE) {
         findings_add(
             findings, FINDING_FAIL, "secrets",
             "mount the Secret there, with a key of this name, readable for this user; make "
             "it with printf or echo -n",
             "%s", err.text);
+        credentials_wipe(&credentials);
+        return;
+    }
+    struct text password = text_from(credentials.password);
+    if (password.length == 0)
+        findings_add(findings, FINDING_WARN, "secrets",
+                     "set MYSQL_PASSWORD or MYSQL_PASSWORD_FILE, and a password for the account",
+                     "account %s, without a password", credentials.user);
+    else if (text_starts_with(password, TEXT(" ")) || text_ends_in(password, TEXT(" ")))
+        findings_add(findings, FINDING_WARN, "secrets", "see whether the blank belongs to it",
+                     "account %s; its password begins or ends with a blank", credentials.user);
+    else
+        findings_add(findings, FINDING_OK, "secrets", "", "account %s, with a password",
+                     credentials.user);
     credentials_wipe(&credentials);
 }
 

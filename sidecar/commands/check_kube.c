@@ -357,24 +357,6 @@ static void on_closed(void *context)
     (void)context; /* the loop ends empty then */
 }
 
-static void init_buffers(struct visit *visit)
-{
-    buffer_init(&visit->body, BODY_LIMIT);
-    buffer_init(&visit->well, TEXT_LIMIT);
-    buffer_init(&visit->absent, TEXT_LIMIT);
-    buffer_init(&visit->forbidden, TEXT_LIMIT);
-    buffer_init(&visit->rules, TEXT_LIMIT);
-}
-
-static void fini_buffers(struct visit *visit)
-{
-    buffer_fini(&visit->body);
-    buffer_fini(&visit->well);
-    buffer_fini(&visit->absent);
-    buffer_fini(&visit->forbidden);
-    buffer_fini(&visit->rules);
-}
-
 static void run(struct visit *visit, struct logger *logger)
 {
     struct error err;
@@ -402,7 +384,11 @@ void check_kube(struct findings *findings, const struct config *config, uint32_t
         .selection = {config->kube_namespace, config->kube_label_selector},
     };
     struct logger *logger = NULL;
-    init_buffers(&visit);
+    buffer_init(&visit.body, BODY_LIMIT);
+    buffer_init(&visit.well, TEXT_LIMIT);
+    buffer_init(&visit.absent, TEXT_LIMIT);
+    buffer_init(&visit.forbidden, TEXT_LIMIT);
+    buffer_init(&visit.rules, TEXT_LIMIT);
     if (uv_loop_init(&visit.loop) != 0 ||
         logger_new(STDERR_FILENO, LOG_LEVEL_ERROR, LOG_FORMAT_JSON, &logger, NULL) != ERROR_NONE) {
         findings->failed = true;
@@ -411,5 +397,9 @@ void check_kube(struct findings *findings, const struct config *config, uint32_t
         findings->failed |= uv_loop_close(&visit.loop) != 0;
     }
     logger_free(logger);
-    fini_buffers(&visit);
+    buffer_fini(&visit.body);
+    buffer_fini(&visit.well);
+    buffer_fini(&visit.absent);
+    buffer_fini(&visit.forbidden);
+    buffer_fini(&visit.rules);
 }

@@ -83,16 +83,6 @@ static void append_condition(struct query *query, const char *column, const char
     db_quote(query->db, &query->sql, text_from(value));
 }
 
-static void append_since(struct query *query)
-{
-    struct civil_time civil;
-    if (query->since_us == INT64_MIN)
-        return;
-    timestamp_to_civil(query->since_us, &civil);
-    buffer_appendf(&query->sql, " AND `gmt_created` >= '%04d-%02u-%02u %02u:%02u:%02u'",
-                   (int)civil.year, civil.month, civil.day, civil.hour, civil.minute, civil.second);
-}
-
 /* All described columns; NULL stands for those that the table does not have. */
 static void append_select(struct query *query)
 {
@@ -154,7 +144,13 @@ static enum error_code find_jobs(struct query *query, struct db_error *err)
     append_condition(query, "namespace", values[NAMESPACE]);
     append_condition(query, "status", values[STATUS]);
     append_condition(query, "kind", values[KIND]);
-    append_since(query);
+    if (query->since_us != INT64_MIN) {
+        struct civil_time civil;
+        timestamp_to_civil(query->since_us, &civil);
+        buffer_appendf(&query->sql, " AND `gmt_created` >= '%04d-%02u-%02u %02u:%02u:%02u'",
+                       (int)civil.year, civil.month, civil.day, civil.hour, civil.minute,
+                       civil.second);
+    }
     return run_select(query, "`gmt_created` DESC, `id` DESC", err);
 }
 

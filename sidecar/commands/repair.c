@@ -99,16 +99,6 @@ static enum error_code run_rule(struct repair *repair, const struct repair_rule 
     return ERROR_NONE;
 }
 
-static enum error_code run_row_steps(struct repair *repair, struct db_error *err)
-{
-    enum error_code code = ERROR_NONE;
-    for (size_t i = 0; i < repair->rows.count && code == ERROR_NONE; i++) {
-        if (repair->row_counts[i] > 0)
-            code = migrate_step(repair->db, repair->logger, &repair->rows.steps[i], err);
-    }
-    return code;
-}
-
 static enum error_code migrate(struct repair *repair, struct db_error *err)
 {
     enum error_code code = migrate_run(repair->db, repair->logger, err);
@@ -123,8 +113,10 @@ static enum error_code migrate(struct repair *repair, struct db_error *err)
 static enum error_code carry_out(struct repair *repair, struct db_error *err)
 {
     enum error_code code = migrate(repair, err);
-    if (code == ERROR_NONE)
-        code = run_row_steps(repair, err);
+    for (size_t i = 0; i < repair->rows.count && code == ERROR_NONE; i++) {
+        if (repair->row_counts[i] > 0)
+            code = migrate_step(repair->db, repair->logger, &repair->rows.steps[i], err);
+    }
     for (size_t i = 0; repair_rule_at(i) != NULL && code == ERROR_NONE; i++) {
         if (repair_is_wanted(repair, repair_rule_at(i)))
             code = run_rule(repair, repair_rule_at(i), err);

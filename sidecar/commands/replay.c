@@ -102,42 +102,30 @@ static struct counts count(const struct ledger *ledger, const struct outbox *out
     };
 }
 
-static size_t columns_of_terminal(void)
-{
-    struct winsize size;
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < FEWEST_CELLS)
-        return USUAL_COLUMNS;
-    return size.ws_col;
-}
-
-static double mebibytes(int64_t bytes)
-{
-    return (double)bytes / (1 << 20);
-}
-
-static void append_bar(struct buffer *out, int64_t done, int64_t size)
-{
-    char bar[BAR_CELLS + 1] = "";
-    double part = done < size ? (double)done / (double)size : 1;
-    memset(bar, '=', (size_t)(part * BAR_CELLS));
-    buffer_appendf(out, "%3.0f%% [%-*s] %.1f/%.1f MiB, ", part * 100, BAR_CELLS, bar,
-                   mebibytes(done), mebibytes(size));
-}
-
-/* Without a newline, and not to the last column, so that it is drawn over itself. The cursor is left
- * at its beginning: a record of the log is then written over it, not behind it. */
+/* Draws without a newline, and not to the last column, so that the line is drawn over itself. The cursor is
+ * left at its beginning: a record of the log is then written over it, not behind it. */
 static void draw(const struct replay *replay)
 {
+    const double mebibyte = 1 << 20;
+    struct winsize window;
     struct buffer line;
+    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col >= FEWEST_CELLS;
+    int columns = known ? window.ws_col : USUAL_COLUMNS;
     buffer_init(&line, LINE_LIMIT);
-    if (replay->size > 0)
-        append_bar(&line, bytes_read(), replay->size);
+    if (replay->size > 0) {
+        char bar[BAR_CELLS + 1] = "";
+        double done = (double)bytes_read(), size = (double)replay->size;
+        double part = done < size ? done / size : 1;
+        memset(bar, '=', (size_t)(part * BAR_CELLS));
+        buffer_appendf(&line, "%3.0f%% [%-*s] %.1f/%.1f MiB, ", part * 100, BAR_CELLS, bar,
+                       done / mebibyte, size / mebibyte);
+    }
     buffer_appendf(&line, "%" PRIu64 " documents, %" PRIu64 " rows written",
                    replay->now.documents - replay->before.documents,
                    replay->now.written - replay->before.written);
     const char *text = buffer_cstring(&line);
     if (text != NULL)
-        fprintf(stderr, CLEAR_LINE "%.*s\r", (int)columns_of_terminal() - 1, text);
+        fprintf(stderr, CLEAR_LINE "%.*s\r", columns - 1, text);
     buffer_fini(&line);
 }
 
