@@ -187,9 +187,12 @@ static int run_replay(const struct config *config, const char *version)
 
 static int run(const struct invocation *invocation)
 {
-    const char *path = invocation->operands[0];
     struct error err;
     enum error_code code = ERROR_NONE;
+    if (invocation->operand_count != 1)
+        return command_misused(invocation->command,
+                               "replay takes one file, or - for standard input");
+    const char *path = invocation->operands[0];
     if (strcmp(path, "-") != 0)
         code = open_file(path, &err);
     if (code == ERROR_NONE)
@@ -204,6 +207,6 @@ const struct command command_replay = {
     .synopsis = "FILE|-",
     .summary = "Ships a recorded stream, or what kubectl get -o json printed, from a file or from "
                "standard input, and ends when all is written.",
-    .operand = "a file, or - for standard input,",
+    .any_operands = true,
     .run = run,
 };
