@@ -2,6 +2,7 @@
 #include "lib/outbox/durability.h"
 
 #include "lib/base/invariant.h"
+#include "lib/base/memory.h"
 
 #include <stdlib.h>
 
@@ -15,14 +16,12 @@ struct durability {
     uint64_t holds[RING_SIZE]; /* of epoch e at e % RING_SIZE, for first <= e <= present */
 };
 
-enum error_code durability_new(struct durability **durability, struct error *err)
+struct durability *durability_new(void)
 {
-    *durability = calloc(1, sizeof(**durability));
-    if (*durability == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory to keep track of what is safe");
-    (*durability)->first = 1;
-    (*durability)->present = 1;
-    return ERROR_NONE;
+    struct durability *durability = memory_new(sizeof(*durability));
+    durability->first = 1;
+    durability->present = 1;
+    return durability;
 }
 
 void durability_free(struct durability *durability)

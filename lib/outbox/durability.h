@@ -6,13 +6,11 @@
 #ifndef LIB_DURABILITY_H
 #define LIB_DURABILITY_H
 
-#include "lib/base/error.h"
-
 #include <stdint.h>
 
 struct durability;
 
-enum error_code durability_new(struct durability **durability, struct error *err) MUST_CHECK;
+struct durability *durability_new(void);
 void durability_free(struct durability *durability);
 
 /* The epoch that documents which come now belong to; from 1. */

@@ -2,6 +2,7 @@
 #include "lib/outbox/outbox.h"
 
 #include "lib/base/invariant.h"
+#include "lib/base/memory.h"
 #include "lib/outbox/outbox_entry.h"
 
 #include <stdlib.h>
@@ -51,24 +52,17 @@ static void dequeue(struct entry *entry)
     entry->queue = NULL;
 }
 
-enum error_code outbox_new(const struct outbox_limits *limits, struct outbox **result,
-                           struct error *err)
+struct outbox *outbox_new(const struct outbox_limits *limits)
 {
-    struct outbox *outbox = calloc(1, sizeof(*outbox));
-    if (outbox == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory for the outbox");
+    struct outbox *outbox = memory_new(sizeof(*outbox));
     outbox->limits = *limits;
     for (size_t i = 0; i < TABLE_COUNT; i++) {
         struct outbox_part *part = &outbox->parts[i];
-        part->queues = calloc((size_t)limits->lanes * ROW_MODE_COUNT, sizeof(struct queue));
-        part->paused = calloc(limits->lanes, sizeof(*part->paused));
-        if (part->queues == NULL || part->paused == NULL) {
-            outbox_free(outbox);
-            return error_set(err, ERROR_NOMEM, "no memory for the outbox");
-        }
+        part->queues =
+            memory_new_array((size_t)limits->lanes * ROW_MODE_COUNT, sizeof(struct queue));
+        part->paused = memory_new_array(limits->lanes, sizeof(*part->paused));
     }
-    *result = outbox;
-    return ERROR_NONE;
+    return outbox;
 }
 
 void outbox_free(struct outbox *outbox)
@@ -105,19 +99,12 @@ static struct entry *add_entry(struct outbox *outbox, struct outbox_part *part,
                                const struct row *row)
 {
     struct text uid = row_uid(row);
-    struct entry *entry = calloc(1, sizeof(*entry) + uid.length);
-    if (entry == NULL)
-        return NULL;
+    struct entry *entry = memory_new(sizeof(*entry) + uid.length);
     entry->table = row->table;
-    entry->keyed = true;
     entry->lane = lane_of(outbox, uid);
     entry->uid_length = uid.length;
     memcpy(entry->uid, uid.data, uid.length);
     HASH_ADD(hh, part->by_uid, uid[0], entry->uid_length, entry);
-    if (!entry->keyed) {
-        free(entry);
-        return NULL;
-    }
     return entry;
 }
 
@@ -266,9 +253,6 @@ enum error_code outbox_put_in_epoch(struct outbox *outbox, struct row *row, uint
                                     struct error *err)
 {
     struct entry *entry = find_or_add(outbox, row);
-    if (entry == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory for another row in the outbox");
-
     int64_t now_us = outbox->limits.now_us != NULL ? outbox->limits.now_us() : row->received_us;
     row->epoch = epoch;
     outbox_hold(outbox, epoch);
@@ -292,8 +276,6 @@ enum error_code outbox_put(struct outbox *outbox, struct row *row, struct error 
 enum error_code outbox_restore(struct outbox *outbox, struct row *row, struct error *err)
 {
     struct entry *entry = find_or_add(outbox, row);
-    if (entry == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory for a row of the spool");
     entry->on_disk = true;
     row->epoch = 0;
     return put(outbox, entry, row, err);

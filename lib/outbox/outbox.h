@@ -60,8 +60,7 @@ struct batch {
     size_t capacity;
 };
 
-enum error_code outbox_new(const struct outbox_limits *limits, struct outbox **outbox,
-                           struct error *err) MUST_CHECK;
+struct outbox *outbox_new(const struct outbox_limits *limits);
 void outbox_free(struct outbox *outbox); /* frees the rows that are still in it */
 
 /* Takes over row, on success only. */

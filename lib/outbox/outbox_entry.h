@@ -5,11 +5,12 @@
 #ifndef LIB_OUTBOX_ENTRY_H
 #define LIB_OUTBOX_ENTRY_H
 
+#include "lib/base/memory.h"
 #include "lib/outbox/durability.h"
 #include "lib/outbox/outbox.h"
 
-#define HASH_NONFATAL_OOM          1
-#define uthash_nonfatal_oom(entry) ((entry)->keyed = false)
+#define HASH_NONFATAL_OOM   1
+#define uthash_malloc(size) memory_new(size)
 #include <uthash.h>
 #include <utlist.h>
 
@@ -20,7 +21,6 @@ struct entry {
     struct row *waiting[ROW_MODE_COUNT]; /* by mode: written in this order */
     const struct table *table;
     unsigned lane;
-    bool keyed;                /* false: the map found no memory for it */
     struct queue *queue;       /* where it waits; NULL while a row of it is in flight */
     struct entry *prev, *next; /* in that queue */
     uint64_t turn;             /* the smaller, the longer it has waited */

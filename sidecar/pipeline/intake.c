@@ -22,6 +22,7 @@
  */
 #include "sidecar/pipeline/intake.h"
 
+#include "lib/base/memory.h"
 #include "lib/kube/watch.h"
 #include "sidecar/base/clock.h"
 #include "sidecar/source/connection.h"
@@ -40,20 +41,16 @@ struct intake {
     bool stored; /* rows were put since the writers were told */
 };
 
-enum error_code intake_new(const struct intake_settings *settings, struct intake **result,
-                           struct error *err)
+struct intake *intake_new(const struct intake_settings *settings)
 {
-    struct intake *intake = calloc(1, sizeof(*intake));
-    if (intake == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory for the intake");
+    struct intake *intake = memory_new(sizeof(*intake));
     intake->settings = *settings;
     struct watch_settings watch_settings = {
         .region = text_from(settings->config->region),
         .cluster_id = text_from(settings->config->cluster_id),
     };
     intake->watch = watch_new(&watch_settings);
-    *result = intake;
-    return ERROR_NONE;
+    return intake;
 }
 
 void intake_free(struct intake *intake)

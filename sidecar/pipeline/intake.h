@@ -5,7 +5,6 @@
 
 #include "lib/account/ledger.h"
 #include "lib/account/metrics.h"
-#include "lib/base/error.h"
 #include "lib/outbox/acks.h"
 #include "lib/outbox/outbox.h"
 #include "lib/settings/config.h"
@@ -38,8 +37,7 @@ struct intake_settings {
     void *context;
 };
 
-enum error_code intake_new(const struct intake_settings *settings, struct intake **intake,
-                           struct error *err) MUST_CHECK;
+struct intake *intake_new(const struct intake_settings *settings);
 void intake_free(struct intake *intake);
 
 /* What the source is to call. */

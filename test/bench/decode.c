@@ -126,11 +126,9 @@ static void drain(struct outbox *outbox, struct batch *batch)
 STAGE stage_outbox(struct bench *bench)
 {
     struct outbox_limits limits = {.max_rows = SIZE_MAX, .max_bytes = SIZE_MAX, .lanes = 1};
-    struct outbox *outbox;
+    struct outbox *outbox = outbox_new(&limits);
     struct batch batch;
-    must(outbox_new(&limits, &outbox, NULL) == ERROR_NONE &&
-             batch_init(&batch, BATCH_ROWS, NULL) == ERROR_NONE,
-         "no memory");
+    must(batch_init(&batch, BATCH_ROWS, NULL) == ERROR_NONE, "no memory");
     for (size_t i = 0; i < bench->row_count; i++) {
         must(outbox_put(outbox, bench->rows[i], NULL) == ERROR_NONE, "no memory");
         if ((i + 1) % BATCH_ROWS == 0)

@@ -45,7 +45,7 @@ static void open_world(struct world *world)
     assert_int_equal(logger_new(log, LOG_LEVEL_DEBUG, LOG_FORMAT_JSON, &world->logger, NULL),
                      ERROR_NONE);
     const struct outbox_limits limits = {.max_rows = 10, .max_bytes = 1 << 20, .lanes = 1};
-    assert_int_equal(outbox_new(&limits, &world->outbox, NULL), ERROR_NONE);
+    world->outbox = outbox_new(&limits);
     acks_init(&world->acks);
     world->connection.id = 1;
     const struct sweep_settings sweep = {.cluster_id = "c",
@@ -66,7 +66,7 @@ static void open_world(struct world *world)
                                              .no_memory = on_no_memory,
                                              .finished = on_nothing,
                                              .context = world};
-    assert_int_equal(intake_new(&settings, &world->intake, NULL), ERROR_NONE);
+    world->intake = intake_new(&settings);
     world->events = intake_events(world->intake);
     world->events.opened(world->events.context, &world->connection);
 }

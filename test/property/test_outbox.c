@@ -258,7 +258,7 @@ static void open_outbox(struct world *world)
     static const struct outbox_limits limits = {
         .max_rows = 1000, .max_bytes = SIZE_MAX, .lanes = LANES, .spooled = true};
     struct error err;
-    assert_int_equal(outbox_new(&limits, &world->outbox, &err), ERROR_NONE);
+    world->outbox = outbox_new(&limits);
     for (unsigned lane = 0; lane < LANES; lane++)
         assert_int_equal(batch_init(&world->batches[lane], OBJECTS, &err), ERROR_NONE);
 }

@@ -20,7 +20,7 @@ static int set_up(void **state)
     static const struct outbox_limits limits = {.max_rows = 100, .max_bytes = 1 << 20, .lanes = 1};
     struct fixture *fixture = test_calloc(1, sizeof(*fixture));
     struct error err;
-    assert_int_equal(outbox_new(&limits, &fixture->outbox, &err), ERROR_NONE);
+    fixture->outbox = outbox_new(&limits);
     assert_int_equal(batch_init(&fixture->batch, 8, &err), ERROR_NONE);
     *state = fixture;
     return 0;

@@ -19,8 +19,7 @@ struct fixture {
 static int set_up(void **state)
 {
     struct fixture *fixture = test_calloc(1, sizeof(*fixture));
-    struct error err;
-    assert_int_equal(durability_new(&fixture->durability, &err), ERROR_NONE);
+    fixture->durability = durability_new();
     acks_init(&fixture->acks);
     *state = fixture;
     return 0;

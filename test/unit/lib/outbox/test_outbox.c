@@ -19,7 +19,7 @@ static int set_up(void **state)
     static const struct outbox_limits limits = {.max_rows = 10, .max_bytes = 1 << 20, .lanes = 1};
     struct fixture *fixture = test_malloc(sizeof(*fixture));
     struct error err;
-    assert_int_equal(outbox_new(&limits, &fixture->outbox, &err), ERROR_NONE);
+    fixture->outbox = outbox_new(&limits);
     assert_int_equal(batch_init(&fixture->batch, 8, &err), ERROR_NONE);
     *state = fixture;
     return 0;
@@ -305,7 +305,7 @@ static void test_lanes_share_the_objects_and_an_object_keeps_its_lane(void **sta
     const struct outbox_limits limits = {.max_rows = 1000, .max_bytes = 1 << 20, .lanes = 3};
     struct outbox *outbox;
     struct error err;
-    assert_int_equal(outbox_new(&limits, &outbox, &err), ERROR_NONE);
+    outbox = outbox_new(&limits);
     char uid[8];
     for (int i = 0; i < 100; i++) {
         snprintf(uid, sizeof(uid), "u%d", i);

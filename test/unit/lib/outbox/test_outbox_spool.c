@@ -22,13 +22,13 @@ static int set_up(void **state)
 {
     struct fixture *fixture = test_calloc(1, sizeof(*fixture));
     struct error err;
-    assert_int_equal(durability_new(&fixture->durability, &err), ERROR_NONE);
+    fixture->durability = durability_new();
     const struct outbox_limits limits = {.max_rows = 100,
                                          .max_bytes = 1 << 20,
                                          .lanes = 1,
                                          .durability = fixture->durability,
                                          .spooled = true};
-    assert_int_equal(outbox_new(&limits, &fixture->outbox, &err), ERROR_NONE);
+    fixture->outbox = outbox_new(&limits);
     assert_int_equal(batch_init(&fixture->batch, 8, &err), ERROR_NONE);
     *state = fixture;
     return 0;
@@ -118,7 +118,7 @@ static void test_a_row_is_due_by_the_clock_of_the_outbox(void **state)
                                          .spooled = true,
                                          .now_us = steady_us};
     outbox_free(fixture->outbox);
-    assert_int_equal(outbox_new(&limits, &fixture->outbox, NULL), ERROR_NONE);
+    fixture->outbox = outbox_new(&limits);
     steady_now_us = 1000;
     put(fixture, "a", "1", INT64_C(3600000000));
     steady_now_us = 2000;

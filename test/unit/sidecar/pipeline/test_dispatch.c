@@ -114,7 +114,7 @@ static int set_up_lanes(void **state, unsigned lanes)
     metrics_init(&world->metrics);
     uv_timer_start(&world->watchdog, on_watchdog, 60000, 0);
     fake_store_init(&world->fake, &world->loop, lanes);
-    assert_int_equal(outbox_new(&limits, &world->outbox, NULL), ERROR_NONE);
+    world->outbox = outbox_new(&limits);
     *state = world;
     return 0;
 }

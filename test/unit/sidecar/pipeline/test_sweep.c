@@ -103,7 +103,7 @@ static int set_up(void **state)
 {
     struct outbox_limits limits = {.max_rows = OUTBOX_ROWS, .max_bytes = 1 << 24, .lanes = 1};
     struct world *world = test_calloc(1, sizeof(*world));
-    assert_int_equal(durability_new(&world->durability, NULL), ERROR_NONE);
+    world->durability = durability_new();
     limits.durability = world->durability;
     int log = open("/dev/null", O_WRONLY | O_CLOEXEC);
     assert_true(log >= 0);
@@ -114,7 +114,7 @@ static int set_up(void **state)
     uv_timer_start(&world->watchdog, on_watchdog, 60000, 0);
     metrics_init(&world->metrics);
     fake_store_init(&world->fake, &world->loop, 1);
-    assert_int_equal(outbox_new(&limits, &world->outbox, NULL), ERROR_NONE);
+    world->outbox = outbox_new(&limits);
     make_dispatch(world);
     const struct sweep_settings settings = {
         .cluster_id = "blue",

@@ -64,13 +64,13 @@ static void wait_for(struct world *world, const unsigned *counter)
 /* The next life of a process: nothing in memory. */
 static void open_spool(struct world *world)
 {
-    assert_int_equal(durability_new(&world->durability, NULL), ERROR_NONE);
+    world->durability = durability_new();
     const struct outbox_limits limits = {.max_rows = world->max_rows,
                                          .max_bytes = 16 << 20,
                                          .lanes = 1,
                                          .durability = world->durability,
                                          .spooled = true};
-    assert_int_equal(outbox_new(&limits, &world->outbox, NULL), ERROR_NONE);
+    world->outbox = outbox_new(&limits);
     world->ledger = (struct ledger){0};
     const struct spool_settings settings = {
         .directory = world->directory,
