@@ -133,11 +133,27 @@ static void test_what_is_no_document_of_ours_is_not_taken_for_one(void **state)
         false);
 }
 
+/* Its memory may be another connection's by then. */
+static void test_the_connections_of_a_closed_source_are_let_go_of(void **state)
+{
+    struct world world;
+    (void)state;
+    open_world(&world);
+    world.events.document(world.events.context, &world.connection, TEXT("{}"));
+    intake_attach(world.intake, NULL);
+    memset(&world.connection, 0xff, sizeof(world.connection));
+    assert_int_equal(acknowledged(&world), 0);
+    sweep_tick(world.sweep);
+    assert_null(sweep_begin_again(world.sweep));
+    close_world(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_job_is_kept_and_acknowledged_or_neither),
         cmocka_unit_test(test_what_is_no_document_of_ours_is_not_taken_for_one),
+        cmocka_unit_test(test_the_connections_of_a_closed_source_are_let_go_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }
