@@ -39,12 +39,10 @@
 #define LOCK      "SELECT GET_LOCK(" LOCK_NAME ", 1)"
 #define UNLOCK    "DO RELEASE_LOCK(" LOCK_NAME ")"
 
-/* What waits for a table keeps all others waiting behind it. So an ALTER TABLE that does not get its
- * table soon gives way. */
-#define SHORTEN_LOCK_WAIT                                                                          \
-    "SET @kubedl_shipper_wait = @@SESSION.lock_wait_timeout,"                                      \
-    " SESSION lock_wait_timeout = CAST(LEAST(@@SESSION.lock_wait_timeout, 5) AS UNSIGNED)"
-#define RESTORE_LOCK_WAIT "SET SESSION lock_wait_timeout = @kubedl_shipper_wait"
+/* Where the network loses the connection without the server's notice, nobody could migrate until the
+ * server gives the lock back: so it does that after a minute without a statement. */
+#define END_WHEN_IDLE "SET SESSION wait_timeout = 60"
+#define MAY_BE_IDLE   "SET SESSION wait_timeout = @@GLOBAL.wait_timeout"
 
 /* Makes the first statement for a DBA. */
 #define DBA_USE "SELECT CONCAT('USE `', REPLACE(DATABASE(), '`', '``'), '`')"
@@ -323,7 +321,7 @@ static enum error_code give_up(struct migrator *migrator, struct progress *progr
 static enum error_code run_locked(struct migrator *migrator, struct db_error *err)
 {
     struct progress progress = {0};
-    enum error_code code = db_exec(migrator->db, TEXT(SHORTEN_LOCK_WAIT), err);
+    enum error_code code = db_exec(migrator->db, TEXT(END_WHEN_IDLE), err);
     while (code == ERROR_NONE && !progress.done)
         code = run_round(migrator, &progress, err);
     if (code == ERROR_NONE && progress.only_required)
@@ -351,7 +349,7 @@ static enum error_code lock(struct migrator *migrator, struct db_error *err)
 /* A connection that cannot do this is closed, and the lock is gone with it. */
 static enum error_code unlock(struct migrator *migrator, struct db_error *err)
 {
-    enum error_code code = db_exec(migrator->db, TEXT(RESTORE_LOCK_WAIT), err);
+    enum error_code code = db_exec(migrator->db, TEXT(MAY_BE_IDLE), err);
     if (code == ERROR_NONE)
         code = db_exec(migrator->db, TEXT(UNLOCK), err);
     if (code != ERROR_NONE)
