@@ -7,6 +7,7 @@
 #include "lib/base/duration.h"
 #include "lib/base/timestamp.h"
 #include "lib/json/write.h"
+#include "lib/kube/object.h"
 #include "lib/sql/schema.h"
 #include "sidecar/base/clock.h"
 #include "sidecar/commands/commands.h"
@@ -244,7 +245,9 @@ static enum error_code find_pods(struct query *query, struct db_error *err)
     if (found.count > 1)
         print_namesakes(&found, query->job);
     append_select(query);
-    append_condition(query, "job_id", found.count > 0 ? found.jobs[0].uid : query->job);
+    /* The column is ASCII, and a server refuses to compare it with anything else. */
+    const char *uid = object_is_uid(text_from(query->job)) ? query->job : "";
+    append_condition(query, "job_id", found.count > 0 ? found.jobs[0].uid : uid);
     if (found.count == 0)
         append_condition(query, "namespace", query->values[NAMESPACE]);
     return run_select(query,

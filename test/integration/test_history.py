@@ -120,6 +120,7 @@ def test_pods(filled, run):
     assert by_uid.stderr == ""
     assert [row["pod_id"] for row in items(run("pods", "u-2", "-o", "json"))] == ["p-2", "p-1"]
     assert run("pods", "nobody").stderr == "No resources found\n"
+    assert run("pods", "训练").stderr == "No resources found\n"
 
 
 def test_terminal_gets_no_commands(filled, run):
