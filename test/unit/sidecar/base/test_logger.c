@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -31,8 +32,8 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 }
 
 /* The same for write(): at most so many bytes at once, and every second call interrupted. */
-static size_t write_at_most;
-static unsigned write_calls;
+static atomic_size_t write_at_most; /* a thread of a test before may still write */
+static atomic_uint write_calls;
 
 ssize_t write(int fd, const void *bytes, size_t count)
 {
