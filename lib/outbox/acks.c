@@ -1,4 +1,4 @@
-/* acks: a short queue of checkpoints for each connection (see acks.h). */
+/* acks: each connection has a short queue of checkpoints (see acks.h). */
 #include "lib/outbox/acks.h"
 
 #include <string.h>

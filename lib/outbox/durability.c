@@ -1,4 +1,4 @@
-/* durability: a ring of hold counters, one for each epoch that is not safe yet. */
+/* durability: a ring of counters of holds, one for each epoch that is not safe yet (see durability.h). */
 #include "lib/outbox/durability.h"
 
 #include "lib/base/invariant.h"
@@ -6,14 +6,15 @@
 
 #include <stdlib.h>
 
-/* One epoch for each tick: some minutes of an outage without a spool, after which acknowledgements get
- * coarser, not wrong. */
+/* A tick (sidecar/run) begins one epoch, so that the ring is enough for some minutes of an outage without a
+ * spool. After that epochs get longer: documents are acknowledged later, never too early. */
 #define RING_SIZE 4096U
 
 struct durability {
     uint64_t first; /* the oldest epoch that is not safe, or the present one */
     uint64_t present;
-    uint64_t holds[RING_SIZE]; /* of epoch e at e % RING_SIZE, for first <= e <= present */
+    uint64_t
+        holds[RING_SIZE]; /* those of epoch e are at e % RING_SIZE, for first <= e <= present */
 };
 
 struct durability *durability_new(void)

@@ -1,4 +1,15 @@
-/* outbox: see outbox.h for the states; this file is the only one that moves an entry. */
+/* outbox: this file alone moves an entry between its states (see outbox.h).
+ *
+ * Happy path: outbox_put() adds the row to its entry, which waits in the queue of its lane, table and mode.
+ * outbox_take() takes the entries of the queue that has waited longest into a batch. outbox_done() frees the
+ * row; an entry without rows is removed, at once or when the spool has deleted its record (outbox_spool.c).
+ *
+ * Failure modes:
+ *   no memory to merge two rows   outbox_put() fails, and no row that waits is lost; where a row goes back
+ *                                 from a batch, the older of the two is dropped
+ *   the store cannot take rows    outbox_return() puts the batch back to the front
+ *   a row fails by itself         outbox_set_aside(): it is tried again alone, at its own time
+ */
 #include "lib/outbox/outbox.h"
 
 #include "lib/base/invariant.h"
@@ -86,7 +97,7 @@ void outbox_free(struct outbox *outbox)
     free(outbox);
 }
 
-/* FNV-1a. */
+/* The hash is FNV-1a (32 bits). */
 static unsigned lane_of(const struct outbox *outbox, struct text uid)
 {
     uint32_t hash = 2166136261U;
@@ -126,7 +137,7 @@ void outbox_release(struct outbox *outbox, uint64_t epoch)
         durability_release(outbox->limits.durability, epoch);
 }
 
-/* Of two rows that become one the older hold is kept: the merged row is unsafe since then. */
+/* Of the holds of two rows that become one the older is kept, because the merged row is unsafe since then. */
 static uint64_t join_holds(struct outbox *outbox, uint64_t a, uint64_t b)
 {
     if (a == 0 || b == 0)
@@ -135,8 +146,8 @@ static uint64_t join_holds(struct outbox *outbox, uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* *slot becomes the merge of *slot and row, which came later or lay above it; just row where *slot is
- * empty. Takes row over on success. */
+/* Merges row, which is the later one, into *slot; where *slot is empty, it becomes row. Takes row over on
+ * success. If there is no memory, both rows stay as they are. */
 static enum error_code merge_into(struct outbox *outbox, struct row **slot, struct row *row,
                                   struct error *err)
 {
@@ -161,7 +172,7 @@ static enum error_code merge_into(struct outbox *outbox, struct row **slot, stru
     return ERROR_NONE;
 }
 
-/* Empties *slot; its row is then nobody's but the caller's. */
+/* Empties *slot. The caller then owns its row. */
 static struct row *take_row(struct outbox *outbox, struct row **slot)
 {
     struct row *row = *slot;
@@ -178,7 +189,8 @@ static bool is_newer(const struct row *row, const struct row *than)
     return version_compare(row_version(row), row_version(than)) > 0;
 }
 
-/* An upsert that is newer than the update that waits: what the update says goes below it. */
+/* Merges the update that waits into the waiting upsert's slot, for an upsert that is newer than the update
+ * and is merged over it next. */
 static enum error_code put_update_below(struct outbox *outbox, struct entry *entry,
                                         struct error *err)
 {
@@ -187,7 +199,7 @@ static enum error_code put_update_below(struct outbox *outbox, struct entry *ent
     if (code == ERROR_NONE)
         return ERROR_NONE;
     enum error_code restored = merge_into(outbox, &entry->waiting[ROW_UPDATE], update, NULL);
-    invariant(restored == ERROR_NONE); /* the slot is empty: nothing to allocate */
+    invariant(restored == ERROR_NONE); /* the slot is empty: nothing is allocated */
     return code;
 }
 
@@ -218,8 +230,8 @@ static enum error_code wait_row(struct outbox *outbox, struct entry *entry, stru
     return wait_update(outbox, entry, row, err);
 }
 
-/* An entry keeps its place when a newer row replaces the waiting one, unless the mode of what is to
- * be written next is another now. */
+/* Puts the entry into the queue where it belongs. An entry that waits keeps its place when a newer row is
+ * merged into its row, unless the mode of the row that is to be written next has changed. */
 static void find_queue(struct outbox *outbox, struct entry *entry)
 {
     if (entry->in_flight != NULL || entry->queue == &outbox->aside ||
@@ -409,7 +421,7 @@ static int compare_uid(const void *a, const void *b)
     return left->uid_length < right->uid_length ? -1 : 1;
 }
 
-/* The row that is next of the entry, from waiting to in flight. */
+/* Moves the row of the entry that is to be written next from waiting to in flight. */
 static void begin_flight(struct outbox *outbox, struct entry *entry)
 {
     struct row **slot =
@@ -421,7 +433,7 @@ static void begin_flight(struct outbox *outbox, struct entry *entry)
     counts_of(outbox, entry->table)->in_flight++;
 }
 
-/* The row in flight comes down; it is then nobody's but the caller's. */
+/* Takes row i out of the batch. The caller then owns it. */
 static struct row *end_flight(struct outbox *outbox, struct batch *batch, size_t i)
 {
     struct entry *entry = batch->entries[i];
@@ -457,7 +469,7 @@ bool outbox_take(struct outbox *outbox, unsigned lane, size_t max_rows, size_t m
         batch->bytes += bytes;
     }
 
-    /* One lock order for all writers: it is what keeps deadlocks away. */
+    /* All writers lock rows in the order of their uids, so that they do not deadlock. */
     qsort(batch->entries, batch->count, sizeof(*batch->entries), compare_uid);
     for (size_t i = 0; i < batch->count; i++)
         batch->rows[i] = ((struct entry *)batch->entries[i])->in_flight;
@@ -495,7 +507,7 @@ struct outbox_trial *outbox_trial(const struct batch *batch, size_t i)
     return &((struct entry *)batch->entries[i])->trial;
 }
 
-/* The one that is due first stands first. Mostly there are few, and the new one is due last. */
+/* The queue is sorted by due time. It is short most of the time, so that a search from its head will do. */
 static void enqueue_aside(struct outbox *outbox, struct entry *entry, int64_t due_ms)
 {
     struct entry *before = outbox->aside.head;
@@ -528,14 +540,16 @@ void outbox_done(struct outbox *outbox, struct batch *batch, size_t i)
         enqueue(outbox, entry);
 }
 
-/* Puts row below what came while it was in flight. */
+/* Puts row, which was in flight, back to wait, below the rows of its object that came meanwhile. If there is
+ * no memory to merge it with a newer row, row is dropped. */
 static void wait_again(struct outbox *outbox, struct entry *entry, struct row *row)
 {
     const struct row *upsert = entry->waiting[ROW_UPSERT];
     bool below_upsert = row->mode == ROW_UPSERT || (upsert != NULL && is_newer(upsert, row));
     struct row **slot = &entry->waiting[below_upsert ? ROW_UPSERT : ROW_UPDATE];
     struct row *above = take_row(outbox, slot);
-    enum error_code code = merge_into(outbox, slot, row, NULL); /* empty: cannot fail */
+    enum error_code code =
+        merge_into(outbox, slot, row, NULL); /* the slot is empty: this cannot fail */
     if (above != NULL)
         code = merge_into(outbox, slot, above, NULL);
     if (code == ERROR_NONE)
@@ -543,7 +557,7 @@ static void wait_again(struct outbox *outbox, struct entry *entry, struct row *r
     discard(outbox, take_row(outbox, slot));
     counts_of(outbox, entry->table)->superseded++;
     code = merge_into(outbox, slot, above, NULL);
-    invariant(code == ERROR_NONE); /* the slot is empty: nothing to allocate */
+    invariant(code == ERROR_NONE); /* the slot is empty: nothing is allocated */
 }
 
 void outbox_set_aside(struct outbox *outbox, struct batch *batch, size_t i, int64_t due_ms)

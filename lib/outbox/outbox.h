@@ -1,7 +1,7 @@
 /* outbox: the newest known state of each object that is not yet in the database.
  *
- * Keyed by (table, uid). A newer version of an object replaces the waiting one, so that memory is
- * bounded by the number of live objects, not by the length of an outage.
+ * An entry is found by its table and uid. A newer row of an object is merged into the one that waits, so
+ * that memory is bounded by the number of live objects, not by the length of an outage.
  *
  * An entry is in one of three states, and only this module moves it:
  *
@@ -9,13 +9,15 @@
  *                ▲                  │
  *                └───── return ─────┘
  *
- * A row that could not be written because of itself is set aside: it is PENDING too, but waits for a
- * time of its own and is then taken alone, so that it does not hold up the others. What comes of its
- * object meanwhile waits with it.
+ * A row that could not be written because of itself is set aside: it is PENDING, too, but waits until its
+ * own due time and is then taken alone, so that it does not hold up the others. Rows of the same object that
+ * come meanwhile wait with it.
  *
- * While a row of an object is in flight, others of the same object wait behind it: order within one
- * object is kept. What waits is one row, or two: an upsert, and an update that is newer than it (an
- * update makes no row, so an upsert that comes late still has to go before it). */
+ * While a row of an object is in flight, other rows of that object wait behind it, so that order within one
+ * object is kept. At most two rows of an object wait: an upsert, and an update that is newer than it. They
+ * are not merged, because an update inserts no row: an upsert that comes late has to be written before it.
+ *
+ * All functions are called on the loop's thread; the store's threads only read the rows of a batch. */
 #ifndef LIB_OUTBOX_H
 #define LIB_OUTBOX_H
 
@@ -30,23 +32,27 @@ struct durability;
 struct outbox;
 
 struct outbox_limits {
-    size_t max_rows;  /* outbox_is_full() from here on */
-    size_t max_bytes; /* the same, in bytes of rows */
-    unsigned lanes;   /* an object always waits in the same one (by a hash of its uid) */
-    struct durability *durability; /* told what is not safe yet; not owned; NULL: nobody asks */
-    bool spooled;                  /* there is a spool: what it has not is kept track of */
+    size_t max_rows;  /* outbox_is_full() is true from this number of rows on */
+    size_t max_bytes; /* outbox_is_full() is true from so many bytes of rows on, too */
+    unsigned lanes;   /* an object always waits in the same lane (by a hash of its uid) */
 
-    /* Microseconds of a clock that is never set, for what is due. NULL: the rows' received_us count. */
+    /* It is told which epochs are not safe yet. Not owned. NULL: nobody asks what is safe. */
+    struct durability *durability;
+
+    bool spooled; /* there is a spool: the outbox keeps track of what the spool does not have */
+
+    /* The monotonic clock, in microseconds, by which captures are due. NULL: received_us of the row. */
     int64_t (*now_us)(void);
 };
 
+/* put = superseded + done + pending + in_flight. */
 struct outbox_counts {
-    size_t pending;      /* rows that wait */
-    size_t in_flight;    /* rows that were taken */
-    size_t bytes;        /* of all rows held */
+    size_t pending;      /* rows that wait, with those that were set aside */
+    size_t in_flight;    /* rows that were taken into a batch */
+    size_t bytes;        /* of all rows that are held */
     uint64_t put;        /* rows ever put or restored */
-    uint64_t superseded; /* of these: merged into another one */
-    uint64_t done; /* of these: left by outbox_done; put = superseded + done + the rows held */
+    uint64_t superseded; /* of the rows put: those that were merged into another row */
+    uint64_t done;       /* of the rows put: those that left by outbox_done() */
 };
 
 /* Rows of one table and mode, sorted by uid, without duplicates: what one transaction writes. */
@@ -55,91 +61,96 @@ struct batch {
     enum row_mode mode;
     size_t count;
     size_t bytes;
-    struct row **rows; /* borrowed: the outbox owns the rows until done or return */
-    void **entries;    /* the outbox's own */
+    struct row **rows; /* borrowed: the outbox owns them; NULL once a row has left the batch */
+    void **entries;    /* for the outbox alone */
     size_t capacity;
 };
 
 struct outbox *outbox_new(const struct outbox_limits *limits);
 void outbox_free(struct outbox *outbox); /* frees the rows that are still in it */
 
-/* Takes over row, on success only. */
+/* Takes over row, but only on success. ERROR_NOMEM if two rows could not be merged. */
 enum error_code outbox_put(struct outbox *outbox, struct row *row, struct error *err) MUST_CHECK;
 
-/* The same for a row that makes good what came in an earlier epoch, which is held until the call returns
- * (lib/durability): what came then is not safe before the row is. */
+/* As outbox_put(), for a row that holds an earlier epoch (lib/outbox/durability): the documents of that epoch
+ * are not safe before the row is. The caller holds the epoch until the call returns. */
 enum error_code outbox_put_in_epoch(struct outbox *outbox, struct row *row, uint64_t epoch,
                                     struct error *err) MUST_CHECK;
 
-/* The same for a row that comes from the spool: it is durable already. */
+/* As outbox_put(), for a row that was read from the spool: it is durable already, and holds no epoch. */
 enum error_code outbox_restore(struct outbox *outbox, struct row *row,
                                struct error *err) MUST_CHECK;
 
-/* A soft bound: outbox_put still takes rows, the caller is to pause its source. */
+/* The bound is soft: outbox_put() still takes rows, but the caller is to pause its source. */
 bool outbox_is_full(const struct outbox *outbox);
 
 struct outbox_counts outbox_counts(const struct outbox *outbox);
 struct outbox_counts outbox_table_counts(const struct outbox *outbox, const struct table *table);
 
-/* received_us of the oldest row; INT64_MAX if there is none. Looks at every row: for a summary now
- * and then, not for each event. */
+/* Returns received_us of the oldest row; INT64_MAX if there is none. It looks at every row, and so is not to
+ * be called for each event. */
 int64_t outbox_oldest_us(const struct outbox *outbox);
 
-/* True if one of the rows of the table that are held is such a row. Looks at rows in the order in which
- * their objects came. */
+/* True if is_such() is true for one of the rows of the table that are held. It is called for them in the
+ * order in which their objects came, until it returns true. */
 bool outbox_holds(const struct outbox *outbox, const struct table *table,
                   bool (*is_such)(void *context, const struct row *row), void *context);
 
-/* How many rows of the lane can be taken now: none of a paused table, none that was set aside. */
+/* Returns how many rows of the lane outbox_take() may take now: rows of a paused table and rows that were
+ * set aside do not count. */
 size_t outbox_pending(const struct outbox *outbox, unsigned lane);
 
-/* Whether the lane's rows of a table are left where they are. */
+/* While paused, outbox_take() takes none of the lane's rows of the table. */
 void outbox_pause(struct outbox *outbox, unsigned lane, const struct table *table, bool paused);
 
-/* batch->rows and entries are allocated once, for capacity rows. */
+/* Allocates batch->rows and batch->entries once, for `capacity` rows. ERROR_NOMEM if that fails. */
 enum error_code batch_init(struct batch *batch, size_t capacity, struct error *err) MUST_CHECK;
 void batch_fini(struct batch *batch);
 
-/* Fills batch with pending rows of the lane: of the table and mode that has waited longest, at
- * most max_rows (<= capacity) and max_bytes (but at least one row). False if there is nothing. */
+/* Fills batch with pending rows of the lane, of the table and mode whose first row has waited longest: at
+ * most max_rows (and the capacity), and at most max_bytes, but at least one row. False if there is none. */
 bool outbox_take(struct outbox *outbox, unsigned lane, size_t max_rows, size_t max_bytes,
                  struct batch *batch);
 
-/* Row i of the batch is done with: it is in the database, or it was accounted for elsewhere. Its
- * slot in the batch becomes NULL. */
+/* Frees row i of the batch, which is in the database or was accounted for in another way. Its slot in the
+ * batch becomes NULL. */
 void outbox_done(struct outbox *outbox, struct batch *batch, size_t i);
 
-/* What was found out about an object since a row of it was written last. */
+/* What was found out about an object since the last outbox_done() for it. */
 struct outbox_trial {
-    bool aside;        /* it is tried alone, ... */
-    uint32_t failures; /* ... was so often in vain, ... */
-    int64_t due_ms;    /* ... and is to be again from then on, by the caller's clock */
-    uint32_t refusals; /* how often the store has refused it; ... */
-    uint64_t taken;    /* ... the first time its table had taken so many rows: the caller's count */
+    bool aside;        /* its row was set aside, and is tried alone */
+    uint32_t failures; /* how often it was set aside */
+    int64_t due_ms;    /* when it is to be tried again, by the caller's clock */
+    uint32_t refusals; /* how often the store has refused its row; the caller counts */
+    uint64_t taken;    /* rows that the table had taken at the first refusal; the caller counts */
 };
 
-/* Of row i of the batch. Valid until the row is done with. */
+/* Returns what is known of the object of row i of the batch. Valid until outbox_done() for the row. */
 struct outbox_trial *outbox_trial(const struct batch *batch, size_t i);
 
-/* Row i of the batch goes back, to be tried again alone from due_ms on. Its slot in the batch becomes
- * NULL. */
+/* Row i of the batch goes back to the outbox, to be tried again alone from due_ms on, by the caller's clock.
+ * Its slot in the batch becomes NULL. */
 void outbox_set_aside(struct outbox *outbox, struct batch *batch, size_t i, int64_t due_ms);
 
-/* When the first of those that were set aside is due; INT64_MAX if there is none. */
+/* Returns when the first of the objects that were set aside is due; INT64_MAX if there is none. */
 int64_t outbox_aside_due_ms(const struct outbox *outbox);
+
+/* Returns how many objects are set aside. */
 size_t outbox_aside(const struct outbox *outbox);
 
-/* Fills batch with the one that has been due for longest. False if none is. */
+/* Fills batch with one row, that of the object set aside which has been due for longest. False if none is
+ * due at now_ms. */
 bool outbox_take_aside(struct outbox *outbox, int64_t now_ms, struct batch *batch);
 
-/* What is left in the batch goes back to the front, under what came meanwhile. Allocates nothing
- * unless two rows have to be merged; where that finds no memory the older one gives way. */
+/* The rows that are left in the batch go back to the front of their queues. Where a newer row of the same
+ * object has come meanwhile, the two are merged; if there is no memory for that, the older row is dropped
+ * and counted as superseded. */
 void outbox_return(struct outbox *outbox, struct batch *batch);
 
 #define OUTBOX_RECORD_ROWS 3
 
-/* What the spool is to hold of one object: its rows, in the order in which they are to be written; or
- * none: it is to be deleted. */
+/* What the spool is to hold of one object: its rows, in the order in which they are to be written. If there
+ * are none, the spool is to delete the object. */
 struct outbox_record {
     const struct table *table;
     struct text uid;
@@ -147,26 +158,28 @@ struct outbox_record {
     size_t row_count;
 };
 
-/* Calls record() for objects of which the spool does not know the present state, if that is so since
- * before_us or earlier (of limits.now_us; 0: only what is to be deleted): at most max of
- * them, the longest first. Returns how many. record() must not call the outbox. */
+/* Calls record() for objects whose present state the spool does not have: first for those that it is to
+ * delete, then for those that have differed since before_us (of limits.now_us) or earlier, the longest first.
+ * With before_us 0 the latter are only what outbox_recapture() has marked. At most max objects are captured;
+ * returns how many were. record() must not call the outbox. */
 size_t outbox_capture(struct outbox *outbox, int64_t before_us, size_t max,
                       void (*record)(void *context, const struct outbox_record *record),
                       void *context);
 
-/* The answer to all captures since the last one: they are on disk, or nothing of them is. */
+/* To be called when all records since the last call are on disk (stored), or none of them is (not stored). */
 void outbox_captured(struct outbox *outbox, bool stored);
 
-/* Since when, of limits.now_us, there is a row that the spool does not have; INT64_MAX if there is none. */
+/* Returns the time, of limits.now_us, since which there is a row that the spool does not have; INT64_MAX if
+ * there is no such row. */
 int64_t outbox_unspooled_since_us(const struct outbox *outbox);
 
-/* True if the spool is still to delete something. */
+/* True if the spool is to delete an object that was not captured yet. */
 bool outbox_has_deletions(const struct outbox *outbox);
 
-/* The epoch that is held because the object of a row in the outbox is not safe; 0 if it is. */
+/* Returns the oldest epoch that is held for the row or for what was captured of its object; 0 if none is. */
 uint64_t outbox_unsafe_epoch(const struct outbox *outbox, const struct row *row);
 
-/* All that is held is to be written to the spool anew: it has been lost. */
+/* The spool has lost what it had: all rows that are held are to be captured anew. */
 void outbox_recapture(struct outbox *outbox);
 
 #endif

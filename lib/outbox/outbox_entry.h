@@ -1,7 +1,7 @@
-/* outbox_entry: what outbox.c and outbox_spool.c share, and nobody else includes.
+/* outbox_entry: what outbox.c and outbox_spool.c share; no other file includes it.
  *
- * outbox.c moves rows between waiting and in flight; outbox_spool.c knows which entries differ from
- * what the spool has of them. */
+ * outbox.c moves rows between waiting and in flight. outbox_spool.c keeps track of the entries that differ
+ * from what the spool has of them. */
 #ifndef LIB_OUTBOX_ENTRY_H
 #define LIB_OUTBOX_ENTRY_H
 
@@ -17,24 +17,24 @@
 struct queue;
 
 struct entry {
-    struct row *in_flight;               /* in a batch; NULL if none is */
-    struct row *waiting[ROW_MODE_COUNT]; /* by mode: written in this order */
+    struct row *in_flight;               /* the row that is in a batch; NULL if none is */
+    struct row *waiting[ROW_MODE_COUNT]; /* by mode; they are written in this order */
     const struct table *table;
     unsigned lane;
-    struct queue *queue;       /* where it waits; NULL while a row of it is in flight */
-    struct entry *prev, *next; /* in that queue */
-    uint64_t turn;             /* the smaller, the longer it has waited */
+    struct queue *queue; /* where it waits; NULL while a row of it is in flight, or it has none */
+    struct entry *prev, *next; /* its neighbours in `queue` */
+    uint64_t turn; /* a number from outbox->turns: the smaller, the longer it has waited */
     struct outbox_trial trial;
 
-    bool dirty;             /* in the dirty list: the spool has not what is here */
-    bool to_delete;         /* in the list of deletions: the spool has what is not here any more */
-    bool captured;          /* in the captured list: the spool is being told */
-    bool captured_rows;     /* it was told rows, not a deletion */
-    bool dirty_again;       /* changed since it was captured */
-    bool on_disk;           /* the spool has a record of it */
-    int64_t dirty_since_us; /* when a row made it so, of limits.now_us */
-    uint64_t unsafe_epoch;  /* held for what was captured and is not known to be safe; 0: none */
-    struct entry *spool_prev, *spool_next; /* in one of the three lists */
+    bool dirty;         /* in the dirty list: the spool does not have its present rows */
+    bool to_delete;     /* in the list of deletions: the spool has rows, and it has none any more */
+    bool captured;      /* in the captured list: the spool is writing its record */
+    bool captured_rows; /* that record has rows; else it is a deletion */
+    bool dirty_again;   /* its rows have changed since it was captured */
+    bool on_disk;       /* the spool has a record of it */
+    int64_t dirty_since_us; /* when it became dirty, by limits.now_us */
+    uint64_t unsafe_epoch;  /* held for rows that were captured and are not safe yet; 0: none */
+    struct entry *spool_prev, *spool_next; /* its neighbours in one of the three lists */
 
     UT_hash_handle hh;
     size_t uid_length;
@@ -47,7 +47,7 @@ struct queue {
     size_t count;
 };
 
-/* What belongs to one table. */
+/* The entries of one table. */
 struct outbox_part {
     struct entry *by_uid; /* uthash */
     struct queue *queues; /* [lanes][ROW_MODE_COUNT] */
@@ -57,18 +57,18 @@ struct outbox_part {
 
 struct outbox {
     struct outbox_limits limits;
-    uint64_t turns;          /* that were given */
-    struct entry *dirty;     /* in the order in which they became so */
-    struct entry *deletions; /* those that the spool is to delete */
-    struct entry *captured;
+    uint64_t turns;                        /* the last turn that was given to an entry */
+    struct entry *dirty;                   /* in the order in which they became dirty */
+    struct entry *deletions;               /* empty entries that the spool is to delete */
+    struct entry *captured;                /* the answer of the spool is still to come */
     struct outbox_part parts[TABLE_COUNT]; /* in the order of tables[] */
-    struct queue aside; /* those that are tried again alone, the next one first */
+    struct queue aside;                    /* entries that were set aside, by due time */
 };
 
-/* outbox.c */
+/* Defined in outbox.c. Epoch 0 is none: to release it does nothing. */
 void outbox_remove_entry(struct outbox *outbox, struct entry *entry);
 void outbox_hold(struct outbox *outbox, uint64_t epoch);
-void outbox_release(struct outbox *outbox, uint64_t epoch); /* 0: nothing */
+void outbox_release(struct outbox *outbox, uint64_t epoch);
 
 static inline bool entry_is_empty(const struct entry *entry)
 {
@@ -76,10 +76,12 @@ static inline bool entry_is_empty(const struct entry *entry)
            entry->waiting[ROW_UPDATE] == NULL;
 }
 
-/* outbox_spool.c */
+/* Defined in outbox_spool.c. */
+
+/* Notes that the spool does not have the entry's present rows, since since_us of limits.now_us. */
 void outbox_mark_dirty(struct outbox *outbox, struct entry *entry, int64_t since_us);
 
-/* The entry has no rows any more: removes it, at once or when the spool has deleted it. */
+/* Removes an entry that has no rows any more: at once, or when the spool has deleted its record. */
 void outbox_retire(struct outbox *outbox, struct entry *entry);
 
 #endif

@@ -1,14 +1,16 @@
-/* outbox_spool: which objects of the outbox the spool does not know as they are.
+/* outbox_spool: which objects of the outbox differ from what the spool has of them.
  *
- *     changed ──▶ DIRTY ──capture──▶ CAPTURED ──stored──▶ (known)
+ *     changed ──▶ DIRTY ──capture──▶ CAPTURED ──stored──▶ (in the spool)
  *                   ▲                    │
  *                   └── failed, or ◀─────┘
  *                       changed again
  *
- * An object that has left the outbox stays as an empty entry until the spool has deleted it. */
+ * An object that has left the outbox stays as an empty entry until the spool has deleted its record.
+ *
+ * Failure mode: the spool could not write a capture; its objects become DIRTY again, with their old time. */
 #include "lib/outbox/outbox_entry.h"
 
-/* Takes the entry out of the list that it waits in, if any. */
+/* Takes the entry out of the dirty list or the list of deletions, if it is in one. */
 static void unlist(struct outbox *outbox, struct entry *entry)
 {
     if (entry->dirty)
@@ -40,7 +42,7 @@ void outbox_retire(struct outbox *outbox, struct entry *entry)
     outbox_release(outbox, entry->unsafe_epoch);
     entry->unsafe_epoch = 0;
     if (entry->captured)
-        return; /* settle() sees that it is empty */
+        return; /* settle() calls this function again, since the entry is empty */
     unlist(outbox, entry);
     if (!entry->on_disk) {
         outbox_remove_entry(outbox, entry);
@@ -50,7 +52,8 @@ void outbox_retire(struct outbox *outbox, struct entry *entry)
     DL_APPEND2(outbox->deletions, entry, spool_prev, spool_next);
 }
 
-/* The rows' holds become one hold of the entry: rows that come later are not in this capture. */
+/* Replaces the hold of a captured row by the one hold of its entry, of the older of the two epochs. Rows that
+ * come later are not in this capture, and so keep holds of their own. */
 static void take_over_holds(struct outbox *outbox, struct entry *entry, struct row *row)
 {
     if (row == NULL || row->epoch == 0)
@@ -88,7 +91,7 @@ static void capture(struct outbox *outbox, struct entry *entry)
     take_over_holds(outbox, entry, entry->waiting[ROW_UPDATE]);
 }
 
-/* What is to be deleted comes first: it makes room, also where there is none for anything else. */
+/* Deletions come first: they free space in the spool, also when it is too full for other records. */
 static struct entry *next_due(const struct outbox *outbox, int64_t before_us)
 {
     if (outbox->deletions != NULL)

@@ -1,13 +1,13 @@
 /* frame: a byte stream -> documents, one a line (see frame.h). */
 #include "lib/stream/frame.h"
 
-/* Up to this capacity a window is not worth making smaller while it holds part of a line. */
+/* A window that holds part of a line is made smaller only if its capacity is above this. */
 #define LARGE_WINDOW (4 * FRAME_READ_SIZE)
 
 void frame_init(struct frame *frame, size_t max_line)
 {
     *frame = (struct frame){.max_line = max_line};
-    /* A line that may still be within the bound, its "\r", and one read behind it. */
+    /* The window holds a line of max_line bytes, its "\r", and one more read. */
     buffer_init(&frame->window, max_line + 1 + FRAME_READ_SIZE);
     buffer_init(&frame->head, FRAME_HEAD_SIZE);
 }
@@ -24,7 +24,7 @@ static void drop_taken(struct frame *frame)
     frame->taken = 0;
 }
 
-/* A byte order mark is no part of the first line. False: there may be one, but it is not whole yet. */
+/* Skips the byte order mark, if there is one. False if so far only a part of a mark has come. */
 static bool pass_mark(struct frame *frame)
 {
     const struct text mark = TEXT("\xef\xbb\xbf");
@@ -61,7 +61,7 @@ static void release(struct buffer *buffer)
     buffer_init(buffer, limit);
 }
 
-/* After a long line: its memory goes, what came behind it stays. */
+/* Frees the memory of a long line that was delivered, and keeps the bytes that came after it. */
 static void shrink(struct buffer *window)
 {
     struct buffer smaller;
@@ -82,15 +82,15 @@ static struct text without_return(struct text line)
     return line;
 }
 
-/* The same bytes however the line was split: at least max_line of it are in the window when it
- * turns out to be too long. */
+/* The head of a line that is too long is the same however the reads split it, because at least max_line
+ * bytes of the line are in the window when its length is noticed. */
 static struct text head_of(const struct frame *frame, struct text line)
 {
     size_t length = frame->max_line < FRAME_HEAD_SIZE ? frame->max_line : FRAME_HEAD_SIZE;
     return (struct text){line.data, line.length < length ? line.length : length};
 }
 
-/* rest: the window, without a newline in it. Without memory for it the head is empty. */
+/* rest is the window, which holds no newline. If there is no memory for the head, the head is empty. */
 static void skip(struct frame *frame, struct text rest)
 {
     if (!frame->skipping) {
@@ -102,7 +102,7 @@ static void skip(struct frame *frame, struct text rest)
     release(&frame->window);
 }
 
-/* No newline is left in the window. */
+/* Keeps, skips or frees what is in the window, which holds no newline. */
 static void wait_for_more(struct frame *frame)
 {
     struct text rest = buffer_text(&frame->window);
@@ -119,7 +119,7 @@ static void wait_for_more(struct frame *frame)
     frame->scanned = frame->window.length;
 }
 
-/* raw: a line in the window, or the end of the one that is being skipped. */
+/* raw is a line in the window, or the end of the line that is being skipped. */
 static struct frame_line whole_line(struct frame *frame, struct text raw)
 {
     if (frame->skipping) {
@@ -136,7 +136,7 @@ static struct frame_line whole_line(struct frame *frame, struct text raw)
     return (struct frame_line){FRAME_LINE, line, raw.length};
 }
 
-/* Takes one line off the window; false if there is no whole one. */
+/* Takes one line off the window; false if the window holds no whole line. */
 static bool take_line(struct frame *frame, struct text *raw)
 {
     drop_taken(frame);

@@ -1,4 +1,4 @@
-/* input: see input.h. */
+/* input: passes each call on by the layout of the stream (see input.h). */
 #include "lib/stream/input.h"
 
 void input_init(struct input *input, enum input_layout layout, size_t max_document)
@@ -59,7 +59,7 @@ size_t input_memory(const struct input *input)
     return window_of(input)->capacity + kept->capacity;
 }
 
-/* A window that has no room for a read doubles. */
+/* lib/base/buffer doubles a window that has no room for a read. */
 size_t input_memory_next(const struct input *input)
 {
     const struct buffer *window = window_of(input);

@@ -1,7 +1,8 @@
 /* input: a byte stream -> documents, in the layout that the stream has.
  *
- * A choice between lib/stream/frame and lib/stream/items, which are used alike: read into input_room(), tell
- * input_fed(), call input_next() until FRAME_NONE, read again; at the end of the stream input_end(). */
+ * It passes each call on to lib/stream/frame or lib/stream/items. Both are used alike: the caller reads into
+ * input_room(), passes the count to input_fed(), calls input_next() until it returns FRAME_NONE, and reads
+ * again; at the end of the stream it calls input_end(). */
 #ifndef LIB_INPUT_H
 #define LIB_INPUT_H
 
@@ -10,7 +11,7 @@
 
 enum input_layout {
     INPUT_LINES, /* one document a line */
-    INPUT_ITEMS, /* any layout; of a list, its items */
+    INPUT_ITEMS, /* documents in any layout; a list is delivered as its items */
 };
 
 struct input {
@@ -29,10 +30,10 @@ void input_fed(struct input *input, size_t bytes);
 struct frame_line input_next(struct input *input);
 struct frame_line input_end(struct input *input);
 
-/* What was read and is not delivered yet. */
+/* Returns what was read and is not delivered yet. It is valid until the next call. */
 struct text input_window(const struct input *input);
 
-/* The bytes of memory that it takes, now and behind one more read. */
+/* Return the bytes of memory that the input takes now, and will take after one more read. */
 size_t input_memory(const struct input *input);
 size_t input_memory_next(const struct input *input);
 

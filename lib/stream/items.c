@@ -1,19 +1,20 @@
-/* items: one pass over the bytes (see items.h). */
+/* items: scans each byte of the stream once (see items.h). */
 #include "lib/stream/items.h"
 
-/* What an event has beside its object. */
+/* An event is longer than its object by at most so many bytes. */
 #define WRAPPING_SIZE 512
 
-/* More than this is not kept while there is no use for it. */
+/* An event buffer of a greater capacity is freed while no document needs it. */
 #define LARGE_EVENT (4 * FRAME_READ_SIZE)
 
-/* An object that is longer is copied while it comes: all at once takes long, in fresh memory. */
+/* A longer object is copied into its event while it is still read: to copy all of it at once, at the
+ * end, into memory that was never touched takes long. */
 #define COPIED_AT_ONCE FRAME_READ_SIZE
 
 void items_init(struct items *items, size_t max_document)
 {
     *items = (struct items){.max_document = max_document, .line_start = true};
-    /* A document that may still be within the bound, and one read behind it. */
+    /* The window holds a document of max_document bytes, one byte that shows it is longer, and one read. */
     buffer_init(&items->window, max_document + 1 + FRAME_READ_SIZE);
     buffer_init(&items->event, max_document + WRAPPING_SIZE);
     buffer_init(&items->around, ITEMS_MAX_AROUND);
@@ -26,7 +27,7 @@ void items_fini(struct items *items)
     buffer_fini(&items->around);
 }
 
-/* The scan goes on with what is then first. */
+/* Drops bytes from the front of the window. The scan goes on with the first byte that is left. */
 static void drop(struct items *items, size_t bytes)
 {
     buffer_consume(&items->window, bytes);
@@ -67,7 +68,8 @@ static void set_name(struct items_name *name, struct text text)
     memcpy(name->data, text.data, name->length);
 }
 
-/* False for an event, for a Status, which is an answer and no object, and for what is neither. */
+/* True if text is to be delivered as the object of an ADDED event. False for a watch event; outside of a
+ * list also for a Status, which is an answer of the API server and no object, and for what has no kind. */
 static bool is_object(const struct items *items, struct text text)
 {
     const struct items_value *value = &items->value;
@@ -77,7 +79,8 @@ static bool is_object(const struct items *items, struct text text)
            (value->kind.length > 0 && !text_is(name_text(&value->kind), "Status"));
 }
 
-/* A member that the object has itself comes later, and so wins. */
+/* Where the object has a "kind" or "apiVersion" of its own, that comes later in the text, and the decoder
+ * takes the last of two. */
 static void append_kind(struct buffer *event, const struct items_list *list)
 {
     if (!list->open || list->kind.length == 0)
@@ -89,7 +92,7 @@ static void append_kind(struct buffer *event, const struct items_list *list)
     buffer_append_string(event, "\",");
 }
 
-/* object: from its bracket on; what is there of it. */
+/* object is what has come of the object so far, with its first bracket. */
 static void begin_event(struct items *items, struct text object)
 {
     bool has_members = items->value.string_at > 0;
@@ -99,7 +102,7 @@ static void begin_event(struct items *items, struct text object)
     buffer_append(&items->event, (struct text){object.data + 1, object.length - 1});
 }
 
-/* object: what is there of it by now. */
+/* object is what has come of the object so far. */
 static void go_on_with_event(struct items *items, struct text object)
 {
     size_t copied = items->value.copied;
@@ -112,7 +115,7 @@ static void go_on_with_event(struct items *items, struct text object)
     items->value.copied = object.length;
 }
 
-/* More of the document is to come. */
+/* Copies what has come of a long object, more of which is still to come. */
 static void copy_ahead(struct items *items)
 {
     struct text text = {buffer_text(&items->window).data, items->at};
@@ -131,7 +134,7 @@ static uint64_t value_length(const struct items *items)
     return items->offset + items->at - items->value.begun;
 }
 
-/* "PodList" -> "Pod"; "List" -> "": its items tell themselves. */
+/* "PodList" -> "Pod"; "List" -> "", because each item of a List has its own kind. */
 static struct text kind_of_items(struct text kind)
 {
     struct text end = TEXT("List");
@@ -141,7 +144,7 @@ static struct text kind_of_items(struct text kind)
     return memcmp(kind.data + kind.length, end.data, end.length) == 0 ? kind : TEXT("");
 }
 
-/* One whose items are null, or not there. */
+/* If text is a list whose items are null or missing, it is a whole list without items. */
 static void note_empty_list(struct items *items, struct text text)
 {
     if (items->list.open || kind_of_items(name_text(&items->value.kind)).length == 0)
@@ -151,7 +154,7 @@ static void note_empty_list(struct items *items, struct text text)
     items->list.whole = true;
 }
 
-/* What was scanned is a document. */
+/* What was scanned is a whole document. */
 static struct frame_line deliver(struct items *items)
 {
     struct text text = {buffer_text(&items->window).data, items->at};
@@ -173,7 +176,7 @@ static struct frame_line deliver(struct items *items)
     return (struct frame_line){FRAME_LINE, buffer_text(&items->event), length};
 }
 
-/* What was scanned can be no document, whatever follows. It is delivered so that it is counted. */
+/* What was scanned was cut off by the next document. It is delivered so that it is counted as damaged. */
 static struct frame_line deliver_damaged(struct items *items)
 {
     struct text text = {buffer_text(&items->window).data, items->at};
@@ -188,7 +191,7 @@ static struct frame_line deliver_damaged(struct items *items)
     return (struct frame_line){FRAME_LINE, text, length};
 }
 
-/* Keeps the head of what has become too long. The same bytes however the stream was split. */
+/* Keeps the head of a document that has become too long: the same bytes however the reads split it. */
 static void check_length(struct items *items)
 {
     if (!items->value.kept || items->at <= items->max_document)
@@ -221,7 +224,7 @@ static enum items_member member_named(struct text key)
     return text_is(key, "object") ? ITEMS_OBJECT : ITEMS_OTHER;
 }
 
-/* A string at depth 1: a key, or the value of the last one. */
+/* Notes a string at depth 1, which is a key or the value of the last key. */
 static void note_string(struct items_value *value, struct text string)
 {
     if (value->previous != ':')
@@ -232,8 +235,8 @@ static void note_string(struct items_value *value, struct text string)
         set_name(&value->version, string);
 }
 
-/* Up to the end of the string. There is no newline in a string: where one comes, the quote has been
- * lost, and what is behind it is outside of strings again. */
+/* Scans up to the end of the string. JSON allows no newline in a string: where one comes, the closing quote
+ * has been lost, and what follows the newline is outside of strings again. */
 static void scan_string(struct items *items, struct text window)
 {
     struct items_value *value = &items->value;
@@ -256,7 +259,7 @@ static void scan_string(struct items *items, struct text window)
 enum step {
     STEP_ON,
     STEP_WHOLE,
-    STEP_LIST, /* its items begin */
+    STEP_LIST, /* the items of a list begin */
     STEP_NEXT, /* the next document begins before this one has ended */
 };
 
@@ -270,7 +273,7 @@ static enum step open_bracket(struct items *items, char c)
     return is_list && value->kept ? STEP_LIST : STEP_ON;
 }
 
-/* One byte outside strings; at is behind it. */
+/* Scans c, a byte outside strings; items->at is already after it. */
 static enum step scan_byte(struct items *items, char c)
 {
     struct items_value *value = &items->value;
@@ -304,8 +307,8 @@ static enum step scan_byte(struct items *items, char c)
     return STEP_ON;
 }
 
-/* Up to a byte that decides something, or to the end of the window. Stops where the value has become
- * too long: what is known of it then does not depend on how much more is in the window. */
+/* Scans up to a byte that decides something, or to the end of the window. It stops where the value has
+ * become too long, so that what is known of the value then does not depend on how much more was read. */
 static enum step scan_brackets(struct items *items)
 {
     struct text window = buffer_text(&items->window);
@@ -319,13 +322,14 @@ static enum step scan_brackets(struct items *items)
             step = scan_byte(items, window.data[items->at++]);
     }
     if (step == STEP_NEXT)
-        items->at -= 2; /* to its bracket, which the window still holds: see wait_for_more() */
+        items->at -=
+            2; /* to the `{` of the next document, which wait_for_more() has kept in the window */
     return step;
 }
 
 /* ---- lists ------------------------------------------------------------------------------------ */
 
-/* What was scanned is the beginning of a list, up to its items. */
+/* What was scanned is the beginning of a list, up to the `[` of its items. */
 static void begin_list(struct items *items)
 {
     items->place = ITEMS_LIST;
@@ -356,7 +360,7 @@ static void end_items(struct items *items)
     buffer_append_char(&items->around, ']');
 }
 
-/* What comes behind the items, up to the end of the list. */
+/* Scans what comes after the items, up to the end of the list. */
 static void scan_trailer(struct items *items)
 {
     size_t begin = items->at;
@@ -381,7 +385,7 @@ static bool begins_value(const struct items *items, char c)
 {
     if (items->place == ITEMS_LIST)
         return !is_space(c) && c != ',' && c != ']';
-    /* A byte order mark is white space, too. */
+    /* The bytes of a byte order mark are taken as white space. */
     return !is_space(c) && c != '\xef' && c != '\xbb' && c != '\xbf';
 }
 
@@ -390,7 +394,7 @@ static void begin_value(struct items *items, char c)
     struct items_list *list = &items->list;
     drop(items, items->at);
     if (c == '{' && items->line_start && list->behind_item)
-        list->open = false; /* its end was lost */
+        list->open = false; /* the end of the list was lost */
     if (c == '[' && !list->open) {
         begin_array(items);
         return;
@@ -446,7 +450,7 @@ static bool ends_word(const struct items *items, char c)
     return c == '\n' || (items->list.open && (c == ',' || c == ']'));
 }
 
-/* Up to the end of its line; in a list, also up to the next item. */
+/* Scans up to the end of the line; in a list, at most up to the next item. */
 static struct frame_line scan_word(struct items *items)
 {
     struct text window = buffer_text(&items->window);
@@ -481,14 +485,13 @@ static bool in_value(const struct items *items)
     return items->place == ITEMS_VALUE || items->place == ITEMS_WORD;
 }
 
-/* All of the window is scanned. */
+/* All of the window is scanned: drops and frees what is not needed for the rest of the document. */
 static void wait_for_more(struct items *items)
 {
     bool has_head = in_value(items) && !items->value.kept;
     bool has_begun = in_value(items) && items->value.copied > 0;
-    if (has_head ||
-        items->place ==
-            ITEMS_TRAILER) { /* its last byte stays, since a document may have begun with it */
+    /* The last byte stays where the next document may have begun with it. */
+    if (has_head || items->place == ITEMS_TRAILER) {
         drop(items, items->at - 1);
         items->at = 1;
     } else if (!in_value(items)) {
