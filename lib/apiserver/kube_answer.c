@@ -1,4 +1,5 @@
-/* kube_answer: reads Status, APIResourceList, Namespace and the frame of watch events. */
+/* kube_answer: reading of Status, APIResourceList and Namespace objects, and of what is around the object
+ * of a watch event (see kube_answer.h). */
 #include "lib/apiserver/kube_answer.h"
 
 #include "lib/json/write.h"
@@ -45,7 +46,7 @@ static void take_status(const json_value *object, struct kube_status *status)
     copy_member(object, "message", status->message, sizeof(status->message));
 }
 
-/* NULL if it is no JSON, or no object of that kind. */
+/* The root of the document; NULL if the text is no JSON or its root is no object. */
 static const json_value *read_object(struct json *json, struct text text)
 {
     const json_value *root = NULL;

@@ -1,9 +1,9 @@
-/* kube_list: reads the list without its items. */
+/* kube_list: reading of a list's metadata (see kube_list.h). */
 #include "lib/apiserver/kube_list.h"
 
 #include "lib/rows/row.h"
 
-/* Copies a text that is there; false if it does not fit. */
+/* Copies the text of the member, if it has one. False if the text does not fit. */
 static bool copy_member(const json_value *metadata, const char *key, char *to, size_t size)
 {
     struct text text;

@@ -1,10 +1,10 @@
-/* kube_path: paths and queries as Kubernetes' API has them. */
+/* kube_path: building of paths and queries (see kube_path.h). */
 #include "lib/apiserver/kube_path.h"
 
 #include <ctype.h>
 #include <inttypes.h>
 
-/* As a value of a query: all but RFC 3986's unreserved characters are escaped. */
+/* Appends the value percent-encoded: only RFC 3986's unreserved characters stay as they are. */
 static void append_escaped(struct buffer *out, const char *value)
 {
     for (; *value != '\0'; value++) {
@@ -30,7 +30,8 @@ void kube_path_discovery(struct buffer *out, const struct resource *resource)
         buffer_appendf(out, "/apis/%s/%s", resource->group, resource->version);
 }
 
-/* Up to where further parameters follow, each with a & in front. */
+/* Appends the path of the objects and the first parameters. The caller appends more, each with a & in
+ * front. */
 static void append_objects(struct buffer *out, const struct resource *resource,
                            const struct kube_selection *selection, const char *first_parameter)
 {

@@ -1,29 +1,32 @@
-/* reflector: the rules by which answers are judged, and the moves that follow. */
+/* reflector: the rules by which an answer is judged, and the moves that follow from the outcome (see
+ * reflector.h). */
 #include "lib/apiserver/reflector.h"
 
 #include "lib/rows/row.h"
 
 #include <string.h>
 
-/* What fails is asked for again after a back-off. It stays short while nothing answers, and for some ten
- * failures behind that (20 to 40 s): an API server that comes up refuses for some seconds, and one that is
- * ready is to be noticed within 5 s. What is refused for longer is asked for seldom. */
+/* A request that failed is made again after a back-off. The back-off stays short while no server answers,
+ * and for the first EAGER_FAILURES failures after one answers again (20 to 40 s): an API server that
+ * starts refuses requests for some seconds, and it shall be noticed within 5 s that it is ready. A request
+ * that is refused for longer is made seldom. */
 #define RETRY_FIRST_MS         500
 #define RETRY_EAGER_CEILING_MS 4000
 #define RETRY_CEILING_MS       30000
 #define EAGER_FAILURES         12
 
-/* What is added to a time that the server has named, so that not all come back in the same moment. */
+/* A delay that the server has named gets this much jitter, so that not all clients come back at the same
+ * time. */
 #define RETRY_AFTER_JITTER_MS 500
 
-/* A watch that lasts shorter is not begun anew at once. */
+/* A watch that lasted less than this is followed by a back-off, not by the next watch at once. */
 #define SHORT_WATCH_MS 1000
 
-/* The server is to end a watch after this, and at random up to twice this, so that not all watches of
- * all clients end at the same time. */
+/* The server is asked to end a watch after a random time between this and twice this, so that not all
+ * watches of all clients end at the same time. */
 #define WATCH_TIMEOUT_S 300
 
-/* No server is believed that wants to be left alone for longer; where it names a date, the clocks may
+/* A longer Retry-After of a server is cut to this: it may be a date, and the clocks of server and client may
  * differ. */
 #define RETRY_AFTER_MAX_S 60
 
@@ -32,25 +35,26 @@
 #define ANY         (OF(IDENTIFY) | OF(DISCOVER) | OBJECTS | OF(CONFIRM))
 
 struct rule {
-    unsigned requests;
-    int from, to; /* status */
+    unsigned requests; /* to which the rule applies: bits made by OF() */
+    int from, to;      /* HTTP status, both inclusive */
     enum reflector_outcome outcome;
 };
 
-/* What is not 200. The first rule that fits decides; if none fits, the answer is TROUBLE. */
+/* The rules for an HTTP status that is not 200. The first rule that fits decides; if none fits, the
+ * outcome is TROUBLE. */
 static const struct rule rules[] = {
     {ANY, 401, 401, REFLECTOR_UNAUTHORIZED},
     {OF(IDENTIFY), 403, 404, REFLECTOR_ANONYMOUS},
-    {OF(DISCOVER), 403, 403, REFLECTOR_PROCEED}, /* the list itself may be allowed */
-    {OF(CONFIRM), 403, 403, REFLECTOR_GONE},     /* it cannot be known */
+    {OF(DISCOVER), 403, 403, REFLECTOR_PROCEED}, /* a LIST may be allowed all the same */
+    {OF(CONFIRM), 403, 403, REFLECTOR_GONE},     /* its version stays unknown */
     {ANY, 403, 403, REFLECTOR_FORBIDDEN},
     {ANY, 404, 404, REFLECTOR_ABSENT},
     {OBJECTS, 410, 410, REFLECTOR_GONE},
-    {OF(SNAPSHOT), 400, 400, REFLECTOR_NO_SNAPSHOTS}, /* for the parameters that ask for it */
+    {OF(SNAPSHOT), 400, 400, REFLECTOR_NO_SNAPSHOTS}, /* it does not know WatchList */
     {OF(SNAPSHOT), 422, 422, REFLECTOR_NO_SNAPSHOTS},
-    {OF(WATCH), 400, 400, REFLECTOR_GONE}, /* the version is none for this server */
+    {OF(WATCH), 400, 400, REFLECTOR_GONE}, /* it refuses the resourceVersion */
     {OF(WATCH), 422, 422, REFLECTOR_GONE},
-    {OF(LIST), 400, 400, REFLECTOR_REFUSED}, /* for what is selected: nothing else is left */
+    {OF(LIST), 400, 400, REFLECTOR_REFUSED}, /* it refuses the selector */
     {OF(LIST), 422, 422, REFLECTOR_REFUSED},
     {ANY, 429, 429, REFLECTOR_BUSY},
     {ANY, 503, 503, REFLECTOR_BUSY},
@@ -102,14 +106,15 @@ bool reflector_show_all(struct reflector *reflector)
     return watches;
 }
 
-/* half to the whole of `most` */
+/* A random number between half of `most` and `most`. */
 static uint32_t jittered(uint32_t most, uint32_t random)
 {
     uint32_t half = most / 2;
     return half + (uint32_t)((uint64_t)(most - half) * random >> 32);
 }
 
-/* A list says the newest version, whatever is in it: of one object, and any that is found first. */
+/* A list names the newest version whatever objects are in it. So a list of at most one object is asked for,
+ * without the label selector, so that the server finds that object at once. */
 static void append_confirmation(struct buffer *out, const struct resource *resource,
                                 const struct kube_selection *selection)
 {
@@ -145,7 +150,8 @@ void reflector_path(const struct reflector *reflector, const struct kube_selecti
     }
 }
 
-/* Where all objects had to be asked for anew, only a watch that lasts is a success. */
+/* A request has succeeded: the back-off begins anew, but not while `settled` is false: after all objects
+ * had to be asked for anew, only a watch that lasts ends the back-off. */
 static void succeed(struct reflector *reflector)
 {
     reflector->starting = false;
@@ -166,7 +172,7 @@ void reflector_marked(struct reflector *reflector, const char *version)
     succeed(reflector);
 }
 
-/* Of what a SNAPSHOT shows before its mark the versions are in no order. */
+/* The objects that a SNAPSHOT shows before its mark are not sorted by version, so only a WATCH counts. */
 void reflector_saw(struct reflector *reflector, const char *version)
 {
     if (reflector->request == REFLECTOR_WATCH && version[0] != '\0')
@@ -179,7 +185,7 @@ static enum reflector_outcome judge_status(const struct reflector *reflector, in
 {
     enum reflector_request request = reflector->request;
     if (request == REFLECTOR_LIST && status == 400 && reflector->next_page[0] != '\0')
-        return REFLECTOR_GONE; /* the token is none for this server */
+        return REFLECTOR_GONE; /* it does not accept the token of the page */
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
         const struct rule *rule = &rules[i];
         if ((rule->requests & 1U << request) != 0 && rule->from <= status && status <= rule->to)
@@ -222,7 +228,7 @@ static enum reflector_outcome judge_confirmation(const struct reflector *reflect
     return reached ? REFLECTOR_PROCEED : REFLECTOR_GONE;
 }
 
-/* The body of a 200. */
+/* Judges the body of an answer whose status is 200. */
 static enum reflector_outcome judge_body(const struct reflector *reflector,
                                          const struct reflector_answer *answer)
 {
@@ -234,7 +240,7 @@ static enum reflector_outcome judge_body(const struct reflector *reflector,
             return REFLECTOR_BROKEN;
         return answer->found ? REFLECTOR_PROCEED : REFLECTOR_ABSENT;
     case REFLECTOR_SNAPSHOT:
-        return REFLECTOR_BROKEN; /* its mark makes it a WATCH */
+        return REFLECTOR_BROKEN; /* it ended before its mark, which makes it a WATCH */
     case REFLECTOR_LIST: /* a page that names itself as the next one would be asked for without end */
         return reflector->next_page[0] != '\0' &&
                        strcmp(answer->list->next_page, reflector->next_page) == 0
@@ -258,7 +264,7 @@ static enum reflector_outcome judge(const struct reflector *reflector,
     return answer->is_json ? judge_body(reflector, answer) : REFLECTOR_TROUBLE;
 }
 
-/* There is no server: nobody answers, or a proxy does in its place. */
+/* True if no API server answered: there was no answer at all, or one of a proxy. */
 static bool is_away(const struct reflector_answer *answer)
 {
     return answer->status == 0 || (answer->status >= 500 && !answer->is_json);
@@ -296,11 +302,12 @@ static uint32_t back_off(struct reflector *reflector, uint32_t random)
     return backoff_next_ms(&reflector->backoff, random);
 }
 
-/* It is installed: what is known from an earlier process is gone on with. */
+/* The resource is installed. A version that an earlier process had reached is watched from; without one, all
+ * objects are asked for. */
 static void begin(struct reflector *reflector, const struct reflector_answer *answer,
                   struct reflector_step *step)
 {
-    if (answer->found) /* not only forbidden to know */
+    if (answer->found) /* false where the server forbids to ask: nothing was found then */
         reflector->tried_other = false;
     if (reflector->version[0] != '\0') {
         reflector->request = REFLECTOR_WATCH;
@@ -332,7 +339,9 @@ static void end_list(struct reflector *reflector, const struct kube_list *list)
     reflector->request = REFLECTOR_WATCH;
 }
 
-/* At once; but a server that forgets everything as soon as it has shown it is asked less and less often. */
+/* All objects are asked for anew, the first time at once. If no watch lasts in between, there is a
+ * back-off, so that a server that answers every watch with 410 is not asked for all objects without a
+ * pause. */
 static void list_anew(struct reflector *reflector, uint32_t random, struct reflector_step *step)
 {
     reflector->unpaged = reflector->request == REFLECTOR_LIST;
@@ -350,7 +359,8 @@ static void give_up_snapshots(struct reflector *reflector, struct reflector_step
     begin_listing(reflector);
 }
 
-/* True if the resource has another version, which was not asked for just before. */
+/* Swaps the two versions of the resource, if it has two. True the first time; false the second time, when
+ * both versions have been tried. */
 static bool turn_to_other_version(struct reflector *reflector)
 {
     struct resource *resource = &reflector->resource;
@@ -363,8 +373,9 @@ static bool turn_to_other_version(struct reflector *reflector)
     return reflector->tried_other;
 }
 
-/* An API server that starts does not find custom resources yet: what it had a moment ago, or before it was
- * away, is asked for some more times before it is believed to be gone. */
+/* An API server that starts answers 404 for custom resources for a while. So a resource that was there a
+ * moment ago, and any resource after the server was away, is asked for up to EAGER_FAILURES times before it
+ * counts as not installed. */
 static bool may_be_starting(struct reflector *reflector)
 {
     bool was_there = reflector->version[0] != '\0' && reflector->request != REFLECTOR_DISCOVER;
@@ -407,14 +418,16 @@ static void wait_as_told(struct reflector *reflector, int64_t retry_after_s, uin
         step->delay_ms = back_off(reflector, random);
 }
 
-/* If something had come, the server has reached the version. */
+/* A watch was silent for too long. If it has brought no event at all, the server may be older than the
+ * version. */
 static void ask_after_silence(struct reflector *reflector, const struct reflector_answer *answer)
 {
     if (answer->documents == 0)
         reflector->request = REFLECTOR_CONFIRM;
 }
 
-/* The same again, but for a snapshot: it cannot be gone on with. */
+/* The same request is made again after a back-off. But a SNAPSHOT that had begun and broke off cannot be
+ * gone on with: a LIST is made instead, once. */
 static void try_again(struct reflector *reflector, const struct reflector_answer *answer,
                       uint32_t random, struct reflector_step *step)
 {
@@ -447,7 +460,7 @@ struct reflector_step reflector_answered(struct reflector *reflector,
         end_list(reflector, answer->list);
         break;
     case REFLECTOR_IDENTIFIED:
-    case REFLECTOR_ELSEWHERE: /* these two come of REFLECTOR_ABSENT */
+    case REFLECTOR_ELSEWHERE: /* miss() makes this one and the next out of REFLECTOR_ABSENT */
     case REFLECTOR_STARTING:
         break;
     case REFLECTOR_ABSENT:

@@ -1,7 +1,7 @@
-/* reflector: which request keeps up with a resource, and what follows from its answer.
+/* reflector: which requests keep up with one resource of an API server, and what follows from each answer.
  *
  *   DISCOVER ──▶ SNAPSHOT ──mark──▶ WATCH ──ended──▶ WATCH ...      from the version that was seen last
- *      ▲            │ not known, or broken off         │
+ *      ▲            │ server lacks it, or broken off   │
  *      │            ▼                                  │ 410: gone
  *      │           LIST, page by page ──────▶ WATCH    ▼
  *      └── 404: not installed                       SNAPSHOT or LIST again, at once
@@ -9,14 +9,18 @@
  *   WATCH ──nothing comes──▶ CONFIRM ──▶ WATCH        from the same version, if the server has reached it;
  *                                                     else all objects again
  *
- * A SNAPSHOT is Kubernetes' WatchList: a watch that begins with all objects and then a mark. Servers that
- * do not know it are asked for a LIST. CONFIRM asks which version the server has reached: a watch from one
- * that is still to come, as after the server was set back, is as silent as one of objects that do not
- * change. Requests are made one at a time. What a server or a proxy may
- * answer is a table of rules; whatever is not in it is tried again after a back-off, which begins anew with
- * the first answer after the server was away.
+ * A SNAPSHOT is Kubernetes' WatchList: a watch that begins with all objects, then a mark. A server that
+ * does not know WatchList is asked for a LIST. CONFIRM asks which version the server has reached: after
+ * the server was restored from a backup, a watch from a version that is still to come is as silent as a
+ * watch of objects that do not change.
  *
- * Pure: it says which path is next and, when the answer has ended, how long to wait. */
+ * Failure modes: a table of rules in reflector.c says what each status means. Whatever is not in it is
+ * tried again after a back-off, which begins anew with the first answer after the server was away.
+ *
+ * The caller (sidecar/kube/kube_watch) makes one request at a time on the loop's thread: it takes the path
+ * from reflector_path(), tells what comes to reflector_saw() and reflector_marked(), and gives the end of
+ * the answer to reflector_answered(), which says how long to wait before the next request. Nothing here
+ * fails. */
 #ifndef LIB_REFLECTOR_H
 #define LIB_REFLECTOR_H
 
@@ -29,7 +33,7 @@
 #include <stdint.h>
 
 enum reflector_request {
-    REFLECTOR_IDENTIFY, /* a namespace; the only request of such a reflector */
+    REFLECTOR_IDENTIFY, /* reads a namespace; the only request of its reflector */
     REFLECTOR_DISCOVER,
     REFLECTOR_SNAPSHOT,
     REFLECTOR_LIST,
@@ -39,90 +43,93 @@ enum reflector_request {
 
 struct reflector {
     struct resource resource; /* a copy from the table, but with the version that is asked for */
-    const char *namespace;    /* IDENTIFY: this one */
-    enum reflector_request request;  /* the next one, or that which is under way */
-    char version[KUBE_VERSION_SIZE]; /* seen last: a WATCH goes on from here */
-    char next_page[KUBE_TOKEN_SIZE]; /* of a LIST; "" at its beginning */
-    bool unpaged;      /* LIST: the pages have taken longer than the server keeps them */
-    bool no_snapshots; /* the server does not know them */
-    bool tried_other;  /* the other version of the resource, since this one is not installed */
-    bool list_once;    /* a SNAPSHOT has broken off */
-    bool away;         /* the last request was not answered by an API server */
-    bool starting; /* it may be: it was away, did not say who it is, or lost what it had, and has
-                            * not shown objects since; may be set for what another reflector knows */
-    bool settled;  /* a watch has lasted since all objects had to be asked for anew */
-    uint32_t discovery_ms; /* what is not installed is looked for again after this */
+    const char *namespace;    /* IDENTIFY: the one to read; else NULL */
+    enum reflector_request request;  /* the next one, or the one under way */
+    char version[KUBE_VERSION_SIZE]; /* seen last: a WATCH continues from here */
+    char next_page[KUBE_TOKEN_SIZE]; /* token for the next page of a LIST; "": the first */
+    bool unpaged;                    /* LIST without pages, since the token of a page had expired */
+    bool no_snapshots;               /* the server does not know WatchList */
+    bool tried_other;                /* other_version is asked for, since the first was missing */
+    bool list_once;                  /* the next SNAPSHOT is made as a LIST */
+    bool away;                       /* the last request was not answered by an API server */
+    bool starting; /* the server may be starting: it was away, did not tell its identity, or lost
+                        * a resource, and has shown no objects since; the caller may set it, too */
+    bool settled;  /* a watch has lasted since all objects were asked for anew */
+    uint32_t discovery_ms; /* milliseconds until a missing resource is looked for again */
     struct backoff backoff;
 };
 
 /* How a request has ended. */
 struct reflector_answer {
-    int status;         /* HTTP; 0: there was no answer */
-    bool is_json;       /* its content type */
-    bool whole;         /* it has ended as HTTP lets an answer end */
-    bool silent;        /* given up by us: nothing came for too long */
-    bool found;         /* IDENTIFY, DISCOVER: the body has what was asked for */
-    int64_t error_code; /* of an ERROR event; 0: there was none */
-    uint64_t documents; /* lines or items that it has brought */
-    uint32_t elapsed_ms;
-    int64_t retry_after_s;        /* 0: not said */
-    const struct kube_list *list; /* LIST, CONFIRM */
+    int status;                   /* HTTP; 0: there was no answer */
+    bool is_json;                 /* its content type is JSON */
+    bool whole;                   /* its end was that of a whole HTTP answer */
+    bool silent;                  /* we gave it up, since nothing came for too long */
+    bool found;                   /* IDENTIFY, DISCOVER: the body has what was asked for */
+    int64_t error_code;           /* of an ERROR event; 0: there was none */
+    uint64_t documents;           /* how many lines or items it has brought */
+    uint32_t elapsed_ms;          /* from the request to the end of the answer */
+    int64_t retry_after_s;        /* header Retry-After, in seconds; 0: none */
+    const struct kube_list *list; /* LIST, CONFIRM: its metadata; else not read */
 };
 
 enum reflector_outcome {
-    REFLECTOR_PROCEED,    /* all is well: the next request */
-    REFLECTOR_LISTED,     /* LIST: this was the last page; a mark follows */
-    REFLECTOR_IDENTIFIED, /* there is no next request */
-    REFLECTOR_ANONYMOUS,  /* IDENTIFY was refused: asked for again, all else goes on meanwhile */
-    REFLECTOR_ABSENT,     /* not installed */
-    REFLECTOR_STARTING, /* not found, by a server that may just be starting: asked for again soon */
-    REFLECTOR_ELSEWHERE,    /* not installed in this version: the other one is asked for */
+    REFLECTOR_PROCEED,    /* all is well: the next request follows */
+    REFLECTOR_LISTED,     /* LIST: this was the last page; the caller makes a mark */
+    REFLECTOR_IDENTIFIED, /* IDENTIFY: the uid is known; there is no next request */
+    REFLECTOR_ANONYMOUS,  /* IDENTIFY was refused: it is tried again, and all else goes on */
+    REFLECTOR_ABSENT,     /* the resource is not installed */
+    REFLECTOR_STARTING, /* the resource was not found, but the server may be starting: tried again soon */
+    REFLECTOR_ELSEWHERE,    /* not installed in this version: the other version is tried */
     REFLECTOR_FORBIDDEN,    /* an RBAC rule is missing */
     REFLECTOR_UNAUTHORIZED, /* the token is not accepted */
-    REFLECTOR_REFUSED,      /* LIST: the server does not take what is selected */
+    REFLECTOR_REFUSED,      /* LIST: the server does not accept the selector */
     REFLECTOR_SILENT,       /* WATCH: nothing has come for too long */
-    REFLECTOR_GONE,         /* what has happened since is no longer known: all objects again */
-    REFLECTOR_NO_SNAPSHOTS, /* the server does not know them: a list instead */
-    REFLECTOR_BUSY,         /* the server wants to be asked later */
-    REFLECTOR_BROKEN,       /* no answer, or one that broke off */
-    REFLECTOR_TROUBLE,      /* an answer that is none of these */
+    REFLECTOR_GONE,         /* the version cannot be continued from: all objects again */
+    REFLECTOR_NO_SNAPSHOTS, /* the server does not know WatchList: a LIST instead */
+    REFLECTOR_BUSY,         /* the server asks to come back later */
+    REFLECTOR_BROKEN,       /* there was no answer, or it broke off */
+    REFLECTOR_TROUBLE,      /* the answer is none of the above */
 };
 
 struct reflector_step {
     enum reflector_outcome outcome;
-    uint32_t delay_ms; /* before the next request */
-    bool ends_chain;   /* what follows does not go on where this has ended */
+    uint32_t delay_ms; /* milliseconds before the next request */
+    bool ends_chain;   /* the next request does not continue from where this one ended */
 };
 
+/* resource: an element of the resource table; it is copied. discovery_ms: as in struct reflector. */
 void reflector_init(struct reflector *reflector, const struct resource *resource,
                     uint32_t discovery_ms);
 
-/* One that asks for a namespace: "kube-system" names the cluster. Borrowed. */
+/* A reflector that only reads a namespace: the uid of "kube-system" names the cluster. namespace is borrowed
+ * for the reflector's life. */
 void reflector_init_identify(struct reflector *reflector, const char *namespace);
 
-/* All up to this version is safe since an earlier process: it goes on from there. Where the resource may be
- * served in another version, that is found out first. */
+/* An earlier process has recorded everything up to this version, so the reflector watches from there.
+ * Where the resource may be served in another API version, DISCOVER comes first. */
 void reflector_resume(struct reflector *reflector, const char *version);
 
-/* All objects are to be shown once more. True if they are listed as part of what has gone on until now,
- * whose watch then goes on from its version, so that nothing is missed in between; false if nothing has
- * been shown to its end: it begins anew. The request under way is given up by the caller. */
+/* All objects are to be shown once more; the caller gives up the request under way. True if the reflector
+ * was watching: it makes a LIST, and then watches from the version that it had reached before, so that no
+ * event is missed in between. False if it had not shown all objects yet: it begins anew. */
 bool reflector_show_all(struct reflector *reflector);
 
-/* random: for jitter, here and below. */
+/* Appends the path of the next request to out. random: a uniformly distributed number for the jitter, here
+ * and in reflector_answered(). */
 void reflector_path(const struct reflector *reflector, const struct kube_selection *selection,
                     uint32_t random, struct buffer *out);
 
-/* The mark of a SNAPSHOT has come: it is a WATCH from now on. */
+/* The mark of a SNAPSHOT has come: from now on its request is a WATCH. */
 void reflector_marked(struct reflector *reflector, const char *version);
 
-/* All objects are to be asked for again, whatever is under way. */
+/* All objects are to be asked for anew. The caller gives up the request under way. */
 void reflector_begin_again(struct reflector *reflector);
 
-/* An event of this version was taken; "" for one that has none. */
+/* An event with this resourceVersion was taken over. version: "" if the event has none. */
 void reflector_saw(struct reflector *reflector, const char *version);
 
-/* The request has ended: decides on the next one. */
+/* The answer to the request has ended: decides which request is next, and when. */
 struct reflector_step reflector_answered(struct reflector *reflector,
                                          const struct reflector_answer *answer, uint32_t random);
 
