@@ -1,9 +1,9 @@
 /* connection: one stream of documents, from a producer or of a resource that is watched.
  *
  * The source makes it, owns it, and calls opened() with it. It lives until closed() for it has returned, or
- * until the source is closed, whichever comes first; its memory may then become another connection. Those who
- * keep account of connections have a part of their own in it, which they list from opened() to closed(): so
- * nothing is looked up for a document, and no account outlives the connection. All on the loop's thread. */
+ * until the source is closed, whichever comes first; its memory may then become another connection. The
+ * modules that keep account of connections (acks, snapshot) have a member of their own in it, which they list
+ * from opened() to closed(). So nothing has to be looked up for a document. All on the loop's thread. */
 #ifndef SIDECAR_CONNECTION_H
 #define SIDECAR_CONNECTION_H
 

@@ -1,18 +1,17 @@
-/* socket_file: a listening Unix socket and the file it is reached by (see socket_file.h).
+/* socket_file: a listening Unix socket and its file in the file system (see socket_file.h).
  *
- * Happy path: bind, set the mode, listen, remember the file's identity. Until listen() nobody can
- * connect, so the mode counts from the first moment.
+ * Happy path: the socket is bound, the file's mode is set, its identity is noted, the socket listens. Nobody
+ * can connect before listen(), so that nobody connects with a wrong mode.
  *
  * Failure modes:
- *   a stale file                         connecting to it is refused: it is removed
- *   somebody listens on it               an error that says so; the file stays
- *   not a socket                         an error; the file stays
+ *   the file is there, but stale         connect() to it is refused: the file is removed
+ *   a process listens on it              an error that says so; the file stays
+ *   the file is not a socket             an error that says so; the file stays
  *   no such directory, no permission     an error that says what to do
- *   the file is removed or replaced      seen when its user asks; made again, unless somebody else
- *   while it is open                     listens there by now
- *   two processes start at once          one of them fails: between bind() and listen() a socket
- *                                        looks stale, so all of it is done under a lock on the
- *                                        directory */
+ *   the file is removed or replaced      socket_file_is_there() tells it; socket_file_renew() makes the
+ *   while it is open                     file again, unless another process listens there by now
+ *   two processes start at once          one of them fails: a socket looks stale between bind() and
+ *                                        listen(), so that all is done under a lock on the directory */
 #include "sidecar/source/socket_file.h"
 
 #include <errno.h>
@@ -36,7 +35,7 @@ static const struct sockaddr *address_of(const struct socket_file *file)
     return (const struct sockaddr *)&file->address;
 }
 
-/* Whether a process has the socket open; ERROR_NONE: no. */
+/* ERROR_NONE if no process listens on the socket. */
 static enum error_code check_stale(const struct socket_file *file, struct error *err)
 {
     int probe = new_socket();
@@ -103,7 +102,7 @@ static enum error_code bind_socket(struct socket_file *file, struct error *err)
     return status == 0 ? ERROR_NONE : explain_bind(err, errno);
 }
 
-/* The file is there. */
+/* Sets the mode of the file that bind() has made, and listens. */
 static enum error_code open_to_producers(struct socket_file *file, struct error *err)
 {
     const char *path = file->address.sun_path;
@@ -120,7 +119,8 @@ static enum error_code open_to_producers(struct socket_file *file, struct error 
     return ERROR_NONE;
 }
 
-/* -1: a directory that cannot be locked; then it goes without. */
+/* Sets *lock to the locked directory; ERROR_AGAIN if another process has the lock. If the directory cannot be
+ * opened (*lock is -1) or its file system has no locks, it goes on without a lock. */
 static enum error_code lock_directory(const struct socket_file *file, int *lock, struct error *err)
 {
     char path[sizeof(file->address.sun_path)];
@@ -164,7 +164,7 @@ enum error_code socket_file_open(struct socket_file *file, const char *path, str
     return ERROR_NONE;
 }
 
-/* The inode cannot be another file's while the socket is open. */
+/* While the socket is open, the file system gives its inode to no other file. */
 bool socket_file_is_there(const struct socket_file *file)
 {
     struct stat status;

@@ -1,7 +1,7 @@
-/* socket_file: a listening Unix socket and the file it is reached by.
+/* socket_file: a listening Unix socket and its file in the file system.
  *
- * A file that a dead process left behind is replaced; a socket that somebody listens on is not, and
- * nothing but a socket is ever removed. Producers of the same user or group may connect. */
+ * A socket file that a dead process left behind is replaced. A socket that a process listens on is not, and
+ * a file that is no socket is never removed. Producers of the same user or group may connect. */
 #ifndef SIDECAR_SOCKET_FILE_H
 #define SIDECAR_SOCKET_FILE_H
 
@@ -16,22 +16,22 @@
 struct socket_file {
     int fd; /* listening, non-blocking; -1: not open */
     struct sockaddr_un address;
-    dev_t device; /* of the file, to know it again */
+    dev_t device; /* with the inode: to recognise the file */
     ino_t inode;
 };
 
-/* path: shorter than sun_path. On failure the text says what to do, and fd is -1. */
+/* path is shorter than sun_path. If it fails, err says what to do, and fd is -1. */
 enum error_code socket_file_open(struct socket_file *file, const char *path,
                                  struct error *err) MUST_CHECK;
 
-/* False once the file is not the one that was made: nobody can connect any more. */
+/* False if the file is gone or is another one: then no producer can connect any more. */
 bool socket_file_is_there(const struct socket_file *file);
 
-/* Makes the file again, with a new socket under the same fd: connections that were accepted stay, those
- * that were not are closed. On failure all is as before. */
+/* Makes the file again, with a new socket under the same fd. Connections that were accepted stay open; those
+ * that still waited are closed by the kernel. If it fails, nothing has changed. */
 enum error_code socket_file_renew(struct socket_file *file, struct error *err) MUST_CHECK;
 
-/* Removes the file if it is still the one that was made, and closes fd. Harmless if not open. */
+/* Removes the file if it is still the one that was made, and closes fd. Does nothing if fd is -1. */
 void socket_file_close(struct socket_file *file);
 
 #endif

@@ -1,23 +1,24 @@
-/* source: the address says which kind of source it is (see source.h).
+/* source: chooses the kind of source by the prefix of the address (see source.h).
  *
- * To add a kind: a line in the table, and a file that fills in struct source. */
+ * A new kind needs a line in the table `kinds`, and a file that fills in struct source. */
 #include "sidecar/source/source.h"
 
 #include "sidecar/source/source_kinds.h"
 
 #include <sys/un.h>
 
-/* libuv cuts a longer path silently, and would use another socket. */
+/* libuv would cut a longer path without an error, and so use another socket. */
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 
 struct kind {
     const char *prefix;
-    bool takes_path;   /* else the prefix is the whole address */
-    bool may_stand_by; /* see source.h */
+    bool takes_path;   /* a path follows the prefix; else the prefix is the whole address */
+    bool may_stand_by; /* see source_may_stand_by() */
     enum error_code (*make)(uv_loop_t *loop, const struct source_settings *settings,
                             const char *path, struct source **source, struct error *err);
-    enum error_code (*check)(const struct config *config,
-                             struct error *err); /* NULL: all is well */
+
+    /* NULL: it needs no settings. */
+    enum error_code (*check)(const struct config *config, struct error *err);
 };
 
 static const struct kind kinds[] = {
@@ -29,7 +30,7 @@ static const struct kind kinds[] = {
     {"kube+unix:", true, true, source_kube_new, source_kube_unix_check},
 };
 
-/* NULL: none. *path is what follows the prefix. */
+/* Returns NULL if the address names no source; else sets *path to what follows the prefix. */
 static const struct kind *find_kind(const char *address, const char **path)
 {
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {

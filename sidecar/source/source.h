@@ -1,11 +1,11 @@
 /* source: where the stream of documents comes from.
  *
- * Nothing else in the program knows which source is used. A source calls back on the loop thread
- * and never from inside its own functions. From inside any callback it may be paused, resumed and
- * closed. While it is paused no document comes; after close() nothing but closed().
+ * The users of a source do not know which kind it is. A source calls back on the loop's thread, and never
+ * from inside its own functions. Any callback may pause, resume or close it. While it is paused, it delivers
+ * no document. After close() it calls only the closed() of that call.
  *
  * A producer that shuts down its sending side, or closes, has ended its stream: all whole lines of
- * it are still delivered before closed(). */
+ * the stream are still delivered before closed(). */
 #ifndef SIDECAR_SOURCE_H
 #define SIDECAR_SOURCE_H
 
@@ -30,89 +30,94 @@ struct source_events {
     /* One document: a line without its newline, not blank. Valid during the call. */
     void (*document)(void *context, struct connection *connection, struct text line);
 
-    /* A document over the bound was skipped: its first bytes and its whole length. */
+    /* A document longer than max_document was skipped. head is its first bytes, length all its bytes. */
     void (*too_long)(void *context, struct connection *connection, struct text head,
                      uint64_t length);
 
-    /* A burst of at most some hundred documents, or none, is over for now: the moment to look at
-     * the outbox and to pause. */
+    /* A burst of documents is over for now: some hundred at the most, perhaps none. This is the moment
+     * to wake the writers. */
     void (*drained)(void *context);
 
-    /* A connection ends; an unfinished last line is reported here and is not a document. */
+    /* A connection ends. cut_bytes is the length of an unfinished last line, which is no document; 0 if
+     * there is none. */
     void (*closed)(void *context, struct connection *connection, uint64_t cut_bytes);
 
-    /* The connection has been silent for so long that it is ended for another one. NULL: nobody counts. */
+    /* The connection has been silent for so long that it is ended to make room for a new one; closed()
+     * follows. NULL: nobody counts it. */
     void (*evicted)(void *context, struct connection *connection);
 
-    /* There will be no more documents: the end of standard input, or after finish(). Once. */
+    /* There will be no more documents: standard input has ended, or finish() is done. Called once. */
     void (*finished)(void *context);
 
-    /* Which cluster the documents come from, if the source knows it: the uid of its namespace kube-system.
-     * Before the first of them; where it becomes known later, all objects are shown once more. Valid during
-     * the call. NULL: nobody wants to know. */
+    /* The source knows which cluster its documents come from: id is the uid of the namespace kube-system,
+     * valid during the call. It is called before the first document; if the cluster becomes known later,
+     * all objects are shown once more. NULL: nobody wants to know. */
     void (*cluster)(void *context, const char *id);
 
-    /* The API server does not serve the kind: there is no object of it. NULL: nobody wants to know. */
+    /* The API server does not serve the kind, so that it has no object of it. NULL: nobody wants to know. */
     void (*absent)(void *context, const char *api_version, const char *kind);
 };
 
-/* The address of standard input as kubedl-shipper replay reads it: to ship once what is there, with
- * its documents laid out in any way (lib/items). */
+/* The address of standard input for the command replay, which ships once what is there. Its documents may
+ * be laid out in any way (lib/stream/items). */
 #define SOURCE_REPLAY "replay:-"
 
 struct source_settings {
     const char *address; /* EVENT_SOURCE, or SOURCE_REPLAY; read by source_new() only */
     size_t max_document; /* bytes */
-    size_t
-        max_bytes; /* memory that unfinished documents of all connections may take; one of them is
-                            let beyond it at a time */
-    size_t max_connections; /* at once, where producers connect */
+
+    /* Bytes of memory that the unfinished documents of all connections may take. One connection at a time
+     * may exceed it, so that its document is finished. */
+    size_t max_bytes;
+
+    size_t max_connections; /* open at the same time, where producers connect */
     struct source_events events;
     struct logger *logger;
-    const struct config *config; /* for sources that list and watch; NULL: for others */
-    struct spool *spool;         /* keeps how far they have come; NULL: nothing does */
+    const struct config *config; /* for sources that list and watch; may be NULL for others */
+    struct spool *spool; /* keeps the resourceVersion that they have reached; NULL: nothing does */
 };
 
 struct source {
-    /* Once. If it fails, the source is only good for close(). */
+    /* Called once. If it fails, only close() may be called. */
     enum error_code (*start)(struct source *source, struct error *err);
-    void (*pause)(struct source *source); /* no further documents; the producer feels it */
+    void (*pause)(struct source *source); /* no further documents; its producer soon cannot write */
     void (*resume)(struct source *source);
 
-    /* The first `documents` documents of the connection are safe: its producer is told, if it can be
-     * told and reads. NULL where there is nobody to tell. */
+    /* The first `documents` documents of the connection are safe. The source tells its producer so, as soon
+     * as the producer reads. NULL: producers cannot be told. */
     void (*acknowledge)(struct source *source, struct connection *connection, uint64_t documents);
 
-    /* Of a source that lists and watches: in a word, why the resource of that number
-     * (lib/kube/kind.h) is not watched just now ("forbidden"); "" if it is; NULL behind the last
-     * one. NULL where producers send what they like. */
+    /* Returns in one word why the resource of that number (lib/kube/kind.h) is not watched just now, such
+     * as "forbidden"; "" if it is watched; NULL after the last resource. The member is NULL if the source
+     * does not list and watch. */
     const char *(*unwatched)(const struct source *source, size_t number);
 
-    /* The connection ends, and all objects are shown again on a new one. Not from inside a callback. NULL
-     * where nobody can be asked to. */
+    /* Ends the connection, so that all objects are shown again on a new one. Not to be called from inside
+     * a callback. NULL: nobody can be asked to show them again. */
     void (*begin_again)(struct source *source, struct connection *connection);
 
-    /* Takes in nothing more. What producers on a socket have sent until now is still delivered, of
-     * standard input what was read; an API server keeps what it has for the next process to ask.
-     * Then finished() is called. Once, after a start that did not fail; a pause holds it up. */
+    /* Takes in nothing more. What producers on a socket have sent until now is still delivered, and what
+     * was already read from standard input; an API server keeps its watch events for the next process.
+     * Then finished() is called; while the source is paused, that waits for resume(). To be called once,
+     * after a start() that did not fail. */
     void (*finish)(struct source *source);
 
-    /* Stops, closes every handle, frees the source, then calls closed(). Once, in any state. */
+    /* Stops, closes every handle, frees the source, then calls closed(). To be called once, in any state. */
     void (*close)(struct source *source, void (*closed)(void *context), void *context);
 };
 
-/* Makes the source that settings->address names. Does nothing yet: source->start() opens it.
- * ERROR_OPERATOR if the address is none. */
+/* Makes the source that settings->address names; source->start() opens it. ERROR_OPERATOR if the address
+ * names no source; ERROR_NOMEM. */
 enum error_code source_new(uv_loop_t *loop, const struct source_settings *settings,
                            struct source **source, struct error *err) MUST_CHECK;
 
-/* The same check, and of the settings that such a source needs: no side effects. config may be NULL: then
- * only of the address. */
+/* Checks the address as source_new() does, and the settings that such a source needs, without side effects.
+ * If config is NULL, only the address is checked. */
 enum error_code source_check(const char *address, const struct config *config,
                              struct error *err) MUST_CHECK;
 
-/* Whether nothing is missed while the source of this valid address is not open: it connects to a
- * producer, which shows all there is at the beginning. The others are waited for by theirs. */
+/* True if nothing is lost while the source of this valid address is not open, because the source connects to
+ * a producer that shows all objects at the beginning. False if producers wait for the source. */
 bool source_may_stand_by(const char *address);
 
 #endif

@@ -1,27 +1,28 @@
-/* source_base: what all sources share (see source_base.h).
+/* source_base: what all sources of bytes share (see source_base.h).
  *
- * Happy path: a connection opens and is ready; its turn comes, opened() is called, a read starts
- * and it waits; bytes come, it is ready again; its turn comes, the lines are delivered, the next
- * read starts. A read that says end of stream makes it ready too: closed() is called in its turn.
+ * Happy path: a connection opens and is ready. In its turn opened() is called, a read starts, and the
+ * connection waits. When bytes have come, it is ready again. In its next turn the lines are delivered, and
+ * the next read starts. The end of the stream makes it ready, too: closed() is called in its turn.
  *
- * All events but finished() come from one place, on_turn(). It does a bounded piece of work and
- * goes on in the next round of the loop, so that timers, signals and other handles are served in
- * between. After each callback it looks whether the source was paused or closed by it: the memory
+ * on_turn() calls all events but evicted(), and finished() of standard input. It does a bounded amount of
+ * work and goes on in the next round of the loop, so that timers, signals and other handles are served in
+ * between. After each callback it checks whether the callback has paused or closed the source. The memory
  * stays until the last handle is closed, which is never in the same round.
  *
  * Failure modes:
  *   the producer dies or half-closes    what it sent is delivered, an unfinished line is counted in
  *                                       closed(), the connection is closed
- *   reading fails                       the same, and it is logged
- *   it sends UTF-16                     said once; nothing is delivered, the connection is closed
+ *   reading fails                       what was read is delivered, the error is logged, the connection
+ *                                       is closed
+ *   it sends UTF-16                     logged once; nothing is delivered, the connection is closed
  *   no memory to read into              nothing is lost: the read is tried again a little later
- *   many documents are unfinished       those that need more memory than max_bytes leaves are not read
- *                                       further, but for one at a time; if that one is silent, it is
+ *   many documents are unfinished       connections that need more memory than max_bytes leaves are not
+ *                                       read further, except one at a time; if that one is silent, it is
  *                                       ended
  *   the producer does not read          one acknowledgement waits in its connection, no more
- *   finished by its user                sockets are shut down for reading: what is in them is
+ *   finish() was called                 sockets are shut down for reading: what is in them is
  *                                       delivered, the producers' next write fails
- *   closed in any state                 connect requests are cancelled by libuv, all handles are
+ *   close() in any state                connect requests are cancelled by libuv, all handles are
  *                                       closed, the last close callback frees the source
  */
 #include "sidecar/source/source_base.h"
@@ -34,19 +35,20 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Documents and reads in one round of the loop: some milliseconds of work. */
+/* Documents and reads in one round of the loop, which take some milliseconds. */
 #define TURN_WORK 256
 
 #define STARVED_MS 100
 #define CROWD_MS   1000
 
-/* An input may always have so much: a connection that sends short documents is never crowded out. */
+/* Bytes that the input of a connection may always take: a connection that sends only short documents is
+ * always read. */
 #define SMALL_INPUT (2 * FRAME_READ_SIZE)
 
-/* A struct source is the base that begins with it, and the base the memory that is freed. */
+/* A pointer to the struct source is cast to the base, and the base is the memory that is freed. */
 _Static_assert(offsetof(struct source_base, source) == 0, "struct source comes first");
 
-/* Likewise a struct connection is the beginning of the source_connection that it is part of. */
+/* A pointer to the struct connection is cast to the source_connection. */
 _Static_assert(offsetof(struct source_connection, shared) == 0, "struct connection comes first");
 
 static void move(struct source_connection *connection, enum source_state state)
@@ -72,13 +74,13 @@ static bool may_deliver(const struct source_base *base)
     return !base->paused && !base->stopped;
 }
 
-/* Nothing is left but to say so. */
+/* True if the source has finished, and only the event finished() is left to be called. */
 static bool is_at_end(const struct source_base *base)
 {
     return base->finishing && !base->finished && base->connections == 0;
 }
 
-/* To be called when that which it looks at has changed. */
+/* Starts or stops the turns. To be called when a flag, the number of connections or the ready list changes. */
 static void schedule_turn(struct source_base *base)
 {
     if (base->stopped)
@@ -96,7 +98,8 @@ char *source_connection_room(struct source_connection *connection, size_t *room)
 
 /* ---- memory of all connections ---------------------------------------------------------------- */
 
-/* There is room again, or nobody is privileged: each looks for itself, in its turn. */
+/* There is memory again, or no connection is privileged: each connection that is SOURCE_CROWDED checks again
+ * in its turn. */
 static void let_in(struct source_base *base)
 {
     move_all(base, SOURCE_CROWDED, SOURCE_READY);
@@ -118,7 +121,8 @@ static void note_memory(struct source_connection *connection, size_t held)
         let_in(base);
 }
 
-/* Whether there is memory for one more read of it. Somebody always gets on: else nobody might. */
+/* True if there is memory for one more read of the connection. If there is not, and no connection is
+ * privileged, it becomes so: else all could wait for each other for ever. */
 static bool has_room(struct source_connection *connection)
 {
     struct source_base *base = connection->base;
@@ -241,7 +245,7 @@ static void starve(struct source_connection *connection)
     uv_timer_start(&base->starvation, on_starvation, STARVED_MS, 0);
 }
 
-/* A byte order mark, or the first bracket with the zero byte that makes it 16 bits wide. */
+/* True if the stream begins with a byte order mark of UTF-16, or with a bracket that is 16 bits wide. */
 static bool is_utf16(struct text beginning)
 {
     static const char marks[][2] = {{'\xff', '\xfe'}, {'\xfe', '\xff'}, {'{', 0},
@@ -253,7 +257,7 @@ static bool is_utf16(struct text beginning)
     return false;
 }
 
-/* Nothing of it is a document. */
+/* Ends the connection without a document: all bytes that were read are dropped. */
 static void refuse_utf16(struct source_connection *connection)
 {
     const struct source_base *base = connection->base;
@@ -327,7 +331,7 @@ static void end_connection(struct source_connection *connection)
     base->events.closed(base->events.context, &connection->shared, cut_bytes);
 }
 
-/* All its documents are delivered. */
+/* All documents that were read are delivered: ends the connection, or starts its next read. */
 static void go_on_reading(struct source_connection *connection)
 {
     if (connection->end != 0) {
@@ -341,8 +345,7 @@ static void go_on_reading(struct source_connection *connection)
         crowd_out(connection);
 }
 
-/* The first of the ready connections has its turn: up to *work lines and one read. If lines are
- * left it stays ready. */
+/* Gives the connection its turn: up to *work lines and one read. If lines are left, it stays ready. */
 static void serve(struct source_connection *connection, unsigned *work)
 {
     struct source_base *base = connection->base;
@@ -365,7 +368,7 @@ static void serve(struct source_connection *connection, unsigned *work)
         }
     }
     if (may_deliver(base))
-        move(connection, SOURCE_READY); /* behind the others */
+        move(connection, SOURCE_READY); /* after the others */
 }
 
 static void on_turn(uv_idle_t *handle)
@@ -390,7 +393,7 @@ static void on_turn(uv_idle_t *handle)
 
 static void tell(struct source_connection *connection);
 
-/* An error shows when the connection is read, too: nothing is to be done about it here. */
+/* An error needs no treatment here, because the next read of the connection returns it, too. */
 static void on_told(uv_write_t *request, int status)
 {
     struct source_connection *connection = request->data;
@@ -399,8 +402,8 @@ static void on_told(uv_write_t *request, int status)
         tell(connection);
 }
 
-/* One line at a time: a producer that does not read costs no memory, and gets the newest number when
- * it does. */
+/* Only one line is with libuv at a time, so that a producer that does not read costs no memory. When it
+ * reads again, it gets the newest number. */
 static void tell(struct source_connection *connection)
 {
     if (connection->telling || connection->safe <= connection->told)
@@ -424,7 +427,8 @@ static void acknowledge(struct source *source, struct connection *shared, uint64
 
 /* ---- finishing --------------------------------------------------------------------------------*/
 
-/* A socket still gives what is in it, and then its end; any other stream ends here. */
+/* A socket that is shut down still returns the bytes that are in it, and then the end of the stream. Any
+ * other stream ends here. */
 void source_connection_end(struct source_connection *connection)
 {
     uv_os_fd_t fd;
@@ -440,7 +444,7 @@ void source_connection_end(struct source_connection *connection)
     }
 }
 
-/* The producer connects again, and begins with all there is. */
+/* The producer connects again, and shows all objects at the beginning. */
 static void begin_again(struct source *source, struct connection *connection)
 {
     const struct source_base *base = (struct source_base *)source;
@@ -457,7 +461,7 @@ static void finish_source(struct source *source)
         base->kind->finish(base);
     for (unsigned state = 0; state < SOURCE_STATE_COUNT; state++) {
         struct source_connection *connection = TAILQ_FIRST(&base->lists[state]);
-        while (connection != NULL) { /* it may leave the list, or come to its end, by it */
+        while (connection != NULL) { /* the call may move or close the connection */
             struct source_connection *next = TAILQ_NEXT(connection, entry);
             source_connection_end(connection);
             connection = next;
@@ -536,7 +540,7 @@ void source_connection_init(struct source_connection *connection, struct source_
     move(connection, SOURCE_WAITING);
 }
 
-/* Each read goes to the end of the list. */
+/* A connection goes to the end of the list with each read, so that the first is the most silent one. */
 struct source_connection *source_base_most_silent(const struct source_base *base,
                                                   uint64_t *silent_ms)
 {

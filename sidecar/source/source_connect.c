@@ -1,13 +1,13 @@
 /* source_connect: unix:PATH, tails the socket that a producer listens on.
  *
- * Happy path: connect, read until the producer ends the stream, connect again after a moment.
+ * Happy path: it connects, reads until the producer ends the stream, and connects again after a moment.
  *
  * Failure modes:
- *   nobody listens, no such file, no permission   tried again with back-off for ever; logged once
- *                                                 an outage, and when its reason changes
- *   connected, but the stream ends at once        the same: only bytes that come reset the back-off,
- *                                                 and not if they are UTF-16
- *   closed while connecting                       libuv cancels the request */
+ *   nobody listens, no such file, no permission   it tries again with back-off for ever; this is logged
+ *                                                 once for each outage, and when the reason changes
+ *   connected, but the stream ends at once        it connects again with back-off, which only bytes that
+ *                                                 come reset, unless they are UTF-16
+ *   the source is closed while it connects        libuv cancels the request */
 #include "lib/base/backoff.h"
 #include "sidecar/base/logger.h"
 #include "sidecar/source/source_base.h"
@@ -21,11 +21,11 @@
 
 struct source_connect {
     struct source_base base;
-    struct source_connection connection; /* one at a time */
+    struct source_connection connection; /* there is one at a time */
     uv_connect_t request;
     uv_timer_t retry;
     struct backoff backoff;
-    int trouble; /* the reason that was logged for the outage that lasts; 0: none does */
+    int trouble; /* libuv's error that was logged for the present outage; 0: there is none */
     char path[]; /* ends in NUL */
 };
 
@@ -102,7 +102,7 @@ static void gone(struct source_connection *connection)
 
     if (connection->received > 0 && connection->end != UV_ECHARSET)
         backoff_reset(&self->backoff);
-    (void)uv_random(NULL, NULL, &random, sizeof(random), 0, NULL); /* else: no jitter */
+    (void)uv_random(NULL, NULL, &random, sizeof(random), 0, NULL); /* on failure: no jitter */
     uint32_t retry_ms = backoff_next_ms(&self->backoff, random);
     if (connection->shared.id == 0)
         log_failure(self, connection->end, retry_ms);

@@ -1,17 +1,18 @@
 /* source_listen: unix-listen:PATH, producers connect to us.
  *
- * Happy path: the socket is made, each producer is accepted and read until it ends its stream; the
- * socket file is removed at the end.
+ * Happy path: start() makes the socket file. Each producer is accepted, and read until it ends its stream.
+ * The socket file is removed at the end.
  *
  * Failure modes:
- *   more than max_connections producers       the one that has been silent longest, for
- *                                             SOURCE_SILENT_MS at least, is ended for a newcomer; what
- *                                             it has sent is delivered. Until there is one, further ones
- *                                             wait in the kernel's backlog, and what they write, too
- *   accept fails (too many open files)        tried again when a connection goes, and every second
- *   the socket file is removed or replaced    looked for every second: made again, unless somebody
- *                                             else listens there; connections stay as they are
- *   the socket cannot be made                 the start fails (socket_file says why) */
+ *   more than max_connections producers       the connection that has been silent longest, if that is at
+ *                                             least SOURCE_SILENT_MS, is ended to make room; what its
+ *                                             producer has sent is delivered. While there is none,
+ *                                             further producers wait in the kernel's backlog
+ *   accept fails (too many open files)        it is tried again when a connection ends, and each second
+ *   the socket file is removed or replaced    a timer notices it within a second: the file is made again,
+ *                                             unless another process listens there by now; open
+ *                                             connections stay
+ *   the socket cannot be made                 start() fails (socket_file says why) */
 #include "sidecar/base/logger.h"
 #include "sidecar/source/socket_file.h"
 #include "sidecar/source/source_base.h"
@@ -25,18 +26,18 @@
 #define RETRY_MS 1000
 #define LOOK_MS  1000
 
-/* libuv's own listening is not used: at its bound of open files it accepts and drops what waits,
- * can loop for ever, and at the end it removes the socket file without looking whose it is. */
+/* uv_listen() is not used: when the process has too many open files, it accepts and drops the connections
+ * that wait, or loops for ever; and at the end it removes the socket file even if it is another process's. */
 struct source_listen {
     struct source_base base;
     struct socket_file file;
-    uv_poll_t listener; /* of file.fd; initialised once that is open */
-    uv_timer_t retry;   /* when it is over, accept is tried again */
-    uv_timer_t look;    /* at the file */
-    bool said;          /* that the file is gone and can't be made again */
+    uv_poll_t listener; /* polls file.fd; initialised by start() */
+    uv_timer_t retry;   /* accept is tried again when it fires */
+    uv_timer_t look;    /* checks each second whether the file is still there */
+    bool said;          /* it was logged that the file is gone and can't be made again */
     struct source_connection_list unused;
     size_t max_connections;
-    const char *path; /* behind the connections */
+    const char *path; /* it is in the same memory, after the connections */
     struct source_connection connections[];
 };
 
@@ -47,7 +48,7 @@ static void listen_again(struct source_listen *self)
     uv_poll_start(&self->listener, UV_READABLE, on_connectable);
 }
 
-/* A connection, or -errno. */
+/* Returns the file descriptor of a connection, or -errno. */
 static int accept_next(const struct source_listen *self)
 {
     int fd;
@@ -77,7 +78,7 @@ static void on_retry(uv_timer_t *timer)
     listen_again(timer->data);
 }
 
-/* error: libuv's, which is -errno. */
+/* error is -errno, which is also libuv's error. */
 static void on_accept_failed(struct source_listen *self, int error)
 {
     LOG(self->base.logger, WARN, "cannot accept a producer: trying again",
@@ -86,7 +87,8 @@ static void on_accept_failed(struct source_listen *self, int error)
     uv_timer_start(&self->retry, on_retry, RETRY_MS, 0);
 }
 
-/* All connections are in use. One that comes is heard when one goes. */
+/* All connections are in use: ends the most silent one, or waits until one has been silent for long enough.
+ * gone() starts to listen again when a connection has ended. */
 static void make_room(struct source_listen *self)
 {
     struct source_base *base = &self->base;
@@ -123,7 +125,7 @@ static void on_connectable(uv_poll_t *listener, int status, int events)
         on_accept_failed(self, status);
 }
 
-/* Whoever waits for the old one is taken in first. */
+/* The producers that wait for the old socket are accepted first. */
 static void make_file_again(struct source_listen *self)
 {
     struct error err;
@@ -181,7 +183,7 @@ static void close_listener(struct source_listen *self)
     socket_file_close(&self->file);
 }
 
-/* What waits in the backlog may have been sent something already. */
+/* The producers that wait in the backlog are accepted first: they may have sent documents already. */
 static void finish(struct source_base *base)
 {
     struct source_listen *self = (struct source_listen *)base;

@@ -1,15 +1,15 @@
-/* source_stdin: reads standard input to its end: as a stream (-), or to be shipped once, with its
- * documents laid out in any way (replay:-).
+/* source_stdin: reads standard input to its end. With the address "-" it holds one document a line; with
+ * "replay:-" its documents may be laid out in any way (lib/stream/items).
  *
- * Happy path: one connection, opened at once; at the end of input closed(), then finished().
+ * Happy path: start() opens one connection. At the end of input closed() is called, then finished().
  *
- * A pipe, a Unix socket and a terminal are streams for libuv. A regular file (or /dev/null) is not:
- * epoll refuses it. It is read directly, a piece in each turn: it never blocks for longer than the
- * disk takes.
+ * A pipe, a Unix socket and a terminal are streams for libuv. A regular file (or /dev/null) is not, because
+ * epoll refuses it. Such a file is read directly, one piece in each turn, so that a read blocks no longer
+ * than the disk takes.
  *
  * Failure modes:
- *   not open, or a directory   the start fails
- *   reading fails              logged by source_base; then as at the end of input */
+ *   not open, or a directory   start() fails
+ *   reading fails              source_base logs it and ends the connection, as at the end of input */
 #include "sidecar/source/source_base.h"
 #include "sidecar/source/source_kinds.h"
 
@@ -21,7 +21,7 @@
 struct source_stdin {
     struct source_base base;
     struct source_connection connection;
-    int flags; /* that standard input had; libuv makes a pipe non-blocking. -1: not changed */
+    int flags; /* file status flags to restore: libuv makes a pipe non-blocking. -1: none */
 };
 
 static void read_file(struct source_connection *connection)
@@ -40,7 +40,7 @@ static void read_file(struct source_connection *connection)
     source_connection_fed(connection, result);
 }
 
-/* What is initialised here is closed by the base, also when a later step fails. */
+/* Once source_connection_init() was called, the base closes the handle, also if a later step fails. */
 static int open_pipe(struct source_stdin *self)
 {
     self->flags = fcntl(STDIN_FILENO, F_GETFL);
@@ -57,7 +57,7 @@ static int open_terminal(struct source_stdin *self)
     return status;
 }
 
-/* The handle is only there to be closed like any other. */
+/* The pipe is not opened: it is only the handle that the base closes. */
 static int open_file(struct source_stdin *self)
 {
     uv_pipe_init(self->base.loop, &self->connection.handle.pipe, 0);
