@@ -1,4 +1,5 @@
-/* audit: the ledger as a table, and whether it adds up; and whether all is there that was stored. */
+/* audit: prints the ledger as a table, and tells whether it balances and whether the spool still holds
+ * everything that was stored in it. */
 #include "lib/account/ledger.h"
 #include "sidecar/commands/commands.h"
 #include "sidecar/spool/spool_file.h"
@@ -46,7 +47,7 @@ static bool print_ledger(const struct ledger *ledger)
     return balances;
 }
 
-/* False if something that was stored is gone, and the sidecar has not said so yet. */
+/* Returns false if something that was stored in the spool is gone and the sidecar has not reported it yet. */
 static bool print_spool(const struct spool_counts *counts, const struct spool_usage *usage)
 {
     const struct spool_loss *lost = &usage->state.lost;

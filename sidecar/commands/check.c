@@ -1,12 +1,12 @@
-/* check: a doctor. Goes through all that has to be right before rows can be written, in the order in
- * which it matters, and says of each what to do.
+/* check: examines everything that has to be right before rows can be written, in the order in which the
+ * steps depend on each other, and says for each step what to do.
  *
  * Happy path: settings and secrets; then each host in MYSQL_HOST (check_host, check_database); then the
  * spool and the source (check_kube). Nothing is changed anywhere.
  *
  * Failure modes:
- *   a setting is wrong          the only finding: what the others would look at is not known
- *   one host of several fails   a warning, if another one has nothing that fails
+ *   a setting is wrong          it is the only finding: the other steps would not know what to look at
+ *   one host of several fails   this is a warning if at least one other host has no failure
  *   a host does not answer      each step has a time-out: DB_TIMEOUT_MS, for the API server
  *                               KUBE_SILENCE_MS, 10 s at the most
  */
@@ -80,7 +80,7 @@ static void check_secrets(struct findings *findings, const struct config *config
 
 /* ---- the hosts ------------------------------------------------------------------------------- */
 
-/* One that takes rows is enough. */
+/* One host that takes rows is enough, so the failures of the other hosts become warnings. */
 static void check_hosts(struct findings *findings, const struct config *config)
 {
     size_t ends[CONFIG_MAX_HOSTS + 1] = {findings->count};
@@ -96,8 +96,8 @@ static void check_hosts(struct findings *findings, const struct config *config)
 
 /* ---- the spool and the source ---------------------------------------------------------------- */
 
-/* Makes a spool of its own there, stores something and removes it again: whether the directory can be
- * written is not all that it takes. */
+/* Makes a temporary spool in the directory, stores something in it and removes it again: a directory that
+ * can be written is not enough for a working spool. */
 static enum error_code try_spool(const char *directory, struct error *err)
 {
     static const char *const names[] = {"spool.db", "spool.db-wal", "spool.db-shm", "spool.lock"};
@@ -160,7 +160,7 @@ static void check_spool(struct findings *findings, const struct config *config)
         judge_room(findings, config);
 }
 
-/* The socket is looked at, not connected to: a controller would take that for the sidecar. */
+/* The socket file is examined, but not connected to: a controller would take that for the sidecar. */
 static void check_source_socket(struct findings *findings, const char *path)
 {
     struct stat status;

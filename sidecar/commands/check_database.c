@@ -1,5 +1,5 @@
-/* check_database: rights, the server's state and the shape of the tables. All of it is SELECT and
- * SHOW: nothing is changed. */
+/* check_database: examines the account's rights, the server's state and the structure of the tables. It uses
+ * only SELECT and SHOW, so it changes nothing. */
 #include "sidecar/commands/check_database.h"
 
 #include "lib/sql/migration.h"
@@ -11,17 +11,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A row may have two texts of 64 KiB, and batches are cut to what the server takes. */
+/* A row may have two texts of 64 KiB. A larger batch is split to fit max_allowed_packet. */
 #define LEAST_PACKET ((int64_t)1 << 20)
 
-/* The versions of rows do not depend on the clock; TLS, and what people read, do. */
+/* The versions of rows do not depend on the server's clock, but TLS and the times that people read do. */
 #define MAX_SKEW_US INT64_C(5000000)
 
 #define ADVICE_LIMIT ((size_t)1 << 18)
 
 enum { WRITE_RIGHTS = 3, RIGHTS = 7 };
 
-/* The first three are for writing, the others for making the tables and for migrating them. */
+/* The first three rights are needed to write rows, the others to make the tables and to migrate them. */
 static const char *const rights[RIGHTS] = {"SELECT", "INSERT", "UPDATE", "CREATE",
                                            "ALTER",  "INDEX",  "DELETE"};
 #define WRITE_LIST   "SELECT, INSERT, UPDATE"
@@ -30,7 +30,7 @@ static const char *const rights[RIGHTS] = {"SELECT", "INSERT", "UPDATE", "CREATE
 const char *const check_database_names[] = {"grants", "sql_mode", "charset", "packet", "read_only",
                                             "clock",  "binlog",   "galera",  "tables", NULL};
 
-/* What the server has told. */
+/* What the server has answered. */
 struct facts {
     bool has[RIGHTS];
     char account[512]; /* "'name'@'host'" */
@@ -78,13 +78,13 @@ void check_grant(struct buffer *out, const char *list, const struct config *conf
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-/* Who we are to the server, as its tables of rights write it. */
+/* The account of this connection, as the server's tables of rights write it. */
 #define ACCOUNT                                                                                    \
     "CONCAT('''', LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - 1 - "                         \
     "CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1))), '''@''', "                            \
     "SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')"
 
-/* Those on single tables count where they are on both of ours. */
+/* A right that is given on single tables counts if it is given on both of our tables. */
 #define ASK_RIGHTS                                                                                 \
     "SELECT privilege_type FROM information_schema.user_privileges WHERE grantee = " ACCOUNT       \
     " UNION SELECT privilege_type FROM information_schema.schema_privileges"                       \
@@ -182,7 +182,7 @@ static const struct question questions[] = {
     {"galera", ASK_CLUSTER, on_state},
 };
 
-/* False: one was not answered, and that is a finding. */
+/* Returns false if the server did not answer one of the questions; a finding then says so. */
 static bool ask(struct check *check)
 {
     struct db_error err;
@@ -195,7 +195,7 @@ static bool ask(struct check *check)
                      check->host, err.error.text);
         return false;
     }
-    /* Old servers have no roles. */
+    /* Old servers have no roles and refuse this question. */
     if (db_query(check->db, TEXT("SELECT CURRENT_ROLE()"), on_role, &check->facts, &err) !=
         ERROR_NONE)
         check->facts.role[0] = '\0';
@@ -213,7 +213,7 @@ static void add_advised(struct check *check, enum finding_status status, const c
     buffer_fini(advice);
 }
 
-/* Appends those of rights[from..to) that are missing: "INSERT, UPDATE". */
+/* Appends the rights among rights[from..to) that are missing: "INSERT, UPDATE". */
 static void append_missing(struct buffer *out, const struct facts *facts, size_t from, size_t to)
 {
     const size_t before = out->length;
@@ -348,7 +348,7 @@ static void judge_binlog(struct check *check)
                      check->host);
 }
 
-/* A node without a quorum is not connected to at all. */
+/* A node without a quorum does not come here, since no connection to such a node is made at all. */
 static void judge_galera(struct check *check)
 {
     const struct facts *facts = &check->facts;

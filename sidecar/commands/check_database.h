@@ -1,4 +1,4 @@
-/* check_database: the part of `kubedl-shipper check` that is seen over a connection. */
+/* check_database: the part of `kubedl-shipper check` that examines a host over a connection to it. */
 #ifndef SIDECAR_CHECK_DATABASE_H
 #define SIDECAR_CHECK_DATABASE_H
 
@@ -6,11 +6,11 @@
 #include "lib/show/findings.h"
 #include "sidecar/store/db.h"
 
-/* Adds a finding for each of the names, in this order. db is connected, and only reads. */
+/* Adds a finding for each of check_database_names, in that order. db is connected; nothing is written. */
 void check_database(struct findings *findings, const char *host, struct db *db,
                     const struct config *config);
 
-/* The names of these findings; ends in NULL. */
+/* The names of the findings that check_database() adds; the list ends in NULL. */
 extern const char *const check_database_names[];
 
 /* Appends "GRANT rights ON `database`.* TO account;\n". account: "'name'@'host'". */

@@ -1,10 +1,10 @@
-/* check_host: a host in MYSQL_HOST, from the outside inwards.
+/* check_host: examines one host in MYSQL_HOST, from its name up to its database.
  *
- * Happy path: its name, port, greeting, TLS, authentication plugin, login and database, each a finding; then
- * what is seen over the connection (check_database).
+ * Happy path: the host's name, port, greeting, TLS, authentication plugin, login and database are examined,
+ * and each gives a finding; check_database then examines the rest over the connection.
  *
  * Failure modes:
- *   a step fails                the later ones are skipped, which is a finding of each
+ *   a step fails                the later steps are skipped, and a finding for each of them says so
  *   a host does not answer      each step has the time-out of config->db_timeout_ms
  */
 #include "sidecar/commands/check_host.h"
@@ -20,11 +20,11 @@
 
 #define TEXT_LIMIT ((size_t)1 << 20)
 
-/* The steps of a host, up to the connection; then those of check_database_names. */
+/* The steps up to the connection. The steps after these are those of check_database_names. */
 static const char *const connecting[] = {"dns",    "tcp",   "server",   "tls",
                                          "plugin", "login", "database", NULL};
 
-/* A host, and how far its examination has come. */
+/* One host, and what is known of it so far. */
 struct visit {
     struct findings *findings;
     const struct config *config; /* with time-outs for somebody who waits */
@@ -49,7 +49,7 @@ static void skip(struct visit *visit, const char *const *names, const char *fail
                          "%s: not looked at, as %s failed", visit->label, failed);
 }
 
-/* Adds a finding for each step behind the one that failed. */
+/* Adds a finding for each step after the one that failed. */
 static void skip_after(struct visit *visit, const char *failed)
 {
     const char *const *names = connecting;
@@ -149,7 +149,7 @@ static bool greet(struct visit *visit, int fd)
 
 /* ---- over a connection ----------------------------------------------------------------------- */
 
-/* What a mode without TLS, or a server without it, means. */
+/* Judges a connection without TLS, be it for the sake of MYSQL_SSL_MODE or of a server without TLS. */
 static void judge_plain(struct visit *visit)
 {
     if (is_unix_socket(visit->host))
@@ -182,7 +182,7 @@ static void judge_tls(struct visit *visit, const struct db_server *server)
                      : "the certificate is not looked at (MYSQL_SSL_MODE=verify-identity does)");
 }
 
-/* The step that an error of the connect belongs to. */
+/* Returns the step in which the connect failed. */
 static const char *step_of(const struct db_error *err)
 {
     switch (err->number) {
@@ -235,7 +235,7 @@ static void append_database_advice(struct buffer *out, const struct visit *visit
                 account);
 }
 
-/* The text of the error has its advice inside; the finding has it behind. */
+/* The error's text contains the advice; the finding has it in a field of its own. */
 static void add_failure(struct visit *visit, const char *step, const struct db_error *err)
 {
     const char *text = err->error.text;
@@ -259,7 +259,7 @@ static void add_failure(struct visit *visit, const char *step, const struct db_e
     buffer_fini(&lines);
 }
 
-/* Adds what is known of the steps before the one that failed, which went well. */
+/* Adds a finding for each step: those before the one that failed went well, those after it are skipped. */
 static void judge_failure(struct visit *visit, const struct db_error *err)
 {
     const char *step = step_of(err);

@@ -1,15 +1,15 @@
-/* check_kube: whether jobs and pods can be listed and watched, seen by trying it.
+/* check_kube: tries whether jobs and pods can be listed and watched.
  *
- * Happy path: the cluster is asked who it is; the namespace, whether it exists; then for each resource
- * the API server is asked whether it has it, for one object of it, and for a watch, whose head is enough.
- * One request at a time, on a loop of its own.
+ * Happy path: the API server is asked for the cluster's identity and for the namespace; then, for each
+ * resource, whether the resource is installed, for a list of one object, and for a watch, of which the head
+ * of the answer is enough. Requests are made one at a time, on a loop of this file's own.
  *
  * Failure modes:
- *   no answer, or none of an API server   the only finding, with the reason
- *   the token is not accepted             the same
- *   a right is missing                    of all resources together: the rules that have to be added
- *   the selector is not understood        said once; the others would be refused for it, too
- *   a kind is not installed               no failure; if none is, a warning */
+ *   no answer, or not an API server's     it is the only finding, with the reason
+ *   the token is not accepted             it is the only finding, with the reason
+ *   a right is missing                    one finding for all resources tells the rules to be added
+ *   the selector is not understood        it is said once: all other resources would be refused for it, too
+ *   a kind is not installed               it is no failure; if no kind is installed, it is a warning */
 #include "sidecar/commands/check_kube.h"
 
 #include "lib/apiserver/kube_answer.h"
@@ -36,7 +36,7 @@ struct visit {
     struct json *json;
     struct kube_selection selection;
 
-    /* Of the present request. */
+    /* These belong to the present request. */
     struct buffer body;
     int status; /* HTTP; 0: there was no answer, error says why */
     bool is_json;
@@ -44,7 +44,7 @@ struct visit {
     char error[512];
     struct kube_status said;
 
-    /* Of all resources. */
+    /* These belong to all resources together. */
     struct buffer well, absent, forbidden, rules;
     size_t job_kinds;
     char denial[256]; /* what the API server said to the first request that it forbade */
@@ -52,7 +52,7 @@ struct visit {
 
 /* ---- a request -------------------------------------------------------------------------------- */
 
-/* Ends the turn of the loop, which would wait for more otherwise. */
+/* Ends the present turn of the loop, which would otherwise wait for more input. */
 static void on_progress(void *context)
 {
     uv_stop(&((struct visit *)context)->loop);
@@ -92,7 +92,7 @@ static void wait_for(struct visit *visit, struct http_request *request, bool hea
         (void)snprintf(visit->error, sizeof(visit->error), "%s", state.error);
 }
 
-/* path: taken over. head_only: the body of what succeeds is not waited for. */
+/* path is freed here. head_only: the body of an answer that reports success is not waited for. */
 static void ask(struct visit *visit, struct buffer *path, bool head_only)
 {
     const struct http_get get = {
@@ -163,7 +163,7 @@ static void judge_identity(struct visit *visit)
     buffer_fini(&advice);
 }
 
-/* False if there is no API server that listens to us. */
+/* Returns false if no API server answers, or if it does not accept us. */
 static bool identify(struct visit *visit)
 {
     struct buffer path;
@@ -220,7 +220,7 @@ static void append_name(struct buffer *out, const struct resource *resource)
                    resource->group[0] != '\0' ? "." : "", resource->group);
 }
 
-/* Where nobody may ask what is installed, the list tells. */
+/* Where the account may not ask which resources are installed, the answer to the list tells it. */
 static bool is_installed(struct visit *visit, const struct resource *resource)
 {
     struct buffer path;
@@ -253,7 +253,7 @@ static void ask_for(struct visit *visit, const struct resource *resource, bool w
     ask(visit, &path, watch);
 }
 
-/* False if the answer is one for which the others need not be asked. */
+/* Returns false if the other resources need not be asked for after this answer. */
 static bool judge(struct visit *visit, const struct resource *resource, const char *verb,
                   bool *denied)
 {

@@ -19,7 +19,7 @@
 
 /* ---- arguments -------------------------------------------------------------------------------- */
 
-/* Makes of the command's options what getopt_long() takes; the last one is --help. */
+/* Turns the command's options into the tables that getopt_long() takes; the last option is --help. */
 static void describe(const struct command *command, struct option *longs, char *letters,
                      size_t *count)
 {
@@ -41,7 +41,7 @@ static void describe(const struct command *command, struct option *longs, char *
     *count = i;
 }
 
-/* The place of the option that getopt_long() has found, by its number or its letter. */
+/* Returns the place in the table of the option that getopt_long() has found: a number or a letter. */
 static size_t place_of(const struct command *command, int found)
 {
     size_t i = 0;

@@ -1,9 +1,9 @@
-/* commands: what the program does beside running as a sidecar, and the one way in which commands read
- * their arguments, connect, print and end.
+/* commands: the commands that the program has beside running as a sidecar, and the one way in which they
+ * read their arguments, connect, print and end.
  *
- * A command is described by a struct command. main() finds it by its name, command_read() reads the
- * arguments, which needs no settings, and answers --help by itself; then the settings are read, and run()
- * returns the exit status. */
+ * A struct command describes a command. main() finds it by its name. command_read() reads the arguments,
+ * which needs no settings, and answers --help by itself. main() then reads the settings and calls run(),
+ * which returns the exit status. */
 #ifndef SIDECAR_COMMANDS_H
 #define SIDECAR_COMMANDS_H
 
@@ -44,7 +44,7 @@ struct command {
     int (*run)(const struct invocation *invocation);
 };
 
-/* A command, and what it was called with. */
+/* One call of a command: its arguments and the settings. */
 struct invocation {
     const struct command *command;
     const char
@@ -66,36 +66,37 @@ extern const struct command command_repair; /* rows that KubeDL's writer has lef
 extern const struct command command_replay; /* ships a file, which becomes standard input */
 extern const struct command command_sweep;  /* what refused sweeps would close */
 
-/* Reads argv[1..argc), behind the command's name. False: the command is over, with *status: the help was
- * asked for, or the arguments are wrong, which was told. argv is reordered. */
+/* Reads argv[1..argc), which follow the command's name, and reorders argv. Returns false if the command has
+ * ended with the exit status *status: the help was printed, or the arguments are wrong and a message on
+ * standard error has said so. */
 bool command_read(const struct command *command, int argc, char **argv,
                   struct invocation *invocation, int *status) MUST_CHECK;
 
-/* The option as an integer within min..max, or fallback where it is not given. */
+/* Reads the option as an integer within min..max; the result is fallback where the option is not given. */
 enum error_code command_number(const struct invocation *invocation, size_t option, long min,
                                long max, long fallback, long *number, struct error *err) MUST_CHECK;
 
 /* Appends "  left      right": right is wrapped, for a terminal of 80 columns. */
 void command_help_line(struct buffer *out, const char *left, const char *right);
 
-/* Tells on standard error what is wrong with the arguments and how the command is used: EXIT_USAGE. */
+/* Says on standard error what is wrong with the arguments and how the command is used. Returns EXIT_USAGE. */
 int command_misused(const struct command *command, const char *problem);
 
-/* Tells on standard error what went wrong: EXIT_FAILED. */
+/* Says on standard error what went wrong. Returns EXIT_FAILED. */
 int command_failed(const struct error *err);
 
-/* Prints what is in the buffer and frees that: EXIT_OK, or EXIT_FAILED if it is not whole or could not
- * be written. */
+/* Prints the buffer's content and frees the buffer. Returns EXIT_OK, or EXIT_FAILED if the content is not
+ * whole (.failed) or could not be written. */
 int command_print(struct buffer *out, FILE *stream);
 
-/* A table with this head; then columns_add...() for its cells, row by row. */
+/* Begins a table with this head. The caller then adds the cells by columns_add...(), row by row. */
 void command_begin_columns(struct columns *columns, const char *const *head, size_t count);
 
-/* Prints the table and frees it. */
+/* Prints the table and frees it. Returns as command_print() does. */
 int command_print_columns(struct columns *columns, FILE *stream);
 
-/* Connects to the first host in MYSQL_HOST that takes the command. read_only: the session refuses to
- * write, and a read-only server will do. command_disconnect() in any case: *db may be NULL. */
+/* Connects to the first host in MYSQL_HOST on which the command can work. read_only: the session refuses to
+ * write, and a read-only server is accepted. The caller calls command_disconnect() even after an error. */
 enum error_code command_connect(const struct config *config, bool read_only, struct db **db,
                                 struct db_error *err) MUST_CHECK;
 void command_disconnect(struct db *db);

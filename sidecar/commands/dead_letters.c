@@ -1,5 +1,5 @@
-/* dead_letters: rows that the database refused, for people: look at them, try them again once the
- * cause is mended, or drop them. Works beside a running sidecar. */
+/* dead_letters: lets a person list the dead letters (rows that the database refused), try them again once
+ * the cause is mended, or drop them. It works beside a running sidecar. */
 #include "lib/base/timestamp.h"
 #include "lib/json/json.h"
 #include "lib/rows/rowjson.h"
@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A command over all letters, or over one. */
+/* A subcommand at work on all dead letters, or on one. */
 struct visit {
     struct spool_file *file;
     const struct config *config;
@@ -23,7 +23,7 @@ struct visit {
     struct db *db;
     struct error lost; /* the connection was: the rest can't be tried */
 
-    /* what is to be dropped once the reading is over */
+    /* the ids of the letters to be dropped once all have been read */
     int64_t *done;
     size_t done_count, done_capacity;
 };
@@ -73,7 +73,8 @@ static bool show_letter(void *context, const struct dead_letter *letter)
     return false;
 }
 
-/* SQLite does not like it if rows vanish under a reader: they are dropped afterwards. */
+/* SQLite does not define what a reader sees of rows that are deleted while it reads, so letters are dropped
+ * only after the reading. */
 static bool mark_done(struct visit *visit, int64_t id)
 {
     if (visit->done_count == visit->done_capacity) {
@@ -211,7 +212,7 @@ static const struct subcommand subcommands[] = {
     {"drop", run_drop, true, true},
 };
 
-/* NULL if the arguments are not what a subcommand takes. */
+/* Returns NULL if no subcommand takes these arguments. */
 static const struct subcommand *read_subcommand(int count, char *const *words, int64_t *id)
 {
     size_t i = 0;

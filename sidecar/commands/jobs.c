@@ -1,7 +1,8 @@
-/* jobs: jobs and pods on the terminal, from the database alone: also those that are long gone.
+/* jobs: the commands `jobs` and `pods` print jobs and pods from the database alone, so also those that the
+ * cluster no longer has.
  *
- * Reads only: the session refuses to write, a read-only server will do, and so will tables that KubeDL
- * made. What is printed is bounded by --limit, and has nothing that a terminal would obey. */
+ * They only read: the session refuses to write. A read-only server is accepted, and so are tables that
+ * KubeDL made. --limit bounds what is printed; control characters are escaped. */
 #include "lib/show/listing.h"
 
 #include "lib/base/duration.h"
@@ -22,12 +23,12 @@
 
 #define SQL_LIMIT ((size_t)1 << 16)
 
-/* Jobs of one name that are told apart. */
+/* At most so many jobs of one name are listed. */
 #define MAX_NAMESAKES 10
 
 #define NOTHING "No resources found\n"
 
-/* The places of the options in both tables; the last three are those of jobs alone. */
+/* The places of the options in the tables of both commands; only `jobs` has the last three. */
 enum { NAMESPACE, LIMIT, OUTPUT, STATUS, KIND, SINCE };
 
 /* What is asked for, and what has been found. */
@@ -84,7 +85,7 @@ static void append_condition(struct query *query, const char *column, const char
     db_quote(query->db, &query->sql, text_from(value));
 }
 
-/* All described columns; NULL stands for those that the table does not have. */
+/* Selects all columns that the program knows; NULL stands for a column that the table does not have. */
 static void append_select(struct query *query)
 {
     const struct table *table = query->listing.table;
@@ -170,7 +171,7 @@ struct namesakes {
     bool more;
 };
 
-/* In tables that KubeDL made, one job may have several rows. */
+/* In tables that KubeDL made, one job may have several rows; only the first of them counts. */
 static void on_namesake(void *context, const struct text *values, size_t count)
 {
     struct namesakes *found = context;
@@ -190,7 +191,7 @@ static void on_namesake(void *context, const struct text *values, size_t count)
         found->jobs[found->count++] = job;
 }
 
-/* The index is on namespace and name: without a namespace, each of them is looked into. */
+/* The index is on (namespace, name): without --namespace, the name is looked up in each namespace. */
 static enum error_code find_namesakes(struct query *query, struct namesakes *found,
                                       struct db_error *err)
 {
@@ -216,7 +217,7 @@ static enum error_code find_namesakes(struct query *query, struct namesakes *fou
     return db_query(query->db, buffer_text(&query->sql), on_namesake, found, err);
 }
 
-/* So that nobody takes the newest one for the only one. */
+/* Lists the jobs of this name, so that nobody takes the newest job for the only one. */
 static void print_namesakes(const struct namesakes *found, const char *name)
 {
     static const char *const head[] = {"UID", "NAMESPACE", "KIND", "CREATED"};
@@ -245,7 +246,7 @@ static enum error_code find_pods(struct query *query, struct db_error *err)
     if (found.count > 1)
         print_namesakes(&found, query->job);
     append_select(query);
-    /* The column is ASCII, and a server refuses to compare it with anything else. */
+    /* The column is ASCII, and the server refuses to compare it with a text that is not. */
     const char *uid = object_is_uid(text_from(query->job)) ? query->job : "";
     append_condition(query, "job_id", found.count > 0 ? found.jobs[0].uid : uid);
     if (found.count == 0)
@@ -258,7 +259,7 @@ static enum error_code find_pods(struct query *query, struct db_error *err)
 
 /* ---- the commands ----------------------------------------------------------------------------- */
 
-/* Both tables must be there: the pods of a job are found by the job's row. */
+/* Both tables must exist: the pods of a job are found through the job's row. */
 static enum error_code look(struct query *query, const struct config *config, struct db_error *err)
 {
     enum error_code code = command_connect(config, true, &query->db, err);

@@ -1,18 +1,18 @@
 /* repair: mends rows that KubeDL's writer has left wrong, by the rules of lib/sql/repair_rules.h.
  *
- * Happy path: look at the tables; say what would be done, with counts and the first rows of each rule;
- * ask; migrate the tables if that was not done yet, which takes care of duplicates and of NULLs that
- * KubeDL's console fails on; then rule after rule, a few rows at a time, each in a transaction of one
- * statement.
+ * Happy path: the command reads the tables' structure, prints the plan with counts and the first rows of
+ * each rule, and asks the person. It then migrates the tables if that was not done yet, which removes
+ * duplicates and the NULLs that KubeDL's console fails on, and applies rule after rule, a chunk of rows at
+ * a time, each chunk in a transaction of one statement.
  *
  * Failure modes:
- *   a sidecar or KubeDL writes at the   each UPDATE names the version and the state that were looked
- *   same time                           at: what has changed since is left alone
- *   a deadlock, a lock wait             the same statement again, a few times
- *   killed, connection lost             what is done is done; the next run goes on with the rest
+ *   a sidecar or KubeDL writes at the   each UPDATE names the version and the state that were read, so a
+ *   same time                           row that has changed since is left alone
+ *   a deadlock, a lock wait             the statement is sent again, a few times
+ *   killed, connection lost             committed chunks stay; the next run goes on with the rest
  *   nobody to ask, and no --yes         the plan is printed, nothing is changed: exit status 1
- *   the tables are large and have no    the migration is asked for and made by itself, the plan comes
- *   indexes yet, or lack columns        behind it; a dry run tells no more
+ *   the tables are large and have no    the person is asked for the migration alone, and the plan follows
+ *   indexes yet, or lack columns        after it; a dry run ends before it
  */
 #include "lib/base/memory.h"
 #include "sidecar/base/logger.h"
@@ -34,7 +34,7 @@ enum { DRY_RUN, YES, ONLY }; /* the places of the options */
 
 /* ---- doing it --------------------------------------------------------------------------------- */
 
-/* Changes the rows of the chunk that are still as they were, and adds their number to *changed. */
+/* Changes the rows of the chunk that are still as they were read, and adds their number to *changed. */
 static enum error_code update_chunk(struct repair *repair, const struct table *table,
                                     uint64_t *changed, struct db_error *err)
 {
@@ -54,7 +54,7 @@ static enum error_code update_chunk(struct repair *repair, const struct table *t
     return code;
 }
 
-/* Chunk by chunk of the rows with *after < id <= until. */
+/* Applies the rule, chunk by chunk, to the rows with *after < id <= until. */
 static enum error_code run_slice(struct repair *repair, const struct repair_rule *rule,
                                  const char *from, const char *until, uint64_t *changed,
                                  struct db_error *err)
@@ -143,7 +143,7 @@ static bool confirm(const struct repair *repair, const char *question)
     return false;
 }
 
-/* A plan that cannot be told before the migration is told behind it. */
+/* A plan that cannot be printed before the migration is printed after it. */
 static enum error_code plan_and_repair(struct repair *repair, bool *done, struct db_error *err)
 {
     enum error_code code = repair_plan(repair, err);

@@ -10,8 +10,8 @@
 
 #define SAMPLE_ROWS 5 /* of each rule are shown */
 
-/* Rows of one table times rows of the other one, which may have to be compared one by one: some seconds
- * at the most. */
+/* The rows of one table times the rows of the other one. Without an index each pair of rows may have to be
+ * compared; so many pairs take some seconds at the most. */
 #define UNINDEXED_PRODUCT 10000000
 
 /* ---- statements ------------------------------------------------------------------------------- */
@@ -121,7 +121,7 @@ enum error_code repair_check_only(const char *list, struct error *err)
     return ERROR_NONE;
 }
 
-/* Keeps the first rows in the chunk. */
+/* Counts the rows that the rule would change, and keeps the first of them in the chunk. */
 static enum error_code count_rule(struct repair *repair, const struct repair_rule *rule,
                                   struct db_error *err)
 {
@@ -199,7 +199,7 @@ static enum error_code count_duplicates(struct repair *repair, const struct sche
     return code;
 }
 
-/* What the migration repairs in rows; in tables that were migrated, what KubeDL has written since. */
+/* Tells which rows the migration repairs; in migrated tables these are rows that KubeDL has written since. */
 static enum error_code plan_rows(struct repair *repair, struct db_error *err)
 {
     enum error_code code = ERROR_NONE;
@@ -244,7 +244,7 @@ static enum error_code plan_migration(struct repair *repair, struct db_error *er
     return ERROR_NONE;
 }
 
-/* Columns that KubeDL does not have. */
+/* Returns whether KubeDL's own tables lack this column. */
 static bool is_ours(const struct table *table, size_t column)
 {
     enum merge_rule rule = table->columns[column].merge;
@@ -252,7 +252,7 @@ static bool is_ours(const struct table *table, size_t column)
            rule == MERGE_KNOWN_AT;
 }
 
-/* Whether all of the columns are there that are ours, or all others. */
+/* Returns whether the table has all columns that only we make (ours), or all that KubeDL makes (not ours). */
 static bool has_columns(const struct schema_table *there, bool ours)
 {
     const struct table *table = there->table;
@@ -263,8 +263,8 @@ static bool has_columns(const struct schema_table *there, bool ours)
     return true;
 }
 
-/* Before the migration there are no indexes, and columns may be missing: then the rules can be asked
- * for in small tables only. */
+/* Before the migration the tables have no indexes and may lack columns. Then the plan can be made only if
+ * the tables are small. */
 static enum error_code can_be_told(struct repair *repair, bool *told, struct db_error *err)
 {
     uint64_t product = 1;

@@ -1,5 +1,5 @@
-/* repair_plan: what the command `repair` would do, told to a person; and the statements that its other part
- * (repair.c), which does it, uses as well. */
+/* repair_plan: prints for a person what the command `repair` would do, and holds the statements that
+ * repair.c, which does the repair, uses as well. */
 #ifndef SIDECAR_REPAIR_PLAN_H
 #define SIDECAR_REPAIR_PLAN_H
 
@@ -19,7 +19,7 @@ struct logger;
 #define REPAIR_CHUNK_ROWS 250 /* are changed at once */
 #define REPAIR_ID_SIZE    32  /* bytes of a number as text, with its NUL */
 
-/* The rows that the plan shows, and in a run those that are changed next. */
+/* Some rows of a rule: those that the plan shows, or those that are changed next. */
 struct repair_chunk {
     struct buffer text; /* all values, one behind the other */
     size_t lengths[REPAIR_CHUNK_ROWS][REPAIR_VALUES];
@@ -47,7 +47,7 @@ struct repair {
     struct repair_chunk chunk;
 };
 
-/* ERROR_INPUT if the list names what is no rule. list may be NULL. */
+/* Returns ERROR_INPUT if the list has a name that is no rule's. list may be NULL. */
 enum error_code repair_check_only(const char *list, struct error *err) MUST_CHECK;
 
 bool repair_is_wanted(const struct repair *repair, const struct repair_rule *rule);
@@ -55,8 +55,8 @@ bool repair_is_wanted(const struct repair *repair, const struct repair_rule *rul
 /* Reads the tables' structure anew. */
 enum error_code repair_look(struct repair *repair, struct db_error *err) MUST_CHECK;
 
-/* Looks, counts and prints what is to be done, with the first rows of each rule. repair->told is false
- * where that cannot be told before the migration. */
+/* Reads the tables' structure, counts what is to be done and prints it, with the first rows of each rule.
+ * repair->told is false where the rules' rows can be counted only after the migration. */
 enum error_code repair_plan(struct repair *repair, struct db_error *err) MUST_CHECK;
 void repair_print_counts(const struct repair *repair);
 bool repair_is_anything_to_do(const struct repair *repair);
@@ -68,17 +68,17 @@ enum error_code repair_query(struct repair *repair, db_row *row, void *context,
 /* A db_row that reads one number; context: uint64_t. */
 void repair_on_number(void *context, const struct text *values, size_t count);
 
-/* Where the slice that begins behind `after` ends; "" for the last one. No statement looks at more rows
- * than a slice has. */
+/* Finds the id at which the slice that begins after the id `after` ends; "" for the last slice. No statement
+ * looks at more rows than a slice has. */
 enum error_code repair_find_slice_end(struct repair *repair, const struct table *table,
                                       const char *after, char until[REPAIR_ID_SIZE],
                                       struct db_error *err) MUST_CHECK;
 
-/* Empties the chunk, which then keeps `limit` rows. on_row: the db_row that fills it. */
+/* Empties the chunk, which then keeps at most `limit` rows. The db_row below fills it. */
 void repair_chunk_reset(struct repair_chunk *chunk, size_t limit);
 void repair_chunk_on_row(void *context, const struct text *values, size_t count);
 
-/* What is in it; the values lie in the chunk. */
+/* Reads the rows that the chunk holds. Their values are borrowed from the chunk. */
 void repair_chunk_read(const struct repair_chunk *chunk, struct repair_row rows[REPAIR_CHUNK_ROWS]);
 
 #endif

@@ -1,15 +1,15 @@
-/* replay: ships a recorded stream, or what kubectl get -o json printed, and ends.
+/* replay: ships a recorded stream of watch events, or what kubectl get -o json printed, and ends.
  *
- * It is the sidecar with another source: the file becomes standard input, and how far it has been read
- * is where its offset is. On a terminal a line on stderr shows how things stand; at the end a line on
- * stdout says what became of the documents.
+ * It runs the sidecar with another source: the file becomes standard input, and the file's offset tells how
+ * far it has been read. If stderr is a terminal, a line there shows the progress. At the end a line on stdout
+ * says what became of the documents.
  *
  * Failure modes, all with exit status 1:
  *   the file can't be opened, or is a directory    said before anything is started
  *   stopped by a signal, or reading fails          the rest of the file is not shipped
- *   the file ends inside a document or list        what is whole is shipped: it may have been cut off
- *   the database refuses rows, or takes them only  counted; they are in the spool, or in the log
- *   once a person has acted                        where there is none
+ *   the file ends inside a document or list        the whole documents are shipped; the rest is cut off
+ *   the database refuses rows, or takes them only  the rows are counted; they are in the spool, or in the
+ *   once a person has acted                        log where there is no spool
  */
 #include "lib/account/ledger.h"
 #include "lib/base/buffer.h"
@@ -33,7 +33,7 @@
 #define FEWEST_CELLS  20 /* of a terminal's line that are drawn on; fewer are not believed */
 #define USUAL_COLUMNS 80
 
-/* The screen's line is cleared from the cursor on. */
+/* Moves the cursor to the beginning of the line and clears the line from there on. */
 #define CLEAR_LINE "\r\x1b[K"
 
 struct counts {
@@ -79,7 +79,7 @@ static int64_t size_of_input(void)
     return fstat(STDIN_FILENO, &status) == 0 && S_ISREG(status.st_mode) ? status.st_size : 0;
 }
 
-/* Of a regular file. */
+/* Returns the file's offset, which only a regular file has. */
 static int64_t bytes_read(void)
 {
     return lseek(STDIN_FILENO, 0, SEEK_CUR);
@@ -102,8 +102,8 @@ static struct counts count(const struct ledger *ledger, const struct outbox *out
     };
 }
 
-/* Draws without a newline, and not to the last column, so that the line is drawn over itself. The cursor is
- * left at its beginning: a record of the log is then written over it, not behind it. */
+/* Draws the progress line without a newline, and not up to the last column, so that the next one replaces it.
+ * The cursor is left at the beginning of the line, so that a log record overwrites it. */
 static void draw(const struct replay *replay)
 {
     const double mebibyte = 1 << 20;
@@ -155,7 +155,7 @@ static void print_result(const struct replay *replay)
 
 /* ---- the command ------------------------------------------------------------------------------ */
 
-/* Nothing of the file is left, and nothing of it was cut off or refused. */
+/* Returns true if the whole file was shipped, and nothing of it was cut off or refused. */
 static bool is_whole(const struct replay *replay)
 {
     return replay->now.cut == replay->before.cut &&

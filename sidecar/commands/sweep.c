@@ -1,14 +1,14 @@
-/* sweep: sweeps that were refused, for a person: what they would close, and, confirmed, closes it. Works
- * beside a running sidecar, which notices within a minute that nothing is left to be closed.
+/* sweep: shows a person the rows that a refused sweep would have closed, and closes them with --confirm. It
+ * works beside a running sidecar, which notices within a minute that nothing is left to be closed.
  *
- * Happy path: the spool's notes tell which objects a snapshot did not show; the database is asked for those
- * of their rows that are still alive, and older than the snapshot; they are shown, with --confirm closed, a
- * few at a time, by the same tombstones that the sidecar would have written.
+ * Happy path: the spool's notes tell which objects a snapshot did not show. The database is asked for the
+ * rows of these objects that are still alive and older than the snapshot. The rows are shown and, with
+ * --confirm, closed, a chunk at a time, by the same tombstones that the sidecar would have written.
  *
  * Failure modes:
- *   no sweep was refused              said so: there is nothing to do
+ *   no sweep was refused              a message says that there is nothing to do
  *   an event comes meanwhile          it is newer than the tombstone: the row stays alive, or revives
- *   killed, connection lost           what is done is done; the next run goes on with the rest
+ *   killed, connection lost           closed rows stay closed; the next run goes on with the rest
  */
 #include "lib/kube/kind.h"
 #include "lib/kube/suspects.h"
@@ -25,7 +25,7 @@
 #define SQL_LIMIT  ((size_t)1 << 20)
 #define NAME_SIZE  128
 
-/* A note of the spool: a sweep that was refused. */
+/* A sweep that was refused, as a note of the spool tells it. */
 struct refused {
     char name[NAME_SIZE]; /* the resource's title, and its namespace */
     const struct resource *resource;
@@ -128,7 +128,7 @@ static void append_select(struct confirm *confirm, struct buffer *sql, size_t fi
     buffer_append_string(sql, ")");
 }
 
-/* Shows the rows of the next few uids, and closes them. */
+/* Shows the rows of the chunk of uids that begins at `first`, and closes them if that is confirmed. */
 static enum error_code do_chunk(struct confirm *confirm, size_t first, struct error *err)
 {
     struct db_error failure = {0};

@@ -1,4 +1,4 @@
-/* loading: the spool's states, and the handle that takes one step after another. */
+/* loading: an idle handle reads one chunk of the spool after another (see loading.h). */
 #include "sidecar/run/loading.h"
 
 static void take_step(struct loading *loading);

@@ -1,16 +1,16 @@
-/* parts: the table of all parts, and their settings. */
+/* parts: the table of all parts, and the settings that each of them gets. */
 #include "sidecar/run/parts.h"
 
 #include "lib/rows/rowjson.h"
 #include "sidecar/base/clock.h"
 #include "sidecar/store/store_mysql.h"
 
-/* How often files that hold secrets and certificates are looked at. */
+/* Files that hold secrets and certificates are examined this often. */
 #define SECRETS_MS 1000
 
 #define ROW_LOG_LIMIT (1U << 20)
 
-/* A batch is small beside any server's max_allowed_packet; the store splits further if it must. */
+/* A batch is smaller than most servers' max_allowed_packet; the store splits a batch that is not. */
 #define BATCH_MAX_BYTES (8U << 20)
 
 /* A row of the table. */

@@ -1,12 +1,12 @@
-/* parts: what the sidecar is made of, and who is made of whom.
+/* parts: the objects that the sidecar is made of, and how they depend on each other.
  *
  *   source ──▶ intake ──▶ outbox ──▶ dispatch ──▶ store
  *                           │ ▲
  *                           ▼ │
  *                          spool
  *
- * They are made in the order of one table, each of those above it, and closed in the opposite order, one
- * after another. Making them opens and connects nothing but the HTTP port. */
+ * The parts are made in the order of one table, where each part uses only parts above it, and are closed in
+ * the opposite order, one after another. Making them opens nothing but the HTTP port. */
 #ifndef SIDECAR_PARTS_H
 #define SIDECAR_PARTS_H
 
@@ -32,12 +32,12 @@
 #include <stdbool.h>
 #include <uv.h>
 
-/* What the parts tell whoever runs them, and what they ask him. */
+/* The callbacks by which the parts report to their owner and ask it something; on the loop thread. */
 struct parts_events {
-    /* There may be room: something was written or stored. */
+    /* Something was written or stored, so there may be room again. */
     void (*progress)(void *context);
 
-    /* A document found no memory and is not acknowledged; the source delivers none after it. */
+    /* There was no memory for a document. It is not acknowledged, and the source delivers none after it. */
     void (*no_memory)(void *context);
 
     /* The source has ended by itself. */
@@ -86,17 +86,18 @@ struct parts {
     void *closed_context;
 };
 
-/* Makes all of them; loop, config, version, replays, events and logger are set, the rest is 0. What was made
- * before an error is the caller's to close. */
+/* Makes all parts. The caller has set loop, config, version, replays, events and logger, and the rest to 0.
+ * After an error the caller closes the parts that were made before it. */
 enum error_code parts_make(struct parts *parts, struct error *err) MUST_CHECK;
 
 /* Asks for the lead: see leader_new(). */
 enum error_code parts_ask_for_lead(struct parts *parts, struct error *err) MUST_CHECK;
 
-/* Takes in no more events, and gives the lead up. closed() is for the source alone. */
+/* Closes the source, so that no more events are taken in, and gives the lead up. closed() is called when the
+ * source is closed; the lead is not waited for. */
 void parts_close_source(struct parts *parts, void (*closed)(void *context), void *context);
 
-/* Closes all that were made, and frees them; then calls closed(), perhaps from inside this call. */
+/* Closes and frees all parts that were made; then calls closed(), perhaps from inside this call. */
 void parts_close(struct parts *parts, void (*closed)(void *context), void *context);
 
 #endif

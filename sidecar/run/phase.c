@@ -5,8 +5,8 @@
 
 #define TO(phase) (1U << PHASE_##phase)
 
-/* From every phase before STOPPING a second signal, or the end of the grace, leads to it. CLOSING follows
- * LOADING where something could not be made. */
+/* A second signal, or the end of the grace period, leads from every phase before STOPPING to STOPPING.
+ * CLOSING follows LOADING directly where a part could not be made. */
 static const unsigned moves[PHASE_COUNT] = {
     [PHASE_LOADING] = TO(STANDING_BY) | TO(RUNNING) | TO(FINISHING) | TO(STOPPING) | TO(CLOSING),
     [PHASE_STANDING_BY] = TO(RUNNING) | TO(FINISHING) | TO(STOPPING),

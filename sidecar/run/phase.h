@@ -16,10 +16,10 @@ enum phase {
     PHASE_COUNT,
 };
 
-/* Whether the second may follow the first at once. */
+/* Returns whether the phase `to` may follow the phase `from` directly. */
 bool phase_may_become(enum phase from, enum phase to);
 
-/* The process is in another phase from now on. The move must be allowed. */
+/* Moves the process to the phase `to`; phase_may_become() must allow the move. */
 void phase_move(enum phase *phase, enum phase to);
 
 #endif

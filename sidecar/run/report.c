@@ -1,4 +1,4 @@
-/* report: sums of the ledger as records of the log. */
+/* report: writes the ledger's sums as records of the log. */
 #include "sidecar/run/report.h"
 
 #include "sidecar/base/clock.h"

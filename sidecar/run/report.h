@@ -4,10 +4,10 @@
 
 #include "sidecar/run/parts.h"
 
-/* One record with all sums. message: a string literal. */
+/* Writes one record with all sums of the ledger. message: a string literal. */
 void report_ledger(const struct parts *parts, const char *message);
 
-/* One record for all documents that were not recorded, by reason; none if there are none. */
+/* Writes one record with the number of documents that were not recorded, by reason; no record if all were. */
 void report_fates(const struct parts *parts);
 
 #endif
