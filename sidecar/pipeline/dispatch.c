@@ -1,26 +1,29 @@
 /* dispatch: hands the rows of the outbox to the lanes of the store.
  *
- * Happy path of a lane: IDLE; a row comes: LINGERS for a moment so that others can join it, or not
- * at all where a batch is full already; the batch goes to the store: BUSY; it is committed: the rows
- * leave the outbox; if others have come meanwhile it LINGERS again, else it is IDLE.
+ * Happy path of a lane: it is IDLE. When a row comes, it LINGERS for a moment, so that others can join the
+ * row; if a batch is full already, it does not linger. It submits the batch to the store, and is BUSY. When
+ * the batch is committed, the rows leave the outbox. If others have come meanwhile, the lane LINGERS again,
+ * else it is IDLE.
  *
- * Failure modes; one thing that is wrong never holds up the others:
- *   a lane has no connection, or its       its rows go back to the outbox, it BACKS OFF: the delay grows
- *   server has no room                     with each failure, by the class of trouble. A lane that is
- *                                          well takes its rows over; it has them again once it is well,
- *                                          too. A row that is in flight is in no queue, so that rows of
- *                                          one object are never in flight twice
- *   a row can never be written             counted and logged with the reason; the others go on. It is
- *                                          believed once the table takes others; until then it waits
- *   a table takes no row                   the table is paused, the other one goes on; nothing of it is
- *                                          refused
- *   a row fails alone, such as a locked    set aside in the outbox: it is tried again alone, and what
- *   one                                    comes of its object waits with it
- *   a batch loses its connection again     the lane's batches are halved, down to the row that does it,
- *   and again                              which is set aside
- *   drain while the database is away       back-off is kept short, but where a person has to act; the
+ * Failure modes (one failure never holds up rows that can be written):
+ *   a lane has no connection, or its       its rows go back to the outbox, and it BACKS OFF: the delay
+ *   server has no room                     grows with each failure, by the class of trouble. A lane that
+ *                                          works writes its rows for it until it works again, too. A row
+ *                                          that is in flight is in no queue, so that never two rows of an
+ *                                          object are in flight
+ *   a row can never be written             it becomes a dead letter, counted and logged with the reason;
+ *                                          the others go on. A refusal is believed only once the table
+ *                                          takes other rows; until then the row waits
+ *   a table takes no row                   the table is paused, the other tables go on; none of its rows
+ *                                          is refused
+ *   a row fails alone, such as a locked    it is set aside in the outbox, and tried again alone; rows of
+ *   one                                    its object that come later wait with it
+ *   a batch loses its connection again     the lane's batches are halved, down to the one row that is the
+ *   and again                              cause, which is set aside
+ *   drain while the database is away       back-off is kept short, except where a person has to act; the
  *                                          caller bounds the time
- *   stop while a lane is BUSY              the write is aborted; stopped() when it has come back
+ *   stop while a lane is BUSY              the write is aborted; stopped() is called when all lanes have
+ *                                          their answers
  */
 #include "lib/base/histogram.h"
 #include "lib/base/invariant.h"
@@ -31,7 +34,7 @@
 
 #define BIT(state) (1U << (state))
 
-/* From a state to which others a lane may go. */
+/* For each state of a lane, the states to which it may go. */
 static const unsigned lane_moves[LANE_STATE_COUNT] = {
     [LANE_IDLE] = BIT(LANE_LINGERS) | BIT(LANE_BUSY),
     [LANE_LINGERS] = BIT(LANE_BUSY) | BIT(LANE_IDLE),
@@ -39,7 +42,7 @@ static const unsigned lane_moves[LANE_STATE_COUNT] = {
     [LANE_BACKS_OFF] = BIT(LANE_BUSY) | BIT(LANE_IDLE),
 };
 
-/* No row has left the outbox for so long, though the store answers. */
+/* Dispatch is stuck if no row has left the outbox for so long, though the store answers. */
 #define STUCK_MS 20000
 
 void dispatch_move(struct lane *lane, enum lane_state state)
@@ -64,8 +67,8 @@ static bool any_is_well(const struct dispatch *dispatch)
     return false;
 }
 
-/* Whose rows the lane is to write: its own, or those of a lane that has no connection, in turns. NULL:
- * there are none. One that has no connection itself only has its own. */
+/* Returns the lane whose rows this lane is to write next: itself, or in turns a lane without a connection.
+ * A lane that has no connection itself only writes its own rows. NULL: there are no such rows. */
 static const struct lane *next_owner(const struct lane *lane)
 {
     const struct dispatch *dispatch = lane->dispatch;
@@ -83,8 +86,8 @@ static bool is_aside_due(const struct dispatch *dispatch)
     return outbox_aside_due_ms(dispatch->settings.outbox) <= dispatch_now_ms(dispatch);
 }
 
-/* A question, a row that was set aside, rows, or else nothing, which is a sign of life. Rows and those
- * that were set aside take turns. */
+/* Fills the request with the listing, a row that was set aside, or a batch of rows, in this order; batches and
+ * rows that were set aside take turns. An empty request only checks that the store answers. */
 static void fill_request(struct lane *lane)
 {
     struct dispatch *dispatch = lane->dispatch;
@@ -98,7 +101,7 @@ static void fill_request(struct lane *lane)
     if (request->listing != NULL)
         dispatch->asked = true;
     else if (lane->failing && any_is_well(dispatch))
-        return; /* the others write its rows, and none is to wait for what may not come about */
+        return; /* other lanes write its rows: they are not to wait for a connection that may fail again */
     else if ((owner == NULL || !was_alone) && is_aside_due(dispatch))
         lane->alone = outbox_take_aside(outbox, dispatch_now_ms(dispatch), &request->batch);
     else if (owner != NULL) {
@@ -117,7 +120,7 @@ void dispatch_write(struct lane *lane)
     dispatch->settings.store->submit(dispatch->settings.store, &lane->request);
 }
 
-/* Another lane may have taken the rows meanwhile. */
+/* Another lane may have taken the rows while this one lingered. */
 static void on_linger_over(uv_timer_t *timer)
 {
     struct lane *lane = timer->data;
@@ -127,7 +130,7 @@ static void on_linger_over(uv_timer_t *timer)
         dispatch_move(lane, LANE_IDLE);
 }
 
-/* There may be something to do for an idle lane. */
+/* Lets the lane write or linger if it is not busy and there is something to do for it. */
 static void lane_wake(struct lane *lane)
 {
     struct dispatch *dispatch = lane->dispatch;
@@ -151,7 +154,7 @@ static void lane_wake(struct lane *lane)
 
 /* ---- what came of a request -------------------------------------------------------------------- */
 
-/* A failure is an answer, too: rows must not wait for a question. */
+/* A listing that failed is answered, too, and not asked for again: rows must not wait for it. */
 static void settle_listing(struct lane *lane)
 {
     struct dispatch *dispatch = lane->dispatch;
@@ -164,7 +167,7 @@ static void settle_listing(struct lane *lane)
         dispatch->answered(dispatch->answered_context, request->error.code == ERROR_NONE);
 }
 
-/* The lane's connection is well, or was not needed. */
+/* The lane's connection can be used, also where the rows of this request failed. */
 static void lane_succeeded(struct lane *lane)
 {
     struct dispatch_settings *settings = &lane->dispatch->settings;
@@ -207,7 +210,7 @@ static void count(const struct dispatch_settings *settings, const struct store_r
     }
 }
 
-/* It may have given back rows that others can take now. */
+/* The request may have returned rows to the outbox that other lanes can take now: all are woken. */
 static void on_answer(struct store_request *request)
 {
     struct lane *lane = request->owner;

@@ -1,8 +1,8 @@
-/* dispatch_private: what the files of dispatch share, and nobody else.
+/* dispatch_private: what the files of dispatch share; no other file includes it.
  *
- *   dispatch.c          the lanes: what each is to do, and the life of the whole
+ *   dispatch.c          the lanes: what each is to do; starting, draining, stopping and closing
  *   dispatch_verdict.c  what becomes of the rows of a request that was answered
- *   dispatch_retry.c    when what has failed is tried again: a lane, a table, a row */
+ *   dispatch_retry.c    when a lane, a table or a row is tried again after a failure */
 #ifndef SIDECAR_DISPATCH_PRIVATE_H
 #define SIDECAR_DISPATCH_PRIVATE_H
 
@@ -11,7 +11,7 @@
 
 enum lane_state { LANE_IDLE, LANE_LINGERS, LANE_BUSY, LANE_BACKS_OFF, LANE_STATE_COUNT };
 
-/* A table that took none of a lane's rows: they are left alone until then. */
+/* The pause of a table that took none of a lane's rows. Times are those of dispatch_now_ms(). */
 struct pause {
     bool is_on;
     int64_t until_ms;
@@ -24,33 +24,34 @@ struct lane {
     unsigned number;
     enum lane_state state;
     struct store_request request;
-    uv_timer_t timer; /* lingering or backing off */
+    uv_timer_t timer; /* the end of lingering or of back-off */
     struct backoff backoff;
-    size_t max_rows;  /* of a batch; halved where it loses its connection, grows by success */
-    unsigned rows_of; /* of the request: the lane whose rows they are; the one behind it is next */
-    bool alone;       /* of the request: its row was set aside before */
-    bool heard;       /* there was an answer, good or bad */
-    bool failing;     /* the last answer was that it has no connection that can be used */
-    enum dberror_class class;         /* failing: why */
-    struct pause pauses[TABLE_COUNT]; /* of its rows in the outbox */
+    size_t max_rows;  /* of a batch: halved by a lost connection, one more by each success */
+    unsigned rows_of; /* the lane whose rows the last batch had; next_owner() begins after it */
+    bool alone;       /* the request has one row, which was set aside before */
+    bool heard;       /* the store has answered once, good or bad */
+    bool failing;     /* by the last answer it has no connection that can be used */
+    enum dberror_class class;         /* why it is failing */
+    struct pause pauses[TABLE_COUNT]; /* of this lane's rows in the outbox */
 };
 
-/* What a table made of its rows, by mode: an UPDATE may do what an INSERT may not. */
+/* How many rows of one mode a table has taken and refused. By mode, because the grants may allow an UPDATE
+ * and no INSERT. */
 struct experience {
     uint64_t taken;
-    size_t refused; /* since it took one: rows that were believed to be bad */
+    size_t refused; /* rows that became dead letters since it took one */
 };
 
 struct dispatch {
     struct dispatch_settings settings;
-    uv_async_t settle;             /* to call drained and stopped from the loop */
-    uv_timer_t due;                /* the next pause is over, or a row that was set aside is due */
-    struct store_listing *listing; /* a question that waits for a lane, or is with it; NULL: none */
-    bool asked;                    /* it is with a lane */
+    uv_async_t settle; /* calls drained() and stopped() from the loop */
+    uv_timer_t due;    /* fires when a pause is over, or a row that was set aside is due */
+    struct store_listing *listing; /* it waits for a lane, or is with one; NULL: none */
+    bool asked;                    /* the listing is with a lane */
     void (*answered)(void *context, bool ok);
     void *answered_context;
     struct experience experiences[TABLE_COUNT][ROW_MODE_COUNT];
-    int64_t progress_ms; /* when a row has left the outbox last */
+    int64_t progress_ms; /* when a row has left the outbox for the last time */
     bool draining;
     bool stopping;
     void (*drained)(void *context);
@@ -64,10 +65,13 @@ struct dispatch {
     struct lane lanes[];
 };
 
+/* Returns the loop's clock, which is monotonic, in milliseconds. */
 int64_t dispatch_now_ms(const struct dispatch *dispatch);
 
-/* Moves a lane, as far as its state allows it; hands what there is to do to the store. */
+/* Moves the lane to another state; which moves are allowed is in lane_moves[]. */
 void dispatch_move(struct lane *lane, enum lane_state state);
+
+/* Submits a request of the lane to the store, and moves the lane to LANE_BUSY. */
 void dispatch_write(struct lane *lane);
 
 /* ---- dispatch_verdict.c ---- */
@@ -77,24 +81,24 @@ void verdict_settle_rows(struct lane *lane);
 
 /* ---- dispatch_retry.c ---- */
 
-/* The lane has no connection that it can write over: the same again after a delay. */
+/* The lane has no connection that can be used: it backs off, and then writes again. */
 void retry_lane(struct lane *lane, enum dberror_class class);
 
-/* The table of the lane's request took no row: those of the lane that owns them are left alone for a
- * delay. */
+/* The table of the lane's request took no row: it is paused for a delay, in the lane that owns the rows. */
 void retry_table(struct lane *lane, enum dberror_class class, const char *error);
 
-/* The table takes rows. */
+/* The table of the lane's request has taken rows: the back-off of its pause begins anew. */
 void retry_table_taken(struct lane *lane);
 
-/* Row i of the request failed by itself: it is set aside. */
+/* Row i of the request failed because of itself: it is set aside for a delay. */
 void retry_row(struct lane *lane, size_t i, enum dberror_class class, const char *error);
 
-/* Starts the timer for what is due next, a table or a row that was set aside. To be called when that may
- * have changed. */
+/* Starts the timer for the table or the row set aside that is due next. To be called when that may have
+ * changed. */
 void retry_await(struct dispatch *dispatch);
 
-/* Ends the waiting of a lane and its tables, where it is not for a person; or wherever, if `all`. */
+/* Ends the back-off of the lane and the pauses of its tables; without `all`, only those that do not wait for
+ * a person to act. */
 void retry_hasten(struct lane *lane, bool all);
 
 #endif

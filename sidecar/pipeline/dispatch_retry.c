@@ -1,19 +1,19 @@
-/* dispatch_retry: when what has failed is tried again (see dispatch_private.h).
+/* dispatch_retry: when a lane, a table or a row is tried again after a failure (see dispatch_private.h).
  *
- * Each of these waits by itself, and a delay grows with each failure in a row, by the class of trouble:
- *   a lane   by its own timer
- *   a table  paused in the outbox, for the rows of one lane; by the timer that all tables and rows share
- *   a row    set aside in the outbox; by the same timer, or by the next lane that is free */
+ * Each waits independently of the others. Its delay grows with each failure, by the class of trouble:
+ *   a lane   backs off by its own timer
+ *   a table  is paused in the outbox, for the rows of one lane, by a timer that all tables and rows share
+ *   a row    is set aside in the outbox; the same timer, or the next lane that is free, tries it again */
 #include "sidecar/base/clock.h"
 #include "sidecar/pipeline/dispatch_private.h"
 
-/* How long to wait before the first retry and at the most. */
+/* How long to wait before the first retry, and at the most (see lib/base/backoff). */
 struct pace {
     uint32_t first_ms;
     uint32_t ceiling_ms;
 };
 
-/* By the class of trouble. */
+/* The pace of each class of trouble. */
 static const struct pace paces[] = {
     [DBERROR_RETRY] = {50, 2000},       [DBERROR_RECONNECT] = {100, 10000},
     [DBERROR_ELSEWHERE] = {200, 10000}, [DBERROR_WAIT] = {500, 30000},
@@ -21,14 +21,15 @@ static const struct pace paces[] = {
     [DBERROR_ROW] = {1000, 60000},
 };
 
-/* Of a row that was set aside. To try one that is locked takes its lane a second. */
+/* The pace of a row that was set aside. It is slow, because an attempt to write a locked row keeps its lane
+ * busy for a second. */
 static const struct pace aside_pace = {1000, 30000};
 
-/* While the process is about to end nobody gains by waiting longer than this, unless somebody has to
- * act: then a try too many may lock the account. */
+/* While the process drains, no delay is longer than this, unless a person has to act: then an attempt too
+ * many may lock the account. */
 #define DRAIN_CEILING_MS 250
 
-/* A try before its time may lock the account, or tell the same once more. */
+/* True if an attempt before its time may lock the account, or would only fail in the same way. */
 static bool needs_a_person(enum dberror_class class)
 {
     return class == DBERROR_OPERATOR || class == DBERROR_ROW;
@@ -151,7 +152,7 @@ void retry_await(struct dispatch *dispatch)
     const int64_t now_ms = dispatch_now_ms(dispatch);
     int64_t due_ms = outbox_aside_due_ms(dispatch->settings.outbox);
     if (due_ms <= now_ms)
-        due_ms = INT64_MAX; /* the next lane that is free takes it */
+        due_ms = INT64_MAX; /* no timer is needed: the next lane that is free takes it */
     for (unsigned i = 0; i < dispatch->lane_count; i++) {
         for (size_t table = 0; table < TABLE_COUNT; table++) {
             const struct pause *pause = &dispatch->lanes[i].pauses[table];

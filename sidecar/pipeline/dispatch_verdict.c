@@ -1,24 +1,25 @@
 /* dispatch_verdict: what becomes of the rows of a request that was answered (see dispatch_private.h).
  *
- *   what the store says of a row               and so the row
+ *   what the store says of a row               what becomes of the row
  *   it was written                             leaves the outbox
  *   it is refused, which is believed           becomes a dead letter and leaves the outbox
  *   it is refused, which is not believed yet   waits with its table, which is paused; one that was tried
  *                                              alone is set aside again
  *   it failed alone for another reason         is set aside
- *   nothing: its table takes no row            waits with its table; the same for one that was tried alone
- *   nothing: the connection was lost           waits; is set aside where it was the whole batch, after
- *                                              batches with it had lost the connection again and again
- *   nothing: there is no connection            waits, until its lane or another one has one
+ *   nothing: its table takes no row            waits with its table, which is paused; one that was tried
+ *                                              alone is set aside again
+ *   nothing: the connection was lost           waits; it is set aside if it was alone in the batch, because
+ *                                              batches with it have lost the connection again and again
+ *   nothing: there is no connection            waits, until its lane or another one has a connection
  *
- * What waits goes back to the outbox, under what came of its object meanwhile. */
+ * Rows that wait go back to the outbox, below the rows of their objects that came meanwhile. */
 #include "lib/base/histogram.h"
 #include "sidecar/base/clock.h"
 #include "sidecar/pipeline/dispatch_private.h"
 
-/* How many rows a table may refuse, and take none, before it is the table that is thought to be wrong;
- * and how often a row that has no others to be compared with is refused before it is believed. By the
- * pace of DBERROR_ROW that is some ten seconds: time enough for others to come. */
+/* If a table has refused more than REFUSED_ROWS rows and taken none, the table is believed to be wrong. If it
+ * has refused at most so many, a row is believed to be wrong when it was refused REFUSED_TIMES times: by the
+ * back-off of DBERROR_ROW that takes some ten seconds, in which other rows may come and be taken. */
 #define REFUSED_ROWS  16
 #define REFUSED_TIMES 5
 
@@ -42,7 +43,7 @@ static size_t settle_written(struct lane *lane)
     return written;
 }
 
-/* The row of the refusal is done with. */
+/* Hands the refused row over as a dead letter; it leaves the outbox. */
 static void make_dead_letter(struct lane *lane, const struct refusal *refusal)
 {
     struct dispatch_settings *settings = &lane->dispatch->settings;
@@ -57,8 +58,8 @@ static void make_dead_letter(struct lane *lane, const struct refusal *refusal)
     outbox_done(settings->outbox, batch, refusal->row);
 }
 
-/* Whether the row is believed to be wrong, rather than its table: the table has taken others since it
- * was refused first, or there are only few, which were refused time and again. */
+/* True if the row is believed to be wrong, and not its table: the table has taken other rows since the row
+ * was refused first, or only few rows were refused, and this one again and again. */
 static bool is_proven(const struct dispatch *dispatch, const struct experience *experience,
                       struct outbox_trial *trial, size_t refusals, size_t written)
 {
@@ -70,7 +71,7 @@ static bool is_proven(const struct dispatch *dispatch, const struct experience *
            experience->refused + refusals <= REFUSED_ROWS;
 }
 
-/* Returns how many were refused, but are not believed to be wrong yet; they wait. */
+/* Returns how many rows were refused, but are not believed to be wrong yet. They wait. */
 static size_t settle_refusals(struct lane *lane, struct experience *experience, size_t written)
 {
     struct store_request *request = &lane->request;
@@ -93,7 +94,7 @@ static size_t settle_refusals(struct lane *lane, struct experience *experience, 
     return open;
 }
 
-/* Rows of the table were refused, but whether it is they or the table nobody knows. */
+/* Pauses the table: rows of it were refused, and it is not known whether the rows or the table are wrong. */
 static void pause_refused(struct lane *lane, size_t refused)
 {
     const struct store_request *request = &lane->request;
@@ -121,7 +122,7 @@ void verdict_settle_rows(struct lane *lane)
     size_t open = settle_refusals(lane, experience, written);
     if (written > 0 || experience->refused > before)
         dispatch->progress_ms = dispatch_now_ms(dispatch);
-    if (written > 0) { /* what the table refuses from now on is wrong by itself */
+    if (written > 0) { /* the table works: what it refuses from now on is a wrong row */
         experience->taken += written;
         experience->refused = 0;
         if (!lane->alone)

@@ -3,22 +3,25 @@
  * Happy path, all on the loop's thread, in the order in which the files are passed:
  *
  *   source   (sidecar/source, sidecar/kube) reads from its connection and delivers one document
- *   intake   on_document() here asks the next ones in turn, and none of them calls another
- *   watch    (lib/kube/watch) decodes the document to a row, and says what it is
+ *   intake   on_document() calls the modules below in turn; none of these calls another
+ *   watch    (lib/kube/watch) decodes the document to a row, and says which fate it has
  *   sweep    (sidecar/pipeline/sweep_documents.c) notes that the snapshot has shown the object
- *   outbox   (lib/outbox) merges the row into the one that waits, and holds the present epoch
+ *   outbox   (lib/outbox) merges the row into the row of the object that waits, and holds the present epoch
  *   acks     (lib/outbox/acks) counts the document for its connection
  *
- * At the end of the burst dispatch is woken, which gives batches to the threads of the store; these see
- * nothing of what is above. At each tick (sidecar/run) the epochs that nobody holds any more are safe, and
- * acks has the source acknowledge the documents of them: a row that is committed or in the spool holds none.
+ * At the end of the burst dispatch is woken, which gives batches to the threads of the store; these threads
+ * use none of the modules above. A row that is committed or in the spool holds no epoch. At each tick
+ * (sidecar/run) acks has the source acknowledge the documents of the epochs that are safe by then.
  *
  * Failure modes:
- *   not a document of ours, or damaged    counted under its fate; what is damaged is logged
- *   too long                              counted, logged with what its head tells
- *   the outbox or the spool is full       the source is paused; resumed at three quarters
- *   no memory for a document              counted as no_memory, logged and not acknowledged; nothing is
- *                                         taken after it: the process ends, the producer sends it again
+ *   a document of another kind, or        it is counted under its fate; a damaged one is logged as a
+ *   a damaged one                         warning
+ *   a document that is too long           it is counted, and logged with what its head tells of the object
+ *   the outbox or the spool is full       the source is paused, and resumed when the outbox is three
+ *                                         quarters full and the spool has room
+ *   no memory for a document              it is counted as no_memory, logged, and not acknowledged. No
+ *                                         document is taken after it: the process ends, and the producer
+ *                                         sends it again
  */
 #include "sidecar/pipeline/intake.h"
 
@@ -34,11 +37,13 @@ struct intake {
     struct intake_settings settings;
     struct watch *watch;
     struct source *source; /* not owned; NULL when there is none */
-    char cluster_id
-        [CONFIG_TEXT_SIZE]; /* as the source says; "": CLUSTER_ID is set, or it says none */
-    size_t streams;         /* open ones */
+
+    /* What the source has told; "" if it has told none, or the operator has set CLUSTER_ID. */
+    char cluster_id[CONFIG_TEXT_SIZE];
+
+    size_t streams; /* how many connections are open */
     bool paused;
-    bool stored; /* rows were put since the writers were told */
+    bool stored; /* rows were put since the writers were woken */
 };
 
 struct intake *intake_new(const struct intake_settings *settings)
@@ -86,7 +91,7 @@ static void log_fate(struct intake *intake, const struct watch_result *result)
         log_document(intake, LOG_LEVEL_DEBUG, "document not recorded", result);
 }
 
-/* What was left out of a row or shortened is said, since nobody else will notice it. */
+/* Logs and counts what was left out of a row or cut, since nothing else tells of it. */
 static void note_losses(struct intake *intake, const struct watch_result *result)
 {
     struct ledger *ledger = intake->settings.ledger;
@@ -111,7 +116,7 @@ static void tell_writers(struct intake *intake)
     intake->settings.stored(intake->settings.context);
 }
 
-/* Why nothing more can be taken in; METRICS_PAUSE_COUNT if there is room. */
+/* Returns what is full, so that nothing more can be taken in; METRICS_PAUSE_COUNT if there is room. */
 static enum metrics_pause why_full(const struct intake *intake)
 {
     if (outbox_is_full(intake->settings.outbox))
@@ -145,7 +150,7 @@ static void pause_if_full(struct intake *intake)
         log_int("dead_letters", usage.state.dead_letters));
 }
 
-/* Takes over row. */
+/* Takes over row, also on failure. False if there was no memory. */
 static bool keep_row(struct intake *intake, struct row *row)
 {
     size_t table = table_number(row->table);
@@ -207,7 +212,7 @@ static void on_drained(void *context)
     tell_writers(context);
 }
 
-/* What the operator has set is not overruled. */
+/* A CLUSTER_ID that the operator has set takes precedence. */
 static void on_cluster(void *context, const char *id)
 {
     struct intake *intake = context;
@@ -294,7 +299,7 @@ void intake_attach(struct intake *intake, struct source *source)
     sweep_close_all(intake->settings.sweep);
 }
 
-/* Some distance between pausing and resuming, so that it does not flutter. */
+/* The bound is lower than the one for pausing, so that the source is not paused and resumed all the time. */
 static bool has_room(const struct intake *intake)
 {
     const struct config *config = intake->settings.config;
@@ -312,7 +317,7 @@ static void resume(struct intake *intake)
     LOG(intake->settings.logger, INFO, "source resumed");
 }
 
-/* The spool fills up later than the outbox, when perhaps no document comes any more. */
+/* It may have to pause, too: the spool fills up later than the outbox, when no document may come any more. */
 void intake_progress(struct intake *intake)
 {
     if (!intake->paused)
@@ -332,7 +337,8 @@ const char *intake_unwatched(const struct intake *intake, size_t number)
     return source != NULL && source->unwatched != NULL ? source->unwatched(source, number) : NULL;
 }
 
-/* The connection of a resource outlasts its requests: it is no proof of an API server. */
+/* A connection of a source that lists and watches outlasts its requests, and so does not prove that an API
+ * server answers: then the resources that are watched are counted. */
 size_t intake_streams(const struct intake *intake)
 {
     size_t watched = 0;

@@ -1,5 +1,5 @@
-/* intake: source -> outbox. Decodes each document, puts its row, counts what became of it, and
- * pauses the source while the outbox is full. */
+/* intake: source -> outbox. It decodes each document, puts its row into the outbox, counts its fate, and
+ * pauses the source while the outbox or the spool is full. All of it is on the loop's thread. */
 #ifndef SIDECAR_INTAKE_H
 #define SIDECAR_INTAKE_H
 
@@ -25,11 +25,11 @@ struct intake_settings {
     struct sweep *sweep;
     struct logger *logger;
 
-    /* Called when rows were put: the writers are to look. */
+    /* Rows were put into the outbox: the writers are to be woken. */
     void (*stored)(void *context);
 
-    /* There was no memory for a document, which is not acknowledged: the source is to be closed before it
-     * delivers another one. */
+    /* There was no memory for a document, which is therefore not acknowledged. The source is to be closed
+     * before it delivers another document. */
     void (*no_memory)(void *context);
 
     /* The source has ended by itself. */
@@ -40,23 +40,24 @@ struct intake_settings {
 struct intake *intake_new(const struct intake_settings *settings);
 void intake_free(struct intake *intake);
 
-/* What the source is to call. */
+/* Returns the callbacks for source_new(). They are valid until intake_free(). */
 struct source_events intake_events(struct intake *intake);
 
-/* The source to pause; NULL when it is about to be closed: its connections are let go of. */
+/* Sets the source that intake pauses and resumes; not owned. NULL: the source is about to be closed, and its
+ * connections are forgotten. */
 void intake_attach(struct intake *intake, struct source *source);
 
-/* Rows have left the outbox or gone to the spool: pauses the source if there is no room any more, and
- * resumes it if there is again. */
+/* To be called when rows have left the outbox or were stored in the spool. Pauses the source if there is no
+ * room any more, and resumes it if there is room again. */
 void intake_progress(struct intake *intake);
 
 bool intake_is_paused(const struct intake *intake);
 
-/* How many streams bring events: connections that are open, or resources that are watched. */
+/* Returns how many streams bring events: connections that are open, or resources that are watched. */
 size_t intake_streams(const struct intake *intake);
 
-/* Of a source that lists and watches: why the resource of that number is not watched, "" if it is; NULL
- * behind the last one, and for other sources. */
+/* Returns why the resource of that number (lib/kube/kind.h) is not watched, "" if it is. NULL after the last
+ * resource, and if the source does not list and watch. */
 const char *intake_unwatched(const struct intake *intake, size_t number);
 
 #endif

@@ -80,7 +80,7 @@ static bool is_at_end(const struct source_base *base)
     return base->finishing && !base->finished && base->connections == 0;
 }
 
-/* Starts or stops the turns. To be called when a flag, the number of connections or the ready list changes. */
+/* Starts or stops on_turn(). To be called when a flag, the ready list or `connections` has changed. */
 static void schedule_turn(struct source_base *base)
 {
     if (base->stopped)
