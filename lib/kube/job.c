@@ -1,4 +1,4 @@
-/* job: the columns of job_info, one by one (see job_convert at the end). */
+/* job: how each column of job_info is made; job_convert(), at the end, puts them together. */
 #include "lib/kube/job.h"
 
 #include "lib/kube/tenancy.h"
@@ -33,8 +33,8 @@ void job_converter_fini(struct job_converter *converter)
     buffer_fini(&converter->json);
 }
 
-/* {"Worker":{"resources":{...},"replicas":3},...} of the replica specs; a null spec is an empty
- * one (difference 10: KubeDL panics). */
+/* Appends {"Worker":{"resources":{...},"replicas":3},...}, made from the replica specs. A replica spec
+ * that is null counts as an empty one (difference 10: KubeDL panics). */
 static void append_replicas(struct job_converter *converter, struct object *object,
                             const json_value *replica_specs)
 {
@@ -89,11 +89,12 @@ static enum error_code find_tenancy(struct job_converter *converter, struct obje
 struct progress {
     struct text status;  /* the type of the last condition that counts */
     struct cell running; /* the first transition to Running; a NULL cell if there is none */
-    struct cell ended;   /* the transition to `status`, if that is final; likewise */
+    struct cell ended;   /* the transition to `status`, if that is final; else a NULL cell */
 };
 
-/* KubeDL's conditions count whatever their own status says. Where jobs can be suspended, one that is
- * False is over: what has been resumed is not Suspended any more. */
+/* True if the condition does not hold any more. A condition of KubeDL's jobs counts whatever its own
+ * status is. Where jobs can be suspended, a condition that is False is over: a job that was resumed has
+ * the condition Suspended with the status False. */
 static bool is_over(struct object *object, const json_value *condition,
                     const struct resource *resource)
 {
@@ -101,7 +102,8 @@ static bool is_over(struct object *object, const json_value *condition,
            text_is(object_text(object, condition, "status"), "False");
 }
 
-/* False where the transition is that of a suspension (reason "TFJobSuspended"), not of a start. */
+/* True if the condition Running tells of a start. It does not if it is False because the job was suspended
+ * (reason "TFJobSuspended"): then its transition is that of the suspension. */
 static bool is_start(struct object *object, const json_value *condition,
                      const struct resource *resource)
 {
@@ -109,7 +111,8 @@ static bool is_start(struct object *object, const json_value *condition,
            !text_ends_in(object_text(object, condition, "reason"), TEXT("Suspended"));
 }
 
-/* The console has no word for a suspended job: it waits to be let in, as one that is queued does. */
+/* KubeDL's console does not know the status Suspended. Such a job waits until it may run, as a queued job
+ * does, and so it is shown as Queuing. */
 static struct text console_word(struct text type, const struct resource *resource)
 {
     return resource->convention->suspends && text_is(type, "Suspended") ? TEXT("Queuing") : type;
@@ -141,10 +144,10 @@ static struct progress find_progress(struct object *object, const struct resourc
     return progress;
 }
 
-/* A job that ended by itself ended at its completionTime; one that has none, as a failed one often, when
- * its final condition came about: nothing comes after that. A transition to any other condition is when
- * a state began, and no end. Any other job that is gone was stopped (differences 2 and 3: KubeDL takes
- * the time when it noticed, or none). */
+/* A job that ended by itself ended at its completionTime. Failed jobs often have none: they ended at the
+ * transition to their final condition. A transition to any other condition is no end. A job that is gone
+ * without having ended by itself was stopped (differences 2 and 3: KubeDL takes the time when it noticed,
+ * or none). */
 static struct cell finish_time(struct object *object, const json_value *status,
                                const struct progress *progress)
 {

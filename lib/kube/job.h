@@ -1,4 +1,7 @@
-/* job: a job of any kind -> its row of job_info. */
+/* job: makes the row of job_info of a job of any kind.
+ *
+ * A field that is absent or malformed leaves its column empty (lib/kube/object); only memory can be
+ * lacking. */
 #ifndef LIB_JOB_H
 #define LIB_JOB_H
 
@@ -10,15 +13,16 @@
 #include "lib/kube/resources.h"
 #include "lib/rows/row.h"
 
-/* What is read of a job, beside object_paths, and of each of its replica specs, beside, below
- * `template spec`, resources_paths; as paths for json_keep(), end in NULL. */
+/* Paths for json_keep(), each list ends in NULL. job_paths: what is read of a job in addition to
+ * object_paths. replica_paths: what is read of each of its replica specs in addition to resources_paths,
+ * which are below the replica spec's `template spec`. */
 extern const char *const job_paths[];
 extern const char *const replica_paths[];
 
 struct job_converter {
-    struct text region;      /* "": the job's annotation says it */
-    struct text cluster_id;  /* "": NULL */
-    struct json *annotation; /* a second reader: the tenancy annotation is JSON in a string */
+    struct text region;      /* "": taken from the job's tenancy annotation */
+    struct text cluster_id;  /* "": the column is NULL */
+    struct json *annotation; /* reader for the tenancy annotation: JSON in a string */
     struct members replica_specs;
     struct resources resources;
     struct buffer json; /* the resources column */
@@ -29,7 +33,7 @@ void job_converter_init(struct job_converter *converter, struct text region,
                         struct text cluster_id);
 void job_converter_fini(struct job_converter *converter);
 
-/* The object's uid and version have been found valid. ERROR_NOMEM. */
+/* Makes *row, which is the caller's. The caller has checked the object's uid and version. ERROR_NOMEM. */
 enum error_code job_convert(struct job_converter *converter, struct object *object,
                             const struct resource *resource, struct row **row,
                             struct error *err) MUST_CHECK;

@@ -1,6 +1,9 @@
 /* kind: the table of resources. Sources: the CRDs of KubeDL, and pkg/apis/kubeflow.org/v1 of Kubeflow's
- * training operator. MPIJob is Kubeflow's MPI operator's, too, in v2beta1, whose pods have a role but no
- * replica type; a cluster has one of the two, since their CRDs have one name. */
+ * training operator.
+ *
+ * Kubeflow has a second operator for MPIJob, the MPI operator, with the version v2beta1. Its pods have the
+ * label job-role but no replica-type. A cluster has only one of these two operators, since their CRDs have
+ * the same name. */
 #include "lib/kube/kind.h"
 
 #include "lib/base/invariant.h"

@@ -1,9 +1,10 @@
-/* kind: the table of all resources that are recorded: the pods, and the jobs of each kind.
+/* kind: the table of all resources that are recorded: the pods, and each kind of job.
  *
- * To add a kind of jobs: one line in kind.c, and RESOURCE_COUNT. Whatever is kept for each resource (windows of
- * snapshots, counters, watches) is an array of RESOURCE_COUNT elements, indexed by resource_number().
+ * To add a kind of job, add a line to the table in kind.c and increase RESOURCE_COUNT. Whatever is kept
+ * for each resource (windows of snapshots, counters, watches) is an array of RESOURCE_COUNT elements,
+ * indexed by resource_number().
  *
- * A kind is a name in an API group: KubeDL and Kubeflow both have a TFJob. */
+ * A kind is known by its name and its API group, since KubeDL and Kubeflow both have a TFJob. */
 #ifndef LIB_KIND_H
 #define LIB_KIND_H
 
@@ -12,54 +13,54 @@
 
 #include <stdbool.h>
 
-/* What the operators of some kinds have in common. */
+/* The labels and conditions that the operators of several kinds of job have in common. */
 struct convention {
-    const char *job_label;          /* that each pod of a job has, whatever its value */
-    const char *replica_type_label; /* the same; its value is the column replica_type */
-    const char *role_label;         /* in place of that one where it is not set; NULL: none */
-    bool suspends; /* its jobs can be suspended: conditions may be False, and so be over */
+    const char *job_label;          /* each pod of a job has this label, whatever its value */
+    const char *replica_type_label; /* so has it this one; its value is the column replica_type */
+    const char *role_label;         /* is read where that one is not set; NULL: none */
+    bool suspends; /* jobs can be suspended: a condition whose status is False is over */
 };
 
 struct resource {
     const char *kind;          /* "TFJob" */
     const char *group;         /* API group, "training.kubedl.io"; "": the core group */
-    const char *version;       /* of the group, in which it is asked for: "v1alpha1" */
-    const char *other_version; /* in which it is served by another operator; NULL: none */
-    const char *name;          /* in paths of the API: "tfjobs" */
-    const struct table *table; /* that has its rows */
+    const char *version;       /* of the group, asked for first: "v1alpha1" */
+    const char *other_version; /* in which another operator serves it; NULL: none */
+    const char *name;          /* in the API's paths: "tfjobs" */
+    const struct table *table; /* of the database, for its rows */
 
     /* Of jobs only; NULL for pods. */
     const struct convention *convention; /* of its operator */
-    const char *replica_specs;           /* key in spec: "tfReplicaSpecs" */
-    const char *default_container;       /* whose image and state stand for the pod: "tensorflow" */
+    const char *replica_specs;           /* key in the job's spec: "tfReplicaSpecs" */
+    const char *default_container;       /* its image and state stand for its pod: "tensorflow" */
 };
 
 #define RESOURCE_COUNT 15
 
-/* The pods are the first one. */
+/* The table, RESOURCE_COUNT elements; the first one is the pods. */
 extern const struct resource *const resource_table;
 
-/* The place of a resource in the table, to which it points. */
+/* The index of the resource in the table. resource: a pointer into the table. */
 size_t resource_number(const struct resource *resource);
 
-/* The resource of that kind and API group; NULL if it is not recorded. "batch/v1" has a group and a version,
- * "v1" only a version: the core group is "". */
+/* The resource of that kind in the API group of api_version ("batch/v1", or "v1" in the core group), in any
+ * version of the group; NULL if it is not recorded. */
 const struct resource *resource_find(struct text api_version, struct text kind);
 
-/* The first kind of jobs of that name, which is meant where no API group is named, as in rows of KubeDL's own
- * writer. NULL if there is none. */
+/* The first kind of job in the table that has this name; NULL if there is none. It is meant where no API
+ * group is named, as in the rows of KubeDL's own writer. */
 const struct resource *resource_find_job(struct text kind);
 
 #define RESOURCE_TITLE_SIZE 48
 
-/* "Pod", "TFJob.kubeflow.org" */
+/* Writes the title: the kind, and "." and the API group if it has one: "Pod", "TFJob.kubeflow.org". */
 void resource_title(const struct resource *resource, char title[RESOURCE_TITLE_SIZE]);
 
-/* The resource of a title that may have "/" and a namespace behind it; NULL if there is none. *namespace
- * points into the title, at its end where it has none. */
+/* The resource that a title names; NULL if there is none. The title may be followed by "/" and a
+ * namespace, to which *namespace then points; without one it points to the NUL at the end of title. */
 const struct resource *resource_find_title(const char *title, const char **namespace);
 
-/* All conventions, ending in NULL. */
+/* All conventions; the list ends in NULL. */
 extern const struct convention *const conventions[];
 
 #endif

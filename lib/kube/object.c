@@ -1,4 +1,4 @@
-/* object: typed, forgiving reading of single fields (see object.h). */
+/* object: reading of single fields (see object.h). */
 #include "lib/kube/object.h"
 
 #include "lib/base/timestamp.h"
@@ -25,7 +25,8 @@ const char *const object_paths[] = {
     NULL,
 };
 
-/* A uid and a version are no optional fields: who needs them judges them. */
+/* The text of a field that is not optional (uid, resourceVersion): one of a wrong type is not counted
+ * here, since lib/kube/watch checks it and refuses the document. */
 static struct text plain_text(const json_value *parent, const char *key, struct text if_absent)
 {
     const json_value *value = json_member(parent, key);
@@ -55,7 +56,8 @@ void object_refuse(struct object *object, const char *key)
         object->first_bad_field = key;
 }
 
-/* An element of a list may be null, which has no members, but nothing else that has none. */
+/* The member; NULL if there is none. A parent that is neither an object nor null, as an element of a list
+ * may be, is counted as malformed. */
 static const json_value *member(struct object *object, const json_value *parent, const char *key)
 {
     const json_value *value = json_member(parent, key);

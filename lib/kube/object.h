@@ -1,7 +1,10 @@
 /* object: reading the fields of a Kubernetes object.
  *
- * A row can do without almost any field. One that is absent or null reads as nothing; one of a
- * wrong type or form reads as nothing too, and is counted each time it is read. */
+ * A row can do without almost any field, so reading never fails. A field that is absent or null gives an
+ * empty value. A field of a wrong type or form gives an empty value, too, and is counted each time it is
+ * read.
+ *
+ * All texts and values point into the JSON document that the object was read from. */
 #ifndef LIB_OBJECT_H
 #define LIB_OBJECT_H
 
@@ -15,57 +18,58 @@
 struct object {
     const json_value *root;     /* never NULL */
     const json_value *metadata; /* NULL if there is none */
-    struct text name;           /* of the metadata; "" if absent, as the next two */
+    struct text name;           /* metadata.name; "" if absent, as are the next two */
     struct text namespace;
     struct text uid;
     struct text version; /* resourceVersion; "0" if absent or empty, "" if it is no string */
     bool gone;           /* its event was DELETED */
     int64_t received_us; /* when its event arrived, microseconds since 1970 */
     uint32_t bad_fields;
-    const char *first_bad_field; /* its key; NULL if there is none */
-    uint32_t bad_quantities;
+    const char *first_bad_field; /* its key, a literal; NULL if there is none */
+    uint32_t bad_quantities;     /* resource quantities that do not parse (lib/kube/resources) */
 };
 
+/* root: the object, borrowed. gone, received_us: as in struct object. */
 void object_init(struct object *object, const json_value *root, bool gone, int64_t received_us);
 
-/* What is read here of an object, as paths for json_keep(); ends in NULL. */
+/* What object_init() and object_stopped() read of an object, as paths for json_keep(); ends in NULL. */
 extern const char *const object_paths[];
 
-/* Counts a field that is of a wrong type or form. key: a string literal. */
+/* Counts the field `key`, which is of a wrong type or form. key: a string literal, here and below. */
 void object_refuse(struct object *object, const char *key);
 
-/* The member `key` of parent, if it is an object or an array; NULL if not, or if parent is NULL.
- * This and the next ones: key is a string literal. */
+/* The member `key` of parent if it is an object (object_child) or an array (object_list); else NULL, and
+ * if parent is NULL. */
 const json_value *object_child(struct object *object, const json_value *parent, const char *key);
 const json_value *object_list(struct object *object, const json_value *parent, const char *key);
 
-/* True and *text if it is a string; *text is "" if it is not. */
+/* Like object_child() for a string: true if the member is one; else *text is "". */
 bool object_find_text(struct object *object, const json_value *parent, const char *key,
                       struct text *text);
 
-/* The string, "" if there is none. */
+/* The member if it is a string; else "". */
 struct text object_text(struct object *object, const json_value *parent, const char *key);
 
-/* The integer, 0 if there is none. */
+/* The member if it is an integer; else 0. */
 int64_t object_integer(struct object *object, const json_value *parent, const char *key);
 
-/* The time, a NULL cell if there is none, if it is Go's or Unix's zero time, which stand for "never", or
- * if it is before the year 1000 and so no DATETIME. */
+/* The member if it is a time in RFC 3339; else a NULL cell. Go's and Unix's zero times stand for "never"
+ * and give a NULL cell, too. A time before the year 1000 does not fit DATETIME and counts as malformed. */
 struct cell object_time(struct object *object, const json_value *parent, const char *key);
 
 /* The later of two times; a NULL cell is earlier than all others. */
 struct cell object_later(struct cell a, struct cell b);
 
-/* When an object ended that does not say so itself, or did not end by itself. That is the newest of
- * `stated`, the end that its parts state (a NULL cell if they state none), and, once it is gone, its
- * deletionTimestamp: that is a deadline, which counts where it had passed when the event came. If there
- * is neither, the object ended when the event came. */
+/* The end of an object that does not state its end itself, or was stopped. stated: the end that its parts
+ * state, or a NULL cell. Once the object is gone, the end is the later one of `stated` and its
+ * deletionTimestamp; that is a deadline, and so counts only if it had passed when the event was received.
+ * If neither is known, the object ended when the event was received. */
 struct cell object_stopped(struct object *object, struct cell stated);
 
-/* Whether text can be a key: 1..64 printable ASCII characters, no blanks. */
+/* True if text can be the key of a row: 1..64 printable ASCII characters, no blanks. */
 bool object_is_uid(struct text text);
 
-/* A NULL cell for "". */
+/* A cell with the text; a NULL cell for "". */
 struct cell object_text_or_null(struct text text);
 
 #endif

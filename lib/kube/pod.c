@@ -1,7 +1,9 @@
-/* pod: whose a pod is, and the columns of replica_info, one by one (see pod_convert at the end). */
+/* pod: how the owner of a pod is found, and how each column of replica_info is made; pod_convert(), at the
+ * end, puts them together. */
 #include "lib/kube/pod.h"
 
-/* Three texts of the length of the column, the later ones only there to show that it was cut. */
+/* A remark has at most three texts, each cut to one byte more than its column holds, and some words
+ * between them. What is longer than the column is cut, and counted as cut, when the row is made. */
 #define REMARK_LIMIT (4 * (size_t)TEXT_MAX_BYTES)
 
 const char *const pod_paths[] = {
@@ -41,7 +43,8 @@ static const json_value *find_controller(struct object *object)
     return NULL;
 }
 
-/* KubeDL looks at the name of the kind only. So do we where the API group is none that we know. */
+/* The kind of job that controls the pod. KubeDL compares only the name of the kind; so do we where the API
+ * group is not known. */
 static const struct resource *find_job_kind(struct object *object, const json_value *controller)
 {
     struct text api_version = object_text(object, controller, "apiVersion");
@@ -51,7 +54,7 @@ static const struct resource *find_job_kind(struct object *object, const json_va
     return is_job ? resource : resource_find_job(name);
 }
 
-/* True if the pod has both labels; *owner gets what there is. */
+/* True if the pod has both labels of the convention. *owner gets the replica type if the pod has one. */
 static bool find_labels(struct object *object, const struct convention *convention,
                         struct pod_owner *owner)
 {
@@ -69,7 +72,7 @@ static bool find_labels(struct object *object, const struct convention *conventi
     return has_job && has_type;
 }
 
-/* The same for a pod that nothing controls: the labels are any operator's. */
+/* Like find_labels(), for a pod that nothing controls: the labels may be those of any convention. */
 static bool find_any_labels(struct object *object, struct pod_owner *owner)
 {
     for (size_t i = 0; conventions[i] != NULL; i++) {
@@ -79,7 +82,7 @@ static bool find_any_labels(struct object *object, struct pod_owner *owner)
     return false;
 }
 
-/* Of a pod that a job of ours controls, or nothing. */
+/* The claim of a pod that is controlled by a job of ours, or by nothing. */
 static enum pod_claim judge_claim(const struct pod_owner *owner, bool is_controlled,
                                   bool has_labels)
 {
@@ -121,8 +124,8 @@ void pod_converter_fini(struct pod_converter *converter)
     buffer_fini(&converter->remark);
 }
 
-/* The container, or container status, that stands for the pod: the first one, unless a later one
- * has the name that its operator gives to the container that does the work. */
+/* The container, or container status, that stands for the pod: the one that has the name which the job's
+ * operator gives to the container that does the work; the first one if none has it. */
 static const json_value *find_main(struct object *object, const json_value *list,
                                    const struct resource *job)
 {
@@ -139,14 +142,14 @@ static const json_value *find_main(struct object *object, const json_value *list
 struct pod_state {
     const json_value *status;     /* of the pod; NULL if there is none */
     const json_value *containers; /* status.containerStatuses; NULL if there are none */
-    const json_value *running;    /* of the main container's state; at most one is not NULL */
+    const json_value *running; /* the main container's state; at most one of the two is not NULL */
     const json_value *terminated;
     struct text phase;
-    bool knows_phase; /* false: the pod does not say it */
+    bool knows_phase; /* false: status.phase is absent */
 };
 
-/* A pod whose containers have no status yet, or never got one (evicted), has its phase all the same
- * (difference 7: KubeDL says Unknown). */
+/* A pod whose containers have no status, since they have not started or the pod was evicted, keeps its phase
+ * (difference 7: KubeDL writes Unknown). */
 static struct pod_state find_state(struct object *object, const struct pod_owner *owner)
 {
     struct pod_state state = {.status = object_child(object, object->root, "status")};
@@ -182,8 +185,8 @@ static struct cell start_time(struct object *object, const struct pod_state *sta
     return started;
 }
 
-/* The newest end of a container; a NULL cell if there is none, or if one still runs: then the pod has
- * not ended, whatever its phase is. */
+/* The newest end of a container. A NULL cell if none has ended, or if one still runs: then the pod has not
+ * ended, whatever its phase is. */
 static struct cell last_finish(struct object *object, const json_value *containers)
 {
     struct cell last = cell_null();
@@ -197,9 +200,9 @@ static struct cell last_finish(struct object *object, const json_value *containe
     return last;
 }
 
-/* A pod whose phase is final ended when its main container did. Where that is missing, a container
- * still runs, or the pod was stopped, object_stopped() says it (difference 3: KubeDL takes the time when
- * it noticed). Before the phase is final there is no end. */
+/* A pod whose phase is final ended when its main container did. If that time is missing, if a container
+ * still runs, or if the pod was stopped, object_stopped() gives the end (difference 3: KubeDL takes the
+ * time when it noticed). A pod that is not gone has no end before its phase is final. */
 static struct cell finish_time(struct object *object, const struct pod_state *state)
 {
     bool ended = is_final(state->phase);
@@ -212,6 +215,7 @@ static struct cell finish_time(struct object *object, const struct pod_state *st
     return object_stopped(object, last);
 }
 
+/* Appends the value behind its name: at most one byte more of it than the column holds. */
 static void append_line(struct buffer *out, const char *name, struct text value)
 {
     if (value.length > TEXT_MAX_BYTES + 1)
@@ -232,10 +236,10 @@ static const json_value *find_failed(struct object *object, const json_value *co
     return NULL;
 }
 
-/* Why it failed, in three lines, as KubeDL writes them, from the main container. Where that has not
- * terminated (difference 7) they are from the container that failed, an init container or a sidecar,
- * whose name then stands before its message; else from the pod, which knows no exit code. Where nothing
- * is known there is no remark. */
+/* Why the pod failed, in the three lines that KubeDL writes. They are taken from the main container. If
+ * that has not terminated (difference 7), they are taken from the init container or sidecar that failed,
+ * whose name then stands before its message. If none failed, they are taken from the pod's status, which
+ * has no exit code. If that has neither reason nor message, there is no remark. */
 static struct cell build_remark(struct pod_converter *converter, struct object *object,
                                 const struct pod_state *state)
 {
@@ -268,7 +272,8 @@ static struct cell build_remark(struct pod_converter *converter, struct object *
     return cell_text(buffer_text(out));
 }
 
-/* Without its owner it is not known which of several containers stands for the pod. */
+/* The image of the container that stands for the pod. Without an owner it is not known which of several
+ * containers that is: a NULL cell. */
 static struct cell find_image(struct object *object, const struct pod_owner *owner,
                               const json_value *spec)
 {
@@ -289,7 +294,7 @@ static struct text build_resources(struct pod_converter *converter, struct objec
     return buffer_text(&converter->json);
 }
 
-/* An update says nothing where it knows nothing. */
+/* In an update a NULL cell leaves its column as it is. */
 static struct cell text_if_known(struct text text, bool is_update)
 {
     return is_update ? object_text_or_null(text) : cell_text(text);
@@ -332,7 +337,7 @@ enum error_code pod_convert(struct pod_converter *converter, struct object *obje
         [POD_STARTED] = object->gone ? first_known(started, created) : started,
         [POD_FINISHED] = finish_time(object, &state),
         [POD_CLUSTER] = object_text_or_null(converter->cluster_id),
-        /* Not even its phase is known: that is a tombstone, which leaves a final status alone. */
+        /* A pod whose phase is not even known gives a tombstone, which leaves a final status as it is. */
         [POD_STATED] = is_update && !state.knows_phase ? cell_text(TEXT("")) : cell_null(),
     };
     return row_new(&table_pod, is_update ? ROW_UPDATE : ROW_UPSERT, cells, object->received_us, row,

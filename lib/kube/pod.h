@@ -1,4 +1,7 @@
-/* pod: a pod -> its row of replica_info, if it is a job's. */
+/* pod: makes the row of replica_info of a pod that belongs to a job.
+ *
+ * A field that is absent or malformed leaves its column empty (lib/kube/object); only memory can be
+ * lacking. */
 #ifndef LIB_POD_H
 #define LIB_POD_H
 
@@ -9,32 +12,32 @@
 #include "lib/kube/resources.h"
 #include "lib/rows/row.h"
 
-/* Whose a pod is. */
+/* Whose a pod is. "A job of ours" is a job of a kind in the table of lib/kube/kind. */
 enum pod_claim {
     POD_OURS,    /* a job of ours controls it, and it has the labels of that job's operator */
     POD_ORPHAN,  /* it has an operator's labels, but nothing controls it */
-    POD_UNKNOWN, /* a job of ours or nothing controls it, and labels or the job's uid are missing */
+    POD_UNKNOWN, /* a job of ours or nothing controls it, but labels or the job's uid are missing */
     POD_FOREIGN, /* something else controls it */
 };
 
 struct pod_owner {
     enum pod_claim claim;
-    const struct resource
-        *job;                 /* the kind of the job that controls it; NULL if none of ours does */
-    struct text job_uid;      /* "" if it is not known */
-    struct text replica_type; /* label replica-type, of whichever operator */
+    const struct resource *job; /* kind of the job of ours that controls it; NULL: none */
+    struct text job_uid;        /* "" if it is not known */
+    struct text replica_type;   /* value of the operator's label for it */
     bool has_replica_type;
 };
 
+/* The texts of *owner point into the object's document. */
 void pod_find_owner(struct object *object, struct pod_owner *owner);
 
-/* What is read of a pod, beside object_paths, the conventions' labels and, below its spec,
- * resources_paths; as paths for json_keep(), ends in NULL. */
+/* Paths for json_keep(), ends in NULL: what is read of a pod in addition to object_paths, the labels of all
+ * conventions and, below its spec, resources_paths. */
 extern const char *const pod_paths[];
 
 struct pod_converter {
-    struct text region;     /* "": NULL */
-    struct text cluster_id; /* "": NULL */
+    struct text region;     /* "": the column is NULL */
+    struct text cluster_id; /* "": the column is NULL */
     struct resources resources;
     struct buffer json;   /* the resources column */
     struct buffer remark; /* the remark column */
@@ -45,9 +48,10 @@ void pod_converter_init(struct pod_converter *converter, struct text region,
                         struct text cluster_id);
 void pod_converter_fini(struct pod_converter *converter);
 
-/* The object's uid and version have been found valid. A pod that is ours gets a whole row. Another
- * one gets an update: whatever row it may have had is brought to its end, and what cannot be known
- * without the owner is kept. ERROR_NOMEM. */
+/* Makes *row, which is the caller's. The caller has checked the object's uid and version. A pod with the
+ * claim POD_OURS gets an upsert. Any other pod, which must be gone, gets an update of the row that it may
+ * have from before: the row is brought to its end, and columns that cannot be known without the owner keep
+ * their values. ERROR_NOMEM. */
 enum error_code pod_convert(struct pod_converter *converter, struct object *object,
                             const struct pod_owner *owner, struct row **row,
                             struct error *err) MUST_CHECK;
