@@ -1,4 +1,4 @@
-/* quantity: parsing, arithmetic and printing of resource quantities. */
+/* quantity: parsing, adding and printing of resource quantities (see quantity.h). */
 #include "lib/kube/quantity.h"
 
 #include "lib/base/invariant.h"
@@ -43,16 +43,18 @@ static const struct named_suffix suffixes[] = {
 #define NANOS_IN_ONE 1000000000
 #define EXBI         60 /* the largest exponent of 2 that has a suffix */
 
-/* By their exponents; the largest one that is a factor for wide_multiply_add(), and a divisor. */
+/* powers_of_ten[n] is 10^n. A factor or divisor has 32 bits (lib/base/wide): the two maxima are the
+ * largest exponents that are applied in one step. */
 static const uint32_t powers_of_ten[] = {1,      10,      100,      1000,      10000,
                                          100000, 1000000, 10000000, 100000000, 1000000000};
 #define MAX_POWER_OF_TEN 9
 #define MAX_POWER_OF_TWO 30
 
-/* Any exponent beyond it is as good as this one: too large, or so small that it is rounded up. */
+/* A larger exponent need not be told from this one: the value is too large, or so small that it is rounded
+ * up. */
 #define EXPONENT_LIMIT 1000000
 
-/* More than a person writes, and bounds what an exponent can become. */
+/* The longest text that is parsed: more than a person writes, and it bounds the exponent. */
 #define MAX_TEXT 1000
 
 static bool is_zero(char c)
@@ -76,7 +78,7 @@ static struct text trim(struct text text)
     return text;
 }
 
-/* Takes from the front of rest all that `belongs`. */
+/* Takes all characters that belong from the front of rest. */
 static struct text take_while(struct text *rest, bool (*belongs)(char))
 {
     struct text taken = {rest->data, 0};
@@ -87,7 +89,7 @@ static struct text take_while(struct text *rest, bool (*belongs)(char))
     return taken;
 }
 
-/* Takes a sign from the front of rest, if there is one; says whether it was a minus. */
+/* Takes a sign from the front of rest, if there is one. True if it is a minus. */
 static bool take_sign(struct text *rest)
 {
     if (rest->length == 0 || (rest->data[0] != '+' && rest->data[0] != '-'))
@@ -98,7 +100,7 @@ static bool take_sign(struct text *rest)
     return minus;
 }
 
-/* Every part may be missing: Go takes ".", "+" and "Ki" for zero. */
+/* Splits the text into its parts. Each of them may be missing: Go reads ".", "+" and "Ki" as zero. */
 static struct parts split(struct text text)
 {
     struct parts parts = {.negative = take_sign(&text)};
@@ -117,14 +119,14 @@ static struct parts split(struct text text)
 
 static bool parse_suffix(struct text name, struct suffix *suffix)
 {
-    const char first = name.length > 0 ? name.data[0] : '\0'; /* nearly always tells */
+    const char first = name.length > 0 ? name.data[0] : '\0'; /* nearly always decides */
     for (size_t i = 0; i < SUFFIX_COUNT; i++) {
         if (suffixes[i].name[0] == first && text_is(name, suffixes[i].name)) {
             *suffix = suffixes[i].suffix;
             return true;
         }
     }
-    /* Not empty: that is in the table. */
+    /* The name is not empty here, since the empty suffix is in the table. */
     if (name.data[0] != 'e' && name.data[0] != 'E')
         return false;
     struct text rest = {name.data + 1, name.length - 1};
@@ -139,7 +141,7 @@ static bool parse_suffix(struct text name, struct suffix *suffix)
     return true;
 }
 
-/* Digit i of the whole and the fraction together. */
+/* Digit i of the whole part and the fraction, taken as one row of digits. */
 static int digit(const struct parts *parts, size_t i)
 {
     size_t whole = parts->whole.length;
@@ -151,8 +153,8 @@ static size_t digit_count(const struct parts *parts)
     return parts->whole.length + parts->fraction.length;
 }
 
-/* Whether Go prints the text again as it was written. It does so for what its fast path holds (an
- * int64, with rough bounds on the digits) and a quick look takes for canonical. */
+/* True if Go prints the text as it was written. Go does so if the value fits its fast path (an int64, with
+ * rough bounds on the number of digits) and a quick check finds the text canonical. */
 static bool is_kept_verbatim(const struct parts *parts, const struct suffix *suffix)
 {
     size_t count = digit_count(parts);
@@ -174,7 +176,7 @@ static int at_most(int value, int bound)
     return value < bound ? value : bound;
 }
 
-/* *magnitude *= 10^exponent; what is left of a division is rounded up. False on overflow. */
+/* *magnitude *= 10^exponent, rounded up to an integer. False on overflow. */
 static bool scale(struct wide *magnitude, int exponent)
 {
     if (wide_is_zero(magnitude))
@@ -194,7 +196,7 @@ static bool scale(struct wide *magnitude, int exponent)
     return !inexact || wide_multiply_add(magnitude, 1, 1);
 }
 
-/* The value without its sign. */
+/* Computes the value without its sign. False on overflow. */
 static bool evaluate(const struct parts *parts, const struct suffix *suffix, struct wide *nano)
 {
     size_t count = digit_count(parts);
@@ -221,11 +223,12 @@ static bool evaluate(const struct parts *parts, const struct suffix *suffix, str
 static struct wide nanos_of(uint64_t value)
 {
     struct wide nano = wide_from(value);
-    invariant(wide_multiply_add(&nano, NANOS_IN_ONE, 0)); /* 64 and 30 bits */
+    invariant(wide_multiply_add(&nano, NANOS_IN_ONE, 0)); /* the product has 64 + 30 bits */
     return nano;
 }
 
-/* Go caps what is written with a binary suffix at int64, and counts fractions in decimal. */
+/* Go limits a quantity with a binary suffix to the range of int64, and prints one between 0 and 1 as
+ * decimal. */
 static void apply_binary_rules(struct quantity *quantity)
 {
     const struct wide max = nanos_of(INT64_MAX);
@@ -298,7 +301,7 @@ int quantity_compare(const struct quantity *a, const struct quantity *b)
     return a->negative ? wide_compare(&b->nano, &a->nano) : wide_compare(&a->nano, &b->nano);
 }
 
-/* NULL if the family has no suffix for it. */
+/* The suffix for the exponent; NULL if the family has none. */
 static const char *suffix_name(enum quantity_family family, int exponent)
 {
     if (exponent == 0)
@@ -310,7 +313,7 @@ static const char *suffix_name(enum quantity_family family, int exponent)
     return NULL;
 }
 
-/* Of a suffix or an exponent, with its NUL. */
+/* The size of the longest suffix or exponent, with its NUL. */
 #define SUFFIX_TEXT_SIZE 16
 _Static_assert(1 + WIDE_TEXT_SIZE + SUFFIX_TEXT_SIZE <= QUANTITY_TEXT_SIZE, "text fits");
 
@@ -329,7 +332,8 @@ static size_t print(const struct quantity *quantity, const struct wide *mantissa
     return length + suffix_length;
 }
 
-/* *value: the quantity as an integer; false if it is none or is below 1024. */
+/* True if the quantity is of the binary family, an integer, and at least 1024. *value is then that
+ * integer. */
 static bool is_binary_integer(const struct quantity *quantity, struct wide *value)
 {
     const struct wide smallest = nanos_of(1024);

@@ -1,9 +1,9 @@
-/* resources: adding up quantities by name, over all containers (see resources.h). */
+/* resources: the members of all containers are collected, sorted by name, and added up (see resources.h). */
 #include "lib/kube/resources.h"
 
 #include "lib/kube/quantity.h"
 
-/* Groups from here on are init containers. */
+/* A member's group is the number of its container; from this one on they are init containers. */
 #define FIRST_INIT_GROUP UINT32_C(0x80000000)
 
 const char *const resources_paths[] = {
@@ -36,7 +36,7 @@ static void collect(struct resources *resources, struct object *object,
     }
 }
 
-/* A raw number counts as its text, null as zero. */
+/* A JSON number is read as its text, null as zero. */
 static enum error_code read_quantity(const json_value *value, struct quantity *quantity)
 {
     struct text text;
@@ -49,7 +49,7 @@ static enum error_code read_quantity(const json_value *value, struct quantity *q
     return quantity_parse(text, quantity);
 }
 
-/* The total over items[0..count), all of one name. One bad quantity makes the whole unknown. */
+/* Adds up items[0..count), which have one name. False if one of them is bad: the total is then unknown. */
 static bool add_up(struct object *object, const struct member *items, size_t count,
                    struct quantity_total *total)
 {
@@ -69,7 +69,7 @@ static bool add_up(struct object *object, const struct member *items, size_t cou
     return bad == 0;
 }
 
-/* Without all of its members a list cannot be added up. */
+/* If there were too many members to keep them all, no total is known: all are dropped and counted as bad. */
 static void drop_if_incomplete(struct members *members, struct object *object)
 {
     if (members->left_out == 0)
@@ -86,14 +86,15 @@ static size_t run_length(const struct members *members, size_t start)
     return end - start;
 }
 
-/* The text of what a single member says, if that needs no arithmetic; else an empty one. */
+/* The text of a single member, if it can be written unchanged; else an empty text. */
 static struct text single_text(const struct member *items, size_t count)
 {
     struct text text = TEXT("");
     return count == 1 && json_text(items->value, &text) ? quantity_verbatim(text) : TEXT("");
 }
 
-/* The text of the total over items[0..count), all of one name; in total_text, perhaps. Empty: unknown. */
+/* The text of the total of items[0..count), which have one name; empty if it is unknown. The text may be in
+ * total_text. */
 static struct text total_of(struct object *object, const struct member *items, size_t count,
                             char total_text[QUANTITY_TEXT_SIZE])
 {
@@ -104,7 +105,7 @@ static struct text total_of(struct object *object, const struct member *items, s
     return (struct text){total_text, quantity_format(quantity_total_get(&total), total_text)};
 }
 
-/* Writes the object `name`, or nothing if nothing would be in it. */
+/* Writes the totals as an object with the name `name`; nothing if there are none. */
 static void write_list(struct members *members, struct object *object, const char *name,
                        struct json_writer *writer)
 {

@@ -1,4 +1,4 @@
-/* server_epoch: see server_epoch.h. */
+/* server_epoch: the marks of an epoch, and the note that outlives the process (see server_epoch.h). */
 #include "lib/kube/server_epoch.h"
 
 #include "lib/rows/epoch.h"

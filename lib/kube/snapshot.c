@@ -1,5 +1,6 @@
-/* snapshot: for each resource a map of the objects that exist, each with when it was last shown; a window is
- * just the moment at which it opened. Moments are numbers that only grow. */
+/* snapshot: for each resource there is a map of the objects that exist, each with the moment at which it
+ * was shown last. Of a window only the moment at which it opened is kept. A moment is a number that only
+ * grows; it is no time of a clock. */
 #include "lib/kube/snapshot.h"
 
 #include "lib/base/memory.h"
@@ -11,14 +12,14 @@
 #include <uthash.h>
 #include <utlist.h>
 
-/* Namespaces and kinds of one connection whose marks are told apart. */
+/* How many parts, each a namespace and a resource, one connection may have. */
 #define MAX_PARTS      4096
 #define NAMESPACE_SIZE 64
 
 struct object {
     UT_hash_handle hh;
-    uint64_t shown;   /* last, at this moment ... */
-    uint64_t version; /* ... in this version */
+    uint64_t shown;   /* the moment at which it was shown last */
+    uint64_t version; /* the version in which it was shown last */
     size_t uid_length;
     char uid[];
 };
@@ -31,10 +32,10 @@ struct snapshot_part {
 };
 
 struct snapshot {
-    uint64_t moment; /* the present one; from 1 */
+    uint64_t moment; /* the present one; the first is 1 */
     struct snapshot_connection *connections;
     struct object *objects[RESOURCE_COUNT]; /* uthash */
-    uint64_t known[RESOURCE_COUNT]; /* versions that were reached by connections that are over */
+    uint64_t known[RESOURCE_COUNT];         /* reached by closed connections or earlier processes */
 };
 
 struct snapshot *snapshot_new(void)
@@ -212,6 +213,7 @@ void snapshot_set_known(struct snapshot *snapshot, size_t resource, uint64_t ver
         snapshot->known[resource] = version;
 }
 
+/* *since becomes the moment at which the window opened, if it is open and opened earlier. */
 static void earlier(uint64_t *since, const struct snapshot_window *window)
 {
     if (window->opened != 0 && window->opened < *since)
@@ -244,7 +246,8 @@ uint64_t snapshot_moment(struct snapshot *snapshot)
     return ++snapshot->moment;
 }
 
-/* NULL: there are too many, or it is no namespace. */
+/* The part for the namespace. NULL if the connection has too many, or the name is too long for a
+ * namespace. */
 static struct snapshot_part *find_or_add_part(struct snapshot_connection *connection,
                                               size_t resource, const char *namespace)
 {
@@ -265,7 +268,7 @@ static struct snapshot_part *find_or_add_part(struct snapshot_connection *connec
     return part;
 }
 
-/* The window of all namespaces closes with the parts that have been cut out of it. */
+/* A mark for all namespaces closes the windows of the resource's parts, too: the parts are freed. */
 static void close_all_parts(struct snapshot_connection *connection, size_t resource)
 {
     struct snapshot_part *part, *next;

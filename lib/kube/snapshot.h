@@ -1,16 +1,17 @@
-/* snapshot: which objects a producer has shown since it began to show all there are.
+/* snapshot: remembers which objects a producer has shown since it began to show all objects that exist.
  *
- * A stream may begin with the full state: ADDED for each object, then a BOOKMARK that says so
- * (Kubernetes' WatchList protocol). What the database holds as alive and the snapshot did not show has
- * vanished while nobody watched.
+ * A stream may begin with a snapshot: an ADDED event for each object, then a mark, which is a BOOKMARK
+ * with the annotation k8s.io/initial-events-end (Kubernetes' WatchList protocol). An object that the
+ * database holds as alive, and that the snapshot did not show, has vanished while nobody watched.
  *
- * A window is open for each connection and kind from the beginning of the connection, or from an ERROR
- * event on it (which does not say which kind it is about), to the mark of that kind. A mark may be of one
- * namespace: then it closes the window of that namespace only. Only objects that were shown since the
- * window opened count as present; without a mark nothing is known to have vanished. Memory is bounded by
- * the number of objects that exist.
+ * Each connection has a window for each resource. It opens when the connection opens or gets an ERROR
+ * event (which does not say which resource it is about), and it closes with the mark of the resource. A
+ * mark may be of one namespace; then only the window of that namespace closes. Only objects that were
+ * shown since the window opened count as present. Without a mark no object is known to have vanished.
  *
- * A resource is given by its number (lib/kube/kind.h). */
+ * Memory is bounded by the number of objects that exist. A small allocation that fails ends the process
+ * (lib/base/memory). A resource is given by its number (lib/kube/kind.h), a version as a number
+ * (lib/kube/server_epoch.h). The caller is sidecar/pipeline/sweep, on the loop's thread. */
 #ifndef LIB_SNAPSHOT_H
 #define LIB_SNAPSHOT_H
 
@@ -23,73 +24,76 @@
 #include <stdint.h>
 
 struct snapshot;
-struct snapshot_part; /* of a connection: a namespace that has had a mark of its own */
+struct snapshot_part; /* a namespace of a connection that has had a mark of its own */
 
 struct snapshot_window {
     uint64_t opened; /* the moment at which it opened; 0: it is closed */
-    uint64_t known;  /* the version that had been reached by then */
+    uint64_t known;  /* the version that the server had reached by then */
 };
 
-/* What is known of one connection; part of the connection, whose owner it is (sidecar/source/connection). */
+/* What is known of one connection. It is embedded in the connection (sidecar/source/connection), which
+ * owns it. */
 struct snapshot_connection {
     struct snapshot_connection *prev, *next;
-    struct snapshot_window windows[RESOURCE_COUNT]; /* of all namespaces that are no parts */
-    uint64_t reached[RESOURCE_COUNT];               /* versions that it has shown; 0: none */
+    struct snapshot_window windows[RESOURCE_COUNT]; /* of all namespaces without a part */
+    uint64_t reached[RESOURCE_COUNT];               /* newest version shown; 0: none */
     struct snapshot_part *parts;
     size_t part_count;
-    bool
-        is_outdated; /* it has shown objects before it was known that the server's versions went back */
+    bool is_outdated; /* it showed objects before the server was known to be restored */
 };
 
 struct snapshot *snapshot_new(void);
-void snapshot_free(struct snapshot *snapshot); /* when all connections are closed */
+void snapshot_free(struct snapshot *snapshot); /* after all connections are closed */
 
-/* From here to snapshot_closed() the connection stays where it is. */
+/* The connection has opened. It must stay at its address until snapshot_closed(). */
 void snapshot_opened(struct snapshot *snapshot, struct snapshot_connection *connection);
 void snapshot_closed(struct snapshot *snapshot, struct snapshot_connection *connection);
 void snapshot_close_all(struct snapshot *snapshot);
 
-/* A connection that is_outdated, which it then no longer is; NULL: there is none. */
+/* A connection that is_outdated, with that flag cleared; NULL if there is none. */
 struct snapshot_connection *snapshot_take_outdated(struct snapshot *snapshot);
 
-/* An ERROR event: windows open for all kinds that have none open. */
+/* An ERROR event came: each window of the connection that is closed opens. */
 void snapshot_error(struct snapshot *snapshot, struct snapshot_connection *connection);
 
-/* Something on it could not be read: its windows close, since what they would show is not whole. */
+/* A document of the connection could not be read: its windows close, since they would miss an object. */
 void snapshot_lost(struct snapshot_connection *connection);
 
-/* The object exists (version: 0 if it is not known), or exists no more. */
+/* snapshot_seen(): the object was shown, in this version (0 if it is not known). snapshot_gone(): it is
+ * gone. */
 void snapshot_seen(struct snapshot *snapshot, size_t resource, struct text uid, uint64_t version);
 void snapshot_gone(struct snapshot *snapshot, size_t resource, struct text uid);
 
-/* The version in which it was shown last; 0: it was not. */
+/* The version in which the object was shown last; 0 if it was not shown. */
 uint64_t snapshot_version(const struct snapshot *snapshot, size_t resource, struct text uid);
 
 /* A document of the connection says that the server has reached this version of the resource. */
 void snapshot_reached(struct snapshot_connection *connection, size_t resource, uint64_t version);
 
-/* The greatest of them; 0: none is known. */
+/* The greatest version that any connection has reached; 0 if none is known. */
 uint64_t snapshot_known(const struct snapshot *snapshot, size_t resource);
 
-/* It was reached before any connection, by an earlier process. */
+/* The server had reached this version before, as a closed connection or an earlier process has seen. */
 void snapshot_set_known(struct snapshot *snapshot, size_t resource, uint64_t version);
 
-/* The server's versions went back: it has reached no more than this one. */
+/* The versions of the server went back: it has reached this one and no later one. */
 void snapshot_go_back(struct snapshot *snapshot, size_t resource, uint64_t version);
 
-/* The mark of the resource, in a namespace ("": in all of them). False if no window was open; else the window
- * is closed; *since is what snapshot_is_present() needs to know, *known the version that had been reached
- * when the window opened: a server that has not gone back answers no older one. */
+/* The mark of the resource has come, for a namespace or, with "", for all of them. False if no window was
+ * open. Else the window closes, *since is the moment at which it had opened, for snapshot_is_present(),
+ * and *known is the version that the server had reached by then: a server that was not restored answers
+ * with no older one. */
 bool snapshot_mark(struct snapshot_connection *connection, size_t resource, const char *namespace,
                    uint64_t *since, uint64_t *known);
 
-/* The present moment, for snapshot_is_present(): what is shown from now on. */
+/* A new moment, for snapshot_is_present(): objects that are shown from now on count. */
 uint64_t snapshot_moment(struct snapshot *snapshot);
 
-/* Nobody will ask for what was shown before `since`: it is forgotten, but for what an open window counts. */
+/* Forgets the objects that were last shown before `since`, for which nobody will ask any more, but keeps
+ * those that an open window counts. */
 void snapshot_forget(struct snapshot *snapshot, size_t resource, uint64_t since);
 
-/* True if the object was shown since then, and has not gone since. */
+/* True if the object was shown at the moment `since` or later, and is not gone. */
 bool snapshot_is_present(const struct snapshot *snapshot, size_t resource, struct text uid,
                          uint64_t since);
 

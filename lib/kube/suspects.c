@@ -1,4 +1,4 @@
-/* suspects: see suspects.h. */
+/* suspects: writing and reading of the note (see suspects.h). */
 #include "lib/kube/suspects.h"
 
 #include <stdlib.h>
@@ -26,7 +26,7 @@ static size_t count_lines(const char *text)
     return lines;
 }
 
-/* Digits and the character behind them off *at; false if there are none. */
+/* Reads digits and the character `end` behind them, and moves *at behind both. False if either is missing. */
 static bool read_number(const char **at, char end, size_t *number)
 {
     const char *start = *at;

@@ -1,7 +1,10 @@
-/* suspects: the objects whose rows a refused sweep would close, as a text that outlives the process.
+/* suspects: the objects whose rows a refused sweep would have closed, as a note (a text) that outlives the
+ * process.
  *
- * "VERSION LIVE VANISHED\n" and then a uid on each line. VERSION is the mark's, "-" where the kind itself is
- * absent; VANISHED of LIVE rows that had not ended by themselves is why the sweep was refused. */
+ * The text is a line "VERSION LIVE VANISHED" and then a line for each uid. VERSION is that of the
+ * snapshot's mark, or "-" if the kind is not installed. LIVE is the number of rows that had not ended by
+ * themselves, and VANISHED is how many of these the snapshot did not show: because of this ratio the sweep
+ * was refused. */
 #ifndef LIB_SUSPECTS_H
 #define LIB_SUSPECTS_H
 
@@ -11,24 +14,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What the names of such notes begin with; the title of a resource follows (lib/kube/kind). */
+/* The name of such a note is this prefix and the title of the resource (lib/kube/kind). */
 #define SUSPECTS_NOTES "refused/"
 
 struct suspects {
-    char *text;       /* all of it; what follows points into it */
-    char version[33]; /* "": the kind is absent */
+    char *text;       /* a copy of the note, into which the uids point */
+    char version[33]; /* "": the kind is not installed */
     size_t live, vanished;
     size_t count;
     struct text uids[]; /* sorted */
 };
 
-/* The first line; the uids are the caller's to append. */
+/* Appends the first line; the caller then appends the uids, each with a newline behind it. */
 void suspects_begin(struct buffer *out, const char *version, size_t live, size_t vanished);
 
-/* NULL: no memory, or no such text. */
+/* Reads a note; the caller frees the result. NULL if the text is no such note or there is no memory. */
 struct suspects *suspects_read(const char *text) MUST_CHECK;
 void suspects_free(struct suspects *suspects);
 
+/* True if the note has the uid. */
 bool suspects_have(const struct suspects *suspects, struct text uid);
 
 #endif

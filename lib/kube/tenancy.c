@@ -23,7 +23,7 @@ static struct text *field_of(struct tenancy *tenancy, struct text key, struct te
 
 static enum error_code read_members(const json_value *root, struct tenancy *tenancy)
 {
-    struct text idc; /* not recorded, but it has to be a string */
+    struct text idc; /* is not recorded, but must be a string */
     for (const json_value *value = json_first(root); value != NULL; value = json_next(value)) {
         struct text *field = field_of(tenancy, json_key(value), &idc);
         if (field != NULL && !json_is_null(value) && !json_text(value, field))

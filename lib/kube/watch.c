@@ -1,9 +1,8 @@
-/* watch: sorts the documents of a stream by their fate, and hands jobs and pods to their
- * converters.
+/* watch: finds the fate of each document of a stream, and hands jobs and pods to their converters.
  *
  *   {"type":"ADDED","object":{"kind":"TFJob",...}}   job     -> row
  *   {"type":"DELETED","object":{"kind":"Pod",...}}   pod     -> row, if it is a job's
- *   anything else                                    counted under what it is
+ *   anything else                                    the fate that names what it is
  */
 #include "lib/kube/watch.h"
 
@@ -17,23 +16,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What is read here of an event and, as of one that has no event around it, of its object. */
+/* What is read here of an event, and of an object, be it in an event or without one around it. */
 static const char *const event_paths[] = {"type", NULL};
 static const char *const any_object_paths[] = {
     "kind",    "apiVersion", "metadata annotations " INITIAL_EVENTS_END, "reason", "code",
     "message", NULL,
 };
 
-/* Of a List without an event around it nothing is read but that `items` is there, and is an array: a path that ends
- * before any of its members. */
+/* Of a List without an event around it only the presence and the type of `items` are read: no path leads
+ * to a member of it. */
 static const char *const presence[] = {NULL};
 
-/* Bytes of a line in which the kind of its object is looked for. */
+/* The kind of a line's object is looked for in this many bytes at its beginning. */
 #define BEGINNING ((size_t)128)
 
 struct watch {
-    struct json *any;  /* reads all that is looked at in any document */
-    struct json *pods; /* the same but for what is looked at in jobs only */
+    struct json *any;  /* a reader of all fields that any document needs */
+    struct json *pods; /* a reader that leaves out the fields that only jobs need */
     struct job_converter job;
     struct pod_converter pod;
 };
@@ -146,7 +145,7 @@ static enum watch_fate refuse(struct watch_result *result, enum watch_fate fate,
     return fate;
 }
 
-/* The same, with the text that is to blame. */
+/* Like refuse(); the reason ends in the text that is to blame. */
 static enum watch_fate refuse_text(struct watch_result *result, enum watch_fate fate,
                                    const char *reason, struct text text)
 {
@@ -155,7 +154,7 @@ static enum watch_fate refuse_text(struct watch_result *result, enum watch_fate 
     return fate;
 }
 
-/* What the server said: "410 Expired: too old resource version: 600 (3601)". */
+/* The reason is what the server said: "410 Expired: too old resource version: 600 (3601)". */
 static enum watch_fate report_status(struct object *status, struct watch_result *result,
                                      enum watch_fate fate)
 {
@@ -173,7 +172,7 @@ static bool is_printed_table(struct text kind)
            text_is(kind, "PartialObjectMetadataList");
 }
 
-/* What a row cannot be without. */
+/* Checks the two fields that a row must have. */
 static enum watch_fate check_identity(const struct object *object, struct watch_result *result)
 {
     if (!object_is_uid(object->uid))
@@ -183,7 +182,7 @@ static enum watch_fate check_identity(const struct object *object, struct watch_
     return WATCH_ROW;
 }
 
-/* A converter fails for want of memory only. */
+/* The fate that a converter's result gives: it fails only for want of memory. */
 static enum watch_fate fate_of(enum error_code code, const struct error *err,
                                struct watch_result *result)
 {
@@ -201,8 +200,8 @@ static enum watch_fate decode_job(struct watch *watch, struct object *object,
                    result);
 }
 
-/* A live pod that is not ours, or no longer, has nothing to tell. When it is gone it may have a row
- * from when it was ours, which is then closed. */
+/* A live pod that is not ours, or not any more, gives no row. Once it is gone, a row that it may have from
+ * the time when it was ours is closed. */
 static enum watch_fate decode_pod(struct watch *watch, struct object *object,
                                   struct watch_result *result)
 {
@@ -231,7 +230,7 @@ static enum watch_fate decode_object(struct watch *watch, struct object *object,
                                                  : decode_job(watch, object, result);
 }
 
-/* A mark counts only for what is recorded: other API groups have kinds of the same names. */
+/* A mark counts only for a resource that is recorded: other API groups have kinds of the same names. */
 static enum watch_fate decode_bookmark(struct object *object, struct watch_result *result)
 {
     const json_value *annotations = object_child(object, object->metadata, "annotations");
@@ -241,7 +240,7 @@ static enum watch_fate decode_bookmark(struct object *object, struct watch_resul
     return WATCH_BOOKMARK;
 }
 
-/* A document without an event around it. */
+/* The fate of a document without an event around it. */
 static enum watch_fate decode_bare(struct object *object, struct text kind,
                                    struct watch_result *result)
 {
@@ -256,6 +255,7 @@ static enum watch_fate decode_bare(struct object *object, struct text kind,
     return refuse(result, WATCH_NOT_EVENT, "it has no type and object");
 }
 
+/* Copies into result what logs say of the object. Returns its kind. */
 static struct text describe(struct object *object, struct watch_result *result)
 {
     struct text kind = object_text(object, object->root, "kind");
@@ -318,15 +318,17 @@ static enum watch_fate decode_document(struct watch *watch, const json_value *ro
     return fate;
 }
 
-/* API servers and kubectl write the kind of an object before all that is large. */
+/* API servers and kubectl write the kind of an object before its large parts. */
 static bool seems_to_be_a_pod(struct text line)
 {
     size_t length = line.length < BEGINNING ? line.length : BEGINNING;
     return text_contains((struct text){line.data, length}, "\"Pod\"");
 }
 
-/* Most documents are pods, and a third of the values in a pod that a job has, too, its conditions above all,
- * are of no use there. A document that seemed to be a pod and is none is read again, whole. */
+/* Most documents are pods. A pod has fields with the names of fields of a job, above all its conditions,
+ * that are read of jobs only, and they are a third of its values; so pods have a reader of their own,
+ * which leaves them out. A document that seemed to be a pod and is none is read once more with the reader
+ * of all fields. */
 static enum json_result read_document(struct watch *watch, struct text line,
                                       const json_value **root, struct error *err)
 {

@@ -1,7 +1,8 @@
-/* watch: one line of the stream -> what is to be done about it.
+/* watch: decodes one line of the stream, and says what becomes of it (its fate).
  *
- * A line is a Kubernetes watch event, {"type":...,"object":{...}}, keys in any order. Every line
- * gets exactly one fate; what is not a row is counted under it. */
+ * A line is a Kubernetes watch event, {"type":...,"object":{...}}, with its keys in any order. Every line
+ * gets exactly one fate. A line that is no row is counted under its fate by the caller,
+ * sidecar/pipeline/intake, on the loop's thread. */
 #ifndef LIB_WATCH_H
 #define LIB_WATCH_H
 
@@ -15,7 +16,7 @@
 #include <stdint.h>
 
 /* clang-format off */
-/* fate, name in logs and metrics, class, what it is */
+/* Each line: fate, name in logs and metrics, class, meaning. */
 #define WATCH_FATES(X)                                                                             \
     X(ROW, "row", ROW, "a job or pod of ours: its row")                                            \
     X(BOOKMARK, "bookmark", FILTERED, "BOOKMARK: a resourceVersion, no object")                    \
@@ -47,9 +48,9 @@ enum watch_fate { WATCH_FATES(WATCH_ENUM) WATCH_FATE_COUNT };
 const char *watch_fate_name(enum watch_fate fate);
 enum watch_class watch_fate_class(enum watch_fate fate);
 
-/* type, its name in metrics, as it stands in an event */
+/* Each line: type, name in metrics, text in an event. */
 #define WATCH_TYPES(X)                                                                             \
-    X(OTHER, "other", NULL) /* there is none, or one that is not known */                          \
+    X(OTHER, "other", NULL) /* there is no type, or an unknown one */                              \
     X(ADDED, "added", "ADDED")                                                                     \
     X(MODIFIED, "modified", "MODIFIED")                                                            \
     X(DELETED, "deleted", "DELETED")                                                               \
@@ -62,31 +63,33 @@ enum watch_type { WATCH_TYPES(WATCH_ENUM) WATCH_TYPE_COUNT };
 
 const char *watch_type_name(enum watch_type type);
 
-/* The annotation of a BOOKMARK, with the value "true", by which the API server says that all objects were shown. */
+/* A BOOKMARK that has this annotation with the value "true" is a mark: the API server has shown all
+ * objects. */
 #define INITIAL_EVENTS_END "k8s.io/initial-events-end"
 
-struct watch_settings {     /* the texts are borrowed for the decoder's life */
+struct watch_settings {     /* its texts are borrowed for the decoder's life */
     struct text region;     /* REGION; "" if not set */
     struct text cluster_id; /* CLUSTER_ID; "" if not set */
 };
 
-struct watch; /* the decoder: settings and memory that is used again for each line */
+struct watch; /* the decoder: settings, and memory that is used again for each line */
 
-/* Tells a reader to keep of a document what is looked at here. */
+/* Tells a JSON reader to keep all fields of a document that the decoder reads. */
 void watch_keep(struct json *json);
 
 struct watch *watch_new(const struct watch_settings *settings) __attribute__((returns_nonnull));
 void watch_free(struct watch *watch);
 
-/* Instead of that in the settings, for what is decoded from now on; borrowed likewise. */
+/* Replaces the cluster_id of the settings for the lines that are decoded from now on. The text is
+ * borrowed. */
 void watch_set_cluster(struct watch *watch, struct text cluster_id);
 
-/* What became of one line. The texts are for logs: they are bounded and NUL-terminated. */
+/* What became of one line. The texts are copies that are cut to their sizes. */
 struct watch_result {
     enum watch_fate fate;
     enum watch_type type;
-    const struct resource *resource; /* of the object's kind; NULL if it is not recorded */
-    struct row *row;                 /* WATCH_ROW: the caller's from now on; else NULL */
+    const struct resource *resource; /* that of the object; NULL if its kind is not recorded */
+    struct row *row;                 /* ROW: the caller owns it; else NULL */
     uint32_t bad_quantities; /* ROW: resource quantities that do not parse and were left out */
     uint32_t bad_fields;     /* ROW: optional fields of a wrong type or form, taken as absent */
     bool initial_events_end; /* BOOKMARK: all objects of this kind, which is recorded, were shown */
@@ -95,16 +98,16 @@ struct watch_result {
     char namespace[64];
     char name[128];
     char uid[65];
-    char version[34]; /* one longer than a valid one may be, so that it is not cut to one */
+    char version[34]; /* one byte too long for a valid one, so that none is cut to a valid one */
     char reason[160]; /* what is wrong, what the server said, or the first bad field */
 };
 
-/* Decodes one line (without its newline). received_us: now, microseconds since 1970. */
+/* Decodes one line, without its newline. received_us: the present time in microseconds since 1970. */
 void watch_decode(struct watch *watch, struct text line, int64_t received_us,
                   struct watch_result *result);
 
-/* The same for a line that was too long: only its beginning is here. Says what can be known of it
- * (apiVersion, kind, namespace, name, uid) of what is whole in `head`; fate WATCH_TOO_LONG. */
+/* Decodes the beginning, `head`, of a line that was too long. The fate is WATCH_TOO_LONG, and the result
+ * has what is whole in `head` of apiVersion, kind, namespace, name, uid and resourceVersion. */
 void watch_decode_head(struct watch *watch, struct text head, struct watch_result *result);
 
 #endif
