@@ -1,14 +1,14 @@
-/* run: the life of the process, from start to stop (phase.h). What it is made of is in parts.h.
+/* run: the life of the process, from start to stop (phase.h). The parts that it is made of are in parts.h.
  *
- * Start: the parts are made, and what the spool holds is read back, as far as there is room; then the source
- * is opened. The store connects in the background: the process takes events whether or not there is a
- * database.
+ * Start: the parts are made, and the records in the spool are read back, as far as there is room; then the
+ * source is opened. The store connects in the background: the process takes events whether or not the
+ * database can be reached.
  *
- * With LEADER the source is opened only once this sidecar leads: a source that is closed misses nothing,
- * since it begins with all there is. It does not go on where another one takes over: it ends, as upon
- * SIGTERM, writes what it holds, which is guarded by versions, and is started again as a standby.
+ * With LEADER the source is opened only once this sidecar leads. A closed source misses nothing, since it
+ * begins with a list of all objects. Where another sidecar takes the lead, this process ends as upon SIGTERM:
+ * it writes the rows that it holds, which are guarded by versions, and is started again as a standby.
  *
- * Stop, in the order of enum phase; each step ends in a callback that begins the next one:
+ * Stop, in the order of enum phase; each phase ends in a callback that begins the next one:
  *   FINISHING  the source takes nothing more in, and delivers what        SIGTERM, SIGINT
  *              producers have sent until now; then it is closed
  *   DRAINING,  what the outbox holds is written, and what is still        source finished, failed
@@ -19,13 +19,13 @@
  *
  * Failure modes:
  *   something can't be made or opened      logged with what to do; stops with exit status 1
- *   a connect to the database goes on and on   it is not waited for: the process ends by _exit()
+ *   a connect to the database does not end     it is not waited for: the process ends by _exit()
  *   there is no memory for a document      the source is closed at once, what the outbox holds is
  *                                          written or spooled: exit status 1
- *   rows are left when the grace is over   they are in the spool: exit status 0; there is none, or
- *                                          it can't be written: counted in the log, exit status 1
- *   a command that ships to the end, and   stops, counts what is left, exit status 1: it has no
- *   a person has to act before it can      patience, where a sidecar waits
+ *   rows are left when the grace is over   they are in the spool: exit status 0. If there is no spool, or
+ *                                          it can't be written: the log counts them, exit status 1
+ *   replay has rows that the database      replay stops, counts the rows that are left, exit status 1;
+ *   takes only once a person has acted     a sidecar would wait
  *
  * All is done on the loop thread. */
 #include "sidecar/run/run.h"
@@ -44,7 +44,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* What became safe is looked at, and acknowledged, this often. */
+/* Documents whose rows have become safe are acknowledged this often. */
 #define TICK_MS 100
 
 struct run {
@@ -70,7 +70,7 @@ static void show_progress(struct run *run)
 
 /* ---- the end: what is left, and closing --------------------------------------------------------*/
 
-/* The last handles are closed; then nothing keeps the loop alive. */
+/* All parts are closed. This closes the last handles, after which nothing keeps the loop alive. */
 static void on_parts_closed(void *context)
 {
     struct run *run = context;
@@ -87,7 +87,7 @@ static void close_all(struct run *run)
     parts_close(&run->parts, on_parts_closed, run);
 }
 
-/* stored: all that was not written is in the spool. */
+/* stored: all rows that were not written are in the spool. */
 static void finish(struct run *run, bool stored)
 {
     const struct parts *parts = &run->parts;
@@ -131,7 +131,7 @@ static void on_nothing(void *context)
     (void)context;
 }
 
-/* What is not written by now stays in the spool. */
+/* Aborts the writes in flight: rows that are not written by now go to the spool. */
 static void stop(struct run *run)
 {
     if (run->phase >= PHASE_STOPPING)
@@ -154,8 +154,8 @@ static void drain(struct run *run)
     dispatch_drain(run->parts.dispatch, on_drained, run);
 }
 
-/* All rows are written. What is still to be read back from the spool is waited for; the snapshots that
- * ended meanwhile are swept, piece by piece, which may make more rows. */
+/* All rows in the outbox are written. Records that are still to be read back from the spool are waited for,
+ * and snapshots that have ended meanwhile are swept, piece by piece, which may make more rows. */
 static void on_drained(void *context)
 {
     struct run *run = context;
@@ -191,13 +191,13 @@ static void on_grace_over(uv_timer_t *timer)
     stop(timer->data);
 }
 
-/* How long the rest may still take. */
+/* Starts the timer that bounds how long the remaining phases may take. */
 static void start_grace(struct run *run)
 {
     uv_timer_start(&run->grace, on_grace_over, (uint64_t)run->config->shutdown_grace_ms, 0);
 }
 
-/* In good order, within the grace. */
+/* Begins an orderly stop, which has to end within the grace period. */
 static void end(struct run *run)
 {
     bool is_open = run->phase == PHASE_RUNNING;
@@ -217,7 +217,7 @@ static void on_source_finished(void *context)
     close_source(run);
 }
 
-/* What was acknowledged is kept, and what was not is sent again to the next process. */
+/* Documents that were acknowledged are kept; those that were not are sent again to the next process. */
 static void on_no_memory(void *context)
 {
     struct run *run = context;
@@ -280,8 +280,8 @@ static void on_yields(void *context)
     end(run);
 }
 
-/* Where the spool holds more than there is room for, the source is open, and paused until all has been read.
- * A spool that can't be opened is no reason not to take events; it is read back when it can be. */
+/* Where the spool holds more than there is room for, the source is opened, but paused until all records have
+ * been read. Events are taken even if the spool can't be opened; it is read back once it can be. */
 static void on_loaded(void *context)
 {
     struct run *run = context;
@@ -298,7 +298,7 @@ static void on_loaded(void *context)
 
 /* ---- at work -----------------------------------------------------------------------------------*/
 
-/* There may be room. What the spool holds comes first. */
+/* There may be room again. The records in the spool get it first. */
 static void on_progress(void *context)
 {
     struct run *run = context;
@@ -325,7 +325,7 @@ static void begin_again(struct run *run)
     }
 }
 
-/* What only a person can put right does not come about by waiting. */
+/* replay gives up where rows can't be written until a person has acted: waiting would not help. */
 static void give_up_if_stuck(struct run *run)
 {
     const struct parts *parts = &run->parts;
@@ -383,8 +383,8 @@ static bool takes_events(const void *context)
     return run->phase == PHASE_RUNNING || run->phase == PHASE_FINISHING || !has_leader(run);
 }
 
-/* Files that hold secrets and certificates are read at each connect: one that waits is made now. A
- * connection that stands is left alone. */
+/* Files that hold secrets and certificates are read at each connect, so a connect that waits for its back-off
+ * is made now. A connection that stands is left alone. */
 static void read_secrets(struct run *run)
 {
     if (run->phase < PHASE_STOPPING)

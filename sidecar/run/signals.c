@@ -1,4 +1,4 @@
-/* signals: a handle for each. */
+/* signals: one libuv handle for each signal. */
 #include "sidecar/run/signals.h"
 
 #include <signal.h>
@@ -12,7 +12,7 @@ static void on_signal(uv_signal_t *handle, int number)
     signals->received(signals->context, number);
 }
 
-/* nohup ignores SIGHUP for a program, and a shell SIGINT for what runs in the background. */
+/* nohup starts a program with SIGHUP ignored, and a shell starts a background job with SIGINT ignored. */
 static bool is_to_be_ignored(int number)
 {
     struct sigaction action;

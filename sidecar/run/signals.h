@@ -1,4 +1,4 @@
-/* signals: SIGTERM, SIGINT and SIGHUP, on the loop thread. */
+/* signals: delivers SIGTERM, SIGINT and SIGHUP to a callback on the loop thread. */
 #ifndef SIDECAR_SIGNALS_H
 #define SIDECAR_SIGNALS_H
 
@@ -6,15 +6,15 @@
 
 #define SIGNALS_COUNT 3
 
-/* Embedded; no field is the user's. */
+/* This struct is embedded in its user's, who touches no field of it. */
 struct signals {
     uv_signal_t handles[SIGNALS_COUNT];
     void (*received)(void *context, int number);
     void *context;
 };
 
-/* Calls received() for each from now on. Whoever has started this process may have blocked them, which ends
- * here, or have made it ignore SIGINT or SIGHUP, which stays. */
+/* Calls received() for each of these signals from now on. If the parent process has blocked them, they are
+ * unblocked here; if it has made this process ignore SIGINT or SIGHUP, that stays so. */
 void signals_open(struct signals *signals, uv_loop_t *loop,
                   void (*received)(void *context, int number), void *context);
 

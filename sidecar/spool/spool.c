@@ -1,23 +1,23 @@
 /* spool: the loop's side of the spool file.
  *
- * Happy path: it is opened in libuv's thread pool, and what is in it is read back, a chunk in each round
- * of the loop. At a tick the outbox tells what has waited for longer than a tick and is not on disk, and
- * what was on disk and is written by now; one transaction in libuv's thread pool stores the one and
- * deletes the other, with the ledger; the outbox is told that it is safe. When nothing is to be stored
- * any more the file is shrunk, a slice at a time.
+ * Happy path: the file is opened in libuv's thread pool, and its records are read back, a chunk in each round
+ * of the loop. At a tick the outbox hands out the rows that have waited for longer than a tick and are not on
+ * disk, and the records on disk whose rows the database has by now. One transaction in libuv's thread pool
+ * stores the former, deletes the latter and stores the ledger; then the outbox is told that the rows are
+ * safe. When nothing is left to be stored, the file is shrunk, a slice at a time.
  *
  * Failure modes:
- *   it can't be opened (read-only, ...)    the same as a transaction that fails; what it holds is read
- *                                          back once it can be opened
- *   a transaction fails (full disk, ...)   the outbox keeps all as not safe, nothing is acknowledged;
- *                                          tried again with back-off; the source is paused if rows
- *                                          have been without a safe place for some seconds
- *   the file turns out to be damaged,      set aside, a new one is begun, all that is in memory is
- *   removed or overwritten                 stored anew; looked for with each request, and every
- *                                          LOOK_INTERVAL_US
+ *   the file can't be opened (read-only)   this is handled as a transaction that fails; the records are
+ *                                          read back once the file can be opened
+ *   a transaction fails (full disk)        the outbox keeps all rows as not safe, nothing is acknowledged;
+ *                                          the transaction is tried again with back-off; the source is
+ *                                          paused if rows have been without a safe place for some seconds
+ *   the file turns out to be damaged,      it is set aside, a new one is begun, and all that is in memory
+ *   removed or overwritten                 is stored anew; each request checks for this, and at least one
+ *                                          check is made every LOOK_INTERVAL_US
  *   a record can't be read at start        it is moved to the quarantine table; the rest goes on
- *   something is missing at start          said, and counted in the file: nothing else can be done
- *   over SPOOL_MAX_BYTES, or the disk is   the source is paused; what is to be deleted still is
+ *   something is missing at start          it is logged, and counted in the file: no more can be done
+ *   over SPOOL_MAX_BYTES, or the disk is   the source is paused; records are still deleted
  *   nearly full
  */
 #include "sidecar/spool/spool.h"
@@ -33,7 +33,7 @@
 
 #define TICK_US 100000 /* a row that the database takes within this is never stored */
 
-/* The ledger, or a note, alone is worth a transaction this often. */
+/* If nothing but the ledger or a note has changed, a transaction is made at most this often. */
 #define LEDGER_INTERVAL_US 5000000
 
 #define MIN_FREE_BYTES   (16 << 20) /* on the disk: less is left for deleting */
@@ -75,7 +75,7 @@ struct spool {
     void *closed_context;
 };
 
-/* In the thread pool. */
+/* Runs in the thread pool. */
 static void on_work(uv_work_t *work)
 {
     struct spool *spool = work->data;
@@ -108,7 +108,7 @@ static void put_letters_back(struct spool *spool)
     spool->request.letters = NULL;
 }
 
-/* What was found when it was opened. */
+/* Logs what was found when the file was opened. */
 static void log_opening(struct spool *spool)
 {
     const struct spool_opening *opening = &spool->request.opening;
@@ -127,8 +127,8 @@ static void log_opening(struct spool *spool)
             log_int("transactions_missing", loss->transactions));
 }
 
-/* What was on disk is not there any more: all that is in memory is stored anew. What had not been read
- * back yet is read from the new file, where it could be saved. */
+/* The records on disk are lost: all that is in memory is stored anew. Records that had not been read back yet
+ * are read from the new file, if they could be saved into it. */
 static void begin_anew(struct spool *spool)
 {
     const struct spool_request *request = &spool->request;
@@ -182,8 +182,8 @@ static bool has_work(const struct spool *spool)
            outbox_has_deletions(spool->settings.outbox) || spool->letters != NULL;
 }
 
-/* What was in it at the start comes first, and without regard to the outbox's bounds: it may be newer
- * than what is to be stored. */
+/* Takes the next step of a flush. The records that the file held at the start are read back first, without
+ * regard to the outbox's bounds: they may be newer than the rows to be stored. */
 static void flush_on(struct spool *spool)
 {
     if (read_back(spool) == SPOOL_MORE)
@@ -226,8 +226,8 @@ static bool may_grow(const struct spool *spool)
            spool->usage.free_bytes >= MIN_FREE_BYTES;
 }
 
-/* Takes from the outbox what is due. Where there is no room only what is to be deleted: the rest
- * stays in memory, unacknowledged. */
+/* Takes from the outbox the records that are due. Where the disk has no room, only those to be deleted are
+ * taken; the others stay in memory, unacknowledged. */
 static void collect(struct spool *spool, int64_t now_us)
 {
     struct spool_request *request = &spool->request;
@@ -240,7 +240,8 @@ static void collect(struct spool *spool, int64_t now_us)
     }
 }
 
-/* A note may be the last that changes, when what it is about has been stored. */
+/* Returns whether the ledger and the notes are due. Notes are asked for as well as the ledger, since a note
+ * may change after the last document was received. */
 static bool numbers_are_due(const struct spool *spool, int64_t now_us)
 {
     if (!spool->restore.done)
@@ -269,7 +270,7 @@ static bool look_is_due(const struct spool *spool)
     return clock_steady_us() - spool->looked_us > interval_us;
 }
 
-/* Makes the request; false if there is nothing to do. */
+/* Fills in the next request. Returns false if there is nothing to do. */
 static bool make_request(struct spool *spool, int64_t now_us)
 {
     struct spool_request *request = &spool->request;

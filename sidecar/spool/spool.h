@@ -1,8 +1,8 @@
-/* spool: what the database has not taken yet, on disk.
+/* spool: keeps on disk the rows that the database has not taken yet.
  *
  * Write-behind: a row that is still unwritten one tick after it came goes to the spool; a row that the
- * database took in time never touches the disk. All disk work is done in libuv's thread pool, one
- * request at a time. */
+ * database took in time never touches the disk. All calls are made on the loop thread; disk work is done in
+ * libuv's thread pool, one request at a time, but for the reading back in spool_load() and spool_flush(). */
 #ifndef SIDECAR_SPOOL_H
 #define SIDECAR_SPOOL_H
 
@@ -34,9 +34,9 @@ struct spool_settings {
     void *context;
 };
 
-/* Does not open it yet: the first spool_load() or spool_tick() begins that. A spool that can't be opened
- * now (a full or read-only disk, another process still has it) is no error: rows are only in memory,
- * which is said loudly, and it is tried again. */
+/* Makes the spool without opening its file: the first spool_load() or spool_tick() begins that. A file that
+ * can't be opened now (a full or read-only disk, another process still has it) is no error: rows are then
+ * only in memory, which the log says, and the opening is tried again. */
 enum error_code spool_new(uv_loop_t *loop, const struct spool_settings *settings,
                           struct spool **spool, struct error *err) MUST_CHECK;
 
@@ -49,29 +49,29 @@ enum spool_loading {
     SPOOL_SHUT,  /* it can't be opened, or not be read: call again later */
 };
 
-/* Reads the ledger and records back, a chunk at a time. Until that is done nothing new is stored. */
+/* Reads back the next chunk: ledger, notes and records. Until all is read, nothing new is stored. */
 enum spool_loading spool_load(struct spool *spool);
 
-/* Every tick, and whenever something is worth looking at: begins a request if none is running. now_us: of
- * the outbox's clock. */
+/* Begins a request if one is due and none is running. To be called at every tick, and whenever something has
+ * changed. now_us: microseconds of the outbox's clock. */
 void spool_tick(struct spool *spool, int64_t now_us);
 
-/* A row that was refused and is still in the outbox: goes to the dead letters with the next request, and
- * is not safe before. Copies what it needs. */
+/* Adds a dead letter: a row that was refused and is still in the outbox. It is stored with the next request,
+ * and is not safe before. Copies what it needs. */
 void spool_add_letter(struct spool *spool, const struct row *row, const struct refusal *refusal,
                       int64_t now_us);
 
-/* A text under a name that outlives the process: stored with the ledger, some seconds later or at the end.
- * The name is shorter than SPOOL_NOTE_SIZE; what finds no place is said in the log. */
+/* Sets a note: a text under a name, which outlives the process. It is stored with the ledger, some seconds
+ * later or at the end. The name is shorter than SPOOL_NOTE_SIZE. The log says if there is no place for it. */
 void spool_set_note(struct spool *spool, const char *name, const char *text);
 
-/* Notes that were set are stored with the next request, not some seconds later. */
+/* Asks that the notes that were set be stored with the next request, not some seconds later. */
 void spool_store_notes(struct spool *spool);
 
 /* True if the note is on disk as it was set. */
 bool spool_has_note(const struct spool *spool, const char *name);
 
-/* "" if there is none, or the spool could not be read yet. Valid until it is set. */
+/* Returns the note; "" if there is none or the spool could not be read yet. Valid until the note is set. */
 const char *spool_note(const struct spool *spool, const char *name);
 
 /* See spool_notes_each(). */
@@ -79,28 +79,28 @@ void spool_each_note(const struct spool *spool, const char *prefix,
                      void (*note)(void *context, const char *name, const char *text),
                      void *context);
 
-/* True while nothing more should come: it is over its bound, or what it held at the start is not all read
- * back, or the disk is nearly full, or it fails. While it is over its bound it stores nothing new, except
- * in a flush. */
+/* True while the source should be paused: the spool is over its bound, its records from the start are not all
+ * read back, the disk is nearly full, or its transactions fail. A spool over its bound stores nothing new,
+ * except in a flush. */
 bool spool_is_full(const struct spool *spool);
 
-/* True if so much is free that it will not be full again at once. */
+/* True if the spool has so much room that it will not be full again at once. */
 bool spool_has_room(const struct spool *spool);
 
-/* As of the last request. */
+/* Returns the usage as of the last request. */
 struct spool_usage spool_usage(const struct spool *spool);
 
-/* True if it is open and the last request went well. */
+/* True if the file is open and the last request succeeded. */
 bool spool_is_up(const struct spool *spool);
 
 /* True while there are dead letters that are not on disk. */
 bool spool_has_letters(const struct spool *spool);
 
-/* Stores all that the outbox holds, whatever its age, and the ledger; then done(), with whether all of
- * it is on disk. */
+/* Stores all rows that the outbox holds, whatever their age, and the ledger; then calls done(), which is told
+ * whether all of it is on disk. */
 void spool_flush(struct spool *spool, void (*done)(void *context, bool stored), void *context);
 
-/* Closes the file and the handles, frees it, then calls closed(). Not while flushing. */
+/* Closes the file and the handles, frees the spool, then calls closed(). Not to be called during a flush. */
 void spool_close(struct spool *spool, void (*closed)(void *context), void *context);
 
 #endif

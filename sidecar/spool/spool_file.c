@@ -1,4 +1,4 @@
-/* spool_file: opening, watching over and leaving the spool on disk.
+/* spool_file: opens the spool's file, checks that it is still the same, and leaves it when it is not.
  *
  * Failure modes:
  *   the directory is missing or not writable   ERROR_OPERATOR, with what to do
@@ -9,10 +9,10 @@
  *   records or transactions are gone           the lock file and the state tell at open: they say what
  *                                              the last transaction left
  *   the disk is full                           ERROR_FULL; the transaction is undone
- *   the file is damaged                        at open: set aside, a new one is begun; later:
- *                                              ERROR_INPUT, the caller closes and opens again
- *   an older layout                            brought to the present one at open
- *   a newer layout                             refused: the newer program is to be used
+ *   the file is damaged                        at open: it is set aside, a new one is begun; later:
+ *                                              ERROR_INPUT, the caller leaves it and opens again
+ *   an older layout                            it is brought to the present one at open
+ *   a newer layout                             it is refused: the newer program is to be used
  */
 #include "sidecar/spool/spool_file.h"
 
@@ -42,7 +42,8 @@ static enum error_code make(const char *directory, struct spool_file **result, s
     return code;
 }
 
-/* A damaged file often opens well and fails later: with the check it is known before it is relied on. */
+/* A damaged file often opens well and fails later, so the check (with_check) finds the damage before the file
+ * is relied on. */
 static enum error_code open_database(struct spool_file *file, bool with_check, struct error *err)
 {
     enum error_code code = spool_sql_open(&file->sql, file->place.path, err);
@@ -64,7 +65,7 @@ static enum error_code read_changes(struct spool_file *file, int64_t *changes, s
     return spool_sql_end(&cursor, err);
 }
 
-/* What this process knows of the files begins here; or it ends with the error. */
+/* Ends an opening: remembers the files as they are now, or closes them and returns the error `code`. */
 static enum error_code end_opening(struct spool_file *file, enum error_code code,
                                    struct spool_file **result, struct error *err)
 {
@@ -132,7 +133,8 @@ void spool_file_close(struct spool_file *file)
 
 /* ---- watching over it, and leaving it ----------------------------------------------------------*/
 
-/* Others' transactions are known by data_version; what else has written there is a stranger. */
+/* Transactions of other processes change data_version. A write without such a change did not come through
+ * SQLite's transactions: another program has overwritten the files. */
 enum error_code spool_file_check(struct spool_file *file, struct error *err)
 {
     int64_t changes = 0;
@@ -153,7 +155,8 @@ enum error_code spool_file_check(struct spool_file *file, struct error *err)
     return ERROR_NONE;
 }
 
-/* From the files that only this process still has, to those that are in their place now. */
+/* Copies dead letters, quarantine and, if with_records, the records from the removed files, which only this
+ * process still has open, to the files that are now in their place. */
 static enum error_code copy_rest(struct spool_file *file, bool with_records, struct error *err)
 {
     static const struct spool_statement attach = {"attach", "ATTACH ? AS fresh"};

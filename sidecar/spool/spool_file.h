@@ -1,8 +1,8 @@
 /* spool_file: the spool on disk.
  *
- * Blocking; used by one thread at a time. A record is what is not in the database yet of one object; a
- * dead letter is a row that the database will never take as it is. Both hold rows as JSON, so that a
- * person can look at them with the sqlite3 client. */
+ * All functions block, and one thread at a time may call them. A record holds the rows of one object that are
+ * not in the database yet; a dead letter is a row that the database will never take as it is. Both hold rows
+ * as JSON, so that a person can read them with the sqlite3 client. */
 #ifndef SIDECAR_SPOOL_FILE_H
 #define SIDECAR_SPOOL_FILE_H
 
@@ -15,7 +15,7 @@
 
 struct spool_file;
 
-/* What was committed and is not there any more. */
+/* How much is missing of what was committed. */
 struct spool_loss {
     int64_t transactions; /* the last so many: the file is as it was before them */
     int64_t records, dead_letters;
@@ -28,33 +28,33 @@ struct spool_opening {
     struct spool_loss loss;
 };
 
-/* Opens or makes the spool in a directory. Exclusive: a second process is refused (ERROR_OPERATOR), but
- * for one that only looks. A file that is damaged is set aside under a new name, and a new one is begun.
- * records_are_held: the caller has all records in memory, so that none of them is lost.
- * ERROR_OPERATOR: the directory is missing, not writable, or of a newer version: the text says what
- * to do. ERROR_AGAIN: the disk is full or fails. */
+/* Opens or makes the spool in a directory, exclusively: a second process gets ERROR_OPERATOR here and can
+ * only use spool_file_attach(). A damaged file is set aside under a new name, and a new one is begun.
+ * records_are_held: the caller has all records in memory, so that none of them counts as lost.
+ * ERROR_OPERATOR: the directory is missing or not writable, or the spool is of a newer version: the text says
+ * what to do. ERROR_AGAIN: the disk is full or fails. */
 enum error_code spool_file_open(const char *directory, bool records_are_held,
                                 struct spool_file **file, struct spool_opening *opening,
                                 struct error *err) MUST_CHECK;
 
-/* The same to look at, beside a running sidecar; or to change dead letters. */
+/* Opens the spool of a sidecar that may be running, without the lock, to read it or change dead letters. */
 enum error_code spool_file_attach(const char *directory, struct spool_file **file,
                                   struct error *err) MUST_CHECK;
 void spool_file_close(struct spool_file *file);
 
-/* Looks whether the files are those that were opened, and nobody else has written to them. ERROR_INPUT:
- * they are not: leave it, open again. */
+/* Checks that the files are still those that were opened, and that no other program has overwritten them.
+ * ERROR_INPUT: that is not so; the caller calls spool_file_leave() and opens the spool again. */
 enum error_code spool_file_check(struct spool_file *file, struct error *err) MUST_CHECK;
 
-/* Closes a file that is not what it was (ERROR_INPUT). Where it was removed, the dead letters that only it
- * had, and the records unless the caller holds them, go to a new one in its place; an error says that they
- * could not. */
+/* Closes a file after ERROR_INPUT. If the file was removed, a new file is made in its place and gets the dead
+ * letters and, unless the caller holds them, the records, which only the removed file had. An error says that
+ * these could not be saved. */
 enum error_code spool_file_leave(struct spool_file *file, bool records_are_held,
                                  struct error *err) MUST_CHECK;
 
-/* One transaction, on disk when it is committed, in files that are still there. On any error nothing of it
- * is to be relied on.
- * ERROR_FULL: no room on the disk. ERROR_INPUT: the file is damaged or gone: leave it, open again. */
+/* Begin and end a transaction. Once it is committed it is on disk, in files that still exist. On any error
+ * the caller must rely on nothing of it. ERROR_FULL: the disk has no room. ERROR_INPUT: the file is damaged
+ * or gone; the caller calls spool_file_leave() and opens the spool again. */
 enum error_code spool_file_begin(struct spool_file *file, struct error *err) MUST_CHECK;
 enum error_code spool_file_commit(struct spool_file *file, struct error *err) MUST_CHECK;
 void spool_file_rollback(struct spool_file *file);
@@ -79,28 +79,28 @@ enum error_code spool_file_put_dead(struct spool_file *file, const struct dead_l
 enum error_code spool_file_drop_dead(struct spool_file *file, int64_t id,
                                      struct error *err) MUST_CHECK;
 
-/* A number under a name: the ledger, and what else is to outlive the process. */
+/* Stores a number under a name: a count of the ledger, or another number that is to outlive the process. */
 enum error_code spool_file_put_number(struct spool_file *file, const char *name, int64_t value,
                                       struct error *err) MUST_CHECK;
 
-/* A short text under a name. */
+/* Stores a short text under a name. */
 enum error_code spool_file_put_note(struct spool_file *file, const char *name, const char *text,
                                     struct error *err) MUST_CHECK;
 
-/* Reading; each calls back for one after another. The texts are valid during the call. The callback
- * returns false to stop. */
+/* Each function that reads calls a callback for one item after another. The texts are valid during that call.
+ * The callback returns false to stop the reading. */
 struct spool_record {
     int64_t id;
     struct text table, uid, body;
 };
 
-/* intact: it is as it was written, or from a program that knew no checksums. */
+/* intact: the record's checksum is right, or it has none, being of a program that knew no checksums. */
 typedef bool spool_told_record(void *context, const struct spool_record *record, bool intact);
 typedef bool spool_dead(void *context, const struct dead_letter *letter);
 typedef bool spool_number(void *context, struct text name, int64_t value);
 typedef bool spool_told_note(void *context, struct text name, struct text text, bool intact);
 
-/* At most `max` records behind the position *after (0 at first; moved on). */
+/* Reads at most `max` records after the position *after, which is 0 at first and is moved on. */
 enum error_code spool_file_read(struct spool_file *file, int64_t *after, size_t max,
                                 spool_told_record *told, void *context,
                                 struct error *err) MUST_CHECK;
@@ -116,7 +116,7 @@ enum error_code spool_file_read_notes(struct spool_file *file, spool_told_note *
 enum error_code spool_file_quarantine(struct spool_file *file, int64_t id, struct text reason,
                                       struct error *err) MUST_CHECK;
 
-/* As of the last transaction. */
+/* What the last transaction left. */
 struct spool_state {
     int64_t transactions, records, dead_letters;
     struct spool_loss lost; /* since the spool was made, as found when it was opened */
@@ -129,7 +129,7 @@ struct spool_usage {
     struct spool_state state;
 };
 
-/* Quick: may be asked after every transaction. */
+/* Measures how much room the spool takes and has. It is quick enough to be called after every transaction. */
 enum error_code spool_file_usage(struct spool_file *file, struct spool_usage *usage,
                                  struct error *err) MUST_CHECK;
 
@@ -140,12 +140,12 @@ struct spool_counts {
     int64_t records_left; /* by the last transaction: there should be so many */
 };
 
-/* Looks at every record. */
+/* Counts by reading every record, which takes long in a large spool. */
 enum error_code spool_file_count(struct spool_file *file, struct spool_counts *counts,
                                  struct error *err) MUST_CHECK;
 
-/* Gives a slice of unused pages back to the disk, and empties the write-ahead log. *more: there is
- * more to give back. */
+/* Gives a slice of unused pages back to the disk, and empties the write-ahead log. *more: there are more
+ * pages to give back. */
 enum error_code spool_file_shrink(struct spool_file *file, bool *more,
                                   struct error *err) MUST_CHECK;
 

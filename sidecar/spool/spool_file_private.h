@@ -15,13 +15,13 @@ struct spool_file {
 
 /* In spool_state.c. */
 
-/* Within the transaction: one more, which leaves this. */
+/* Counts, within the present transaction, one transaction more, and reads what that one leaves. */
 enum error_code spool_state_count_up(struct spool_file *file, struct spool_left *left,
                                      struct error *err) MUST_CHECK;
 enum error_code spool_state_read(struct spool_file *file, struct spool_state *state,
                                  struct error *err) MUST_CHECK;
 
-/* Compares what is there with what the last transaction left, and begins to count from what is there. */
+/* Compares the file's content with what the last transaction left, and begins to count from the content. */
 enum error_code spool_state_take_stock(struct spool_file *file, bool records_are_held,
                                        struct spool_loss *loss, struct error *err) MUST_CHECK;
 

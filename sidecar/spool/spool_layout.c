@@ -1,10 +1,8 @@
-/* spool_layout: SQL that makes the tables.
- *
- * A record is what is not in the database yet of one object, a dead letter is a row that the database will
- * never take as it is. Both hold rows as JSON, so that a person can look at them with the sqlite3 client. */
+/* spool_layout: the SQL that makes the spool's tables (see spool_file.h for what they hold). */
 #include "sidecar/spool/spool_layout.h"
 
-/* The layout that user_version tells: a program that knows no newer one can work with the file. */
+/* The layout's number, which is stored as user_version: a program can work with a file whose number is not
+ * greater than its own. */
 #define LAYOUT_VERSION 1
 
 static const char layout[] =
@@ -22,8 +20,9 @@ static const char layout[] =
     "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, text TEXT NOT NULL);"
     "PRAGMA user_version = 1;";
 
-/* What came later. An older program that does not know of it can go on: triggers keep the state true, and
- * drop the checksum of what is changed without it. A person may do so, too. */
+/* Tables, columns and triggers that were added later without a new number. An older program, or a person, can
+ * go on to change the file without knowledge of them: the triggers keep the table `state` right and drop the
+ * checksum of a row that is changed. */
 static const char additions[] =
     "ALTER TABLE records ADD COLUMN checksum INTEGER;"
     "ALTER TABLE dead_letters ADD COLUMN checksum INTEGER;"

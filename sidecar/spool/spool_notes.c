@@ -1,4 +1,4 @@
-/* spool_notes: a table that is searched from its beginning: it is short. */
+/* spool_notes: a short table, which is searched from its beginning (see spool_notes.h). */
 #include "sidecar/spool/spool_notes.h"
 
 #include "lib/base/memory.h"
@@ -20,7 +20,7 @@ static struct spool_note *find(struct spool_notes *notes, struct text name)
     return (struct spool_note *)look_up(notes, name);
 }
 
-/* NULL: no room for it. */
+/* Adds an empty note. Returns NULL if there is no room for it. */
 static struct spool_note *add(struct spool_notes *notes, struct text name)
 {
     if (notes->count == SPOOL_MAX_NOTES || name.length >= SPOOL_NOTE_SIZE)

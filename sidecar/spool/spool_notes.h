@@ -1,4 +1,4 @@
-/* spool_notes: texts by name that outlive the process, and which of them are to be stored. */
+/* spool_notes: texts under names that outlive the process, and which of them are still to be stored. */
 #ifndef SIDECAR_SPOOL_NOTES_H
 #define SIDECAR_SPOOL_NOTES_H
 
@@ -22,37 +22,37 @@ struct spool_notes {
     size_t count;
 };
 
-/* All zero at first. */
+/* Frees the notes. A struct spool_notes that is all zero has none and needs no other beginning. */
 void spool_notes_fini(struct spool_notes *notes);
 
-/* "" if there is none of that name. Valid until it is set. */
+/* Returns the note, or "" if there is none of that name. Valid until the note is set. */
 const char *spool_notes_get(const struct spool_notes *notes, const char *name);
 
-/* ERROR_FULL: there are as many as can be, or the name is too long. */
+/* Sets a note. ERROR_FULL: there are SPOOL_MAX_NOTES already, or the name is too long. */
 enum error_code spool_notes_set(struct spool_notes *notes, const char *name,
                                 const char *text) MUST_CHECK;
 
-/* As it was stored: not over one that has been set since. What does not fit is left out. */
+/* Adds a note that was read from the file, unless it has been set since. One that does not fit is left out. */
 void spool_notes_restore(struct spool_notes *notes, struct text name, struct text text);
 
-/* Calls note() for each one whose name begins so, and whose text is not empty. */
+/* Calls note() for each note whose name begins with prefix and whose text is not empty. */
 void spool_notes_each(const struct spool_notes *notes, const char *prefix,
                       void (*note)(void *context, const char *name, const char *text),
                       void *context);
 
-/* True if there is one of that name; and if it is to be stored. */
+/* The first returns whether there is a note of that name, the second whether it is still to be stored. */
 bool spool_notes_hold(const struct spool_notes *notes, const char *name);
 bool spool_notes_changed(const struct spool_notes *notes, const char *name);
 
 bool spool_notes_have_changed(const struct spool_notes *notes);
 
-/* Copies what is to be stored: to holds just these. */
+/* Moves the notes that are to be stored into `to`, as copies: here they count as stored from then on. */
 void spool_notes_take(struct spool_notes *notes, struct spool_notes *to);
 
-/* They could not be stored. */
+/* Marks the notes in `from`, which could not be stored, as to be stored again. */
 void spool_notes_put_back(struct spool_notes *notes, const struct spool_notes *from);
 
-/* What was stored is lost: all are to be stored again. */
+/* Marks all notes as to be stored again, since the stored ones are lost. */
 void spool_notes_store_anew(struct spool_notes *notes);
 
 #endif

@@ -1,4 +1,4 @@
-/* spool_place: files are known by device and inode, and changes by size and time. */
+/* spool_place: recognises files by device and inode, and changes of files by size and time. */
 #include "sidecar/spool/spool_place.h"
 
 #include <errno.h>
@@ -109,7 +109,7 @@ static void file_name(const struct spool_place *place, const char *suffix, char 
     snprintf(name, 640, "%s%s", place->path, suffix);
 }
 
-/* All 0 if it is not there. */
+/* Returns the file's stat, which is all 0 if the file does not exist. */
 static struct stat look_at(const struct spool_place *place, size_t number)
 {
     char name[640];
@@ -118,7 +118,7 @@ static struct stat look_at(const struct spool_place *place, size_t number)
     return stat(name, &info) == 0 ? info : (struct stat){0};
 }
 
-/* An inode is nobody else's as long as SQLite has it open. */
+/* Device and inode are enough: an inode is not used again as long as SQLite has the file open. */
 static bool is_same(const struct stat *a, const struct stat *b)
 {
     return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
