@@ -67,7 +67,7 @@ static bool any_is_well(const struct dispatch *dispatch)
     return false;
 }
 
-/* Returns the lane whose rows this lane is to write next: itself, or in turns a lane without a connection.
+/* Returns the lane whose rows this lane writes next: itself, or in turns a lane without a connection.
  * A lane that has no connection itself only writes its own rows. NULL: there are no such rows. */
 static const struct lane *next_owner(const struct lane *lane)
 {
@@ -86,8 +86,8 @@ static bool is_aside_due(const struct dispatch *dispatch)
     return outbox_aside_due_ms(dispatch->settings.outbox) <= dispatch_now_ms(dispatch);
 }
 
-/* Fills the request with the listing, a row that was set aside, or a batch of rows, in this order; batches and
- * rows that were set aside take turns. An empty request only checks that the store answers. */
+/* Fills the request with the listing, a row that was set aside, or a batch of rows, in this order; batches
+ * and rows that were set aside take turns. An empty request only checks that the store answers. */
 static void fill_request(struct lane *lane)
 {
     struct dispatch *dispatch = lane->dispatch;

@@ -1,31 +1,31 @@
 /* sweep: what happens at the end of a snapshot.
  *
- * Happy path: the mark of a kind comes. It is held as a row is: neither it nor what came after it is
- * acknowledged before what it closes is safe. The database is asked which objects of this cluster and
- * kind it holds as alive; those that the snapshot did not show are counted, and get a tombstone, which
- * goes the way of every row, and holds in the mark's place.
+ * Happy path: the mark of a kind comes. Like a row it holds its epoch, so that neither it nor a document
+ * after it is acknowledged before its tombstones are safe. The database is asked which objects of this
+ * cluster and kind it holds as alive. Those that the snapshot did not show are counted, and each gets a
+ * tombstone, which is put into the outbox like any row, and holds the mark's epoch in its place.
  *
- * A row that the snapshot did not show may still be on its way to the database, which then does not know
- * it as alive yet: such rows are waited for.
+ * A row of an object that the snapshot did not show may still wait in the outbox, so that the database does
+ * not hold the object as alive yet. The sweep begins once no such row is left.
  *
- * The answer may name very many objects: it is worked through in pieces, one a tick, so that the loop
- * turns meanwhile. What events say between two pieces counts: an object may be shown or deleted.
+ * The answer may name very many objects. It is worked through in pieces, one for each tick, so that the loop
+ * is not held up. An event between two pieces counts: its object may be shown or deleted.
  *
  * Failure modes:
- *   no CLUSTER_ID                       nothing is swept, since another cluster's rows could be meant;
- *                                       said once
+ *   no CLUSTER_ID                       nothing is swept, since it could be another cluster's rows; this is
+ *                                       logged once
  *   a document could not be read        the windows of its connection close: the snapshot is not whole
- *   more than half of many live rows    the brake: the sweep is refused, said with the numbers, noted in
- *   would be closed                     the spool with what it would close, and tried again now and then;
- *                                       the next snapshot, or a person (the command sweep), decides
- *   the database can't be asked         again after a while; a newer mark takes its place
+ *   more than half of many live rows    the brake: the sweep is refused. This is logged with the numbers, and
+ *   would be closed                     noted in the spool with the objects; the sweep is tried again each
+ *                                       minute. The next snapshot, or a person (the command sweep), decides
+ *   the database can't be asked         it is asked again after a while
  *   a late event of a swept object      its version is higher than the tombstone's: the row revives
- *   the mark's version is below what    the server was restored from a backup: what comes from now on is
- *   had been reached before             of a later epoch, and so are the tombstones
+ *   the mark's version is below one     the server was restored from a backup: versions that come from then
+ *   that was reached before             on are of a later server epoch, and so are the tombstones
  *   the outbox is full                  tombstones wait until there is room
- *   a newer mark comes meanwhile        it takes the place of the older one
- *   the process ends in the middle      what is left is done within the grace; else the mark was never
- *                                       acknowledged, and the snapshot is shown again
+ *   a newer mark comes meanwhile        it replaces the older one
+ *   the process ends in the middle      what is left is done within the grace period; if that is too short,
+ *                                       the mark was not acknowledged, and the snapshot is shown again
  */
 #include "sidecar/pipeline/sweep_private.h"
 
@@ -38,8 +38,8 @@
 /* The brake: a sweep of more than this many live rows must leave at least half of them. */
 #define BRAKE_FROM 20
 
-/* What is done in one piece, and what a tombstone costs where a look at an object costs 1: some
- * milliseconds in all. */
+/* The cost of one piece, which takes some milliseconds: to look at an object costs 1, a tombstone costs
+ * TOMBSTONE_COST more. */
 #define PIECE          5000
 #define TOMBSTONE_COST 10
 
@@ -72,7 +72,7 @@ void sweep_set_cluster(struct sweep *sweep, const char *cluster_id)
     sweep_restore_versions(sweep);
 }
 
-/* Which stages each may lead to. */
+/* For each stage, the stages that may follow it. */
 static const bool moves[SWEEP_STAGE_COUNT][SWEEP_STAGE_COUNT] = {
     [SWEEP_IDLE] = {[SWEEP_ASKING] = true},
     [SWEEP_ASKING] = {[SWEEP_COUNTING] = true, [SWEEP_IDLE] = true},
@@ -80,7 +80,7 @@ static const bool moves[SWEEP_STAGE_COUNT][SWEEP_STAGE_COUNT] = {
     [SWEEP_CLOSING] = {[SWEEP_IDLE] = true},
 };
 
-/* Each stage looks at the answer from its beginning; the answer goes with the sweep. */
+/* Each stage looks at the answer from its beginning. At the end of the sweep the answer is freed. */
 void sweep_move(struct sweep *sweep, enum sweep_stage stage)
 {
     invariant(moves[sweep->stage][stage]);
@@ -94,7 +94,7 @@ void sweep_move(struct sweep *sweep, enum sweep_stage stage)
     sweep->rest = buffer_text(&sweep->listing.uids);
 }
 
-/* Takes the text up to the next such character off *rest, and the character. */
+/* Takes the text before the next `end` off *rest, and that character; all of *rest if there is none. */
 static struct text take_until(struct text *rest, char end)
 {
     const char *at = memchr(rest->data, end, rest->length);
@@ -115,8 +115,9 @@ bool sweep_next_line(struct text *rest, struct sweep_line *line)
     return true;
 }
 
-/* Of a sweep that was refused only what it would have closed then, and has not been shown since. A row at
- * the mark's version, or newer, is not closed by it. */
+/* True if the object of the line is to be closed: it was not shown since the mark's snapshot began, and its
+ * row is older than the mark, if that has a version. A sweep that was refused closes only the objects that it
+ * would have closed then. */
 bool sweep_has_vanished(const struct sweep *sweep, const struct sweep_line *line)
 {
     const struct mark *mark = sweep->mark;
@@ -127,7 +128,6 @@ bool sweep_has_vanished(const struct sweep *sweep, const struct sweep_line *line
     return !snapshot_is_present(sweep->snapshot, mark->resource, line->uid, mark->since);
 }
 
-/* A newer mark of the same resource takes the place of the one that could not be swept. */
 void sweep_ask_later(struct sweep *sweep)
 {
     struct mark *mark = sweep->mark;
@@ -165,13 +165,14 @@ static bool put_tombstone(struct sweep *sweep, const struct sweep_line *line)
     return true;
 }
 
-/* What ended by itself is cleaned up in large numbers, and nothing is lost by closing it. */
+/* Only live rows count: objects that have ended by themselves are cleaned up in large numbers, and nothing is
+ * lost by closing their rows. */
 static bool brake_holds(const struct census *census)
 {
     return census->live > BRAKE_FROM && census->live_vanished > census->live / 2;
 }
 
-/* The latest epoch of a row, and the newest version in it that the stream has not shown of its object. */
+/* Notes the latest server epoch of a row, and the newest version in it that the stream has not shown. */
 static void count_newest(struct sweep *sweep, const struct sweep_line *line)
 {
     struct census *census = &sweep->census;
@@ -249,7 +250,7 @@ static void close_piece(struct sweep *sweep)
 static void on_answered(void *context, bool ok)
 {
     struct sweep *sweep = context;
-    if (sweep->replaced) { /* what the newer one did not show was not waited for */
+    if (sweep->replaced) { /* rows that the newer mark has to wait for may be in the outbox */
         sweep_move(sweep, SWEEP_IDLE);
         return;
     }
@@ -283,7 +284,8 @@ struct wait {
     const struct mark *mark;
 };
 
-/* A row of the mark's resource that will be alive, and was not shown. */
+/* True if the row is of the mark's resource and cluster, keeps its object alive, and its object was not shown
+ * by the snapshot. */
 static bool is_to_be_swept(void *context, const struct row *row)
 {
     const struct wait *wait = context;
@@ -299,7 +301,7 @@ static bool is_to_be_swept(void *context, const struct row *row)
                                 wait->mark->since);
 }
 
-/* Begins with the first mark whose time has come. */
+/* Begins the sweep of the first mark that is due, and for which no row in the outbox has to be waited for. */
 static void begin(struct sweep *sweep)
 {
     struct mark *mark;
@@ -340,7 +342,7 @@ void sweep_tick(struct sweep *sweep)
     }
 }
 
-/* What was refused stays so: a stop is no time to try it again. */
+/* Sweeps that were refused are not tried again while the process ends: the next process does so. */
 void sweep_end(struct sweep *sweep)
 {
     struct mark *mark;

@@ -1,15 +1,16 @@
 /* sweep_documents: what each document says about which objects there are.
  *
- * Happy path: an object is shown, or is gone; at the end of all a BOOKMARK says that all were shown: a mark,
- * which waits for its sweep. sidecar/pipeline/intake calls it for each document, before its row is put.
+ * Happy path: a document shows an object, or that it is gone. After all objects a BOOKMARK says that all were
+ * shown: a mark, which then waits for its sweep. sidecar/pipeline/intake calls sweep_document() for each
+ * document, before its row is put into the outbox.
  *
  * Failure modes:
- *   no CLUSTER_ID                   nothing is kept track of, since another cluster's rows could be meant;
- *                                   said once
+ *   no CLUSTER_ID                   nothing is noted, since another cluster's rows could be swept; this is
+ *                                   logged once
  *   a document could not be read    the windows of its connection close: the snapshot is not whole
- *   a mark without a version        it is refused, and said so
+ *   a mark without a version        it is ignored, counted and logged
  *   the mark's version is below     the server was restored from a backup (sweep_versions.c)
- *   what had been reached before
+ *   one that was reached before
  */
 #include "sidecar/pipeline/sweep_private.h"
 
@@ -91,7 +92,8 @@ void sweep_absent(struct sweep *sweep, const char *api_version, const char *kind
     mark->version[0] = '\0';
 }
 
-/* What was not understood may have shown an object; if it is not known which one, no sweep may follow. */
+/* Notes that an object was shown or is gone. A document without a known resource and uid may have shown any
+ * object: then no sweep may follow. */
 static void note_object(struct sweep *sweep, struct snapshot_connection *connection,
                         const struct watch_result *result)
 {
@@ -105,7 +107,7 @@ static void note_object(struct sweep *sweep, struct snapshot_connection *connect
                       server_version(text_from(result->version)));
 }
 
-/* Without a name for the cluster another one's rows could be swept: nothing is kept track of. */
+/* True if the cluster is known. If it is not, another cluster's rows could be swept: so nothing is noted. */
 static bool has_cluster(struct sweep *sweep, const struct watch_result *result)
 {
     if (sweep->settings.cluster_id[0] != '\0')

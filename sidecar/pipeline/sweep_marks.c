@@ -18,7 +18,7 @@ void sweep_release_mark(struct sweep *sweep, struct mark *mark)
     mark->epoch = 0;
 }
 
-/* Nothing of the mark is left to be done. */
+/* Frees a mark whose sweep is done. What was shown before the oldest mark that is left is forgotten. */
 void sweep_drop_mark(struct sweep *sweep, struct mark *mark)
 {
     size_t resource = mark->resource;
@@ -49,7 +49,8 @@ struct mark *sweep_find_mark(const struct sweep *sweep, size_t resource, const c
     return NULL;
 }
 
-/* The newer mark of the same resource and namespace takes the place of the older one, and keeps its hold. */
+/* Returns the mark of the resource and namespace for a new sweep. It replaces an older one, and keeps the
+ * epoch that the older one holds. */
 struct mark *sweep_renew_mark(struct sweep *sweep, size_t resource, const char *namespace)
 {
     struct mark *mark = sweep_find_mark(sweep, resource, namespace);

@@ -1,12 +1,12 @@
 /* sweep_refused: sweeps that the brake has refused.
  *
- * Happy path: what such a sweep would close is noted in the spool, and the mark is then acknowledged; it is
- * tried again now and then, after a restart, too, until the next snapshot shows the objects, or a person
- * confirms it (the command sweep).
+ * Happy path: the objects that such a sweep would close are noted in the spool; then the mark lets go of its
+ * epoch, and may be acknowledged. The sweep is tried again each minute, also after a restart, until the next
+ * snapshot shows the objects, or a person confirms the sweep (the command sweep).
  *
  * Failure modes:
- *   no spool, or it cannot be written   the mark is acknowledged all the same, as a row is
- *   no memory for the list              it is asked again later, and the mark keeps its hold
+ *   no spool, or it cannot be written   the mark lets go of its epoch without a note
+ *   no memory for the list              the store is asked again later; the mark keeps its hold
  */
 #include "sidecar/pipeline/sweep_private.h"
 
@@ -16,7 +16,6 @@
 
 #define REFUSED_US 60000000 /* until it is tried again: a person may have confirmed it */
 
-/* "refused/Pod", "epoch/TFJob.kubeflow.org", "refused/Pod/team" */
 void sweep_name_note(const char *what, size_t resource, const char *namespace,
                      char name[SWEEP_NOTE_SIZE])
 {
@@ -47,7 +46,7 @@ void sweep_show_refused(struct sweep *sweep, size_t resource)
     sweep->settings.metrics->refused_rows[resource] = (double)rows;
 }
 
-/* What would be closed. NULL: no memory. */
+/* Lists the objects that the sweep would close. NULL: there is no memory. */
 static struct suspects *list_vanished(const struct sweep *sweep)
 {
     struct text rest = buffer_text(&sweep->listing.uids);
@@ -67,7 +66,8 @@ static struct suspects *list_vanished(const struct sweep *sweep)
     return suspects;
 }
 
-/* It is noted before the mark is acknowledged: then the next process lists again, or is told by the note. */
+/* Refuses the present sweep. The mark keeps its hold until the spool has the note. So after a crash either
+ * the snapshot is shown again, or the note tells the next process of the refused sweep. */
 void sweep_refuse(struct sweep *sweep)
 {
     struct mark *mark = sweep->mark;
@@ -99,7 +99,8 @@ void sweep_refuse(struct sweep *sweep)
     sweep_move(sweep, SWEEP_IDLE);
 }
 
-/* A spool that cannot be written keeps no mark from being acknowledged, as it keeps no row. */
+/* Lets go of the epochs of refused marks whose notes are on disk. Where there is no spool, or it cannot be
+ * written, it does not wait for the note. */
 void sweep_look_at_notes(struct sweep *sweep)
 {
     const struct spool *spool = sweep->settings.spool;

@@ -1,14 +1,14 @@
-/* sweep_versions: where the server's versions went back, as after a restore of its etcd.
+/* sweep_versions: what is done when the server's versions went back, as after a restore of its etcd.
  *
- * A mark below what had been reached before says so, or rows that are newer than the first mark that this
- * process sees, if they still are after a while. What is shown from then on is of a later epoch, whose
- * versions are written as greater ones (lib/rows/epoch). How far a resource has come is noted in the spool;
- * a process whose spool is lost learns the epoch from the rows. */
+ * There are two signs of it: a mark has a version below one that was reached before; or rows are newer than
+ * the first mark that this process sees, and still are at a second look. What is shown from then on is of a
+ * later epoch, whose versions are written so that they are greater (lib/rows/epoch). How far a resource has
+ * come is noted in the spool; a process whose spool is lost learns the epoch from the rows. */
 #include "sidecar/pipeline/sweep_private.h"
 
 #include "sidecar/base/clock.h"
 
-/* "EPOCH VERSION MARK ... MARK CLUSTER" */
+/* The text of such a note is "EPOCH VERSION MARK ... MARK CLUSTER" (lib/kube/server_epoch). */
 #define EPOCH_NOTES "epoch/"
 
 void sweep_note_versions(struct sweep *sweep)
@@ -36,7 +36,7 @@ void sweep_restore_versions(struct sweep *sweep)
     }
 }
 
-/* What is shown from now on is newer than all there is. */
+/* Begins the next epoch of the resource: what is shown from now on is newer than all rows in the database. */
 void sweep_go_back(struct sweep *sweep, struct snapshot_connection *connection, size_t resource,
                    struct text version, uint64_t known)
 {
@@ -54,7 +54,7 @@ void sweep_go_back(struct sweep *sweep, struct snapshot_connection *connection, 
         log_int("was", (int64_t)known), log_int("epoch", sweep->epochs[resource].number));
 }
 
-/* A process whose spool is lost learns from the rows that an earlier one has met versions that went back. */
+/* Takes over the later epoch of the rows. It was begun by an earlier process, whose spool is lost. */
 static void join_epoch(struct sweep *sweep, const struct mark *mark, unsigned epoch)
 {
     sweep->epochs[mark->resource].number = epoch;
@@ -66,9 +66,9 @@ static void join_epoch(struct sweep *sweep, const struct mark *mark, unsigned ep
         log_string("api_group", resource_table[mark->resource].group), log_int("epoch", epoch));
 }
 
-/* True if rows are of a later epoch, or newer than the mark, as after a restore of the server that this
- * process, which knows nothing else, has not seen: then the mark is looked at again. A row may be newer
- * because another sidecar is ahead; but not for long. */
+/* True if rows are of a later epoch than the mark, or newer than a mark before which this process knew no
+ * version. The server may then have been restored while no process saw it; or another sidecar is ahead of
+ * this one, but not for long. So the mark is looked at a second time, which decides. */
 bool sweep_look_back(struct sweep *sweep)
 {
     struct mark *mark = sweep->mark;
@@ -95,7 +95,8 @@ bool sweep_look_back(struct sweep *sweep)
     return true;
 }
 
-/* Where there is no memory for it, the event is lost, and said so. */
+/* Replaces result->row by one whose version is written in the present epoch. If there is no memory for it,
+ * the fate is WATCH_NO_MEMORY. */
 void sweep_write_in_epoch(struct sweep *sweep, size_t resource, struct watch_result *result)
 {
     struct row *written;
