@@ -78,7 +78,7 @@ static struct text trim(struct text text)
     return text;
 }
 
-/* Takes all characters that belong from the front of rest. */
+/* Takes characters from the front of rest, as long as belongs() is true of them. */
 static struct text take_while(struct text *rest, bool (*belongs)(char))
 {
     struct text taken = {rest->data, 0};

@@ -38,7 +38,7 @@ struct text quantity_verbatim(struct text text);
  * that of term if sum is zero. ERROR_INPUT on overflow; *sum is then unchanged. */
 enum error_code quantity_add(struct quantity *sum, const struct quantity *term) MUST_CHECK;
 
-/* Less than, equal to or greater than 0 as a is less than, equal to or greater than b. */
+/* A number below 0 if a is less than b, 0 if they are equal, a number above 0 if a is greater. */
 int quantity_compare(const struct quantity *a, const struct quantity *b);
 
 /* Writes the verbatim text if there is one, else the canonical text, and returns its length. */

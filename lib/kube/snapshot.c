@@ -1,6 +1,6 @@
 /* snapshot: for each resource there is a map of the objects that exist, each with the moment at which it
- * was shown last. Of a window only the moment at which it opened is kept. A moment is a number that only
- * grows; it is no time of a clock. */
+ * was shown last. A window does not list objects: it is the moment at which it opened. A moment is a
+ * number that only grows; it is no time of a clock. */
 #include "lib/kube/snapshot.h"
 
 #include "lib/base/memory.h"

@@ -5,9 +5,10 @@
  * database holds as alive, and that the snapshot did not show, has vanished while nobody watched.
  *
  * Each connection has a window for each resource. It opens when the connection opens or gets an ERROR
- * event (which does not say which resource it is about), and it closes with the mark of the resource. A
- * mark may be of one namespace; then only the window of that namespace closes. Only objects that were
- * shown since the window opened count as present. Without a mark no object is known to have vanished.
+ * event (which does not say which resource it is about), and it closes with the mark of the resource, or
+ * when a document of the connection cannot be read. A mark may be of one namespace; then only the window
+ * of that namespace closes. Only objects that were shown since the window opened count as present. Without
+ * a mark no object is known to have vanished.
  *
  * Memory is bounded by the number of objects that exist. A small allocation that fails ends the process
  * (lib/base/memory). A resource is given by its number (lib/kube/kind.h), a version as a number
