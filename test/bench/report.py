@@ -92,7 +92,7 @@ def decoding(figures):
     rows = []
     for stage, label in (("frame", "split into lines"), ("parse", "and parse"),
                          ("decode", "and convert to a row"), ("outbox", "through the outbox"),
-                         ("cjson", "cJSON_Parse and _Delete, for comparison")):
+                         ("cjson", "cJSON_Parse and _Delete of the whole text, for comparison")):
         rows.append([label, cell(figures, f"decode {stage} ns"),
                      cell(figures, f"instructions {stage}")])
     return (table(["decoding alone, for an event", "ns", "instructions"], rows)
@@ -138,7 +138,7 @@ def plot(figures, sizes, out):
 
 
 def into_document(block):
-    before, _, rest = REPORT.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    assert after, f"{REPORT}: the lines {BEGIN.strip()} and {END.strip()} are not there"
+    before, begins, rest = REPORT.read_text().partition(BEGIN)
+    _, ends, after = rest.partition(END)
+    assert begins and ends, f"{REPORT}: the lines {BEGIN.strip()} and {END.strip()} are not there"
     REPORT.write_text(before + BEGIN + block + END + after)
