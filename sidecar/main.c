@@ -1,4 +1,5 @@
-/* main: the command line. Everything else comes from the environment. */
+/* main: reads the command line and the settings, which come from the environment, and runs the sidecar or a
+ * command. */
 #include "lib/account/metrics.h"
 #include "lib/base/buffer.h"
 #include "lib/kube/kind.h"
@@ -25,15 +26,15 @@ static const char *from_environment(void *context, const char *name)
     return getenv(name);
 }
 
-/* No core dump, and /proc/PID/environ and mem are for root alone. */
+/* The process writes no core dump, and only root can read its /proc/PID/environ and /proc/PID/mem. */
 static void hide_memory(void)
 {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-/* What is opened next would otherwise get the number of a standard stream that is closed: the log would
- * be written into the spool's file, and libuv refuses to close such a number. The placeholder refuses to
- * be read or written, as a closed stream does, and is there without /dev/null, too. */
+/* If a standard stream is closed, the next file to be opened would get its number: the log would be written
+ * into the spool's file, and libuv refuses to close such a number. A placeholder takes the number instead. It
+ * refuses to be read or written, as a closed stream does, and does not need /dev/null. */
 static void occupy_standard_streams(void)
 {
     int fd;
@@ -44,7 +45,7 @@ static void occupy_standard_streams(void)
         close(fd);
 }
 
-/* The environment stays readable in /proc for as long as the process runs. */
+/* Overwrites the variable's value, since /proc shows the process's environment as long as it runs. */
 static void wipe_variable(const char *name)
 {
     char *value = getenv(name);
@@ -128,8 +129,8 @@ static int print_metrics_table(void)
     return command_print(&out, stdout);
 }
 
-/* Reads and checks all settings; *problems has a line for every one that is wrong. The password is not
- * in the environment any more, then. */
+/* Reads and checks all settings, and wipes the password from the environment. Returns false if some are
+ * wrong; *problems has a line for each of these. */
 static bool load(struct config *config, struct buffer *problems)
 {
     buffer_init(problems, OUTPUT_LIMIT);
@@ -172,7 +173,7 @@ static int run(const struct invocation *invocation)
     return run_end(status, left_behind);
 }
 
-/* These need no settings. */
+/* An option that prints something and needs no settings. */
 struct printer {
     const char *name;
     int (*print)(void);
@@ -202,7 +203,7 @@ static const struct command *const commands[] = {
     &command_pods,         &command_repair, &command_replay, &command_sweep,
 };
 
-/* NULL: there is none of this name. */
+/* Returns NULL if there is no command of this name. */
 static const struct command *find_command(const char *name)
 {
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

@@ -14,7 +14,7 @@ _Static_assert(sizeof(enum log_level) == sizeof(unsigned) &&
                    sizeof(enum config_leader) == sizeof(unsigned),
                "a choice is kept as an unsigned");
 
-/* NULL, or what is wrong with a value whatever its type. value is not empty. */
+/* Returns NULL, or what is wrong with a value regardless of its type. value is not empty. */
 static const char *check_characters(struct text value, bool is_secret)
 {
     char first = value.data[0];
@@ -39,7 +39,8 @@ const char *config_check_secret(struct text value)
     return check_characters(value, true);
 }
 
-/* Takes digits from the front of value, as INT64_MAX if they are too many; -1 if there are none. */
+/* Takes digits from the front of value and returns their number: INT64_MAX if it is too large, -1 if there
+ * are no digits. */
 static int64_t take_digits(struct text *value)
 {
     int64_t number = -1;
@@ -53,7 +54,7 @@ static int64_t take_digits(struct text *value)
     return number;
 }
 
-/* A size may have a unit behind its digits; a number may have none, which is the last unit. */
+/* A size may have a unit after its digits. A number has no unit, which is the last one in the table. */
 static bool parse_number(const struct setting *setting, struct text value, int64_t *field)
 {
     int64_t number = take_digits(&value);
@@ -67,7 +68,7 @@ static bool parse_number(const struct setting *setting, struct text value, int64
     return true;
 }
 
-/* The number of the name, -1 if it is none of them. */
+/* Returns the place of the name in the list, -1 if it is not there. */
 static int find_name(const char *const *names, struct text value)
 {
     for (int i = 0; names[i] != NULL; i++) {
@@ -158,14 +159,14 @@ static bool load_hosts(struct config *config, struct buffer *problems)
     return false;
 }
 
-/* Whatever it is, good or bad: a bad one is told of elsewhere. */
+/* Returns whether the variable is set, be its value right or wrong: a wrong value is reported elsewhere. */
 static bool is_set(config_get *get, void *context, const char *name)
 {
     const char *value = get(context, name);
     return value != NULL && value[0] != '\0';
 }
 
-/* Nobody can know which of the two is meant. */
+/* Two settings that exclude each other: if both are set, nobody can know which one is meant. */
 static bool check_alternatives(config_get *get, void *context, const char *name,
                                const char *file_name, struct buffer *problems)
 {
@@ -189,7 +190,7 @@ static bool check_account(const struct config *config, config_get *get, void *co
     return good;
 }
 
-/* A certificate that is not looked at makes people feel safe who are not. */
+/* A certificate that is set but not verified would make people feel safe who are not, so it is refused. */
 static bool check_tls(const struct config *config, config_get *get, void *context,
                       struct buffer *problems)
 {

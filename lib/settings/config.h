@@ -1,5 +1,5 @@
-/* config: the settings. One table (setting.c) makes the parser, --help and the table of docs/settings.md.
- * To add a setting: a field here and a line in setting.c. Pure: the environment is an argument. */
+/* config: the settings. The parser, --help and the table of docs/settings.md are made from one table in
+ * setting.c. To add a setting, add a field here and a line there. The environment is an argument. */
 #ifndef LIB_CONFIG_H
 #define LIB_CONFIG_H
 
@@ -21,7 +21,7 @@ struct config_host {
     uint16_t port;  /* 0 for a Unix socket */
 };
 
-/* How much of TLS a connection must have; each one takes less than the one before. */
+/* How much TLS a connection must have, in order: each mode demands at least as much as the one before it. */
 enum ssl_mode {
     SSL_MODE_DISABLED,
     SSL_MODE_PREFERRED,       /* TLS where the server offers it, else none */
@@ -30,7 +30,7 @@ enum ssl_mode {
     SSL_MODE_VERIFY_IDENTITY, /* with who has one for the name that is in MYSQL_HOST */
 };
 
-/* Their names, by number; end in NULL. */
+/* The names of the modes, by number; the list ends in NULL. */
 extern const char *const ssl_mode_names[];
 
 enum config_leader {
@@ -87,25 +87,25 @@ struct config {
                                  counts as not set; NULL: none */
 };
 
-/* What the environment holds for a name; NULL if it is not set. */
+/* Returns the value of an environment variable; NULL if it is not set. */
 typedef const char *config_get(void *context, const char *name);
 
-/* Fills *config. ERROR_OPERATOR: *problems has one line for each setting that is wrong, all of
- * them, without secret values. Empty is the same as not set (KubeDL's rule). */
+/* Fills *config. ERROR_OPERATOR: *problems has one line for every setting that is wrong, without secret
+ * values. An empty variable counts as not set (KubeDL's rule). */
 enum error_code config_load(struct config *config, config_get *get, void *context,
                             struct buffer *problems) MUST_CHECK;
 
-/* NULL, or what is wrong with a secret that does not come from a variable: the same rules, and it is
- * not empty. */
+/* Returns NULL, or what is wrong with a secret that was read from a file. The rules for variables hold for
+ * it, too, and it must not be empty. */
 const char *config_check_secret(struct text value);
 
-/* For --help: one setting after another, wrapped for a terminal of 80 columns. */
+/* Appends the part of --help about the settings, wrapped for a terminal of 80 columns. */
 void config_help(struct buffer *out);
 
-/* For docs/settings.md: a Markdown table. */
+/* Appends the Markdown table of docs/settings.md. */
 void config_markdown(struct buffer *out);
 
-/* For --check-config: NAME=value lines; secrets as "(set)" or "(not set)". */
+/* Appends what --check-config prints: NAME=value lines; secrets as "(set)" or "(not set)". */
 void config_show(struct buffer *out, const struct config *config);
 
 #endif

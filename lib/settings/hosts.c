@@ -1,4 +1,4 @@
-/* hosts: takes a list of servers apart. */
+/* hosts: parses the list of servers (see hosts.h). */
 #include "lib/settings/hosts.h"
 
 #include <stdbool.h>
@@ -12,7 +12,7 @@ static bool is_name_character(char c)
            c == '-' || c == '_';
 }
 
-/* Of an IPv6 address, with a zone perhaps: "fe80::1%eth0". */
+/* Whether an IPv6 address, which may have a zone ("fe80::1%eth0"), can contain this character. */
 static bool is_address_character(char c)
 {
     return is_name_character(c) || c == ':' || c == '%';
@@ -29,9 +29,9 @@ static size_t find(struct text text, char c)
     return found != NULL ? (size_t)(found - text.data) : text.length;
 }
 
-/* The functions below return NULL, or what is wrong. */
+/* Each parse function below returns NULL, or what is wrong. */
 
-/* ":3307", or nothing. */
+/* Parses ":3307"; an empty text leaves the port as it is. */
 static const char *parse_port(struct text text, struct config_host *host)
 {
     if (text.length == 0)

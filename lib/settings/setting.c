@@ -136,7 +136,7 @@ const struct setting settings[] = {
 const struct size_unit size_units[SIZE_UNIT_COUNT] = {
     {"GiB", GIB}, {"MiB", MIB}, {"KiB", KIB}, {"", 1}};
 
-/* In the largest unit that divides it. */
+/* Appends the size in the largest unit that divides it. */
 static void append_size(struct buffer *out, int64_t bytes)
 {
     const struct size_unit *unit = size_units;

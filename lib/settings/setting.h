@@ -1,4 +1,4 @@
-/* setting: what is known of each setting, and how its values are written. For this room alone. */
+/* setting: the description of each setting, and how its values are written. Only lib/settings includes it. */
 #ifndef LIB_SETTING_H
 #define LIB_SETTING_H
 
@@ -30,10 +30,11 @@ struct setting {
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 
-/* All of them; they end in .name == NULL. */
+/* The table of all settings; it ends in .name == NULL. */
 extern const struct setting settings[];
 
-/* By .min of a setting of TYPE_CHOICE: the names it may have, which end in NULL. */
+/* The lists of names that settings of TYPE_CHOICE may have; .min is the list's place here. Each list ends in
+ * NULL. */
 extern const char *const *const setting_choices[];
 
 struct size_unit {
@@ -41,7 +42,7 @@ struct size_unit {
     int64_t bytes;
 };
 
-/* The largest first; the last one is the byte, "". */
+/* The units of sizes, the largest first; the last one is the byte, which is written as "". */
 #define SIZE_UNIT_COUNT 4
 extern const struct size_unit size_units[SIZE_UNIT_COUNT];
 

@@ -1,4 +1,4 @@
-/* columns: cells are kept until all are there, since the widest one makes its column. */
+/* columns: keeps all cells until the table is complete, since a column is as wide as its widest cell. */
 #include "lib/show/columns.h"
 
 #include "lib/base/invariant.h"

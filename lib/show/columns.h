@@ -22,12 +22,12 @@ struct columns {
     bool failed; /* no memory: the table is not whole */
 };
 
-/* column_count <= COLUMNS_MAX. limit: bytes of all cells together. Cannot fail. */
+/* Begins an empty table. column_count <= COLUMNS_MAX. limit: bytes of all cells together. It cannot fail. */
 void columns_init(struct columns *columns, size_t column_count, size_t limit);
 void columns_fini(struct columns *columns);
 
-/* The next cell, row by row, made printable; columns_add_cut() keeps to max_width. An empty text is
- * "<none>", as kubectl prints it. */
+/* Add the next cell, row by row, made printable; columns_add_cut() cuts it to max_width cells of a terminal.
+ * An empty text becomes "<none>", as kubectl prints it. */
 void columns_add(struct columns *columns, struct text text);
 void columns_add_string(struct columns *columns, const char *string);
 void columns_add_cut(struct columns *columns, struct text text, size_t max_width);

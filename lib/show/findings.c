@@ -1,4 +1,4 @@
-/* findings: see findings.h. */
+/* findings: collects findings, and writes them as text and as JSON (see findings.h). */
 #include "lib/show/findings.h"
 
 #include "lib/base/memory.h"
@@ -90,7 +90,7 @@ static void append_column(struct buffer *out, const char *text, size_t columns)
 
 void findings_text(struct buffer *out, const struct findings *findings)
 {
-    /* What has to be put right is to be seen. */
+    /* Failures have to be put right, so their word is in capitals. */
     static const char *const words[] = {
         [FINDING_OK] = "ok",
         [FINDING_SKIP] = "skip",

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The heaviest one is last. */
+/* The status of a finding, in order of weight: the heaviest one is last. */
 enum finding_status {
     FINDING_OK,
     FINDING_SKIP, /* the step was not examined, since a step before it failed */
@@ -33,20 +33,21 @@ struct findings {
 void findings_init(struct findings *findings);
 void findings_fini(struct findings *findings);
 
-/* Adds one. advice: lines, each ended by \n but the last; "": nothing is to be done. */
+/* Adds a finding. advice: lines that \n separates; "" if nothing is to be done. */
 void findings_add(struct findings *findings, enum finding_status status, const char *name,
                   const char *advice, const char *format, ...) PRINTF_LIKE(5, 6);
 
-/* Makes warnings of the failures among list[from..to): another host does what these cannot do. */
+/* Turns the failures among list[from..to) into warnings, since another host does what these hosts cannot. */
 void findings_soften(struct findings *findings, size_t from, size_t to);
 
-/* The heaviest of list[from...]. */
+/* Returns the heaviest status of the findings from list[from] on. */
 enum finding_status findings_worst(const struct findings *findings, size_t from);
 
-/* A line for each, "status  name  detail", then its advice, indented; control characters escaped. */
+/* Appends a line for each finding, "status  name  detail", then its advice, indented. Control characters are
+ * escaped. */
 void findings_text(struct buffer *out, const struct findings *findings);
 
-/* {"status":"fail","checks":[{"status":"ok","name":"tcp","detail":"..."},{...,"advice":["..."]}]} */
+/* Appends {"status":"fail","checks":[{"status":"ok","name":"tcp","detail":"..."},{...,"advice":["..."]}]} */
 void findings_json(struct buffer *out, const struct findings *findings);
 
 #endif

@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* Cells. A message has no end, and what a controller calls its replicas can be long as well. */
+/* The most cells of a terminal that a text takes: messages may be very long, and names of replicas, too. */
 #define MESSAGE_WIDTH  60
 #define REPLICAS_WIDTH 40
 
@@ -51,7 +51,7 @@ static void add_time_since(const struct listing *listing, struct text since,
     columns_add_string(columns, text);
 }
 
-/* From start to end, or up to now while it goes on. */
+/* Adds the duration from start to end, or up to now if there is no end yet. */
 static void add_duration(const struct listing *listing, struct text start, struct text end,
                          bool goes_on, struct columns *columns)
 {
@@ -79,7 +79,7 @@ static bool is_gpu(struct text name)
     return name.length > strlen("/gpu") && text_ends_in(name, TEXT("/gpu"));
 }
 
-/* Of one replica: a GPU's limit is its request too, where only one of them is said. */
+/* Adds the GPUs of one replica. Where only a limit of GPUs is given, Kubernetes takes it as the request. */
 static void add_gpus_of(const json_value *resources, struct quantity *sum)
 {
     static const char *const lists[] = {"limits", "requests"};
@@ -155,7 +155,7 @@ static void add_job(const struct listing *listing, const struct text *values,
 static const char *const pod_head[] = {"NAME",     "TYPE", "STATUS", "EXIT CODE", "REASON",
                                        "DURATION", "AGE",  "HOST",   "MESSAGE"};
 
-/* What the remark of a failed pod says: "Reason: R\nExitCode: N\nMessage: M". */
+/* The remark of a failed pod, taken apart: "Reason: R\nExitCode: N\nMessage: M". */
 struct remark {
     struct text reason;
     struct text exit_code;
@@ -167,7 +167,7 @@ static struct text without_label(struct text text, struct text label)
     return text_starts_with(text, label) ? text_skip(text, label.length) : text;
 }
 
-/* Of a traceback the last line is the one that tells. */
+/* Returns the last line of a message: in a traceback it is the line that names the error. */
 static struct text last_line(struct text message)
 {
     struct text last = TEXT("");

@@ -1,4 +1,4 @@
-/* listing: rows of job_info and replica_info as people read them, and as programs do.
+/* listing: formats rows of job_info and replica_info, as a table for people and as JSON for programs.
  *
  * A row is the values of its table's columns, in that order, as the database gives them as text;
  * .data == NULL for NULL, and for a column that the table does not have. */
@@ -27,12 +27,13 @@ struct listing {
 void listing_begin(const struct listing *listing, struct columns *columns);
 void listing_add(const struct listing *listing, const struct text *values, struct columns *columns);
 
-/* As a JSON object with the names of the columns as keys: times in RFC 3339, resources as the JSON that
- * they are (as a string where they were cut). Has no characters that a terminal would obey. */
+/* Appends a row as a JSON object whose keys are the columns' names: times in RFC 3339, resources as the JSON
+ * that they are (as a string where they were cut). Control characters are escaped, for terminals. */
 void listing_append_json(const struct listing *listing, const struct text *values,
                          struct buffer *out);
 
-/* "2026-01-02 03:04:05" -> microseconds. False for NULL, a zero date and all else. */
+/* Reads "2026-01-02 03:04:05" (UTC) as microseconds since 1970. Returns false for NULL, a zero date and all
+ * else. */
 bool listing_time(struct text value, int64_t *microseconds);
 
 #endif

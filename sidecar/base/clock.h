@@ -1,4 +1,4 @@
-/* clock: the time of day and random bits, for all that is not in lib. */
+/* clock: the time of day and random bits, for the code outside of lib/, which is pure. */
 #ifndef SIDECAR_CLOCK_H
 #define SIDECAR_CLOCK_H
 
@@ -14,13 +14,13 @@ static inline int64_t clock_now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* Microseconds since some moment, whatever becomes of the time of day: for intervals. */
+/* Microseconds since some fixed moment, for intervals: setting the time of day does not change this clock. */
 static inline int64_t clock_steady_us(void)
 {
     return (int64_t)(uv_hrtime() / 1000);
 }
 
-/* For jitter: not a secret, so any bits do where the system has none. */
+/* Random bits for jitter. They need not be secret, so a poor substitute does where the system has none. */
 static inline uint32_t clock_random(void)
 {
     uint32_t bits;

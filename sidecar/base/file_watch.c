@@ -26,7 +26,7 @@ static void on_closed(uv_handle_t *handle)
         free(watch);
 }
 
-/* status < 0: the file is gone, or not there yet. There is nothing to read then. */
+/* status < 0: the file is gone or does not exist yet, so that there is nothing to read. */
 static void on_change(uv_fs_poll_t *poll, int status, const uv_stat_t *before,
                       const uv_stat_t *after)
 {

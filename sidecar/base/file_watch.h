@@ -10,15 +10,15 @@
 
 struct file_watch;
 
-/* Looks at the files every interval_ms, through all symbolic links, and calls changed() on the loop's thread
- * when one has changed, has come or was replaced (as kubelet does it, by a link to a new directory). Paths
+/* Looks at the files every interval_ms, through all symbolic links, and calls changed() on the loop thread
+ * when a file has changed, is new or was replaced (kubelet replaces a symbolic link to a directory). Paths
  * that are "" are left out; if no path is left, *watch is NULL. The paths must live as long as the watch. */
 enum error_code file_watch_new(uv_loop_t *loop, unsigned interval_ms, const char *const *paths,
                                size_t count, void (*changed)(void *context, const char *path),
                                void *context, struct file_watch **watch,
                                struct error *err) MUST_CHECK;
 
-/* Closes every handle; freed when the loop runs next. changed() is not called any more. */
+/* Closes every handle; the watch is freed when the loop runs next. changed() is not called any more. */
 void file_watch_close(struct file_watch *watch);
 
 #endif

@@ -1,12 +1,12 @@
-/* logger: threshold, rate limit, and a thread that writes.
+/* logger: applies the level and the rate limit, and has a thread that writes the records.
  *
- * Happy path: a record is laid out under the lock and put into the queue; the thread takes what is in the
- * queue and writes it, one write() a record.
+ * Happy path: any thread formats its record under the lock and appends it to the queue; the writing thread
+ * takes all records in the queue and writes them, one write() for each record.
  *
  * Failure modes:
- *   nobody reads standard error   the thread waits in its write, nobody else does; the queue fills up,
- *                                 further records are dropped and counted; when it goes on, a record
- *                                 says how many they were
+ *   nobody reads standard error   the writing thread waits in write(), no other thread does; when the
+ *                                 queue is full, records are dropped and counted; when the writing goes
+ *                                 on, a record says how many were dropped
  *   a write fails                 the record is lost
  *   nobody reads at the end       logger_free() waits FLUSH_MS for what is queued; then it leaves the thread
  *                                 behind, which frees the logger if its write ever returns
@@ -73,7 +73,7 @@ static void write_record(int fd, struct text record)
     }
 }
 
-/* Each record is one write(): other processes that write to the same pipe do not get into it. */
+/* Each record is one write(), so that no other process that writes to the same pipe writes into a record. */
 static void write_records(int fd, struct text records)
 {
     while (records.length > 0) {
@@ -84,7 +84,7 @@ static void write_records(int fd, struct text records)
     }
 }
 
-/* The note stands behind what is queued, since the dropped records came after that. */
+/* The record about dropped records is put at the end of the queue, since they came after the queued ones. */
 static void tell_dropped(struct logger *logger)
 {
     if (logger->dropped == logger->told)

@@ -23,13 +23,14 @@ void logger_free(struct logger *logger);
 /* How many records were dropped because nobody read those before them. May be called from any thread. */
 uint64_t logger_dropped(struct logger *logger);
 
-/* message: a string literal, the same for all records of one site; what varies goes into fields.
- * Records of level warn and up, and debug, are limited by site (lib/base/log.h); a suppressed count is
- * added as the field `suppressed`. A write that fails is dropped: logging never stops the work. */
+/* Writes a record. message: a string literal, the same for all records of one site; what varies goes into
+ * fields. The rate of records is limited by site (lib/base/log.h), and the field `suppressed` counts records
+ * that were left out. A record whose write fails is lost: logging never stops the work. */
 void logger_write(struct logger *logger, enum log_level level, const char *message,
                   const struct log_field *fields, size_t field_count);
 
-/* The same without the limit, for records whose pace is a setting, or that come once. */
+/* Writes a record as logger_write() does, but without the rate limit: for records whose rate is a setting,
+ * or that are written once. */
 void logger_write_always(struct logger *logger, enum log_level level, const char *message,
                          const struct log_field *fields, size_t field_count);
 

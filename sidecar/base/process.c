@@ -1,4 +1,4 @@
-/* process: figures from the kernel. */
+/* process: reads the figures from the kernel. */
 #include "sidecar/base/process.h"
 
 #include <dirent.h>

@@ -1,4 +1,4 @@
-/* process: what this process uses of the machine. */
+/* process: how much of the machine's resources this process uses. */
 #ifndef SIDECAR_PROCESS_H
 #define SIDECAR_PROCESS_H
 

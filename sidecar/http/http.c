@@ -1,18 +1,19 @@
-/* http: a small HTTP server on the loop, between limits. http-parser reads the requests.
+/* http: a small HTTP server on the loop thread, with limits. http-parser reads the requests.
  *
  * Happy path: a client connects; its bytes go to the parser until a request is whole; the answer is
  * written, and only then is the next request of this connection read.
  *
- * A connection has REQUEST_SECONDS for each request, from the first byte it could have sent to the last
- * byte it takes. When there are too many, of all or of one address, the one that has had most of its time
- * goes: so a new one, which may be a probe, always gets in, and clients that hold on to connections only
- * hurt each other.
+ * A connection has REQUEST_SECONDS for each request, from the moment when the client may send it to the last
+ * byte of the answer that the client takes. When there are too many connections, in all or from one address,
+ * the one that has used most of its time is closed. So a new connection, which may be a probe, always gets
+ * in, and clients that hold on to connections only harm each other.
  *
  * Failure modes:
- *   the port is taken                   logged with what to do; tried again with back-off, for ever. The
- *                                       rest of the process does not depend on it
- *   no descriptors                      libuv accepts and closes what waits, so that no client hangs; if it
- *                                       cannot, it listens again later, as when the port is taken
+ *   the port is taken                   it is logged with what to do, and tried again with back-off, for
+ *                                       ever; the rest of the process does not depend on it
+ *   no descriptors                      libuv accepts and closes the waiting connections, so that no client
+ *                                       hangs; if it cannot, the server listens again later, as when the port
+ *                                       is taken
  *   a client that is slow, or silent    cut off when its time is over
  *   a head of a request that is large   refused by the parser (HEAD_LIMIT)
  *   a body in a request                 not read: the connection ends
@@ -95,7 +96,7 @@ static bool parse_port(const char *text, int *port)
     return *port <= UINT16_MAX;
 }
 
-/* host: without brackets; "": all addresses. */
+/* Parses a host, which has no brackets any more; "" stands for all addresses. */
 static bool parse_host(const char *host, bool bracketed, int port, union address *address)
 {
     if (host[0] == '\0')
@@ -133,7 +134,7 @@ enum error_code http_check(const char *listen, struct error *err)
 
 /* ---- handles -----------------------------------------------------------------------------------*/
 
-/* One handle less is open; with the last one it is closed. */
+/* Counts a handle as closed; after the last one the server itself is freed, and closed() is called. */
 static void release(struct http *http)
 {
     if (--http->open_handles > 0 || http->closed == NULL)
@@ -185,7 +186,7 @@ static void on_written(uv_write_t *write, int status)
     take_input(connection);
 }
 
-/* Sends the body, with a head in front. */
+/* Sends the head of an answer and the connection's body. */
 static void send_answer(struct connection *connection, unsigned status, const char *content_type)
 {
     struct buffer *body = &connection->body;
@@ -240,7 +241,8 @@ static void answer_request(struct connection *connection)
     send_answer(connection, HTTP_STATUS_NOT_FOUND, PLAIN_TEXT);
 }
 
-/* The connection ends with it: nobody knows where the next request would begin. */
+/* Answers with an error. The connection ends with this answer, since it is not known where the next request
+ * would begin. */
 static void refuse_request(struct connection *connection, unsigned status, const char *reason)
 {
     connection->keep = false;
@@ -250,7 +252,7 @@ static void refuse_request(struct connection *connection, unsigned status, const
 
 /* ---- reading -----------------------------------------------------------------------------------*/
 
-/* May come in parts. */
+/* The parser may hand the target out in parts. */
 static int on_target(http_parser *parser, const char *part, size_t length)
 {
     struct connection *connection = parser->data;
@@ -300,7 +302,7 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *data)
     take_input(connection);
 }
 
-/* Goes on with what has been read: to the end of a request, or to where more is needed. */
+/* Parses the input that has been read, to the end of a request or until more input is needed. */
 static void take_input(struct connection *connection)
 {
     http_parser *parser = &connection->parser;
@@ -341,7 +343,7 @@ static const char *advice(int error)
 
 static void open_http(uv_timer_t *timer);
 
-/* Only now may the handle be used again. */
+/* The listener's handle is closed, and only now may it be used again. */
 static void on_listening_stopped(uv_handle_t *listener)
 {
     struct http *http = listener->data;
@@ -350,7 +352,7 @@ static void on_listening_stopped(uv_handle_t *listener)
     release(http);
 }
 
-/* error: libuv's. */
+/* Logs why the server can't listen (error: libuv's), and tries again after the back-off. */
 static void listen_later(struct http *http, int error)
 {
     char text[256];
@@ -376,7 +378,7 @@ static void on_deadline(uv_timer_t *timer)
         uv_timer_stop(timer);
 }
 
-/* For a connection more from this address. */
+/* Closes connections as needed so that one more from this address is within the limits. */
 static void make_room(struct http *http, const char *address)
 {
     struct connection *each, *oldest_there = NULL;

@@ -1,7 +1,7 @@
 /* http: answers GET and HEAD on some fixed paths. The only file that includes http_parser.h.
  *
- * It knows nothing of what it tells: each path has a function that writes the answer. All is done on the
- * loop thread. It is read-only, has no log-in and no TLS, and its answers hold no secrets. */
+ * It does not know what the answers mean: each path has a function that writes the answer. All is done on the
+ * loop thread. The server is read-only, has no log-in and no TLS, and its answers hold no secrets. */
 #ifndef SIDECAR_HTTP_H
 #define SIDECAR_HTTP_H
 
@@ -19,8 +19,8 @@ struct http_route {
     const char *path; /* "/livez" */
     const char *content_type;
 
-    /* Appends the body and returns the status, such as 200. verbose: the query says ?verbose. A body
-     * that has failed is answered with 500. */
+    /* Appends the body and returns the HTTP status, such as 200. verbose: the query is ?verbose. If appending
+     * has failed (body->failed), the answer is 500. */
     unsigned (*answer)(void *context, bool verbose, struct buffer *body);
 };
 
@@ -32,15 +32,17 @@ struct http_settings {
     struct logger *logger;
 };
 
-/* True if listen is "ADDRESS:PORT", "[ADDRESS]:PORT" or ":PORT" (all addresses). Port 0: any free one. */
+/* Accepts "ADDRESS:PORT", "[ADDRESS]:PORT" and ":PORT" (all addresses); port 0 means any free one. All else
+ * is an error whose text says what is wrong. */
 enum error_code http_check(const char *listen, struct error *err) MUST_CHECK;
 
-/* A port that is taken is no error: it is said loudly, and tried again. */
+/* Makes the server and begins to listen. A port that is taken is no error: the log says so, and listening is
+ * tried again. */
 enum error_code http_new(uv_loop_t *loop, const struct http_settings *settings, struct http **http,
                          struct error *err) MUST_CHECK;
 
-/* Breaks off what is being answered, closes every handle, frees it, then calls closed(). Not from inside
- * an answer. */
+/* Breaks off the answers that are being sent, closes every handle, frees the server, then calls closed(). It
+ * must not be called from inside an answer() function. */
 void http_close(struct http *http, void (*closed)(void *context), void *context);
 
 #endif

@@ -1,4 +1,4 @@
-/* status: facts from all parts, and the answers that are made of them. */
+/* status: collects facts from all parts, and makes the answers from them. */
 #include "sidecar/http/status.h"
 
 #include "lib/account/growth.h"
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* To find the oldest row all are looked at: not for every request of a client that makes many. */
+/* To find the oldest row, all rows are read. So it is done at most this often, however many requests come. */
 #define OLDEST_INTERVAL_US 1000000
 
 struct status {
@@ -46,7 +46,7 @@ static int64_t rows_of(const struct outbox_counts *counts)
     return (int64_t)(counts->pending + counts->in_flight);
 }
 
-/* What the spool may grow to: its bound, or what its disk has. */
+/* Returns the bytes that the spool may grow to: its bound, or what its disk has room for. */
 static int64_t spool_bound(const struct config *config, const struct spool_usage *usage)
 {
     int64_t disk = usage->bytes + usage->free_bytes;
@@ -69,7 +69,7 @@ static double smaller(double a, double b)
     return a < b ? a : b;
 }
 
-/* Until the first of the bounds at which the source is paused. */
+/* Returns the seconds until growth reaches the first of the bounds at which the source is paused. */
 static double seconds_left(const struct status *status, const struct status_facts *facts)
 {
     const struct config *config = status->parts.config;
@@ -236,7 +236,8 @@ static const char *intake_state(const struct status_facts *facts)
     return facts->streams > 0 ? "yes" : "no, none come: nothing is connected";
 }
 
-/* That a kind is not installed is no trouble. */
+/* Appends which resources are not watched, and why. Kinds that are not installed are no trouble: they are
+ * left out. */
 static void append_unwatched(struct buffer *body, const struct status_facts *facts)
 {
     for (size_t i = 0; i < RESOURCE_COUNT; i++) {
@@ -248,7 +249,7 @@ static void append_unwatched(struct buffer *body, const struct status_facts *fac
     }
 }
 
-/* What it does not depend on is in parentheses. */
+/* Appends the facts for ?verbose. Facts that readiness does not depend on are in parentheses. */
 static void append_details(struct buffer *body, const struct status_facts *facts)
 {
     const struct config *config = facts->parts->config;

@@ -1,11 +1,11 @@
-/* status: how things stand, for those who ask by HTTP.
+/* status: answers HTTP requests about the state of the sidecar; on the loop thread.
  *
- * /livez    the loop turns: being answered is the proof
- * /readyz   events are taken in, or would be; ?verbose tells all that there is to tell
+ * /livez    the loop is running: the answer itself proves that
+ * /readyz   events are taken in, or would be; ?verbose tells the details
  * /metrics  for Prometheus (lib/account/metrics)
  * /status   the same for people and scripts, as JSON
  *
- * It looks at the others; nothing depends on it. */
+ * It reads the other parts; no part depends on it. */
 #ifndef SIDECAR_STATUS_H
 #define SIDECAR_STATUS_H
 
@@ -21,7 +21,7 @@
 
 struct status;
 
-/* What it looks at; borrowed. */
+/* The parts that it reads; borrowed. */
 struct status_parts {
     const struct config *config;
     const char *version;
@@ -45,10 +45,10 @@ struct status_parts {
 struct status *status_new(const struct status_parts *parts);
 void status_free(struct status *status);
 
-/* Some times a second: to know how fast things grow. */
+/* Measures how fast outbox and spool grow. To be called some times a second. */
 void status_tick(struct status *status);
 
-/* Their context is the status. */
+/* The routes for http_new(); their context is the struct status. */
 #define STATUS_ROUTES 4
 extern const struct http_route status_routes[STATUS_ROUTES];
 

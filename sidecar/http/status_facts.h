@@ -1,4 +1,4 @@
-/* status_facts: what the answers are made of, measured once for each. */
+/* status_facts: the facts that an answer is made of, measured once for each answer. */
 #ifndef SIDECAR_STATUS_FACTS_H
 #define SIDECAR_STATUS_FACTS_H
 
@@ -37,7 +37,7 @@ struct status_facts {
     struct spool_usage spool;
 };
 
-/* The answer of /status. */
+/* Appends the answer of /status. */
 void status_append_json(struct buffer *out, const struct status_facts *facts);
 
 #endif

@@ -1,9 +1,9 @@
-/* status_json: the answer of /status. */
+/* status_json: writes the answer of /status. */
 #include "lib/json/write.h"
 #include "lib/kube/kind.h"
 #include "sidecar/http/status_facts.h"
 
-/* null for 0, where there is no such time. */
+/* Writes the time, or null for 0, which says that there is no such time. */
 static void write_time_or_null(struct json_writer *writer, const char *name, int64_t us)
 {
     if (us != 0)

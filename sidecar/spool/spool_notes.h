@@ -32,7 +32,7 @@ const char *spool_notes_get(const struct spool_notes *notes, const char *name);
 enum error_code spool_notes_set(struct spool_notes *notes, const char *name,
                                 const char *text) MUST_CHECK;
 
-/* Adds a note that was read from the file, unless it has been set since. One that does not fit is left out. */
+/* Adds a note that was read from the file, unless it has been set since. What does not fit is left out. */
 void spool_notes_restore(struct spool_notes *notes, struct text name, struct text text);
 
 /* Calls note() for each note whose name begins with prefix and whose text is not empty. */

@@ -1,12 +1,14 @@
-/* spool_records: what is in the spool file: records and their quarantine, dead letters, numbers and notes.
+/* spool_records: stores and reads what the spool file holds: records and their quarantine, dead letters,
+ * numbers and notes.
  *
- * Each carries a checksum of its texts. What has none is from a program that knew no checksums, or was
- * changed by a person, and counts as intact. */
+ * Records, dead letters and notes carry a checksum of their texts. A row without one was written by a program
+ * that knew no checksums, or changed by a person, and counts as intact. */
 #include "sidecar/spool/spool_file_private.h"
 
 #include <zlib.h>
 
-/* CRC-32 of the texts, each ended by a NUL, so that no byte can go from one to the next unseen. */
+/* Returns the CRC-32 of the texts, each ended by a NUL, so that a byte that moves from one text to the next
+ * changes the sum. */
 static int64_t checksum(const struct text *texts, size_t count)
 {
     uLong sum = crc32_z(0, NULL, 0);
@@ -92,7 +94,7 @@ static enum error_code move_to_quarantine(struct spool_file *file, int64_t id, s
     return code;
 }
 
-/* Where its key is what is damaged, the index does not lead to it any more. */
+/* The record is named by its id: if its key is damaged, the index does not lead to the record any more. */
 enum error_code spool_file_quarantine(struct spool_file *file, int64_t id, struct text reason,
                                       struct error *err)
 {
@@ -110,7 +112,7 @@ static int64_t letter_checksum(const struct dead_letter *letter)
     return CHECKSUM(letter->table, letter->uid, letter->version, letter->reason, letter->body);
 }
 
-/* Of one object only the newest is kept, so that letters are bounded by the number of objects. */
+/* Only the newest dead letter of an object is kept, so the number of objects bounds that of the letters. */
 enum error_code spool_file_put_dead(struct spool_file *file, const struct dead_letter *letter,
                                     struct error *err)
 {

@@ -1,4 +1,4 @@
-/* spool_request: filling a request in, and carrying it out. */
+/* spool_request: fills a request in, and carries it out (see spool_request.h). */
 #include "sidecar/spool/spool_request.h"
 
 #include "lib/base/invariant.h"

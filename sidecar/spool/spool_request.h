@@ -1,9 +1,8 @@
-/* spool_request: one piece of work for the thread pool: what is to be stored and deleted, and how it
- * went.
+/* spool_request: one piece of work for the thread pool: what is to be stored and deleted, and the result.
  *
- * The loop fills it in, a worker carries it out, the loop reads the answer: it is never both's at the
- * same time. Rows are turned into JSON when they are added, so that the worker shares nothing with the
- * outbox. */
+ * The loop thread fills the request in, a worker thread carries it out, and the loop thread reads the result:
+ * the two never use it at the same time. Rows are turned into JSON when they are added, so that the worker
+ * shares nothing with the outbox. */
 #ifndef SIDECAR_SPOOL_REQUEST_H
 #define SIDECAR_SPOOL_REQUEST_H
 
@@ -71,25 +70,25 @@ struct spool_request {
 void spool_request_init(struct spool_request *request);
 void spool_request_fini(struct spool_request *request);
 
-/* Empties it, but for the letters: they are the caller's. */
+/* Empties the request. Dead letters in it are not freed: they are the caller's. */
 void spool_request_reset(struct spool_request *request, enum spool_task task);
 
-/* True if it is large enough to be carried out. */
+/* True if the request holds so much that it should be carried out before more is added. */
 bool spool_request_is_full(const struct spool_request *request);
 
-/* For outbox_capture(): context is the request. */
+/* Adds a record to the request, which is the context; a callback for outbox_capture(). */
 void spool_request_add(void *context, const struct outbox_record *record);
 
-/* The ledger as it is now. */
+/* Adds the ledger as it is now. */
 void spool_request_add_numbers(struct spool_request *request, const struct ledger *ledger,
                                const struct outbox *outbox);
 
-/* In the thread pool: touches nothing but *file and the request. *file is NULL after a failed OPEN, and
- * when the file turned out to be damaged or gone. */
+/* Carries the request out, in the thread pool. It touches nothing but *file and the request. *file is NULL
+ * after a SPOOL_OPEN that failed, and when the file turned out to be damaged or gone. */
 void spool_request_run(struct spool_request *request, const char *directory,
                        struct spool_file **file);
 
-/* Copies what it needs. The process ends where there is no memory for it. */
+/* Makes a dead letter from copies of what it needs. The process ends if there is no memory for it. */
 struct spool_letter *spool_letter_new(const struct row *row, const struct refusal *refusal,
                                       int64_t now_us);
 void spool_letter_free(struct spool_letter *letter);

@@ -1,9 +1,9 @@
-/* spool_restore: a chunk of records in each round of the loop.
+/* spool_restore: reads a chunk of records in each round of the loop (see spool_restore.h).
  *
  * Failure modes:
  *   a record is not as it was written,    it is moved to the quarantine, with the reason, said and counted;
  *   or is no row of a known table         the rest goes on
- *   a note is not as it was written       it is left out, and said
+ *   a note is not as it was written       it is left out, and the log says so
  *   the file can't be read                the error is the caller's; the records before it are in the
  *                                         outbox, and are not read again */
 #include "sidecar/spool/spool_restore.h"
@@ -51,7 +51,7 @@ static enum error_code read_rows(struct spool_restore *restore, struct text body
     return code;
 }
 
-/* One record into the outbox, all of its rows or none; ERROR_INPUT if it is no record. */
+/* Puts one record into the outbox, all of its rows or none. ERROR_INPUT: the text is no record. */
 static enum error_code restore_record(struct spool_restore *restore, struct text body,
                                       struct error *err)
 {
@@ -104,7 +104,7 @@ static bool restore_next(void *context, const struct spool_record *record, bool 
     return false;
 }
 
-/* What stopped the chunk is set aside. */
+/* Moves the record that stopped the chunk to the quarantine. */
 static enum error_code quarantine(const struct chunk *chunk, struct spool_file *file,
                                   struct error *err)
 {

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Embedded. */
+/* This struct is embedded in its user's. */
 struct spool_restore {
     struct outbox *outbox;
     struct ledger *ledger;
@@ -25,13 +25,13 @@ struct spool_restore {
     int64_t after;    /* the last record that was read; 0: to begin with the first */
 };
 
-/* All are borrowed. */
+/* Borrows everything that it is given. */
 void spool_restore_init(struct spool_restore *restore, struct outbox *outbox, struct ledger *ledger,
                         struct spool_notes *notes, struct logger *logger);
 void spool_restore_fini(struct spool_restore *restore);
 
-/* The next chunk: some milliseconds of work on the loop thread. A record that can't be read is moved to the
- * quarantine. ERROR_INPUT: the file is damaged. */
+/* Reads the next chunk back: some milliseconds of work on the loop thread. A record that can't be read is
+ * moved to the quarantine. ERROR_INPUT: the file is damaged. */
 enum error_code spool_restore_chunk(struct spool_restore *restore, struct spool_file *file,
                                     struct error *err) MUST_CHECK;
 

@@ -1,4 +1,5 @@
-/* spool_sql: statements are prepared once, bound, stepped and reset. The only file that includes sqlite3.h. */
+/* spool_sql: each statement is prepared once, and bound, stepped and reset each time that it is run. This is
+ * the only file that includes sqlite3.h. */
 #include "sidecar/spool/spool_sql.h"
 
 #include "lib/base/invariant.h"
@@ -83,8 +84,8 @@ enum error_code spool_sql_number(struct spool_sql *sql, const char *text, int64_
     return code;
 }
 
-/* The pragma is asked as a pragma: as a table SQLite 3.46 takes its argument for the name of a table to
- * look at. */
+/* This is a PRAGMA statement, not a SELECT from the pragma's table-valued function: there SQLite 3.46 takes
+ * the argument for the name of the table to check. */
 enum error_code spool_sql_check(struct spool_sql *sql, struct error *err)
 {
     static const struct spool_statement check = {"look whether it is whole",

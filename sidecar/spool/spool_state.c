@@ -1,8 +1,8 @@
 /* spool_state: how many transactions, records and dead letters there should be, and what is missing.
  *
- * Triggers of the file count along in its table `state`, and the lock file notes what each transaction left.
- * A file that is behind the lock file has lost transactions; one that holds fewer records than it counted
- * has lost these. */
+ * Triggers keep the counts in the file's table `state`, and the lock file notes what each transaction left. A
+ * file that counts fewer transactions than the lock file notes has lost some; a file that holds fewer records
+ * than its `state` counts has lost records. */
 #include "sidecar/spool/spool_file_private.h"
 
 #include <string.h>
