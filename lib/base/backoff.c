@@ -1,4 +1,4 @@
-/* backoff: doubling delays, half of each random. */
+/* backoff: delays that double, and of which one half is random. */
 #include "lib/base/backoff.h"
 
 uint32_t backoff_next_ms(struct backoff *backoff, uint32_t random)

@@ -41,7 +41,7 @@ static void move_to_front(struct buffer *buffer)
     buffer->start = 0;
 }
 
-/* Doubles, so that n appended bytes cost O(n) in all. needed <= limit. */
+/* Doubles the capacity until `needed` (<= limit) bytes fit, so that n appended bytes cost O(n) in all. */
 static bool grow(struct buffer *buffer, size_t needed)
 {
     size_t capacity = buffer->capacity < SMALLEST_CAPACITY ? SMALLEST_CAPACITY : buffer->capacity;
@@ -60,7 +60,7 @@ static bool grow(struct buffer *buffer, size_t needed)
     return true;
 }
 
-/* Makes want bytes fit behind the content. */
+/* Makes room for `want` bytes after the content. */
 static bool reserve(struct buffer *buffer, size_t want)
 {
     if (want <= buffer->capacity - buffer->start - buffer->length)

@@ -1,9 +1,7 @@
-/* buffer: bytes that grow up to a bound. Two uses share it:
+/* buffer: bytes that grow up to a bound, which every buffer has (`limit`). It has two uses:
  *
- *   building:  buffer_append...(), look at .failed once at the end;
- *   a window:  buffer_room() and buffer_commit() at the end, buffer_consume() at the front.
- *
- * Growth is bounded by `limit`: unbounded growth cannot be written with it. */
+ *   building:  buffer_append...() adds the pieces; .failed is checked once at the end;
+ *   a window:  buffer_room() and buffer_commit() add at the end, buffer_consume() drops at the front. */
 #ifndef LIB_BUFFER_H
 #define LIB_BUFFER_H
 
@@ -23,27 +21,28 @@ struct buffer {
     bool failed;     /* an append did not fit or found no memory; the content is not whole */
 };
 
-/* Cannot fail, since memory is allocated when it is first needed. limit is in bytes. */
+/* Makes an empty buffer. It cannot fail, since memory is allocated when first needed. limit: in bytes. */
 void buffer_init(struct buffer *buffer, size_t limit);
 void buffer_fini(struct buffer *buffer);
 
-/* Empties it and clears .failed; keeps the memory. */
+/* Empties the buffer and clears .failed; keeps the memory. */
 void buffer_reset(struct buffer *buffer);
 
-/* The content. It is valid until the next call that changes the buffer. */
+/* Returns the content, which is valid until the next call that changes the buffer. */
 struct text buffer_text(const struct buffer *buffer);
 
-/* Appends; on failure sets .failed and leaves the content as it was. Once failed, further appends
- * do nothing, so that a builder need look only once. text must not lie in the buffer itself;
- * appendf needs room for one byte more than it appends. */
+/* Append to the content. A failure sets .failed and leaves the content as it was; further appends then do
+ * nothing, so that the caller needs to check .failed only once. text must not lie in the buffer itself.
+ * buffer_appendf() needs room for one byte more than it appends. */
 void buffer_append(struct buffer *buffer, struct text text);
 void buffer_append_string(struct buffer *buffer, const char *string);
 void buffer_append_char(struct buffer *buffer, char c);
 void buffer_appendf(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 void buffer_vappendf(struct buffer *buffer, const char *format, va_list args) PRINTF_LIKE(2, 0);
 
-/* Appends the words of text and a newline, broken into lines of at most `width` bytes where words allow
- * it. The first one goes on where the buffer is, which is column `indent`; the others are indented. */
+/* Appends the words of text and a newline, broken into lines of at most `width` bytes (a longer word has a
+ * line of its own). The first line goes on at column `indent`, where the buffer ends; the other lines are
+ * indented by `indent` blanks. */
 void buffer_append_wrapped(struct buffer *buffer, struct text text, size_t indent, size_t width);
 
 /* Makes room for at least `want` further bytes and returns where to write them, with *room the
@@ -55,8 +54,8 @@ void buffer_commit(struct buffer *buffer, size_t written);
 /* Drops n <= length bytes at the front. */
 void buffer_consume(struct buffer *buffer, size_t n);
 
-/* The content with a NUL behind it, as a C string; NULL if that finds no room, or if an append has
- * failed: half of a statement is never passed on. */
+/* Returns the content as a C string, with a NUL after it. Returns NULL if there is no room for that, or if an
+ * append has failed: half of a statement is never passed on. */
 const char *buffer_cstring(struct buffer *buffer) MUST_CHECK;
 
 #endif

@@ -23,7 +23,7 @@ static const struct unit units[] = {
     {'w', WEEK}, {'d', DAY}, {'h', HOUR}, {'m', MINUTE}, {'s', 1},
 };
 
-/* Below `below` seconds a duration is told in `unit`, and what is left of it in `rest`. */
+/* A duration of less than `below` seconds is written in whole `unit`s, and its remainder in `rest`s. */
 struct scale {
     int64_t below;
     struct unit unit;
@@ -59,7 +59,7 @@ size_t duration_format(int64_t microseconds, char text[DURATION_TEXT_SIZE])
     return (size_t)length;
 }
 
-/* At least one digit; no number that is too large to be meant. */
+/* Reads a number of at least one digit. Returns false for a number that is larger than any useful one. */
 static bool read_number(struct text *text, int64_t *number)
 {
     size_t digits = 0;

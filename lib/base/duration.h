@@ -16,8 +16,8 @@
  * zero is "<invalid>". Returns the length. */
 size_t duration_format(int64_t microseconds, char text[DURATION_TEXT_SIZE]);
 
-/* Takes numbers with units, "7d", "1d12h", "90m": s, m, h, d (24 hours) and w. ERROR_INPUT for all
- * else, and for more than a hundred years. */
+/* Reads numbers with units, such as "7d", "1d12h" or "90m"; the units are s, m, h, d (24 hours) and w.
+ * ERROR_INPUT: the text is something else, or more than a hundred years. */
 enum error_code duration_parse(struct text text, int64_t *microseconds) MUST_CHECK;
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Drops the character at the end that was cut in two, if one was. */
+/* Drops the last character if it was cut in two. */
 static void trim_to_character(char *text)
 {
     size_t length = strlen(text);
@@ -20,8 +20,8 @@ static void trim_to_character(char *text)
         text[start] = '\0';
 }
 
-/* The new text is what format says, then ": rest" if there is a rest. It is made beside the old one,
- * so that an argument may point into that. */
+/* Sets the text to what format says, then ": rest" if there is a rest. The new text is made in a buffer of
+ * its own, so that an argument may point into the old text. */
 PRINTF_LIKE(3, 0)
 static void replace(struct error *err, const char *rest, const char *format, va_list args)
 {

@@ -1,5 +1,5 @@
-/* histogram: how often a value lay below each of some bounds. Values are whole numbers of a small unit
- * (microseconds, rows), so that the sum is exact. */
+/* histogram: counts values by bucket. Values are whole numbers of a small unit (microseconds, rows), so that
+ * their sum is exact. */
 #ifndef LIB_HISTOGRAM_H
 #define LIB_HISTOGRAM_H
 
@@ -27,7 +27,7 @@ static inline void histogram_init(struct histogram *histogram,
     *histogram = (struct histogram){.bounds = bounds};
 }
 
-/* Small values, which are the usual ones, are found first. */
+/* Counts a value. The buckets of small values, which are the most frequent ones, are tried first. */
 static inline void histogram_observe(struct histogram *histogram, uint64_t value)
 {
     const struct histogram_bounds *bounds = histogram->bounds;

@@ -1,7 +1,7 @@
 /* log: escaping, layout and rate limit of log records.
  *
- * The JSON of a record is written here and not by lib/json/write, since lib/json lies above this room, and
- * since logfmt and JSON share their escapes: a record is the same text whichever of the two is chosen. */
+ * The JSON of a record is written here and not by lib/json/write, since lib/json lies above lib/base, and
+ * since logfmt and JSON share their escapes: a value has the same escapes in both formats. */
 #include "lib/base/log.h"
 
 #include "lib/base/timestamp.h"
@@ -26,8 +26,8 @@ const char *const log_format_names[] = {
     NULL,
 };
 
-/* The number of a control character of ASCII or Latin-1 (U+0080..U+009F): terminals obey them. -1
- * for all others. */
+/* Returns the number of a control character of ASCII or Latin-1 (U+0080..U+009F), which terminals obey; -1
+ * for all other characters. */
 static int control_number(struct text character)
 {
     unsigned char first = (unsigned char)character.data[0];
@@ -76,7 +76,7 @@ static void append_quoted(struct buffer *out, struct text text)
     buffer_append_char(out, '"');
 }
 
-/* Whether a value of logfmt may stand without quotes. */
+/* Returns whether a value may stand without quotes in logfmt. */
 static bool is_bare(struct text text)
 {
     for (size_t i = 0; i < text.length; i++) {
@@ -114,7 +114,7 @@ void log_format_record(struct buffer *out, enum log_format format, int64_t now_u
     buffer_append_string(out, format == LOG_FORMAT_JSON ? "}\n" : "\n");
 }
 
-/* The site of the message, or the last one where all are taken. */
+/* Returns the site of the message, or the last site if all are taken by other messages. */
 static struct log_site *find_site(struct log_limiter *limiter, const char *message, uint32_t burst,
                                   int64_t now_us)
 {
@@ -128,7 +128,8 @@ static struct log_site *find_site(struct log_limiter *limiter, const char *messa
     return &limiter->sites[LOG_SITES - 1];
 }
 
-/* A full bucket earns nothing: its time begins when the first token is taken. */
+/* Adds the tokens for the time that has passed. A full bucket gets none: its time begins when the first token
+ * is taken. */
 static void refill(struct log_site *site, uint32_t burst, int64_t now_us)
 {
     int64_t earned = (now_us - site->refilled_us) / LOG_INTERVAL_US;

@@ -17,7 +17,7 @@ enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 extern const char *const log_level_names[];
 extern const char *const log_format_names[];
 
-/* Longer texts are cut. The statements that are logged for a DBA are whole. */
+/* Bytes of a text in a record; longer texts are cut. Statements that are logged for a DBA are shorter. */
 #define LOG_TEXT_MAX 4096
 
 struct log_field {
@@ -49,8 +49,8 @@ void log_format_record(struct buffer *out, enum log_format format, int64_t now_u
                        enum log_level level, const char *message, const struct log_field *fields,
                        size_t field_count);
 
-/* A token bucket for each message text (a "site"): some records at once, then one every
- * LOG_INTERVAL_US. Messages are string literals, so that a site is its pointer's text. */
+/* The rate limit has a token bucket for each message text (a "site"): a burst of records may go out at once,
+ * then one record every LOG_INTERVAL_US. */
 #define LOG_SITES       256
 #define LOG_BURST       10
 #define LOG_BURST_INFO  100 /* one for each connection or kind is no flood */
@@ -67,9 +67,9 @@ struct log_limiter {
     struct log_site sites[LOG_SITES];
 };
 
-/* True if the record may go out; *suppressed is then how many of its site did not since. Once all
- * sites are taken, further messages share the last one. burst: the same for all records of a site.
- * now_us: microseconds of a clock that is never set back. */
+/* Returns true if the record may go out; *suppressed then counts the records of its site that were held back
+ * since the last one. Once all sites are taken, further messages share the last one. burst: the same for all
+ * records of a site. now_us: microseconds of a clock that is never set back. */
 bool log_limiter_admit(struct log_limiter *limiter, const char *message, uint32_t burst,
                        int64_t now_us, uint32_t *suppressed);
 

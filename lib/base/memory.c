@@ -9,7 +9,7 @@
 
 #define PATIENCE_MS 1000 /* with a reader of standard error that does not read */
 
-/* The only place in lib that touches the world outside, since it is the last thing that is done. */
+/* This is the only function in lib/ that touches the world outside: it may, since the process ends with it. */
 _Noreturn void memory_exhausted(const char *what)
 {
     char line[256];

@@ -14,7 +14,7 @@ struct range {
     unsigned long first, last;
 };
 
-/* Each list is in order. */
+/* Both lists of ranges are sorted. */
 static const struct range hidden[] = {
     {0x0000, 0x001F}, {0x007F, 0x009F}, {0x00AD, 0x00AD}, {0x061C, 0x061C},
     {0x180E, 0x180E}, {0x200B, 0x200C}, {0x200E, 0x200F}, {0x2028, 0x202E},
@@ -67,7 +67,7 @@ size_t printable_width(unsigned long character)
     return IS_IN(wide, character) ? 2 : 1;
 }
 
-/* The value of the valid character text[0..length). */
+/* Returns the code point of the valid character text[0..length). */
 static unsigned long decode(const char *text, size_t length)
 {
     static const unsigned char lead[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
@@ -126,7 +126,7 @@ static size_t width_of(struct text text)
     return width;
 }
 
-/* As much as fits into max_width cells. */
+/* Appends as much of the text as fits into max_width cells. */
 static size_t append(struct buffer *out, struct text text, size_t max_width)
 {
     size_t width = 0;
@@ -158,7 +158,7 @@ size_t printable_append_cut(struct buffer *out, struct text text, size_t max_wid
     return width + 1;
 }
 
-/* Beyond U+FFFF as a pair of surrogates (RFC 8259, 7). */
+/* A character beyond U+FFFF is escaped as a pair of surrogates (RFC 8259, section 7). */
 static void append_json_escape(struct buffer *out, unsigned long character)
 {
     if (character > 0xFFFF) {
@@ -168,8 +168,8 @@ static void append_json_escape(struct buffer *out, unsigned long character)
     buffer_appendf(out, "\\u%04lx", character);
 }
 
-/* Blanks between values may be line ends; within strings JSON has no control characters but DEL and
- * the C1 ones. */
+/* Line ends between values stay as they are. Within strings, JSON allows no control characters but DEL and
+ * the C1 ones, which are escaped. */
 void printable_append_json(struct buffer *out, struct text json)
 {
     while (json.length > 0) {

@@ -15,14 +15,14 @@
  * not printable. Returns the width of what was appended, in cells of a terminal. */
 size_t printable_append(struct buffer *out, struct text text);
 
-/* The same, but cut to max_width cells: "…" then stands at the end. */
+/* Appends as printable_append() does, but cuts the text to max_width cells: a cut text ends in "…". */
 size_t printable_append_cut(struct buffer *out, struct text text, size_t max_width);
 
-/* Appends JSON that is valid already, with escapes for what is not printable: its value stays the same. */
+/* Appends valid JSON, with JSON's escapes for characters that are not printable: its value stays the same. */
 void printable_append_json(struct buffer *out, struct text json);
 
-/* Cells that a character of Unicode takes: 0 if it is combined with the one before, 2 for wide ones
- * (UAX 11) and emoji, else 1. Terminals differ in rare cases. */
+/* Returns the cells of a terminal that a Unicode character takes: 0 if it combines with the one before, 2 if
+ * it is wide (UAX 11) or an emoji, else 1. Terminals differ in rare cases. */
 size_t printable_width(unsigned long character);
 
 #endif

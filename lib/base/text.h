@@ -46,7 +46,7 @@ static inline struct text text_skip(struct text text, size_t n)
     return (struct text){text.data + n, text.length - n};
 }
 
-/* Of ASCII, whatever the locale. */
+/* Returns whether c is a digit of ASCII, regardless of the locale. */
 static inline bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -64,10 +64,10 @@ struct text text_take_line(struct text *rest);
  * A NUL within the text, which would end it, becomes a question mark. text.data may be NULL. */
 void text_copy(char *to, size_t size, struct text text);
 
-/* The same on one line: control characters of ASCII become blanks. */
+/* Copies as text_copy() does, but onto one line: control characters of ASCII become blanks. */
 void text_copy_line(char *to, size_t size, struct text text);
 
-/* Makes a blank of every control character of ASCII: a server's message may hold newlines, a name any byte. */
+/* Turns control characters of ASCII into blanks: a server's message may hold newlines, a name any byte. */
 void text_flatten(char *string);
 
 #endif

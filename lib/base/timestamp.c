@@ -12,7 +12,7 @@
 #define EARLIEST_US (-719528 * DAY_US)
 #define LATEST_US   (2932897 * DAY_US - 1)
 
-/* The readers take what they want from the front of rest. */
+/* Each read function below takes what it reads off the front of *rest. */
 
 static char take(struct text *rest)
 {
@@ -43,7 +43,7 @@ static bool read_hour(struct text *rest, int *hour)
     return read_number(rest, one_digit ? 1 : 2, hour);
 }
 
-/* A point (or, as Go has it, a comma) and digits, if they are there. */
+/* Reads a fraction, if there is one: a point (Go also takes a comma) and digits. Returns microseconds. */
 static int64_t read_fraction(struct text *rest)
 {
     int64_t microseconds = 0;
@@ -56,7 +56,7 @@ static int64_t read_fraction(struct text *rest)
     return microseconds;
 }
 
-/* Z or +hh:mm. Go allows 24 hours and 60 minutes here. */
+/* Reads Z or an offset such as +hh:mm. Go allows 24 hours and 60 minutes here. */
 static bool read_offset(struct text *rest, int *minutes)
 {
     char sign = rest->length > 0 ? take(rest) : '\0';
@@ -78,8 +78,8 @@ static int days_in_month(int year, int month)
     return month == 2 && leap ? 29 : days[month - 1];
 }
 
-/* Days from 1970-01-01. Years begin in March here, so that the leap day is the last of its year,
- * and 400 years are one period of 146,097 days. year >= 0. */
+/* Returns the days from 1970-01-01 to the date. Years begin in March here, so that the leap day is the last
+ * day of its year, and 400 years are one period of 146,097 days. year >= 0. */
 static int64_t days_from_date(int year, int month, int day)
 {
     int64_t y = month <= 2 ? year + 399 : year + 400; /* 400 more: January of year 0 is in -1 */

@@ -16,14 +16,14 @@ struct civil_time {
     uint32_t microsecond;
 };
 
-/* Takes what Go's time.Parse(time.RFC3339) takes: upper-case T and Z, offsets, fractions of any
- * length (truncated to microseconds). ERROR_INPUT for all else; a leap second is refused as Go
- * refuses it. The result is within the years 0..9999 in UTC, else ERROR_INPUT. */
+/* Reads what Go's time.Parse(time.RFC3339) reads: upper-case T and Z, offsets, fractions of any length
+ * (truncated to microseconds). ERROR_INPUT: the text is something else, has a leap second, which Go refuses
+ * as well, or is outside of the years 0..9999 in UTC. */
 enum error_code timestamp_parse(struct text text, int64_t *microseconds) MUST_CHECK;
 
 void timestamp_to_civil(int64_t microseconds, struct civil_time *civil);
 
-/* RFC 3339 UTC; fraction only if there is one (6 digits). Returns the length. */
+/* Writes RFC 3339 in UTC, with a fraction of 6 digits only if it is not 0. Returns the length. */
 size_t timestamp_format(int64_t microseconds, char text[TIMESTAMP_TEXT_SIZE]);
 
 #endif

@@ -6,8 +6,8 @@ static bool is_between(char byte, unsigned low, unsigned high)
     return (unsigned char)byte >= low && (unsigned char)byte <= high;
 }
 
-/* What the second byte may be depends on the first where a form would be overlong, a surrogate or
- * too large. */
+/* Some first bytes allow only a part of the second bytes, since with the others the form would be overlong, a
+ * surrogate or too large. */
 static bool is_second(unsigned char first, char second)
 {
     switch (first) {

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Bytes of the character at the front of text: 1..4; 0 if there is no valid one (RFC 3629: no
+/* Returns the bytes of the character at the front of text: 1..4; 0 if it is no valid one (RFC 3629: no
  * overlong forms, no surrogates, nothing above U+10FFFF), or if text is empty. */
 size_t utf8_character(struct text text);
 

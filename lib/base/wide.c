@@ -1,4 +1,4 @@
-/* wide: schoolbook arithmetic, a limb at a time. */
+/* wide: arithmetic as it is done by hand, with limbs of 32 bits for digits. */
 #include "lib/base/wide.h"
 
 bool wide_is_zero(const struct wide *wide)
@@ -56,7 +56,7 @@ void wide_subtract(struct wide *wide, const struct wide *term)
     }
 }
 
-/* How many limbs there are without the leading zeros: mostly two or three. */
+/* Returns the number of limbs without the leading zeros: mostly two or three. */
 static size_t significant(const struct wide *wide)
 {
     size_t count = WIDE_LIMBS;

@@ -24,7 +24,7 @@ static inline struct wide wide_from(uint64_t value)
 
 bool wide_is_zero(const struct wide *wide);
 
-/* <0, 0, >0 as a is less than, equal to, greater than b. */
+/* Returns a number <0, 0 or >0 if a is less than, equal to or greater than b. */
 int wide_compare(const struct wide *a, const struct wide *b);
 
 /* *wide = *wide * factor + addend. False on overflow: *wide is then not touched. */

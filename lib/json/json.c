@@ -1,9 +1,9 @@
 /* json: strict reading of JSON by cJSON (see json.h).
  *
- * lib/json/strain checks a document and copies what is read of it; cJSON parses the copy. All that
- * cJSON allocates for it comes from one piece of memory, which is used again for the next document: its
- * allocations are a third of its time, and nothing has to be freed one by one. cJSON's hooks know
- * nothing but a size, so which piece it is stands in a variable of the thread, while it parses. */
+ * lib/json/strain checks a document and copies the part of it that is read; cJSON parses the copy. All of
+ * cJSON's allocations for it come from one block of memory, which is used again for the next document:
+ * malloc() would be a third of cJSON's time, and nothing has to be freed one by one. cJSON's hooks get
+ * nothing but a size, so a thread-local variable tells them the block while cJSON parses. */
 #include "lib/json/json.h"
 
 #include "lib/base/buffer.h"
@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* More than this is not kept from one document to the next, of either buffer. */
+/* Each of the two buffers keeps at most so many bytes from one document to the next. */
 #define MEMORY_KEPT ((size_t)1 << 20)
 
 struct json {
@@ -29,10 +29,11 @@ struct json {
 
 #define ALIGNMENT _Alignof(max_align_t)
 
-/* Of a value: its node, and its key and its string, each rounded up with its NUL. */
+/* The most memory that the tree takes: for each value a node, and its key and its string, both with a NUL and
+ * rounded up. */
 #define TREE_BOUND(values, bytes) ((values) * (sizeof(cJSON) + 2 * ALIGNMENT) + (bytes))
 
-/* Where the thread's cJSON finds memory while it parses; NULL: by malloc() as ever. */
+/* The block from which cJSON allocates while it parses in this thread; NULL: it calls malloc(). */
 static _Thread_local struct buffer *parsing_into;
 
 static void *allocate(size_t bytes)
@@ -53,14 +54,14 @@ static void release(void *memory)
         free(memory);
 }
 
-/* The hooks are the process's: they are set before there is a second thread. */
+/* The hooks hold for the whole process, so they are set before there is a second thread. */
 __attribute__((constructor)) static void set_hooks(void)
 {
     cJSON_Hooks hooks = {.malloc_fn = allocate, .free_fn = release};
     cJSON_InitHooks(&hooks);
 }
 
-/* NULL: no memory, since the text is one that cJSON takes. */
+/* Returns NULL only if there is no memory, since cJSON accepts every text that strain() has made. */
 static const cJSON *parse(struct json *json, const struct strained *strained)
 {
     size_t room;
@@ -119,7 +120,7 @@ static enum json_result no_memory(struct text text, struct error *err)
     return JSON_NO_MEMORY;
 }
 
-/* Where a text is strained to; NULL: no memory. */
+/* Returns the room for what strain() copies of the text; NULL if there is no memory. */
 static char *room_for(struct json *json, struct text text)
 {
     size_t room;

@@ -1,11 +1,11 @@
 /* json: strict, typed, case-sensitive reading of JSON. The only user of cJSON.
  *
- * A document becomes a tree of cJSON's. cJSON alone would take what is no JSON, cut strings at a NUL, and
- * make a tree of all there is; so it is given only what lib/json/strain has checked and copied: the
- * grammar is RFC 8259's to the letter, nesting is bounded, invalid UTF-8, lone surrogates and \u0000 become
- * U+FFFD, and what nobody reads is checked but not kept. Numbers are doubles: exact for integers up to
- * JSON_MAX_INTEGER, which is more than Kubernetes has. Of duplicate keys the last one wins; a member that
- * is null is as one that is absent. */
+ * A document becomes a tree of cJSON's. cJSON alone would accept texts that are not JSON, cut strings at a
+ * NUL, and build a tree of the whole document. So it gets only what lib/json/strain has checked and copied:
+ * the grammar is exactly that of RFC 8259, nesting is bounded, invalid UTF-8, lone surrogates and \u0000
+ * become U+FFFD, and members that nobody reads are checked but not kept. Numbers are doubles: exact for
+ * integers up to JSON_MAX_INTEGER, which Kubernetes does not exceed. Of duplicate keys the last one wins. A
+ * member that is null counts as absent. */
 #ifndef LIB_JSON_H
 #define LIB_JSON_H
 
@@ -25,32 +25,32 @@ typedef struct cJSON json_value; /* opaque here */
 #define JSON_MAX_INTEGER 9007199254740991.0 /* 2^53 - 1 */
 #define JSON_NUMBER_SIZE 32
 
-/* JSON_NO_MEMORY: there is none, or the document would take more than its share, that is, it is
- * over JSON_MAX_TEXT or JSON_MAX_VALUES. The code in err tells: ERROR_NOMEM or ERROR_INPUT. */
+/* JSON_NO_MEMORY: there is no memory (the code in err is ERROR_NOMEM), or the document is over JSON_MAX_TEXT
+ * or JSON_MAX_VALUES (the code is ERROR_INPUT). */
 enum json_result { JSON_OK, JSON_MALFORMED, JSON_TOO_DEEP, JSON_NO_MEMORY };
 
 struct json *json_new(void) __attribute__((returns_nonnull));
 void json_free(struct json *json);
 
-/* Says what is read of a document, which is all of it until the first call: what the paths name that
- * lie below base ("": at the root) and end in NULL. A path is keys with blanks between them:
+/* Sets which part of a document is read; until the first call the whole document is. Each call adds `paths`,
+ * a list that ends in NULL; the paths begin at the path `base` ("": at the root). A path is a list of keys
+ * with blanks between them:
  *
  *     metadata labels replica-type     the member of the member of the member
  *     spec containers image            arrays are not named: all their elements count
  *     spec * replicas                  * is any key; where it stands, no other may
  *
- * Where a path ends all that lies below is read. On the way there a value is read whatever its type
- * is; of objects only the members that are on a path, or whose keys are written with escapes. */
+ * Everything below the end of a path is read. On the way there, a value is read whatever its type is; but of
+ * an object only the members on a path are read, and those whose keys contain escapes. */
 void json_keep(struct json *json, const char *base, const char *const *paths);
 
-/* Reads one document; white space around it is allowed, anything else is not. *root is valid until
- * the next json_read or json_free. err says where and why: "offset 12: ...". On failure *root is
- * NULL. Memory for its strings is kept for the next document, unless this one was huge. */
+/* Reads one document; only white space may stand around it. *root is valid until the next json_read() or
+ * json_free(). On failure *root is NULL, and err says where and why: "offset 12: ...". */
 enum json_result json_read(struct json *json, struct text text, const json_value **root,
                            struct error *err) MUST_CHECK;
 
-/* Reads a text that may be cut off or damaged: the values that are whole before that place. NULL if there
- * is none, or no memory. */
+/* Reads the beginning of a text that may be cut off or damaged: the values that are whole before that place.
+ * Returns NULL if there is no such value, or no memory. */
 const json_value *json_read_beginning(struct json *json, struct text text);
 
 /* The member `key` of an object; NULL if it is absent or null, or if value is NULL or no object. */

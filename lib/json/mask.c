@@ -22,7 +22,7 @@ struct mask *mask_new(void)
     return new_mask(TEXT(""));
 }
 
-/* Goes as deep as the longest path. */
+/* The recursion is as deep as the longest path. */
 void mask_free(struct mask *mask)
 {
     while (mask != NULL) {

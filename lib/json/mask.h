@@ -1,5 +1,4 @@
-/* mask: which members of a document are read (see json_keep in json.h), as the tree that the paths
- * make. */
+/* mask: the tree of the members of a document that are read (see json_keep() in json.h). */
 #ifndef LIB_MASK_H
 #define LIB_MASK_H
 
@@ -22,21 +21,21 @@ struct mask {
 
 extern const struct mask mask_whole; /* all is read */
 
-/* The root, with no path yet. */
+/* Returns the root of a new tree, which has no path yet. */
 struct mask *mask_new(void) __attribute__((returns_nonnull));
 void mask_free(struct mask *mask);
 
-/* The mask at the end of a path ("": mask itself), which is added where it is not there yet. */
+/* Returns the mask at the end of a path ("": mask itself). What is missing of the path is added. */
 struct mask *mask_reach(struct mask *mask, const char *path) __attribute__((returns_nonnull));
 
-/* The first byte is compared first, since it differs nearly always. */
+/* Returns whether the mask's key is `key`. The first byte is compared first, since it mostly differs. */
 static inline bool mask_has_key(const struct mask *mask, struct text key)
 {
     return mask->length == key.length && key.length > 0 && mask->key[0] == key.data[0] &&
            memcmp(mask->key, key.data, key.length) == 0;
 }
 
-/* The mask of the member `key`; NULL if that is not read. */
+/* Returns the mask of the member `key`; NULL if that member is not read. */
 static inline const struct mask *mask_member(const struct mask *mask, struct text key)
 {
     if (mask->whole)

@@ -11,7 +11,7 @@
 
 typedef unsigned char block __attribute__((vector_size(BLOCK)));
 
-/* The place of the first marked byte of eight, all of whose bits are set; others have none. */
+/* Returns the place of the first marked byte of eight. All bits of a marked byte are set, none of others. */
 static size_t first_marked(uint64_t marks)
 {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -39,7 +39,7 @@ static bool is_hex_digit(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/* Behind the escape whose backslash is at `at`. */
+/* Returns the end of the escape whose backslash is at `at`. */
 static const char *skip_escape(const char *at, const char *end)
 {
     if (end - at < 2)
@@ -69,7 +69,7 @@ static bool is_plain(char c)
     return c != '"' && c != '\\' && (unsigned char)c >= 0x20;
 }
 
-/* To the first byte from `at` on that is not plain, or end. */
+/* Returns the first byte from `at` on that is not plain, or end. */
 static inline const char *skip_plain(const char *at, const char *end)
 {
     while ((size_t)(end - at) >= BLOCK) {
@@ -186,8 +186,8 @@ static inline const char *skip_opening(const char *at, const char *end, bool is_
     return is_object ? skip_key(at, end) : at;
 }
 
-/* Its helpers are short, and all of them are called for each of some hundred strings of an event: inlined, they
- * cost a tenth less. */
+/* The helpers of skip_value() are short, and all of them are called for each of some hundred strings of an
+ * event: inlined, they cost a tenth less. */
 __attribute__((flatten)) const char *skip_value(const char *at, const char *end, size_t max_depth)
 {
     uint64_t objects = 0; /* a bit for each open container, the innermost lowest: is it an object */

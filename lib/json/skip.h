@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-/* Where something else than white space comes, or end. */
+/* Returns the first byte from `at` on that is not white space, or end. */
 static inline const char *skip_blanks(const char *at, const char *end)
 {
     while (at < end && (unsigned char)*at <= ' ' &&
@@ -19,8 +19,8 @@ static inline const char *skip_blanks(const char *at, const char *end)
 
 #define SKIP_MAX_DEPTH 64
 
-/* The end of the value that begins at `at`, behind white space perhaps; NULL if it is not valid by
- * RFC 8259 or nested deeper than max_depth (at most SKIP_MAX_DEPTH). UTF-8 is not looked at. */
+/* Returns the end of the value that begins at `at`, where white space may come first; NULL if the value is not
+ * valid by RFC 8259 or nested deeper than max_depth (at most SKIP_MAX_DEPTH). UTF-8 is not checked. */
 const char *skip_value(const char *at, const char *end, size_t max_depth);
 
 /* The end of the string whose opening quote is before `at`, behind the closing one; NULL if it is not
