@@ -25,13 +25,21 @@ OUT := $(BUILD)/$(VARIANT)
 # ---- compiler and flags ------------------------------------------------------------------------
 
 ifeq ($(origin CC),default)
-CC := $(if $(filter asan tsan fuzz,$(VARIANT)),clang,gcc)
+CC := $(CROSS:%=%-)$(if $(filter asan tsan fuzz,$(VARIANT)),clang,gcc)
 endif
+ifeq ($(origin AR),default)
+AR := $(CROSS:%=%-)ar
+endif
+
+# What the program is built for, if not for this machine: aarch64-linux-gnu, say. `make arm64` does it in a folder;
+# elsewhere, the compiler, the libraries and the emulator that the tests need are there already.
+CROSS ?=
+PKG_CONFIG ?= $(if $(CROSS),PKG_CONFIG_LIBDIR=/usr/lib/$(CROSS)/pkgconfig )pkg-config
 
 WERROR ?= -Werror
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wformat=2 $(WERROR)
 
-MACHINE := $(shell uname -m)
+MACHINE := $(or $(firstword $(subst -, ,$(CROSS))),$(shell uname -m))
 HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -fstack-clash-protection \
 	$(if $(filter x86_64 i686,$(MACHINE)),-fcf-protection)
 
@@ -94,25 +102,25 @@ SHIPPER ?= $(abspath $(OUT)/kubedl-shipper)
 # ---- Debian packages ---------------------------------------------------------------------------
 
 # The groups are listed in .ci/deps. When all is there, a check takes some milliseconds.
-DEPS := build test check mysql debian13 galera image bench
+DEPS := build test check mysql folder galera image bench
 
 .PHONY: deps $(DEPS:%=deps-%)
 
 deps: deps-build deps-test deps-check ## install what is missing from Debian packages
 
 $(DEPS:%=deps-%): deps-%:
-	@.ci/deps $*
+	@$(if $(CROSS),:,.ci/deps $*)
 
 # Included below: make writes it first, and the packages are there before anything is compiled.
 # Headers of other projects are system headers, which keeps our warnings out of them.
 $(OUT)/packages.mk: Makefile | deps-build $(if $(findstring clang,$(CC)),deps-check)
 	@mkdir -p $(@D)
-	@cflags=$$(pkg-config --cflags libmariadb libcjson libuv sqlite3 libcurl zlib) && \
-	libs=$$(pkg-config --libs libmariadb libcjson libuv sqlite3 libcurl zlib) && \
+	@cflags=$$($(PKG_CONFIG) --cflags libmariadb libcjson libuv sqlite3 libcurl zlib) && \
+	libs=$$($(PKG_CONFIG) --libs libmariadb libcjson libuv sqlite3 libcurl zlib) && \
 	printf 'PACKAGES_CFLAGS := %s\nPACKAGES_LIBS := %s\n' \
 		"$$(printf '%s' "$$cflags" | sed 's/-I */-isystem /g')" "$$libs -lhttp_parser -lm" >$@
 
-ifneq ($(filter-out help clean deps deps-% format image test-debian13,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean deps deps-% format image test-debian13 arm64 test-fresh,$(or $(MAKECMDGOALS),all)),)
 include $(OUT)/packages.mk
 endif
 
@@ -207,7 +215,8 @@ PYTEST := PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider \
 	-o faulthandler_timeout=240
 ARGS ?=
 
-.PHONY: test unit test-manifests integration test-mysql test-debian13 test-galera test-asan chaos demo
+.PHONY: test unit test-manifests integration test-mysql test-debian13 arm64 test-fresh test-galera test-asan \
+	chaos demo
 
 test: ## everything a change has to pass: quick checks, unit, manifest and integration tests
 	$(Q)$(MAKE) --no-print-directory all
@@ -218,6 +227,10 @@ test: ## everything a change has to pass: quick checks, unit, manifest and integ
 
 # TSan looks at threads, and only the sidecar has some.
 UNIT := $(if $(filter tsan,$(VARIANT)),$(filter $(OUT)/test/unit/sidecar/%,$(TESTS)),$(TESTS))
+
+ifneq ($(CROSS),)
+unit: export WRAPPER := qemu-$(MACHINE)-static
+endif
 
 unit: $(UNIT) ## unit, property and fault tests, replay of the fuzz corpora
 	@test/run $(UNIT)
@@ -240,9 +253,18 @@ test-mysql: all $(CHECKS) $(MEASURES) | deps-test deps-mysql ## the integration 
 
 # Those of the integration tests that depend most on the libraries; ARGS= runs all.
 test-debian13: ARGS := -k 'test_tls or test_spool or test_http or test_stream'
-test-debian13: deps-debian13 ## the same on Debian 13, in a folder: build, unit and some integration tests
-	.ci/debian13/run make -j'$(WORKERS)' BUILD=build/debian13 WORKERS='$(WORKERS)' ARGS="$(ARGS)" \
+test-debian13: ## the same on Debian 13, in a folder: build, unit and some integration tests
+	.ci/folder/run debian13 make -j'$(WORKERS)' BUILD=build/debian13 WORKERS='$(WORKERS)' ARGS="$(ARGS)" \
 		all tests unit integration
+
+arm64: ## build for arm64 and run the unit tests under an emulator, in a folder
+	.ci/folder/run arm64 make -j'$(WORKERS)' BUILD=build/arm64 CROSS=aarch64-linux-gnu all unit
+
+COMMAND ?= make demo test
+FRESH_USER ?= root
+
+test-fresh: ## a clone on a bare Debian 12 in a folder (COMMAND='bash .ci/run', FRESH_USER=user: with sudo)
+	.ci/folder/fresh '$(FRESH_USER)' $(COMMAND)
 
 test-galera: all | deps-test deps-galera ## a cluster of three nodes loses its writer, then its quorum
 	$(INTEGRATION) test/integration/galera $(ARGS)
