@@ -19,20 +19,35 @@ STAND_IN = MANIFESTS / "examples" / "mysql" / "kubedl.yaml"
 SIDECAR = "kubedl-shipper"
 CONTROLLER = "kubedl-manager"
 
-# Of these at most one: they say where events come from.
-SOURCES = ["kube-source", "kube-proxy-source"]
-# Moves the sidecar, so that it comes behind what changes it.
-LAST = ["plain-container"]
+# What a user of runbook-url has among the resources.
+RUNBOOKS = {"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "kubedl-shipper-runbooks",
+                         "annotations": {"config.kubernetes.io/local-config": "true"}},
+            "data": {"url": "https://wiki.example.com/runbooks"}}
+
+# Of each line one: with the sidecar in KubeDL's pod, and with a Deployment of its own. Their order is
+# one in which they may be named.
+CHOICES = {
+    "base": [
+        [(), ("kube-source",), ("kube-proxy-source",)],
+        [(), ("tls",)],
+        [(), ("password-file",)],
+        [(), ("persistent-spool",)],
+        [(), ("monitoring", "secret"), ("monitoring", "runbook-url")],
+        [(), ("plain-container",)],
+    ],
+    "standalone": [
+        [(), ("tls",)],
+        [(), ("persistent-spool",), ("two-replicas",)],
+        [(), ("monitoring", "secret"), ("monitoring", "runbook-url")],
+    ],
+}
 
 
 def all_combinations():
-    """Each as a tuple of components in an order in which they may be named."""
-    names = sorted(path.name for path in (MANIFESTS / "components").iterdir())
-    free = [name for name in names if name not in SOURCES + LAST]
-    choices = [[(), (name,)] for name in free]
-    choices.append([()] + [(name,) for name in SOURCES if name in names])
-    choices.append([()] + [(name,) for name in LAST if name in names])
-    return [sum(chosen, ()) for chosen in itertools.product(*choices)]
+    """Each as a tuple: base or standalone, and components in an order in which they may be named."""
+    return [sum(chosen, (form,)) for form, choices in CHOICES.items()
+            for chosen in itertools.product(*choices)]
 
 
 def covering():
@@ -61,12 +76,21 @@ def original():
 
 def write(directory, components):
     """A kustomization of the combination, such as a user would write."""
-    (directory / "kubedl.yaml").write_text(yaml.safe_dump(original()))
-    paths = [MANIFESTS / "base", *(MANIFESTS / "components" / name for name in components)]
+    form, *components = components
+    resources, paths = [], [MANIFESTS / "components" / name for name in components]
+    if form == "base":
+        (directory / "kubedl.yaml").write_text(yaml.safe_dump(original()))
+        resources.append("kubedl.yaml")
+        paths.insert(0, MANIFESTS / form)
+    else:
+        resources.append(os.path.relpath(MANIFESTS / form, directory.resolve()))
+    if "runbook-url" in components:
+        (directory / "runbooks.yaml").write_text(yaml.safe_dump(RUNBOOKS))
+        resources.append("runbooks.yaml")
     (directory / "kustomization.yaml").write_text(yaml.safe_dump({
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": ["kubedl.yaml"],
+        "resources": resources,
         "components": [os.path.relpath(path, directory.resolve()) for path in paths],
     }))
 
@@ -78,7 +102,7 @@ def rendered(components):
         return render(directory)
 
 
-def in_every_combination(check):
+def in_every_combination(check, forms=tuple(CHOICES)):
     """Makes a test of a check, which takes what it needs of: pod, components, program, directory (one for
     all combinations)."""
     wanted = inspect.signature(check).parameters
@@ -87,14 +111,26 @@ def in_every_combination(check):
         with tempfile.TemporaryDirectory() as directory:
             given = {"program": program, "directory": Path(directory)}
             for components in all_combinations():
+                if components[0] not in forms:
+                    continue
                 given |= {"pod": Pod(rendered(components)), "components": components}
                 try:
                     check(**{name: given[name] for name in wanted})
                 except AssertionError as error:
-                    raise AssertionError("+".join(("base", *components))) from error
+                    raise AssertionError("+".join(components)) from error
 
     test.__name__, test.__doc__ = check.__name__, check.__doc__
     return test
+
+
+def in_kubedls_pod(check):
+    """As in_every_combination, where the sidecar is in KubeDL's pod."""
+    return in_every_combination(check, ("base",))
+
+
+def by_itself(check):
+    """As in_every_combination, where it has a Deployment of its own."""
+    return in_every_combination(check, ("standalone",))
 
 
 def by_name(items):
@@ -104,18 +140,19 @@ def by_name(items):
 
 
 class Pod:
-    """KubeDL's pod in what was rendered, and what belongs to it."""
+    """The sidecar's pod in what was rendered, and what belongs to it."""
 
     def __init__(self, resources):
         self.resources = resources
-        self.deployment = resources["Deployment", "kubedl-system", "kubedl"]
+        (self.deployment,) = [deployment for deployment in self.of_kind("Deployment")
+                              if deployment["metadata"]["name"] in ("kubedl", SIDECAR)]
         self.template = self.deployment["spec"]["template"]
         self.spec = self.template["spec"]
         self.init_containers = by_name(self.spec.get("initContainers", []))
         self.containers = by_name(self.spec["containers"])
         self.all_containers = {**self.init_containers, **self.containers}
         self.sidecar = self.all_containers[SIDECAR]
-        self.controller = self.containers[CONTROLLER]
+        self.controller = self.containers.get(CONTROLLER)
         self.env = by_name(self.sidecar["env"])
         self.volumes = by_name(self.spec["volumes"])
 

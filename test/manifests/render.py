@@ -6,6 +6,7 @@ there is one. A field that is not covered here is an error, not ignored.
 
 import copy
 import functools
+import re
 from pathlib import Path
 
 import yaml
@@ -24,6 +25,9 @@ MERGE_KEYS = {
 }
 
 MARK = "$patch"
+
+# A resource with this annotation is read, and not among what is rendered.
+LOCAL_CONFIG = "config.kubernetes.io/local-config"
 
 
 class RenderError(Exception):
@@ -130,26 +134,67 @@ def check_fields(what, mapping, known):
             raise RenderError(f"{what}: {field} is not covered")
 
 
+def selected(resources, target):
+    """Those that a target means. Its fields are regular expressions; no namespace is "default"."""
+    check_fields("target", target, ("kind", "name", "namespace"))
+    return [resource for resource in resources
+            if re.fullmatch(target["kind"], resource["kind"])
+            and re.fullmatch(target["name"], resource["metadata"]["name"])
+            and re.fullmatch(target.get("namespace", ".*"),
+                             resource["metadata"].get("namespace", "default"))]
+
+
 def apply_patch(resources, directory, patch):
+    """With a target, it is no error if there is none."""
     check_fields("patch", patch, ("path", "target"))
     (body,) = load(directory / patch["path"])
-    if isinstance(body, list):
-        target = patch["target"]
-        check_fields("target", target, ("kind", "name"))
-        chosen = [resource for resource in resources
-                  if (resource["kind"], resource["metadata"]["name"])
-                  == (target["kind"], target["name"])]
-        for resource in chosen:
-            for operation in body:
-                apply_operation(resource, operation)
+    if "target" in patch:
+        chosen = selected(resources, patch["target"])
     else:
         chosen = [resource for resource in resources if identity(resource) == identity(body)]
-        for resource in chosen:
-            if resource["kind"] != "Deployment":
-                raise RenderError(f"patches of a {resource['kind']} are not covered")
-            resource.update(merge(resource, body))
-    if not chosen:
-        raise RenderError(f"{patch['path']}: there is nothing that it patches")
+        if not chosen:
+            raise RenderError(f"{patch['path']}: there is nothing that it patches")
+    for resource in chosen:
+        if isinstance(body, list):
+            for operation in body:
+                apply_operation(resource, operation)
+        elif body.get(MARK) == "delete":
+            resources.remove(resource)
+        elif resource["kind"] == "Deployment":
+            check_fields("metadata", body["metadata"], ("name", "namespace"))
+            change = {field: value for field, value in body.items() if field != "metadata"}
+            resource.update(merge(resource, change))
+        else:
+            raise RenderError(f"patches of a {resource['kind']} are not covered")
+
+
+# ---- replacements ---------------------------------------------------------------------------------
+
+
+def places(document, fields):
+    """Where a path with stars leads: pairs of a dictionary and the field in it."""
+    field, *rest = fields
+    if not rest:
+        return [(document, field)]
+    return [place for inner in (document if field == "*" else [document[field]])
+            for place in places(inner, rest)]
+
+
+def apply_replacement(resources, replacement):
+    """The part of a text in front of the delimiter is replaced."""
+    source = replacement["source"]
+    named = {"kind": source["kind"], "name": source["name"]}
+    found = selected(resources, named)
+    if len(found) != 1:
+        raise RenderError(f"{named}: there is not one source of the replacement")
+    ((holder, field),) = places(found[0], source["fieldPath"].split("."))
+    for target in replacement["targets"]:
+        check_fields("replacement", target["options"], ("delimiter",))
+        mark = target["options"]["delimiter"]
+        for resource in selected(resources, target["select"]):
+            for path in target["fieldPaths"]:
+                for parent, last in places(resource, path.split(".")):
+                    parent[last] = mark.join([holder[field], *parent[last].split(mark)[1:]])
 
 
 def generate(directory, generator):
@@ -168,6 +213,36 @@ def generate(directory, generator):
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
+CLUSTER_WIDE = ("ClusterRole", "ClusterRoleBinding", "Namespace")
+
+
+def subjects(resources):
+    """The accounts that are bound to roles."""
+    return [subject for resource in resources for subject in resource.get("subjects", [])]
+
+
+def move(resources, namespace):
+    """All into a namespace. A binding follows its account if that is among the resources, or "default"."""
+    accounts = {(resource["metadata"]["name"], resource["metadata"].get("namespace"))
+                for resource in resources if resource["kind"] == "ServiceAccount"}
+    for subject in subjects(resources):
+        if subject["name"] == "default" or (subject["name"], subject.get("namespace")) in accounts:
+            subject["namespace"] = namespace
+    for resource in resources:
+        if resource["kind"] == "Namespace":
+            raise RenderError("renaming a Namespace is not covered")
+        if resource["kind"] not in CLUSTER_WIDE:
+            resource["metadata"]["namespace"] = namespace
+
+
+def fill_subjects(resources):
+    """A binding that names no namespace gets that of the account of this name."""
+    for subject in subjects(resources):
+        if "namespace" not in subject:
+            (account,) = selected(resources, {"kind": "ServiceAccount", "name": subject["name"]})
+            subject["namespace"] = account["metadata"]["namespace"]
+
+
 KINDS = {
     "Kustomization": "kustomize.config.k8s.io/v1beta1",
     "Component": "kustomize.config.k8s.io/v1alpha1",
@@ -177,17 +252,25 @@ KINDS = {
 def accumulate(resources, directory, kustomization):
     """Adds to `resources` what the kustomization has, and changes what it patches."""
     check_fields("kustomization", kustomization,
-                 ("apiVersion", "kind", "resources", "components", "patches", "configMapGenerator"))
+                 ("apiVersion", "kind", "resources", "components", "patches", "configMapGenerator",
+                  "replacements", "namespace"))
     if kustomization["apiVersion"] != KINDS[kustomization["kind"]]:
         raise RenderError(f"{directory}: apiVersion")
     for name in kustomization.get("resources", []):
-        resources += load(directory / name)
-    for generator in kustomization.get("configMapGenerator", []):
-        resources.append(generate(directory, generator))
+        if (directory / name).is_dir():
+            accumulate(resources, *read(directory / name))
+        else:
+            resources += load(directory / name)
     for name in kustomization.get("components", []):
         accumulate(resources, *read(directory / name))
+    for generator in kustomization.get("configMapGenerator", []):
+        resources.append(generate(directory, generator))
     for patch in kustomization.get("patches", []):
         apply_patch(resources, directory, patch)
+    for replacement in kustomization.get("replacements", []):
+        apply_replacement(resources, replacement)
+    if "namespace" in kustomization:
+        move(resources, kustomization["namespace"])
 
 
 def read(directory):
@@ -199,6 +282,9 @@ def render(directory):
     """The resources by their identity."""
     resources = []
     accumulate(resources, *read(Path(directory)))
+    fill_subjects(resources)
+    resources = [resource for resource in resources
+                 if resource["metadata"].get("annotations", {}).get(LOCAL_CONFIG) != "true"]
     by_identity = {identity(resource): resource for resource in resources}
     if len(by_identity) != len(resources):
         raise RenderError(f"{directory}: a resource is there twice")

@@ -14,6 +14,9 @@ SECRETS = {
 # What Kubernetes sets in every container.
 CLUSTER = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 
+# What whoever installs it sets: the standby of two needs it.
+USER = {"CLUSTER_ID": "prod-1"}
+
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "": 1}
 
 
@@ -63,7 +66,7 @@ def files_of(volume):
 
 def environment(pod, directory):
     """The sidecar's variables. What is mounted is there, in folders of `directory` instead."""
-    variables = dict(CLUSTER)
+    variables = {**CLUSTER, **USER}
     for name, variable in pod.env.items():
         value = value_of(variable)
         for mount in pod.sidecar["volumeMounts"]:

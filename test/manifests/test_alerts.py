@@ -256,8 +256,8 @@ def test_the_rules_are_rules(tmp_path):
 def test_each_alert_says_what_to_do():
     for name, rule in promtool.alerts().items():
         assert rule["labels"]["severity"] in ("critical", "warning")
-        assert set(rule["annotations"]) == {"summary", "description", "runbook"}
-        file, anchor = rule["annotations"]["runbook"].split("#")
+        assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
+        file, anchor = rule["annotations"]["runbook_url"].split("#")
         headings = re.findall(r"^#+ (.*)", (ROOT / file).read_text(), re.MULTILINE)
         assert anchor == name.lower() and name in headings
 

@@ -3,6 +3,7 @@
 import re
 
 import combinations
+import pytest
 import yaml
 
 INSTALL = (combinations.ROOT / "docs" / "install.md").read_text()
@@ -20,9 +21,10 @@ def test_lists_each_component():
     assert sorted(rows) == sorted(there)
 
 
-def test_names_components_that_are_there():
-    (block,) = re.findall(r"^```yaml\n# kustomization.yaml\n(.*?)^```", section("Add it to KubeDL"),
-                          re.MULTILINE | re.DOTALL)
-    for path in yaml.safe_load(block)["components"]:
+@pytest.mark.parametrize("title", ["Add it to KubeDL", "A Deployment of its own"])
+def test_names_what_is_there(title):
+    (block,) = re.findall(r"^```yaml\n# kustomization.yaml\n(.*?)^```", section(title), re.MULTILINE | re.DOTALL)
+    kustomization = yaml.safe_load(block)
+    for path in kustomization["resources"] + kustomization["components"]:
         name = path.removeprefix("kubedl-shipper/")
-        assert name != path and (combinations.ROOT / name / "kustomization.yaml").is_file()
+        assert name == path == "kubedl.yaml" or (combinations.ROOT / name / "kustomization.yaml").is_file()

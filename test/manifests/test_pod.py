@@ -1,11 +1,11 @@
-"""KubeDL's pod with the sidecar, in every combination of the components."""
+"""The sidecar's pod, KubeDL's or its own, in every combination of the components."""
 
 import copy
 import re
 
 import kinds
 import settings
-from combinations import SIDECAR, SOURCES, in_every_combination, original
+from combinations import CONTROLLER, RUNBOOKS, SIDECAR, by_itself, in_every_combination, in_kubedls_pod, original
 
 NOBODY = 65532
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -15,14 +15,15 @@ SOCKET_FOLDER = "/run/kubedl"
 CONTROLLER_GRACE = 10
 
 
-@in_every_combination
+@in_kubedls_pod
 def test_kubedl_is_as_it_was_but_for_the_socket(pod):
     was = original()["spec"]["template"]
     controller = copy.deepcopy(pod.controller)
     mounts = controller.pop("volumeMounts", [])
     assert controller == was["spec"]["containers"][0]
     assert [mount["mountPath"] for mount in mounts] in ([], [SOCKET_FOLDER])
-    assert pod.template["metadata"] == was["metadata"]
+    labels = {**was["metadata"]["labels"], SIDECAR: "true"}
+    assert pod.template["metadata"] == {**was["metadata"], "labels": labels}
 
 
 @in_every_combination
@@ -31,7 +32,7 @@ def test_each_container_has_an_image(pod):
     assert all(container["image"] for container in pod.all_containers.values())
 
 
-@in_every_combination
+@in_kubedls_pod
 def test_the_sidecar_starts_before_kubedl_and_ends_after_it(pod, components):
     if "plain-container" in components:
         assert SIDECAR in pod.containers and "restartPolicy" not in pod.sidecar
@@ -89,7 +90,7 @@ def test_a_volume_has_one_source(pod):
     assert all(len(volume) == 2 for volume in pod.volumes.values())
 
 
-@in_every_combination
+@in_kubedls_pod
 def test_the_socket_is_where_kubedl_finds_it(pod):
     source = pod.env["EVENT_SOURCE"]["value"]
     shared = pod.controller.get("volumeMounts", [])
@@ -134,13 +135,13 @@ def test_what_waits_fits_into_memory(pod):
 @in_every_combination
 def test_there_is_time_for_both_to_end(pod):
     grace = int(pod.env["SHUTDOWN_GRACE_MS"]["value"]) / 1000
-    assert CONTROLLER_GRACE + grace + 5 <= pod.spec["terminationGracePeriodSeconds"]
+    before = CONTROLLER_GRACE if pod.controller else 0
+    assert before + grace + 5 <= pod.spec["terminationGracePeriodSeconds"]
 
 
 @in_every_combination
 def test_ours_may_do_nothing_they_need_not(pod):
-    ours = set(pod.all_containers) - {pod.controller["name"]}
-    for name in ours:
+    for name in set(pod.all_containers) - {CONTROLLER}:
         assert pod.all_containers[name]["securityContext"] == {
             "runAsNonRoot": True,
             "runAsUser": NOBODY,
@@ -194,11 +195,20 @@ def test_prometheus_finds_the_port(pod, components):
         assert (endpoint["port"], endpoint["path"]) == (port["name"], "/metrics")
         labels = pod.template["metadata"]["labels"]
         assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
-        # The operator makes the label "job" of these, and the alerts ask for it.
-        job = f'job="{monitor["metadata"]["namespace"]}/{monitor["metadata"]["name"]}"'
+        # The operator makes the label "job" of these, and the alerts ask for it, in any namespace.
+        job = f"{monitor['metadata']['namespace']}/{monitor['metadata']['name']}"
         (rules,) = pod.of_kind("PrometheusRule")
-        asked = re.findall(r'job="[^"]*"', str(rules["spec"]))
-        assert asked and set(asked) == {job}
+        asked = re.findall(r'job=~"([^"]*)"', str(rules["spec"]))
+        assert asked and all(re.fullmatch(pattern, job) for pattern in asked)
+
+
+@in_every_combination
+def test_the_alerts_lead_to_the_runbooks(pod, components):
+    for rules in pod.of_kind("PrometheusRule"):
+        for rule in rules["spec"]["groups"][0]["rules"]:
+            page, section = rule["annotations"]["runbook_url"].split("#")
+            assert section == rule["alert"].lower()
+            assert page == (RUNBOOKS["data"]["url"] if "runbook-url" in components else "docs/runbooks.md")
 
 
 @in_every_combination
@@ -214,7 +224,7 @@ def test_the_connection_to_the_database_is_as_safe_as_it_says(pod, components):
 @in_every_combination
 def test_the_account_is_in_variables_or_in_files(pod, components):
     for name in ("MYSQL_USER", "MYSQL_PASSWORD"):
-        in_file = "password-file" in components
+        in_file = {"password-file", "standalone"} & set(components) != set()
         assert (name in pod.env, f"{name}_FILE" in pod.env) == (not in_file, in_file)
         if in_file:
             mount, _ = pod.mount_of(pod.env[f"{name}_FILE"]["value"])
@@ -228,12 +238,12 @@ def rights(pod):
 
 
 @in_every_combination
-def test_the_rights_are_what_the_program_reads(pod, components, program):
-    if not set(SOURCES) & set(components):
+def test_the_rights_are_what_the_program_reads(pod, program):
+    if pod.env["EVENT_SOURCE"]["value"].startswith("unix-listen:"):
         assert rights(pod) == set()
         return
     read = {("", "pods"), *kinds.resources(program)}
-    assert rights(pod) == {(*resource, verb) for resource in read for verb in ("get", "list", "watch")} \
+    assert rights(pod) == {(*resource, verb) for resource in read for verb in ("list", "watch")} \
         | {("", "namespaces", "get")}
     (role,) = pod.of_kind("ClusterRole")
     assert [rule["resourceNames"] for rule in role["rules"] if "namespaces" in rule["resources"]] \
@@ -251,7 +261,7 @@ def test_the_rights_are_the_pods(pod):
             "namespace": pod.deployment["metadata"]["namespace"]}]
 
 
-@in_every_combination
+@in_kubedls_pod
 def test_the_proxy_serves_the_socket_that_the_sidecar_asks(pod, components):
     if "kube-proxy-source" not in components:
         return
@@ -267,3 +277,36 @@ def test_the_proxy_serves_the_socket_that_the_sidecar_asks(pod, components):
 def test_all_is_in_kubedls_namespace(pod):
     for kind, namespace, name in pod.resources:
         assert namespace == "kubedl-system" or kind in ("ClusterRole", "ClusterRoleBinding"), name
+
+
+@by_itself
+def test_its_deployment_finds_its_own_pods(pod):
+    labels = pod.template["metadata"]["labels"]
+    assert pod.deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert not {"app", "control-plane", "app.kubernetes.io/instance"} & set(labels)
+    assert list(pod.all_containers) == [SIDECAR]
+
+
+@by_itself
+def test_its_account_is_its_own(pod):
+    (account,) = pod.of_kind("ServiceAccount")
+    assert account["metadata"]["name"] == pod.spec["serviceAccountName"] == SIDECAR
+    assert not account["automountServiceAccountToken"] and pod.spec["automountServiceAccountToken"]
+
+
+@by_itself
+def test_services_set_no_variables(pod):
+    """One that is called mysql would set MYSQL_PORT."""
+    assert pod.spec["enableServiceLinks"] is False
+
+
+@by_itself
+def test_of_two_one_leads(pod, components):
+    """And each has a spool of its own."""
+    leader = pod.env.get("LEADER", {}).get("value")
+    two = "two-replicas" in components
+    assert (pod.deployment["spec"]["replicas"], leader) == ((2, "mysql") if two else (1, None))
+    if two:
+        assert "emptyDir" in pod.volumes["kubedl-shipper-spool"]
+        (spread,) = pod.spec["topologySpreadConstraints"]
+        assert spread["labelSelector"] == pod.deployment["spec"]["selector"]

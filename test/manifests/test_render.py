@@ -37,7 +37,7 @@ def test_renders_combinations_as_kubectl_does(kubectl, tmp_path):
     every = os.environ.get("EVERY") == "1"
 
     def compare(components):
-        directory = tmp_path / "+".join(("base", *components))
+        directory = tmp_path / "+".join(components)
         directory.mkdir()
         combinations.write(directory, components)
         assert combinations.rendered(components) == by_kubectl(kubectl, directory), components
