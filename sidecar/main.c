@@ -141,9 +141,8 @@ static bool load(struct config *config, struct buffer *problems)
         buffer_appendf(problems, "EVENT_SOURCE: %s\n", err.text);
         code = ERROR_OPERATOR;
     } else if (config->leader != LEADER_NONE && !source_may_stand_by(config->event_source)) {
-        buffer_append_string(problems,
-                             "LEADER: a standby opens no source, but the producer of this "
-                             "EVENT_SOURCE waits for it: leave LEADER out\n");
+        buffer_append_string(problems, "LEADER: a standby opens no source, but a producer of this "
+                                       "EVENT_SOURCE waits for it: leave LEADER out\n");
         code = ERROR_OPERATOR;
     }
     if (config->http_listen[0] != '\0' && http_check(config->http_listen, &err) != ERROR_NONE) {

@@ -30,6 +30,8 @@ static const char *const type_names[] = {
 
 enum label {
     LABEL_NONE,
+    LABEL_SOURCE,
+    LABEL_STATE,
     LABEL_TYPE,
     LABEL_KIND,
     LABEL_API_GROUP,
@@ -111,6 +113,8 @@ struct label_values {
 
 /* Without values: the metric brings its own. */
 static const struct label_values labels[] = {
+    [LABEL_SOURCE] = {"source", 0, NULL, false},
+    [LABEL_STATE] = {"state", 0, NULL, false},
     [LABEL_TYPE] = {"type", WATCH_TYPE_COUNT, type_value, false},
     [LABEL_KIND] = {"kind", METRICS_KINDS, kind_value, false},
     [LABEL_API_GROUP] = {"api_group", METRICS_KINDS, group_value, true},
@@ -214,15 +218,21 @@ static void append_real(struct buffer *out, double value)
         buffer_appendf(out, "%.15g", value);
 }
 
+static size_t label_count(const struct metric *metric)
+{
+    size_t count = 0;
+    while (count < MAX_LABELS && metric->labels[count] != LABEL_NONE)
+        count++;
+    return count;
+}
+
 /* The name and labels of a metric's series number i; false if there is no such series. text: the value of
  * a label without values. */
 static bool append_series(struct buffer *out, const struct metric *metric, size_t i,
                           const char *text)
 {
     const char *values[MAX_LABELS];
-    size_t count = 0;
-    while (count < MAX_LABELS && metric->labels[count] != LABEL_NONE)
-        count++;
+    size_t count = label_count(metric);
     for (size_t n = count; n-- > 0;) { /* the last one varies fastest */
         const struct label_values *label = &labels[metric->labels[n]];
         values[n] = label->value != NULL ? label->value(i % label->count) : text;
@@ -278,13 +288,16 @@ static void append_histogram(struct buffer *out, const struct metric *metric,
 
 static void append_info(struct buffer *out, const struct metric *metric, const char *const *values)
 {
-    bool first = true;
-    if (values[0] == NULL)
-        return;
-    buffer_append_string(out, metric->name);
-    for (size_t n = 0; n < metric->size / sizeof(*values); n++)
-        append_label(out, &first, labels[metric->labels[n]].name, values[n]);
-    buffer_append_string(out, "} 1\n");
+    size_t count = label_count(metric);
+    for (size_t i = 0; i < metric->size / sizeof(*values); i += count) {
+        bool first = true;
+        if (values[i] == NULL)
+            continue;
+        buffer_append_string(out, metric->name);
+        for (size_t n = 0; n < count; n++)
+            append_label(out, &first, labels[metric->labels[n]].name, values[i + n]);
+        buffer_append_string(out, "} 1\n");
+    }
 }
 
 static void append_states(struct buffer *out, const struct metric *metric,

@@ -51,6 +51,10 @@ enum metrics_database {
     METRICS_DATABASE_COUNT
 };
 
+/* The texts of the metric `sources`, and for how many sources there are series. */
+enum metrics_source { METRICS_SOURCE_ADDRESS, METRICS_SOURCE_STATE, METRICS_SOURCE_TEXTS };
+#define METRICS_SOURCES 8
+
 /* The table of all metrics. Each line makes a field of struct metrics and what the metric is called outside:
  *
  *   ONE(type, field, name, help)                       a field that is one series
@@ -64,7 +68,8 @@ enum metrics_database {
  *   SPARSE        uint64_t: a counter with so many series that those that are 0 are left out
  *   REAL_COUNTER  double; NAN: it is not known, and is left out
  *   GAUGE         double; the same
- *   INFO          const char *: a series, 1, whose labels are the texts; left out while the first one is NULL
+ *   INFO          const char *: a series, 1, whose labels are the texts, of which there may be several rows; left
+ *                 out while its first text is NULL
  *   STATE         const char *: a series, 1, for each text that is set; the text is the value of the last label
  */
 /* clang-format off */
@@ -110,6 +115,9 @@ enum metrics_database {
         "1 if this sidecar takes events in; 0 while it stands by for another one that does") \
     ONE(GAUGE, source_up, "kubedl_shipper_source_up", \
         "1 while at least one stream of events is connected, or the API server answers") \
+    EACH(INFO, sources, [METRICS_SOURCES][METRICS_SOURCE_TEXTS], "kubedl_shipper_source_info", \
+        "Each source of `EVENT_SOURCE`. state: closed, waiting (nothing has connected so far), open, ended", \
+        LABEL_SOURCE, LABEL_STATE) \
     EACH(STATE, unwatched, [RESOURCE_COUNT], "kubedl_shipper_source_unwatched", \
         "1 for each kind that is to be watched at the API server but is not watched now, with the reason", \
         LABEL_KIND, LABEL_API_GROUP, LABEL_TROUBLE) \

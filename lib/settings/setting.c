@@ -69,7 +69,8 @@ const struct setting settings[] = {
     {"EVENT_SOURCE", TYPE_TEXT, AT(event_source), 0, MAX_TEXT, "unix:/run/kubedl/events.sock",
      "Where events come from: unix:PATH connects to a socket, unix-listen:PATH makes one and "
      "listens, - reads standard input; kube: lists and watches the API server of the cluster that "
-     "this runs in, kube+unix:PATH one behind the socket of a kubectl proxy"},
+     "this runs in, kube+unix:PATH one behind the socket of a kubectl proxy. Several sources of the same "
+     "cluster work at once with commas between them: unix-listen:PATH,kube:"},
     {"KUBE_NAMESPACE", TYPE_TEXT, AT(kube_namespace), 0, 63, "",
      "Namespace that is listed and watched, and swept; without it all are"},
     {"KUBE_LABEL_SELECTOR", TYPE_TEXT, AT(kube_label_selector), 0, MAX_TEXT, "",

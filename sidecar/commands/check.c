@@ -15,6 +15,7 @@
 #include "sidecar/commands/check_kube.h"
 #include "sidecar/commands/commands.h"
 #include "sidecar/kube/kube_client.h"
+#include "sidecar/source/source.h"
 #include "sidecar/spool/spool_file.h"
 #include "sidecar/store/credentials.h"
 #include "sidecar/store/db.h"
@@ -191,20 +192,31 @@ static void check_source_directory(struct findings *findings, const char *path)
                      "%s: cannot be made: %s: %s", path, directory, strerror(errno));
 }
 
-static void check_source(struct findings *findings, const struct config *config)
+static void check_source(struct findings *findings, const struct config *config,
+                         const char *address)
 {
     static const char connects[] = "unix:", listens[] = "unix-listen:";
-    const char *address = config->event_source;
     if (strncmp(address, connects, sizeof(connects) - 1) == 0)
         check_source_socket(findings, address + sizeof(connects) - 1);
     else if (strncmp(address, listens, sizeof(listens) - 1) == 0)
         check_source_directory(findings, address + sizeof(listens) - 1);
     else if (kube_client_is_for(address))
-        check_kube(findings, config,
+        check_kube(findings, config, address,
                    config->kube_silence_ms < TIMEOUT_MAX_MS ? (uint32_t)config->kube_silence_ms
                                                             : TIMEOUT_MAX_MS);
     else
         findings_add(findings, FINDING_OK, "source", "", "%s", address);
+}
+
+/* The settings are good, so that EVENT_SOURCE can be read. */
+static void check_sources(struct findings *findings, const struct config *config)
+{
+    struct source_list list;
+    struct error err;
+    if (source_list_read(&list, config->event_source, &err) != ERROR_NONE)
+        list.count = 0;
+    for (size_t i = 0; i < list.count; i++)
+        check_source(findings, config, list.addresses[i]);
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
@@ -218,7 +230,7 @@ static void examine(struct findings *findings, const struct config *config)
     if (findings_worst(findings, 0) < FINDING_FAIL)
         check_hosts(findings, &quick);
     check_spool(findings, config);
-    check_source(findings, config);
+    check_sources(findings, config);
     explicit_bzero(&quick, sizeof(quick));
 }
 

@@ -29,6 +29,7 @@
 struct visit {
     struct findings *findings;
     const struct config *config;
+    const char *address; /* of the source */
     uint32_t timeout_ms;
     uv_loop_t loop;
     uv_timer_t timer;
@@ -120,14 +121,13 @@ static void ask(struct visit *visit, struct buffer *path, bool head_only)
 
 static void fail(struct visit *visit, const char *advice, const char *what)
 {
-    findings_add(visit->findings, FINDING_FAIL, "source", advice, "%s: %s%s%s",
-                 visit->config->event_source, what, visit->said.message[0] != '\0' ? ": " : "",
-                 visit->said.message);
+    findings_add(visit->findings, FINDING_FAIL, "source", advice, "%s: %s%s%s", visit->address,
+                 what, visit->said.message[0] != '\0' ? ": " : "", visit->said.message);
 }
 
 static const char *reach_advice(const struct visit *visit)
 {
-    if (kube_client_socket(visit->config->event_source)[0] != '\0')
+    if (kube_client_socket(visit->address)[0] != '\0')
         return "start kubectl proxy --unix-socket=PATH with the path in EVENT_SOURCE, in a "
                "container "
                "that shares its directory, or correct EVENT_SOURCE";
@@ -332,8 +332,8 @@ static void conclude(struct visit *visit)
         return;
     }
     findings_add(visit->findings, FINDING_OK, "source", "",
-                 "%s: can be listed and watched: %s; not installed: %s",
-                 visit->config->event_source, text_in(&visit->well),
+                 "%s: can be listed and watched: %s; not installed: %s", visit->address,
+                 text_in(&visit->well),
                  visit->absent.length > 0 ? text_in(&visit->absent) : "none");
 }
 
@@ -361,7 +361,8 @@ static void run(struct visit *visit, struct logger *logger)
 {
     struct error err;
     visit->json = kube_answer_reader();
-    if (kube_client_new(&visit->loop, visit->config, logger, &visit->client, &err) == ERROR_NONE) {
+    if (kube_client_new(&visit->loop, kube_client_socket(visit->address), visit->config, logger,
+                        &visit->client, &err) == ERROR_NONE) {
         uv_timer_init(&visit->loop, &visit->timer);
         visit->timer.data = visit;
         examine(visit);
@@ -369,17 +370,19 @@ static void run(struct visit *visit, struct logger *logger)
         http_client_close(visit->client, on_closed, NULL);
     } else {
         findings_add(visit->findings, FINDING_FAIL, "source", "see what it says", "%s: %s",
-                     visit->config->event_source, err.text);
+                     visit->address, err.text);
     }
     json_free(visit->json);
     uv_run(&visit->loop, UV_RUN_DEFAULT);
 }
 
-void check_kube(struct findings *findings, const struct config *config, uint32_t timeout_ms)
+void check_kube(struct findings *findings, const struct config *config, const char *address,
+                uint32_t timeout_ms)
 {
     struct visit visit = {
         .findings = findings,
         .config = config,
+        .address = address,
         .timeout_ms = timeout_ms,
         .selection = {config->kube_namespace, config->kube_label_selector},
     };

@@ -1,4 +1,4 @@
-/* check_kube: the part of check that asks the API server, where EVENT_SOURCE is kube: or kube+unix:PATH. */
+/* check_kube: the part of check that asks the API server, where EVENT_SOURCE has kube: or kube+unix:PATH. */
 #ifndef SIDECAR_CHECK_KUBE_H
 #define SIDECAR_CHECK_KUBE_H
 
@@ -7,7 +7,9 @@
 
 #include <stdint.h>
 
-/* Adds what it finds under "source". timeout_ms: for each request. Nothing is changed. */
-void check_kube(struct findings *findings, const struct config *config, uint32_t timeout_ms);
+/* Adds what it finds under "source". address: that of the source. timeout_ms: for each request. Nothing is
+ * changed. */
+void check_kube(struct findings *findings, const struct config *config, const char *address,
+                uint32_t timeout_ms);
 
 #endif

@@ -15,6 +15,8 @@
 /* To find the oldest row, all rows are read. So it is done at most this often, however many requests come. */
 #define OLDEST_INTERVAL_US 1000000
 
+_Static_assert(METRICS_SOURCES == SOURCE_MAX, "each source has a series");
+
 struct status {
     struct status_parts parts;
     int64_t started_us;        /* since 1970 */
@@ -97,6 +99,19 @@ static double oldest_seconds(struct status *status, const struct outbox_counts *
     return age_us > 0 ? (double)age_us / 1e6 : 0; /* the time of day may have been set back */
 }
 
+static void gather_sources(const struct sources *sources, struct status_facts *facts)
+{
+    while (facts->source_count < SOURCE_MAX &&
+           sources_state(sources, facts->source_count, &facts->sources[facts->source_count]))
+        facts->streams += facts->sources[facts->source_count++].streams;
+    for (size_t i = 0; facts->leads && i < RESOURCE_COUNT; i++) {
+        const char *trouble = sources_unwatched(sources, i);
+        if (trouble == NULL)
+            break;
+        facts->unwatched[i] = trouble[0] != '\0' ? trouble : NULL;
+    }
+}
+
 static void gather(struct status *status, struct status_facts *facts)
 {
     const struct status_parts *parts = &status->parts;
@@ -109,15 +124,10 @@ static void gather(struct status *status, struct status_facts *facts)
         .counts = outbox_counts(parts->outbox),
         .balanced = ledger_balances(parts->ledger, parts->outbox),
         .source_paused = intake_is_paused(parts->intake),
-        .streams = intake_streams(parts->intake),
         .database_up = dispatch_is_up(parts->dispatch),
     };
-    for (size_t i = 0; facts->leads && i < RESOURCE_COUNT; i++) {
-        const char *trouble = intake_unwatched(parts->intake, i);
-        if (trouble == NULL)
-            break;
-        facts->unwatched[i] = trouble[0] != '\0' ? trouble : NULL;
-    }
+    if (*parts->sources != NULL)
+        gather_sources(*parts->sources, facts);
     for (size_t i = 0; i < TABLE_COUNT; i++)
         facts->rows[i] = ledger_rows(parts->ledger, parts->outbox, i);
     facts->oldest_seconds = oldest_seconds(status, &facts->counts);
@@ -130,6 +140,18 @@ static void gather(struct status *status, struct status_facts *facts)
 }
 
 /* ---- /metrics ----------------------------------------------------------------------------------*/
+
+static void fill_sources(struct metrics *metrics, const struct status_facts *facts)
+{
+    metrics->source_up = facts->streams > 0;
+    metrics->source_paused = facts->source_paused;
+    memset(metrics->sources, 0, sizeof(metrics->sources));
+    for (size_t i = 0; i < facts->source_count; i++) {
+        metrics->sources[i][METRICS_SOURCE_ADDRESS] = facts->sources[i].address;
+        metrics->sources[i][METRICS_SOURCE_STATE] = facts->sources[i].name;
+    }
+    memcpy(metrics->unwatched, facts->unwatched, sizeof(metrics->unwatched));
+}
 
 static void fill_ledger(struct metrics *metrics, const struct status_facts *facts)
 {
@@ -197,9 +219,7 @@ static unsigned answer_metrics(void *context, bool verbose, struct buffer *body)
     metrics->pending_bytes = (double)facts.counts.bytes;
     metrics->pending_limit_bytes = (double)status->parts.config->outbox_max_bytes;
     metrics->leads = facts.leads;
-    metrics->source_up = facts.streams > 0;
-    metrics->source_paused = facts.source_paused;
-    memcpy(metrics->unwatched, facts.unwatched, sizeof(metrics->unwatched));
+    fill_sources(metrics, &facts);
     fill_ledger(metrics, &facts);
     fill_database(metrics, &facts);
     fill_spool(metrics, &facts);
@@ -216,13 +236,6 @@ static unsigned answer_livez(void *context, bool verbose, struct buffer *body)
     (void)verbose;
     buffer_append_string(body, "ok\n");
     return 200;
-}
-
-static const char *source_state(const struct status_facts *facts)
-{
-    if (facts->unready != NULL)
-        return facts->unready;
-    return facts->leads ? "open" : "another sidecar leads, this one stands by";
 }
 
 static const char *intake_state(const struct status_facts *facts)
@@ -253,9 +266,15 @@ static void append_unwatched(struct buffer *body, const struct status_facts *fac
 static void append_details(struct buffer *body, const struct status_facts *facts)
 {
     const struct config *config = facts->parts->config;
+    const char *closed = facts->unready != NULL ? facts->unready
+                         : !facts->leads        ? "another sidecar leads, this one stands by"
+                                                : NULL;
     buffer_append_string(body, "settings: valid\n");
-    buffer_appendf(body, "source: %s: %s, %zu connected\n", config->event_source,
-                   source_state(facts), facts->streams);
+    if (facts->source_count == 0)
+        buffer_appendf(body, "source: %s: closed\n", config->event_source);
+    for (size_t i = 0; i < facts->source_count; i++)
+        buffer_appendf(body, "source: %s: %s, %zu connected\n", facts->sources[i].address,
+                       closed != NULL ? closed : facts->sources[i].name, facts->sources[i].streams);
     append_unwatched(body, facts);
     buffer_appendf(body, "(taking events in: %s)\n", intake_state(facts));
     buffer_appendf(body, "(database: %s%s%s)\n", facts->database_up ? "up" : "down",

@@ -30,7 +30,8 @@ struct status_parts {
     const struct outbox *outbox;
     const struct dispatch *dispatch;
     const struct intake *intake;
-    const struct spool *spool; /* NULL: there is none */
+    struct sources *const *sources; /* points to NULL while they are not there or are closed */
+    const struct spool *spool;      /* NULL: there is none */
     struct store *store;
     struct logger *logger;
 

@@ -24,7 +24,9 @@ struct status_facts {
     double oldest_seconds; /* 0: nothing waits */
     double outage_seconds; /* until the source is paused; INFINITY: nothing grows */
     bool source_paused;
-    size_t streams;
+    size_t streams;      /* of all sources */
+    size_t source_count; /* 0: they are closed */
+    struct source_state sources[SOURCE_MAX];
 
     /* Why a resource is not watched; NULL: it is, or its events are sent by others. */
     const char *unwatched[RESOURCE_COUNT];

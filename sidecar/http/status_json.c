@@ -35,6 +35,17 @@ static void add_source(struct json_writer *writer, const struct status_facts *fa
     json_write_integer(writer, "streams", (int64_t)facts->streams);
     json_write_bool(writer, "paused", facts->source_paused);
     add_unwatched(writer, facts);
+    json_begin_array(writer, "sources");
+    for (size_t i = 0; i < facts->source_count; i++) {
+        const struct source_state *source = &facts->sources[i];
+        json_begin_object(writer, NULL);
+        json_write_string(writer, "address", source->address);
+        json_write_string(writer, "state", source->name);
+        json_write_integer(writer, "streams", (int64_t)source->streams);
+        json_write_integer(writer, "opened", (int64_t)source->opened);
+        json_end(writer);
+    }
+    json_end(writer);
     json_end(writer);
 }
 

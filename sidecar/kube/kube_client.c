@@ -11,22 +11,22 @@ static bool begins_with(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-bool kube_client_is_for(const char *event_source)
+bool kube_client_is_for(const char *address)
 {
-    return begins_with(event_source, own) || begins_with(event_source, proxied);
+    return begins_with(address, own) || begins_with(address, proxied);
 }
 
-const char *kube_client_socket(const char *event_source)
+const char *kube_client_socket(const char *address)
 {
-    return begins_with(event_source, proxied) ? event_source + strlen(proxied) : "";
+    return begins_with(address, proxied) ? address + strlen(proxied) : "";
 }
 
-enum error_code kube_client_new(uv_loop_t *loop, const struct config *config, struct logger *logger,
+enum error_code kube_client_new(uv_loop_t *loop, const char *socket_path,
+                                const struct config *config, struct logger *logger,
                                 struct http_client **client, struct error *err)
 {
     char ca_file[CONFIG_TEXT_SIZE + 8];
     char token_file[CONFIG_TEXT_SIZE + 8];
-    const char *socket_path = kube_client_socket(config->event_source);
     bool is_unix = socket_path[0] != '\0';
     (void)snprintf(ca_file, sizeof(ca_file), "%s/ca.crt", config->kube_service_account);
     (void)snprintf(token_file, sizeof(token_file), "%s/token", config->kube_service_account);

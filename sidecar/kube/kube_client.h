@@ -1,4 +1,4 @@
-/* kube_client: the way to the API server that EVENT_SOURCE names, as kube: or kube+unix:PATH. */
+/* kube_client: the way to the API server that a source's address names, as kube: or kube+unix:PATH. */
 #ifndef SIDECAR_KUBE_CLIENT_H
 #define SIDECAR_KUBE_CLIENT_H
 
@@ -8,13 +8,14 @@
 #include <stdbool.h>
 
 /* Whether the address is one of an API server. */
-bool kube_client_is_for(const char *event_source);
+bool kube_client_is_for(const char *address);
 
 /* The path of the Unix socket behind which it is; "": the cluster's own, over TLS. */
-const char *kube_client_socket(const char *event_source);
+const char *kube_client_socket(const char *address);
 
-/* As http_client_new(). */
-enum error_code kube_client_new(uv_loop_t *loop, const struct config *config, struct logger *logger,
+/* As http_client_new(). socket_path: of a Unix socket; "": the cluster's own API server. */
+enum error_code kube_client_new(uv_loop_t *loop, const char *socket_path,
+                                const struct config *config, struct logger *logger,
                                 struct http_client **client, struct error *err) MUST_CHECK;
 
 #endif

@@ -129,7 +129,9 @@ static void open_connection(struct kube_watch *watch)
     struct kube_session *session = watch->session;
     if (watch->connection.id != 0)
         return;
-    watch->connection.id = ++session->opened;
+    session->source->opened++;
+    watch->connection.source = session->source;
+    watch->connection.id = ++session->shared->opened;
     watch->documents = 0;
     watch->objects = 0;
     watch->unsafe.documents = 0;

@@ -34,7 +34,8 @@ struct kube_session {
     size_t max_document;
     struct source_events events;
     struct logger *logger;
-    uint64_t opened; /* connections so far */
+    struct source *source;
+    struct source_shared *shared;
     bool paused;
     bool stopped; /* by finish() or close() of the source: nothing new is begun */
 

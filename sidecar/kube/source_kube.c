@@ -36,6 +36,8 @@ struct source_kube {
     struct source source; /* first: the memory that is freed */
     struct kube_session session;
     const struct config *config;
+    char address[SOURCE_ADDRESS_SIZE];
+    const char *socket_path;    /* in address; "": the API server of the own cluster */
     struct spool *spool;        /* NULL: there is none */
     struct kube_watch identity; /* of the cluster */
     struct kube_watch place;    /* KUBE_NAMESPACE, if it is set */
@@ -46,7 +48,6 @@ struct source_kube {
     bool said_missing; /* that there is no such namespace */
     bool begun;        /* the resources are watched, with or without the cluster's id */
     bool finishing;
-    bool finished;
     unsigned pending_closes;
     void (*closed)(void *context);
     void *closed_context;
@@ -64,7 +65,7 @@ static void on_turn(uv_idle_t *handle);
 static void schedule_turn(struct source_kube *self)
 {
     bool works = !self->session.stopped && !TAILQ_EMPTY(&self->ready);
-    bool ends = self->finishing && !self->finished;
+    bool ends = self->finishing && !self->source.ended;
     if (!self->session.paused && (works || ends))
         uv_idle_start(&self->turn, on_turn);
     else
@@ -97,7 +98,7 @@ static void end_connections(struct source_kube *self)
         kube_watch_close_connection(&self->watches[i]);
     if (self->session.paused || self->closed != NULL)
         return;
-    self->finished = true;
+    self->source.ended = true;
     schedule_turn(self);
     self->session.events.finished(self->session.events.context);
 }
@@ -211,6 +212,14 @@ static const char *unwatched(const struct source *source, size_t number)
     return self->begun ? self->watches[number].trouble : self->identity.trouble;
 }
 
+static size_t count_watched(const struct source *source)
+{
+    size_t watched = 0;
+    for (size_t i = 0; i < RESOURCE_COUNT; i++)
+        watched += unwatched(source, i)[0] == '\0';
+    return watched;
+}
+
 static void begin_again(struct source *source, struct connection *connection)
 {
     const struct source_kube *self = (struct source_kube *)source;
@@ -284,8 +293,8 @@ static bool on_identified(struct kube_watch *watch, const char *uid, const struc
 static enum error_code start(struct source *source, struct error *err)
 {
     struct source_kube *self = (struct source_kube *)source;
-    enum error_code code = kube_client_new(self->session.loop, self->config, self->session.logger,
-                                           &self->session.client, err);
+    enum error_code code = kube_client_new(self->session.loop, self->socket_path, self->config,
+                                           self->session.logger, &self->session.client, err);
     if (code != ERROR_NONE)
         return code;
     kube_watch_begin(&self->identity, "");
@@ -367,7 +376,7 @@ static struct kube_session new_session(uv_loop_t *loop, const struct source_sett
     const struct config *config = settings->config;
     return (struct kube_session){
         .loop = loop,
-        .server = config->event_source,
+        .shared = settings->shared,
         .json = kube_answer_reader(),
         .selection = {config->kube_namespace, config->kube_label_selector},
         .silence_ms = (uint32_t)config->kube_silence_ms,
@@ -388,13 +397,12 @@ static void init_watches(struct source_kube *self)
         kube_watch_init(&self->watches[i], &self->session, &resource_table[i], NULL);
 }
 
-enum error_code source_kube_new(uv_loop_t *loop, const struct source_settings *settings,
-                                const char *path, struct source **source, struct error *err)
+struct source *source_kube_new(uv_loop_t *loop, const struct source_settings *settings,
+                               const char *path)
 {
     struct source_kube *self = memory_new(sizeof(*self));
-    (void)path; /* the settings have it */
-    (void)err;  /* what can fail is done by start() */
-    self->source = (struct source){.start = start,
+    self->source = (struct source){.streams = count_watched,
+                                   .start = start,
                                    .pause = pause_source,
                                    .resume = resume_source,
                                    .acknowledge = acknowledge,
@@ -403,26 +411,36 @@ enum error_code source_kube_new(uv_loop_t *loop, const struct source_settings *s
                                    .finish = finish,
                                    .close = close_source};
     self->session = new_session(loop, settings);
+    self->session.source = &self->source;
+    self->session.server = self->address;
     self->config = settings->config;
+    text_copy(self->address, sizeof(self->address), text_from(settings->address));
+    self->socket_path = self->address + (path - settings->address);
     self->spool = settings->spool;
     TAILQ_INIT(&self->ready);
     init_watches(self);
     uv_idle_init(loop, &self->turn);
     self->turn.data = self;
-    *source = &self->source;
-    return ERROR_NONE;
+    return &self->source;
 }
 
-enum error_code source_kube_unix_check(const struct config *config, struct error *err)
+enum error_code source_kube_unix_check(const struct config *config, bool alone, struct error *err)
 {
-    if (config->kube_label_selector[0] != '\0' && config->cluster_id[0] == '\0')
+    if (config->kube_label_selector[0] == '\0')
+        return ERROR_NONE;
+    if (!alone)
+        return error_set(err, ERROR_OPERATOR,
+                         "with a KUBE_LABEL_SELECTOR there can be no other source beside the one "
+                         "that lists and watches: what the selector leaves out is taken for "
+                         "deleted, and the other source may show it");
+    if (config->cluster_id[0] == '\0')
         return error_set(err, ERROR_OPERATOR,
                          "with a KUBE_LABEL_SELECTOR a CLUSTER_ID has to be set, one that nothing "
                          "else uses: what the selector leaves out is taken for deleted");
     return ERROR_NONE;
 }
 
-enum error_code source_kube_check(const struct config *config, struct error *err)
+enum error_code source_kube_check(const struct config *config, bool alone, struct error *err)
 {
     if (config->kubernetes_service_host[0] == '\0' || config->kubernetes_service_port[0] == '\0')
         return error_set(
@@ -430,5 +448,5 @@ enum error_code source_kube_check(const struct config *config, struct error *err
             "kube: is for a container in the cluster, where KUBERNETES_SERVICE_HOST and "
             "KUBERNETES_SERVICE_PORT are set; elsewhere use kube+unix:PATH with a "
             "kubectl proxy");
-    return source_kube_unix_check(config, err);
+    return source_kube_unix_check(config, alone, err);
 }

@@ -36,12 +36,11 @@
 struct intake {
     struct intake_settings settings;
     struct watch *watch;
-    struct source *source; /* not owned; NULL when there is none */
+    struct sources *sources; /* not owned; NULL when there are none */
 
     /* What the source has told; "" if it has told none, or the operator has set CLUSTER_ID. */
     char cluster_id[CONFIG_TEXT_SIZE];
 
-    size_t streams; /* how many connections are open */
     bool paused;
     bool stored; /* rows were put since the writers were woken */
 };
@@ -128,7 +127,7 @@ static enum metrics_pause why_full(const struct intake *intake)
 
 static void pause_if_full(struct intake *intake)
 {
-    if (intake->paused || intake->source == NULL)
+    if (intake->paused || intake->sources == NULL)
         return;
     enum metrics_pause full = why_full(intake);
     if (full == METRICS_PAUSE_COUNT)
@@ -136,7 +135,7 @@ static void pause_if_full(struct intake *intake)
     intake->settings.metrics->source_pauses[full]++;
     struct outbox_counts counts = outbox_counts(intake->settings.outbox);
     intake->paused = true;
-    intake->source->pause(intake->source);
+    sources_pause(intake->sources);
     tell_writers(intake);
     struct spool_usage usage = {0};
     if (intake->settings.spool != NULL)
@@ -234,7 +233,6 @@ static void on_absent(void *context, const char *api_version, const char *kind)
 static void on_opened(void *context, struct connection *connection)
 {
     struct intake *intake = context;
-    intake->streams++;
     intake->settings.metrics->source_connections++;
     acks_opened(intake->settings.acks, &connection->acks);
     sweep_opened(intake->settings.sweep, &connection->snapshot);
@@ -245,7 +243,6 @@ static void on_opened(void *context, struct connection *connection)
 static void on_closed(void *context, struct connection *connection, uint64_t cut_bytes)
 {
     struct intake *intake = context;
-    intake->streams--;
     tell_writers(intake);
     acks_closed(intake->settings.acks, &connection->acks);
     sweep_closed(intake->settings.sweep, &connection->snapshot);
@@ -290,10 +287,10 @@ struct source_events intake_events(struct intake *intake)
     };
 }
 
-void intake_attach(struct intake *intake, struct source *source)
+void intake_attach(struct intake *intake, struct sources *sources)
 {
-    intake->source = source;
-    if (source != NULL)
+    intake->sources = sources;
+    if (sources != NULL)
         return;
     acks_init(intake->settings.acks);
     sweep_close_all(intake->settings.sweep);
@@ -313,7 +310,7 @@ static bool has_room(const struct intake *intake)
 static void resume(struct intake *intake)
 {
     intake->paused = false;
-    intake->source->resume(intake->source);
+    sources_resume(intake->sources);
     LOG(intake->settings.logger, INFO, "source resumed");
 }
 
@@ -322,30 +319,11 @@ void intake_progress(struct intake *intake)
 {
     if (!intake->paused)
         pause_if_full(intake);
-    else if (intake->source != NULL && has_room(intake))
+    else if (intake->sources != NULL && has_room(intake))
         resume(intake);
 }
 
 bool intake_is_paused(const struct intake *intake)
 {
     return intake->paused;
-}
-
-const char *intake_unwatched(const struct intake *intake, size_t number)
-{
-    const struct source *source = intake->source;
-    return source != NULL && source->unwatched != NULL ? source->unwatched(source, number) : NULL;
-}
-
-/* A connection of a source that lists and watches outlasts its requests, and so does not prove that an API
- * server answers: then the resources that are watched are counted. */
-size_t intake_streams(const struct intake *intake)
-{
-    size_t watched = 0;
-    const char *trouble = intake_unwatched(intake, 0);
-    if (trouble == NULL)
-        return intake->streams;
-    for (size_t i = 0; trouble != NULL; trouble = intake_unwatched(intake, ++i))
-        watched += trouble[0] == '\0';
-    return watched;
 }

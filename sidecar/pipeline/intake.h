@@ -10,7 +10,7 @@
 #include "lib/settings/config.h"
 #include "sidecar/base/logger.h"
 #include "sidecar/pipeline/sweep.h"
-#include "sidecar/source/source.h"
+#include "sidecar/source/sources.h"
 #include "sidecar/spool/spool.h"
 
 struct intake;
@@ -28,11 +28,11 @@ struct intake_settings {
     /* Rows were put into the outbox: the writers are to be woken. */
     void (*stored)(void *context);
 
-    /* There was no memory for a document, which is therefore not acknowledged. The source is to be closed
-     * before it delivers another document. */
+    /* There was no memory for a document, which is therefore not acknowledged. The sources are to be closed
+     * before they deliver another document. */
     void (*no_memory)(void *context);
 
-    /* The source has ended by itself. */
+    /* A source has ended. */
     void (*finished)(void *context);
     void *context;
 };
@@ -40,24 +40,17 @@ struct intake_settings {
 struct intake *intake_new(const struct intake_settings *settings);
 void intake_free(struct intake *intake);
 
-/* Returns the callbacks for source_new(). They are valid until intake_free(). */
+/* Returns the callbacks for sources_new(). They are valid until intake_free(). */
 struct source_events intake_events(struct intake *intake);
 
-/* Sets the source that intake pauses and resumes; not owned. NULL: the source is about to be closed, and its
+/* Sets the sources that intake pauses and resumes; not owned. NULL: they are about to be closed, and their
  * connections are forgotten. */
-void intake_attach(struct intake *intake, struct source *source);
+void intake_attach(struct intake *intake, struct sources *sources);
 
-/* To be called when rows have left the outbox or were stored in the spool. Pauses the source if there is no
- * room any more, and resumes it if there is room again. */
+/* To be called when rows have left the outbox or were stored in the spool. Pauses the sources if there is no
+ * room any more, and resumes them if there is room again. */
 void intake_progress(struct intake *intake);
 
 bool intake_is_paused(const struct intake *intake);
-
-/* Returns how many streams bring events: connections that are open, or resources that are watched. */
-size_t intake_streams(const struct intake *intake);
-
-/* Returns why the resource of that number (lib/kube/kind.h) is not watched, "" if it is. NULL after the last
- * resource, and if the source does not list and watch. */
-const char *intake_unwatched(const struct intake *intake, size_t number);
 
 #endif

@@ -188,7 +188,7 @@ static bool close_sweep(struct parts *parts)
     return false;
 }
 
-/* ---- intake and source -------------------------------------------------------------------------*/
+/* ---- intake and sources ------------------------------------------------------------------------*/
 
 static void on_stored(void *context)
 {
@@ -235,21 +235,23 @@ static bool close_intake(struct parts *parts)
     return false;
 }
 
-static enum error_code make_source(struct parts *parts, struct error *err)
+static enum error_code make_sources(struct parts *parts, struct error *err)
 {
-    const struct source_settings settings = {
-        .address = parts->config->event_source,
-        .max_document = (size_t)parts->config->max_document_bytes,
-        .max_bytes = (size_t)parts->config->source_max_bytes,
-        .max_connections = (size_t)parts->config->source_max_connections,
+    const struct config *config = parts->config;
+    const struct sources_settings settings = {
+        .event_source = config->event_source,
+        .max_document = (size_t)config->max_document_bytes,
+        .max_bytes = (size_t)config->source_max_bytes,
+        .max_connections = (size_t)config->source_max_connections,
         .events = intake_events(parts->intake),
         .logger = parts->logger,
-        .config = parts->config,
+        .config = config,
         .spool = parts->spool,
+        .silence_ms = SOURCES_SILENCE_MS,
     };
-    enum error_code code = source_new(parts->loop, &settings, &parts->source, err);
+    enum error_code code = sources_new(parts->loop, &settings, &parts->sources, err);
     if (code == ERROR_NONE)
-        intake_attach(parts->intake, parts->source);
+        intake_attach(parts->intake, parts->sources);
     return code;
 }
 
@@ -259,23 +261,23 @@ static void on_leader_closed(void *context, bool left_behind)
     parts->left_behind |= left_behind;
 }
 
-void parts_close_source(struct parts *parts, void (*closed)(void *context), void *context)
+void parts_close_sources(struct parts *parts, void (*closed)(void *context), void *context)
 {
-    struct source *source = parts->source;
+    struct sources *sources = parts->sources;
     struct leader *leader = parts->leader;
-    parts->source = NULL;
+    parts->sources = NULL;
     parts->leader = NULL;
     intake_attach(parts->intake, NULL);
     if (leader != NULL)
         leader_close(leader, on_leader_closed, parts);
-    source->close(source, closed, context);
+    sources_close(sources, closed, context);
 }
 
-static bool close_source(struct parts *parts)
+static bool close_sources(struct parts *parts)
 {
-    if (parts->source == NULL)
+    if (parts->sources == NULL)
         return false;
-    parts_close_source(parts, close_next, parts);
+    parts_close_sources(parts, close_next, parts);
     return true;
 }
 
@@ -304,6 +306,7 @@ static enum error_code make_status(struct parts *parts, struct error *err)
         .outbox = parts->outbox,
         .dispatch = parts->dispatch,
         .intake = parts->intake,
+        .sources = &parts->sources,
         .spool = parts->spool,
         .store = parts->store,
         .logger = parts->logger,
@@ -348,7 +351,7 @@ static bool close_http(struct parts *parts)
 static const struct part table[] = {
     {make_outbox, close_outbox},     {make_store, close_store},     {make_spool, close_spool},
     {make_dispatch, close_dispatch}, {make_secrets, close_secrets}, {make_sweep, close_sweep},
-    {make_intake, close_intake},     {make_source, close_source},   {make_status, close_status},
+    {make_intake, close_intake},     {make_sources, close_sources}, {make_status, close_status},
     {make_http, close_http},
 };
 

@@ -1,6 +1,6 @@
 /* parts: the objects that the sidecar is made of, and how they depend on each other.
  *
- *   source ──▶ intake ──▶ outbox ──▶ dispatch ──▶ store
+ *  sources ──▶ intake ──▶ outbox ──▶ dispatch ──▶ store
  *                           │ ▲
  *                           ▼ │
  *                          spool
@@ -24,7 +24,7 @@
 #include "sidecar/pipeline/dispatch.h"
 #include "sidecar/pipeline/intake.h"
 #include "sidecar/pipeline/sweep.h"
-#include "sidecar/source/source.h"
+#include "sidecar/source/sources.h"
 #include "sidecar/spool/spool.h"
 #include "sidecar/store/leader.h"
 #include "sidecar/store/store.h"
@@ -37,10 +37,10 @@ struct parts_events {
     /* Something was written or stored, so there may be room again. */
     void (*progress)(void *context);
 
-    /* There was no memory for a document. It is not acknowledged, and the source delivers none after it. */
+    /* There was no memory for a document. It is not acknowledged, and no source delivers one after it. */
     void (*no_memory)(void *context);
 
-    /* The source has ended by itself. */
+    /* A source has ended. */
     void (*finished)(void *context);
 
     /* A file with a secret or certificate has changed. */
@@ -75,8 +75,8 @@ struct parts {
     struct file_watch *secrets; /* NULL: there are none in files */
     struct sweep *sweep;
     struct intake *intake;
-    struct source *source; /* NULL: it is closed */
-    struct leader *leader; /* NULL: there is no LEADER, or its lock is not asked for */
+    struct sources *sources; /* NULL: they are closed */
+    struct leader *leader;   /* NULL: there is no LEADER, or its lock is not asked for */
     struct status *status;
     struct http *http; /* NULL: there is none */
 
@@ -93,9 +93,9 @@ enum error_code parts_make(struct parts *parts, struct error *err) MUST_CHECK;
 /* Asks for the lead: see leader_new(). */
 enum error_code parts_ask_for_lead(struct parts *parts, struct error *err) MUST_CHECK;
 
-/* Closes the source, so that no more events are taken in, and gives the lead up. closed() is called when the
- * source is closed; the lead is not waited for. */
-void parts_close_source(struct parts *parts, void (*closed)(void *context), void *context);
+/* Closes the sources, so that no more events are taken in, and gives the lead up. closed() is called when the
+ * sources are closed; the lead is not waited for. */
+void parts_close_sources(struct parts *parts, void (*closed)(void *context), void *context);
 
 /* Closes and frees all parts that were made; then calls closed(), perhaps from inside this call. */
 void parts_close(struct parts *parts, void (*closed)(void *context), void *context);

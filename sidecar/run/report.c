@@ -3,6 +3,20 @@
 
 #include "sidecar/base/clock.h"
 
+#include <stdio.h>
+
+/* Writes the states of all sources in the order of EVENT_SOURCE, such as "open,waiting". */
+static void describe_sources(const struct parts *parts, char *text, size_t size)
+{
+    struct source_state state;
+    size_t used = 0;
+    (void)snprintf(text, size, "%s", parts->sources == NULL ? "closed" : "");
+    for (size_t i = 0; parts->sources != NULL && sources_state(parts->sources, i, &state); i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i > 0 ? "," : "", state.name);
+    if (parts->sources != NULL && intake_is_paused(parts->intake))
+        (void)snprintf(text, size, "paused");
+}
+
 void report_ledger(const struct parts *parts, const char *message)
 {
     const struct ledger *ledger = &parts->ledger;
@@ -10,6 +24,8 @@ void report_ledger(const struct parts *parts, const char *message)
     int64_t oldest_us = outbox_oldest_us(parts->outbox);
     int64_t lag_us = oldest_us == INT64_MAX ? 0 : clock_now_us() - oldest_us;
     int64_t lag_ms = lag_us > 0 ? lag_us / 1000 : 0; /* the time of day may have been set back */
+    char source[SOURCE_MAX * 16];
+    describe_sources(parts, source, sizeof(source));
     const struct log_field fields[] = {
         log_int("received", (int64_t)ledger_received(ledger)),
         log_int("written", (int64_t)rows.written),
@@ -27,7 +43,7 @@ void report_ledger(const struct parts *parts, const char *message)
         log_int("failures", (int64_t)ledger->failures),
         log_int("cut_lines", (int64_t)ledger->cut_lines),
         log_string("store", dispatch_is_healthy(parts->dispatch) ? "ok" : "failing"),
-        log_string("source", intake_is_paused(parts->intake) ? "paused" : "open"),
+        log_string("source", source),
         log_string("balanced", ledger_balances(ledger, parts->outbox) ? "yes" : "no"),
     };
     logger_write_always(parts->logger, LOG_LEVEL_INFO, message, fields,

@@ -139,8 +139,8 @@ static void stop(struct run *run)
     phase_move(&run->phase, PHASE_STOPPING);
     uv_timer_stop(&run->grace);
     loading_stop(&run->loading);
-    if (run->parts.source != NULL)
-        parts_close_source(&run->parts, on_nothing, run);
+    if (run->parts.sources != NULL)
+        parts_close_sources(&run->parts, on_nothing, run);
     dispatch_stop(run->parts.dispatch, on_stopped, run);
 }
 
@@ -183,7 +183,7 @@ static void close_source(struct run *run)
     if (run->phase < PHASE_FINISHING)
         phase_move(&run->phase, PHASE_FINISHING);
     sweep_end(run->parts.sweep);
-    parts_close_source(&run->parts, on_source_closed, run);
+    parts_close_sources(&run->parts, on_source_closed, run);
 }
 
 static void on_grace_over(uv_timer_t *timer)
@@ -207,12 +207,17 @@ static void end(struct run *run)
         return;
     }
     phase_move(&run->phase, PHASE_FINISHING);
-    run->parts.source->finish(run->parts.source);
+    sources_finish(run->parts.sources);
 }
 
+/* Where other sources still bring events, it goes on with these. */
 static void on_source_finished(void *context)
 {
     struct run *run = context;
+    if (!sources_have_ended(run->parts.sources)) {
+        LOG(run->logger, INFO, "a source has ended: the others go on");
+        return;
+    }
     LOG(run->logger, INFO, "end of the stream: writing what waits");
     close_source(run);
 }
@@ -246,7 +251,7 @@ static void open_source(struct run *run)
     phase_move(&run->phase, PHASE_RUNNING);
     sweep_restore(run->parts.sweep);
     show_progress(run);
-    if (run->parts.source->start(run->parts.source, &err) != ERROR_NONE)
+    if (sources_start(run->parts.sources, &err) != ERROR_NONE)
         fail_to_start(run, &err);
 }
 
@@ -308,20 +313,23 @@ static void on_progress(void *context)
         intake_progress(run->parts.intake);
 }
 
-static void acknowledge(void *context, struct acks_connection *connection, uint64_t documents)
+static void acknowledge(void *context, struct acks_connection *acks, uint64_t documents)
 {
-    struct source *source = context;
-    if (source != NULL && source->acknowledge != NULL)
-        source->acknowledge(source, connection_of_acks(connection), documents);
+    struct connection *connection = connection_of_acks(acks);
+    struct source *source = connection->source;
+    (void)context;
+    if (source->acknowledge != NULL)
+        source->acknowledge(source, connection, documents);
 }
 
 static void begin_again(struct run *run)
 {
-    struct source *source = run->parts.source;
-    for (struct snapshot_connection *connection;
-         (connection = sweep_begin_again(run->parts.sweep)) != NULL;) {
+    for (struct snapshot_connection *snapshot;
+         (snapshot = sweep_begin_again(run->parts.sweep)) != NULL;) {
+        struct connection *connection = connection_of_snapshot(snapshot);
+        struct source *source = connection->source;
         if (run->phase == PHASE_RUNNING && source->begin_again != NULL)
-            source->begin_again(source, connection_of_snapshot(connection));
+            source->begin_again(source, connection);
     }
 }
 
@@ -350,7 +358,7 @@ static void on_tick(uv_timer_t *timer)
     struct parts *parts = &run->parts;
     acks_checkpoint(&parts->acks, durability_epoch(parts->durability));
     durability_advance(parts->durability);
-    acks_settle(&parts->acks, durability_safe(parts->durability), acknowledge, parts->source);
+    acks_settle(&parts->acks, durability_safe(parts->durability), acknowledge, NULL);
     if (parts->spool != NULL)
         spool_tick(parts->spool, clock_steady_us());
     status_tick(parts->status);
@@ -358,6 +366,8 @@ static void on_tick(uv_timer_t *timer)
     give_up_if_stuck(run);
     if (run->phase >= PHASE_STOPPING)
         return;
+    if (run->phase == PHASE_RUNNING)
+        sources_tick(parts->sources);
     sweep_tick(parts->sweep);
     begin_again(run);
     on_progress(run);

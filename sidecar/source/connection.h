@@ -13,7 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct source;
+
 struct connection {
+    struct source *source;               /* that it is of */
     uint64_t id;                         /* for logs: from 1, never used twice by this process */
     struct acks_connection acks;         /* which of its documents are safe */
     struct snapshot_connection snapshot; /* since when it has been showing all objects */

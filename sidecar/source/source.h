@@ -1,4 +1,5 @@
-/* source: where the stream of documents comes from.
+/* source: where a stream of documents comes from. EVENT_SOURCE names one source or several; sources.h has
+ * all of them together.
  *
  * The users of a source do not know which kind it is. A source calls back on the loop's thread, and never
  * from inside its own functions. Any callback may pause, resume or close it. While it is paused, it delivers
@@ -14,11 +15,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <uv.h>
 
 struct config;
 struct connection;
 struct logger;
+struct source_base;
+struct source_connection;
 struct spool;
 
 struct source_events {
@@ -46,7 +50,8 @@ struct source_events {
      * follows. NULL: nobody counts it. */
     void (*evicted)(void *context, struct connection *connection);
 
-    /* There will be no more documents: standard input has ended, or finish() is done. Called once. */
+    /* There will be no more documents of this source: standard input has ended, or finish() is done. Called
+     * once by each source, which has set source->ended before. */
     void (*finished)(void *context);
 
     /* The source knows which cluster its documents come from: id is the uid of the namespace kube-system,
@@ -62,15 +67,24 @@ struct source_events {
  * be laid out in any way (lib/stream/items). */
 #define SOURCE_REPLAY "replay:-"
 
-struct source_settings {
-    const char *address; /* EVENT_SOURCE, or SOURCE_REPLAY; read by source_new() only */
-    size_t max_document; /* bytes */
+LIST_HEAD(source_base_list, source_base);
 
-    /* Bytes of memory that the unfinished documents of all connections may take. One connection at a time
-     * may exceed it, so that its document is finished. */
+/* What all sources of a process share. */
+struct source_shared {
+    uint64_t opened; /* how many connections were opened so far; the last id */
+
+    /* The memory of unfinished documents, see source_memory.h. */
     size_t max_bytes;
+    size_t held; /* bytes */
+    struct source_connection *privileged;
+    struct source_base_list bases;
+};
 
-    size_t max_connections; /* open at the same time, where producers connect */
+struct source_settings {
+    const char *address;    /* of one source, or SOURCE_REPLAY; read by source_new() only */
+    size_t max_document;    /* bytes */
+    size_t max_connections; /* open at the same time at one source, where producers connect */
+    struct source_shared *shared;
     struct source_events events;
     struct logger *logger;
     const struct config *config; /* for sources that list and watch; may be NULL for others */
@@ -78,6 +92,13 @@ struct source_settings {
 };
 
 struct source {
+    uint64_t opened; /* how many of its connections were opened so far */
+    bool ended;      /* there will be no more documents */
+
+    /* Returns how many streams bring events just now: connections that are open, or resources that are
+     * watched. */
+    size_t (*streams)(const struct source *source);
+
     /* Called once. If it fails, only close() may be called. */
     enum error_code (*start)(struct source *source, struct error *err);
     void (*pause)(struct source *source); /* no further documents; its producer soon cannot write */
@@ -106,18 +127,38 @@ struct source {
     void (*close)(struct source *source, void (*closed)(void *context), void *context);
 };
 
-/* Makes the source that settings->address names; source->start() opens it. ERROR_OPERATOR if the address
- * names no source; ERROR_NOMEM. */
-enum error_code source_new(uv_loop_t *loop, const struct source_settings *settings,
-                           struct source **source, struct error *err) MUST_CHECK;
+/* So many sources EVENT_SOURCE may name. */
+#define SOURCE_MAX 8
 
-/* Checks the address as source_new() does, and the settings that such a source needs, without side effects.
- * If config is NULL, only the address is checked. */
-enum error_code source_check(const char *address, const struct config *config,
+/* Bytes of one address, NUL included: the longest prefix and the longest path of a socket. */
+#define SOURCE_ADDRESS_SIZE 128
+
+/* The addresses of EVENT_SOURCE, in its order. */
+struct source_list {
+    size_t count; /* at least 1 */
+    char addresses[SOURCE_MAX][SOURCE_ADDRESS_SIZE];
+};
+
+/* Reads EVENT_SOURCE: addresses with commas between them, and blanks around them. ERROR_OPERATOR if one is no
+ * address of a source, or if two of them name the same socket, the API server or standard input. */
+enum error_code source_list_read(struct source_list *list, const char *event_source,
+                                 struct error *err) MUST_CHECK;
+
+/* Checks EVENT_SOURCE as source_list_read() does, and the settings that its sources need, without side
+ * effects. If config is NULL, only the addresses are checked. */
+enum error_code source_check(const char *event_source, const struct config *config,
                              struct error *err) MUST_CHECK;
 
-/* True if nothing is lost while the source of this valid address is not open, because the source connects to
- * a producer that shows all objects at the beginning. False if producers wait for the source. */
-bool source_may_stand_by(const char *address);
+/* True if nothing is lost while the sources of this valid EVENT_SOURCE are not open, because each of them
+ * connects to a producer that shows all objects at the beginning. False if a producer waits for a source. */
+bool source_may_stand_by(const char *event_source);
+
+/* Makes the source that settings->address names, which is one of a struct source_list; source->start() opens
+ * it. */
+struct source *source_new(uv_loop_t *loop, const struct source_settings *settings)
+    __attribute__((returns_nonnull));
+
+/* Returns what to do where nothing comes from the source of the address. */
+const char *source_advice(const char *address);
 
 #endif

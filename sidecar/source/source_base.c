@@ -28,6 +28,7 @@
 #include "sidecar/source/source_base.h"
 
 #include "sidecar/base/logger.h"
+#include "sidecar/source/source_memory.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,10 +41,6 @@
 
 #define STARVED_MS 100
 #define CROWD_MS   1000
-
-/* Bytes that the input of a connection may always take: a connection that sends only short documents is
- * always read. */
-#define SMALL_INPUT (2 * FRAME_READ_SIZE)
 
 /* A pointer to the struct source is cast to the base, and the base is the memory that is freed. */
 _Static_assert(offsetof(struct source_base, source) == 0, "struct source comes first");
@@ -77,7 +74,7 @@ static bool may_deliver(const struct source_base *base)
 /* True if the source has finished, and only the event finished() is left to be called. */
 static bool is_at_end(const struct source_base *base)
 {
-    return base->finishing && !base->finished && base->connections == 0;
+    return base->finishing && !base->source.ended && base->connections == 0;
 }
 
 /* Starts or stops on_turn(). To be called when a flag, the ready list or `connections` has changed. */
@@ -96,59 +93,20 @@ char *source_connection_room(struct source_connection *connection, size_t *room)
     return input_room(&connection->input, room);
 }
 
-/* ---- memory of all connections ---------------------------------------------------------------- */
+/* ---- waiting for memory of other connections --------------------------------------------------- */
 
-/* There is memory again, or no connection is privileged: each connection that is SOURCE_CROWDED checks again
- * in its turn. */
-static void let_in(struct source_base *base)
+void source_base_let_in(struct source_base *base)
 {
+    if (base->stopped)
+        return;
     move_all(base, SOURCE_CROWDED, SOURCE_READY);
     uv_timer_stop(&base->crowd);
     schedule_turn(base);
 }
 
-static void note_memory(struct source_connection *connection, size_t held)
-{
-    struct source_base *base = connection->base;
-    bool better = held < connection->held;
-    base->held += held - connection->held;
-    connection->held = held;
-    if (base->privileged == connection && held <= SMALL_INPUT) {
-        base->privileged = NULL;
-        better = true;
-    }
-    if (better && !base->stopped)
-        let_in(base);
-}
-
-/* True if there is memory for one more read of the connection. If there is not, and no connection is
- * privileged, it becomes so: else all could wait for each other for ever. */
-static bool has_room(struct source_connection *connection)
-{
-    struct source_base *base = connection->base;
-    size_t next = input_memory_next(&connection->input);
-    if (next <= SMALL_INPUT || base->held - connection->held + next <= base->max_bytes)
-        return true;
-    if (base->privileged == NULL) {
-        base->privileged = connection;
-        connection->heard_ms = uv_now(base->loop);
-    }
-    return base->privileged == connection;
-}
-
 static void on_crowd(uv_timer_t *timer)
 {
-    const struct source_base *base = timer->data;
-    struct source_connection *connection = base->privileged;
-    if (connection == NULL || connection->state != SOURCE_WAITING ||
-        uv_now(base->loop) - connection->heard_ms < SOURCE_SILENT_MS)
-        return;
-    LOG(base->logger, WARN,
-        "a producer is silent inside an event while others wait for its memory: its stream is "
-        "ended",
-        log_int("connection", (int64_t)connection->shared.id),
-        log_int("bytes", (int64_t)connection->held));
-    source_connection_end(connection);
+    source_memory_look(timer->data);
 }
 
 static void crowd_out(struct source_connection *connection)
@@ -157,7 +115,7 @@ static void crowd_out(struct source_connection *connection)
     LOG(base->logger, WARN,
         "unfinished events take all the memory that they may: a producer is not read for now",
         log_int("connection", (int64_t)connection->shared.id),
-        log_int("bytes", (int64_t)base->held));
+        log_int("bytes", (int64_t)base->shared->held));
     move(connection, SOURCE_CROWDED);
     uv_timer_start(&base->crowd, on_crowd, CROWD_MS, CROWD_MS);
 }
@@ -170,6 +128,7 @@ static void free_when_closed(struct source_base *base)
         return;
     void (*closed)(void *) = base->closed;
     void *context = base->closed_context;
+    LIST_REMOVE(base, entry);
     free(base);
     closed(context);
 }
@@ -193,7 +152,7 @@ static void on_connection_closed(uv_handle_t *handle)
     struct source_connection *connection = handle->data;
     struct source_base *base = connection->base;
     input_fini(&connection->input);
-    note_memory(connection, 0);
+    source_memory_note(connection, 0);
     base->pending_closes--;
     base->connections--;
     if (base->stopped)
@@ -328,6 +287,7 @@ static void end_connection(struct source_connection *connection)
             log_int("connection", (int64_t)connection->shared.id),
             log_string("error", uv_strerror(connection->end)));
     close_connection(connection);
+    base->streams--;
     base->events.closed(base->events.context, &connection->shared, cut_bytes);
 }
 
@@ -338,8 +298,8 @@ static void go_on_reading(struct source_connection *connection)
         end_connection(connection);
         return;
     }
-    note_memory(connection, input_memory(&connection->input));
-    if (has_room(connection))
+    source_memory_note(connection, input_memory(&connection->input));
+    if (source_memory_has_room(connection))
         connection->read(connection);
     else
         crowd_out(connection);
@@ -353,6 +313,8 @@ static void serve(struct source_connection *connection, unsigned *work)
 
     if (!connection->announced) {
         connection->announced = true;
+        base->source.opened++;
+        base->streams++;
         events->opened(events->context, &connection->shared);
     }
     while (*work > 0 && may_deliver(base)) {
@@ -381,7 +343,7 @@ static void on_turn(uv_idle_t *handle)
     if (base->stopped)
         return;
     bool at_end = is_at_end(base);
-    base->finished |= at_end;
+    base->source.ended |= at_end;
     schedule_turn(base);
     if (at_end)
         base->events.finished(base->events.context);
@@ -478,6 +440,11 @@ static enum error_code start_source(struct source *source, struct error *err)
     return base->kind->start(base, err);
 }
 
+static size_t count_streams(const struct source *source)
+{
+    return ((const struct source_base *)source)->streams;
+}
+
 static void pause_source(struct source *source)
 {
     struct source_base *base = (struct source_base *)source;
@@ -496,7 +463,8 @@ void source_base_init(struct source_base *base, const struct source_kind *kind, 
                       const struct source_settings *settings)
 {
     *base = (struct source_base){
-        .source = {.start = start_source,
+        .source = {.streams = count_streams,
+                   .start = start_source,
                    .pause = pause_source,
                    .resume = resume_source,
                    .acknowledge = kind->answers ? acknowledge : NULL,
@@ -506,10 +474,11 @@ void source_base_init(struct source_base *base, const struct source_kind *kind, 
         .kind = kind,
         .loop = loop,
         .max_document = settings->max_document,
-        .max_bytes = settings->max_bytes,
+        .shared = settings->shared,
         .events = settings->events,
         .logger = settings->logger,
     };
+    LIST_INSERT_HEAD(&base->shared->bases, base, entry);
     for (unsigned state = 0; state < SOURCE_STATE_COUNT; state++)
         TAILQ_INIT(&base->lists[state]);
     uv_idle_init(loop, &base->turn);
@@ -525,6 +494,7 @@ void source_connection_init(struct source_connection *connection, struct source_
 {
     base->connections++;
     connection->base = base;
+    connection->shared.source = &base->source;
     connection->shared.id = 0;
     connection->state = SOURCE_CLOSED;
     connection->received = 0;
@@ -552,7 +522,7 @@ struct source_connection *source_base_most_silent(const struct source_base *base
 
 void source_connection_open(struct source_connection *connection)
 {
-    connection->shared.id = ++connection->base->opened;
+    connection->shared.id = ++connection->base->shared->opened;
     connection->heard_ms = uv_now(connection->base->loop);
     move(connection, SOURCE_READY);
     schedule_turn(connection->base);

@@ -2,8 +2,7 @@
  *
  * A connection reads once, and reads again only when what it read has been delivered. To pause a source
  * is therefore just not to deliver: each connection reads at most once more, and then its producer cannot
- * write any more. Where unfinished documents take more memory than they may, only one of the connections
- * that need more is read further, so that they are finished one after the other.
+ * write any more. source_memory.h bounds the memory of unfinished documents.
  *
  * A kind of source (source_connect, source_listen, source_stdin) has struct source_base as its first
  * member, makes the handles of its connections, and is told through struct source_kind what became of
@@ -45,7 +44,7 @@ struct source_connection {
     struct input input;
     uint64_t received; /* bytes */
     uint64_t heard_ms; /* when the last byte came, by the loop's clock */
-    size_t held;       /* bytes of memory of its input, as counted in base->held */
+    size_t held;       /* bytes of memory of its input, as counted in shared->held */
     int end;           /* libuv's error that ended it; UV_EOF: a clean end; 0: it goes on */
     bool announced;    /* opened() was called */
 
@@ -93,27 +92,22 @@ struct source_base {
 
     struct source_connection_list lists[SOURCE_STATE_COUNT]; /* in the order in which they came */
 
-    size_t max_bytes; /* see struct source_settings */
-    size_t held;      /* bytes of memory of the inputs of all connections */
-
-    /* The one connection that may be read further though max_bytes is reached; NULL: none needs to be. */
-    struct source_connection *privileged;
-    uv_timer_t crowd; /* active while a connection is SOURCE_CROWDED */
-
-    uv_idle_t turn;          /* active while something is to be delivered */
-    uv_timer_t starvation;   /* active while a connection is SOURCE_STARVED */
-    uint64_t opened;         /* how many connections were opened so far; the last id */
-    unsigned connections;    /* how many are between source_connection_init() and their close */
+    struct source_shared *shared;
+    LIST_ENTRY(source_base) entry; /* in shared->bases until the source is closed */
+    uv_timer_t crowd;              /* active while a connection is SOURCE_CROWDED */
+    uv_idle_t turn;                /* active while something is to be delivered */
+    uv_timer_t starvation;         /* active while a connection is SOURCE_STARVED */
+    size_t streams;       /* for how many connections opened() was called, and closed() was not */
+    unsigned connections; /* how many are between source_connection_init() and their close */
     unsigned pending_closes; /* handles whose close callback has not come yet */
     bool paused;             /* by the user of the source */
     bool finishing;          /* source->finish() was called */
-    bool finished;           /* events.finished() was called */
     bool stopped;            /* source->close() was called */
     void (*closed)(void *context);
     void *closed_context;
 };
 
-/* base is the beginning of memory from malloc(); the base frees it when the source is closed. */
+/* base is the beginning of memory from memory_new(); the base frees it when the source is closed. */
 void source_base_init(struct source_base *base, const struct source_kind *kind, uv_loop_t *loop,
                       const struct source_settings *settings);
 
@@ -138,6 +132,10 @@ void source_connection_end(struct source_connection *connection);
  * *silent_ms to how long; NULL if there is none. */
 struct source_connection *source_base_most_silent(const struct source_base *base,
                                                   uint64_t *silent_ms);
+
+/* There may be memory again (source_memory.h): each connection that is SOURCE_CROWDED checks again in its
+ * turn. */
+void source_base_let_in(struct source_base *base);
 
 /* A connection that has been silent for so long may be ended to make room for another one. */
 #define SOURCE_SILENT_MS 10000

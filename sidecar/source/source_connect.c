@@ -9,11 +9,11 @@
  *                                                 come reset, unless they are UTF-16
  *   the source is closed while it connects        libuv cancels the request */
 #include "lib/base/backoff.h"
+#include "lib/base/memory.h"
 #include "sidecar/base/logger.h"
 #include "sidecar/source/source_base.h"
 #include "sidecar/source/source_kinds.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 #define RETRY_FIRST_MS   100
@@ -124,19 +124,15 @@ static void stop(struct source_base *base)
 static const struct source_kind kind = {
     .answers = true, .start = start, .gone = gone, .finish = finish, .stop = stop};
 
-enum error_code source_connect_new(uv_loop_t *loop, const struct source_settings *settings,
-                                   const char *path, struct source **source, struct error *err)
+struct source *source_connect_new(uv_loop_t *loop, const struct source_settings *settings,
+                                  const char *path)
 {
     size_t path_size = strlen(path) + 1;
-    struct source_connect *self = malloc(sizeof(*self) + path_size);
-    if (self == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory for the source of events");
+    struct source_connect *self = memory_new(sizeof(*self) + path_size);
     source_base_init(&self->base, &kind, loop, settings);
     uv_timer_init(loop, &self->retry);
     self->retry.data = self;
     self->backoff = (struct backoff){.first_ms = RETRY_FIRST_MS, .ceiling_ms = RETRY_CEILING_MS};
-    self->trouble = 0;
     memcpy(self->path, path, path_size);
-    *source = &self->base.source;
-    return ERROR_NONE;
+    return &self->base.source;
 }

@@ -13,13 +13,13 @@
  *                                             unless another process listens there by now; open
  *                                             connections stay
  *   the socket cannot be made                 start() fails (socket_file says why) */
+#include "lib/base/memory.h"
 #include "sidecar/base/logger.h"
 #include "sidecar/source/socket_file.h"
 #include "sidecar/source/source_base.h"
 #include "sidecar/source/source_kinds.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -204,18 +204,15 @@ static void stop(struct source_base *base)
 static const struct source_kind kind = {
     .answers = true, .start = start, .gone = gone, .finish = finish, .stop = stop};
 
-enum error_code source_listen_new(uv_loop_t *loop, const struct source_settings *settings,
-                                  const char *path, struct source **source, struct error *err)
+struct source *source_listen_new(uv_loop_t *loop, const struct source_settings *settings,
+                                 const char *path)
 {
     size_t path_size = strlen(path) + 1;
     size_t count = settings->max_connections;
     struct source_listen *self =
-        malloc(sizeof(*self) + count * sizeof(self->connections[0]) + path_size);
-    if (self == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory for the source of events");
+        memory_new(sizeof(*self) + count * sizeof(self->connections[0]) + path_size);
     source_base_init(&self->base, &kind, loop, settings);
     self->file.fd = -1;
-    self->said = false;
     uv_timer_init(loop, &self->retry);
     self->retry.data = self;
     uv_timer_init(loop, &self->look);
@@ -225,6 +222,5 @@ enum error_code source_listen_new(uv_loop_t *loop, const struct source_settings 
     for (size_t i = 0; i < count; i++)
         TAILQ_INSERT_TAIL(&self->unused, &self->connections[i], entry);
     self->path = memcpy(&self->connections[count], path, path_size);
-    *source = &self->base.source;
-    return ERROR_NONE;
+    return &self->base.source;
 }

@@ -10,12 +10,12 @@
  * Failure modes:
  *   not open, or a directory   start() fails
  *   reading fails              source_base logs it and ends the connection, as at the end of input */
+#include "lib/base/memory.h"
 #include "sidecar/source/source_base.h"
 #include "sidecar/source/source_kinds.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 struct source_stdin {
@@ -94,6 +94,7 @@ static enum error_code start(struct source_base *base, struct error *err)
 static void gone(struct source_connection *connection)
 {
     struct source_events *events = &connection->base->events;
+    connection->base->source.ended = true;
     events->finished(events->context);
 }
 
@@ -108,29 +109,25 @@ static const struct source_kind lines = {.start = start, .gone = gone, .stop = s
 static const struct source_kind any_layout = {
     .layout = INPUT_ITEMS, .start = start, .gone = gone, .stop = stop};
 
-static enum error_code make(const struct source_kind *kind, uv_loop_t *loop,
-                            const struct source_settings *settings, struct source **source,
-                            struct error *err)
+static struct source *make(const struct source_kind *kind, uv_loop_t *loop,
+                           const struct source_settings *settings)
 {
-    struct source_stdin *self = malloc(sizeof(*self));
-    if (self == NULL)
-        return error_set(err, ERROR_NOMEM, "no memory for the source of events");
+    struct source_stdin *self = memory_new(sizeof(*self));
     source_base_init(&self->base, kind, loop, settings);
     self->flags = -1;
-    *source = &self->base.source;
-    return ERROR_NONE;
+    return &self->base.source;
 }
 
-enum error_code source_stdin_new(uv_loop_t *loop, const struct source_settings *settings,
-                                 const char *path, struct source **source, struct error *err)
+struct source *source_stdin_new(uv_loop_t *loop, const struct source_settings *settings,
+                                const char *path)
 {
     (void)path;
-    return make(&lines, loop, settings, source, err);
+    return make(&lines, loop, settings);
 }
 
-enum error_code source_replay_new(uv_loop_t *loop, const struct source_settings *settings,
-                                  const char *path, struct source **source, struct error *err)
+struct source *source_replay_new(uv_loop_t *loop, const struct source_settings *settings,
+                                 const char *path)
 {
     (void)path;
-    return make(&any_layout, loop, settings, source, err);
+    return make(&any_layout, loop, settings);
 }

@@ -147,20 +147,6 @@ static void test_closing_while_memory_is_waited_for(void **state)
     close(producer);
 }
 
-static void test_a_source_that_cannot_be_made_says_so(void **state)
-{
-    struct world *world = *state;
-    static const char *const addresses[] = {"-", "unix:/a", "unix-listen:/a"};
-    for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
-        const struct source_settings settings = {.address = addresses[i]};
-        struct source *source = NULL;
-        struct error err = {0};
-        refuse(0, 0, 1);
-        assert_int_equal(source_new(&world->loop, &settings, &source, &err), ERROR_NOMEM);
-        assert_null(source);
-    }
-}
-
 #define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, world_begin, world_end)
 
 int main(void)
@@ -172,7 +158,6 @@ int main(void)
         WORLD_TEST(test_a_source_without_memory_reads_later_and_loses_nothing),
         WORLD_TEST(test_a_file_without_memory_is_read_later),
         WORLD_TEST(test_closing_while_memory_is_waited_for),
-        WORLD_TEST(test_a_source_that_cannot_be_made_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -170,7 +170,7 @@ enum error_code world_try_start(struct world *world, const char *prefix, struct 
     const struct source_settings settings = {
         .address = address,
         .max_document = world->max_document,
-        .max_bytes = world->max_bytes,
+        .shared = &world->shared,
         .max_connections = WORLD_MAX_AT_ONCE,
         .events = {.context = world,
                    .opened = on_opened,
@@ -182,7 +182,8 @@ enum error_code world_try_start(struct world *world, const char *prefix, struct 
                    .finished = on_finished},
         .logger = world->logger,
     };
-    assert_int_equal(source_new(&world->loop, &settings, &world->source, err), ERROR_NONE);
+    world->shared.max_bytes = world->max_bytes;
+    world->source = source_new(&world->loop, &settings);
     memset(address, '?', sizeof(address));
 
     world->inside = true;

@@ -24,6 +24,7 @@ enum world_event {
 struct world {
     uv_loop_t loop;
     uv_timer_t watchdog;
+    struct source_shared shared;
     struct source *source; /* NULL once it is closed */
     struct logger *logger;
     int log; /* a file in memory */

@@ -22,6 +22,7 @@ struct world {
     uv_timer_t watchdog;
     struct logger *logger;
     struct config config;
+    struct source_shared shared;
     struct source *source; /* NULL: closed */
     char directory[64];
     int listener; /* where a server should be; -1: nothing is */
@@ -93,10 +94,10 @@ static void listen_mutely(struct world *world)
 
 static void make(struct world *world)
 {
-    struct error err;
     const struct source_settings settings = {
         .address = world->config.event_source,
         .max_document = 65536,
+        .shared = &world->shared,
         .events = {.context = world,
                    .opened = on_connection,
                    .drained = on_drained,
@@ -104,7 +105,7 @@ static void make(struct world *world)
         .logger = world->logger,
         .config = &world->config,
     };
-    assert_int_equal(source_new(&world->loop, &settings, &world->source, &err), ERROR_NONE);
+    world->source = source_new(&world->loop, &settings);
 }
 
 static void start(struct world *world)

@@ -1,6 +1,7 @@
 /* source: which addresses there are, and what all kinds of source have in common: what a connection's
  * bytes become, pausing, bounded work, and closing in every state. */
 #include "lib/settings/config.h"
+#include "sidecar/source/sources.h"
 #include "test/support/source_world.h"
 
 #include <setjmp.h>
@@ -27,6 +28,44 @@ static void test_addresses_that_can_be_used(void **state)
     }
 }
 
+static void test_several_sources_are_named_with_commas(void **state)
+{
+    static const char *const expected[] = {"unix:/a", "unix-listen:/b", "kube:", "-", "unix:/c"};
+    struct source_list list;
+    struct error err = {0};
+    (void)state;
+    assert_int_equal(source_list_read(&list, "unix:/a,unix-listen:/b, kube: ,\t- ,unix:/c", &err),
+                     ERROR_NONE);
+    assert_int_equal(list.count, 5);
+    for (size_t i = 0; i < list.count; i++)
+        assert_string_equal(list.addresses[i], expected[i]);
+}
+
+static void test_sources_that_do_not_go_together_are_refused(void **state)
+{
+    static const struct {
+        const char *event_source, *problem;
+    } bad[] = {
+        {"unix:/a,unix:/a", "\"unix:/a\" is named twice"},
+        {"kube:,unix:/a,kube:", "\"kube:\" is named twice"},
+        {"unix:/a,unix-listen:/a", "are the same socket"},
+        {"kube:,kube+unix:/a", "are both the API server"},
+        {"-,unix:/a,-", "\"-\" is named twice"},
+        {"-,replay:-", "are both standard input"},
+        {"unix:/a,", "\"\" is not a source"},
+        {",unix:/a", "\"\" is not a source"},
+        {"unix:/a unix:/b,kube", "\"kube\" is not a source"},
+        {"unix:/1,unix:/2,unix:/3,unix:/4,unix:/5,unix:/6,unix:/7,unix:/8,unix:/9", "more than 8"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct error err = {0};
+        assert_int_equal(source_check(bad[i].event_source, NULL, &err), ERROR_OPERATOR);
+        if (strstr(err.text, bad[i].problem) == NULL)
+            fail_msg("%s: %s", bad[i].event_source, err.text);
+    }
+}
+
 static void test_only_a_source_that_connects_may_stand_by(void **state)
 {
     (void)state;
@@ -35,6 +74,8 @@ static void test_only_a_source_that_connects_may_stand_by(void **state)
     assert_false(source_may_stand_by("-"));
     assert_false(source_may_stand_by(SOURCE_REPLAY));
     assert_false(source_may_stand_by("tcp:1"));
+    assert_true(source_may_stand_by("unix:/run/a.sock,kube:"));
+    assert_false(source_may_stand_by("kube:,unix-listen:/run/a.sock"));
 }
 
 static void test_other_addresses_are_refused_with_what_can_be_used(void **state)
@@ -70,6 +111,7 @@ static void test_what_else_has_to_be_set_to_list_and_watch(void **state)
     (void)snprintf(config.kube_label_selector, CONFIG_TEXT_SIZE, "a=b");
     assert_lacks("kube:", &config, "CLUSTER_ID");
     assert_lacks("kube+unix:/a", &config, "CLUSTER_ID");
+    assert_lacks("unix:/b,kube:", &config, "no other source");
     assert_int_equal(source_check("unix:/a", &config, &err), ERROR_NONE);
     (void)snprintf(config.cluster_id, CONFIG_TEXT_SIZE, "blue");
     assert_int_equal(source_check("kube:", &config, &err), ERROR_NONE);
@@ -96,10 +138,10 @@ static void test_a_path_too_long_for_a_socket_is_refused(void **state)
     assert_int_equal(source_check(address, NULL, &err), ERROR_OPERATOR);
     assert_non_null(strstr(err.text, "108"));
 
-    struct source *source = NULL;
-    const struct source_settings settings = {.address = address};
-    assert_int_equal(source_new(NULL, &settings, &source, &err), ERROR_OPERATOR);
-    assert_null(source);
+    struct sources *sources = NULL;
+    const struct sources_settings settings = {.event_source = address};
+    assert_int_equal(sources_new(NULL, &settings, &sources, &err), ERROR_OPERATOR);
+    assert_null(sources);
 }
 
 /* ---- from bytes to events ---------------------------------------------------------------------*/
@@ -479,10 +521,10 @@ static void test_closing_before_the_start(void **state)
 {
     struct world *world = *state;
     static const char *const addresses[] = {"-", "unix:/nowhere", "unix-listen:/nowhere"};
-    struct error err;
     for (size_t i = 0; i < 3; i++) {
-        const struct source_settings settings = {.address = addresses[i], .max_document = 10};
-        assert_int_equal(source_new(&world->loop, &settings, &world->source, &err), ERROR_NONE);
+        const struct source_settings settings = {
+            .address = addresses[i], .max_document = 10, .shared = &world->shared};
+        world->source = source_new(&world->loop, &settings);
         world_close(world);
         assert_int_equal(world->source_closed, i);
         world_wait_until(world, &world->source_closed, i + 1);
@@ -495,6 +537,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addresses_that_can_be_used),
+        cmocka_unit_test(test_several_sources_are_named_with_commas),
+        cmocka_unit_test(test_sources_that_do_not_go_together_are_refused),
         cmocka_unit_test(test_only_a_source_that_connects_may_stand_by),
         cmocka_unit_test(test_other_addresses_are_refused_with_what_can_be_used),
         cmocka_unit_test(test_what_else_has_to_be_set_to_list_and_watch),
