@@ -4,6 +4,7 @@
 #include "lib/base/buffer.h"
 #include "lib/kube/kind.h"
 #include "lib/settings/config.h"
+#include "lib/settings/remarks.h"
 #include "sidecar/commands/commands.h"
 #include "sidecar/http/http.h"
 #include "sidecar/run/run.h"
@@ -153,8 +154,16 @@ static bool load(struct config *config, struct buffer *problems)
     return code == ERROR_NONE;
 }
 
+static void print_remark(void *context, const struct remark *remark)
+{
+    if (remark->setting != NULL)
+        fprintf(context, "%.*s: is no setting and has no effect; %s is one\n",
+                (int)remark->variable.length, remark->variable.data, remark->setting);
+}
+
 static int check_config(const struct invocation *invocation)
 {
+    remarks_make(environ, print_remark, stderr);
     struct buffer out;
     buffer_init(&out, OUTPUT_LIMIT);
     config_show(&out, invocation->config);
@@ -244,6 +253,7 @@ int main(int argc, char **argv)
         buffer_fini(&problems);
     } else {
         (void)command_print(&problems, stderr);
+        remarks_make(environ, print_remark, stderr);
         status = EXIT_USAGE;
     }
     explicit_bzero(&config, sizeof(config));

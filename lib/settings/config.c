@@ -101,29 +101,11 @@ static bool parse(const struct setting *setting, struct text value, void *field)
     return false;
 }
 
-/* Kubernetes gives every container, for each Service NAME of its namespace, a variable NAME_PORT that
- * is an address ("service links"): a Service called mysql makes MYSQL_PORT=tcp://10.96.0.5:3306. */
-static bool is_service_link(const struct setting *setting, const char *value)
-{
-    static const char *const protocols[] = {"tcp://", "udp://", "sctp://"};
-    const size_t length = strlen(setting->name);
-    if (length < strlen("_PORT") || strcmp(setting->name + length - strlen("_PORT"), "_PORT") != 0)
-        return false;
-    for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
-        if (strncmp(value, protocols[i], strlen(protocols[i])) == 0)
-            return true;
-    }
-    return false;
-}
-
 static bool load(struct config *config, const struct setting *setting, const char *value,
                  struct buffer *problems)
 {
-    if (value != NULL && is_service_link(setting, value)) {
-        config->service_link = setting->name;
-        value = NULL;
-    }
-    if (value == NULL || value[0] == '\0')
+    if (value == NULL || value[0] == '\0' ||
+        setting_is_service_link(text_from(setting->name), text_from(value)))
         value = setting->fallback;
     if (value[0] == '\0')
         return true;

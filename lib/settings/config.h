@@ -82,16 +82,14 @@ struct config {
     /* made from mysql_host and mysql_port */
     struct config_host hosts[CONFIG_MAX_HOSTS];
     size_t host_count;
-
-    const char *service_link; /* the last setting that Kubernetes has set to a service link, which
-                                 counts as not set; NULL: none */
 };
 
 /* Returns the value of an environment variable; NULL if it is not set. */
 typedef const char *config_get(void *context, const char *name);
 
 /* Fills *config. ERROR_OPERATOR: *problems has one line for every setting that is wrong, without secret
- * values. An empty variable counts as not set (KubeDL's rule). */
+ * values. An empty variable counts as not set (KubeDL's rule),
+ * and so does a service link of Kubernetes. */
 enum error_code config_load(struct config *config, config_get *get, void *context,
                             struct buffer *problems) MUST_CHECK;
 

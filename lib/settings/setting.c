@@ -171,6 +171,13 @@ void setting_append_values(struct buffer *out, const struct setting *setting)
     }
 }
 
+bool setting_is_service_link(struct text name, struct text value)
+{
+    return text_ends_in(name, TEXT("_PORT")) &&
+           (text_starts_with(value, TEXT("tcp://")) || text_starts_with(value, TEXT("udp://")) ||
+            text_starts_with(value, TEXT("sctp://")));
+}
+
 #define HELP_COLUMNS 80
 #define HELP_INDENT  6
 #define SCRATCH_SIZE 4096

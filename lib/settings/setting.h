@@ -51,6 +51,11 @@ static inline bool setting_is_text(const struct setting *setting)
     return setting->type == TYPE_TEXT || setting->type == TYPE_SECRET;
 }
 
+/* Whether the variable is a service link: Kubernetes gives every container, for each Service NAME of its
+ * namespace, a variable NAME_PORT that is an address. A Service called mysql makes
+ * MYSQL_PORT=tcp://10.96.0.5:3306. */
+bool setting_is_service_link(struct text name, struct text value);
+
 /* Appends which values the setting takes ("1 to 16"); nothing for texts. */
 void setting_append_values(struct buffer *out, const struct setting *setting);
 

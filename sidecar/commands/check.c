@@ -10,6 +10,7 @@
  *   a host does not answer      each step has a time-out: DB_TIMEOUT_MS, for the API server
  *                               KUBE_SILENCE_MS, 10 s at the most
  */
+#include "lib/settings/remarks.h"
 #include "lib/show/findings.h"
 #include "sidecar/commands/check_host.h"
 #include "sidecar/commands/check_kube.h"
@@ -36,12 +37,30 @@
 
 /* ---- settings and secrets -------------------------------------------------------------------- */
 
-static void check_settings(struct findings *findings, struct text problems)
+static void add_remark(void *context, const struct remark *remark)
 {
-    if (problems.length == 0) {
-        findings_add(findings, FINDING_OK, "settings", "", "none is wrong");
+    char advice[128];
+    const char *variable = remark->variable.data;
+    const int length = (int)remark->variable.length;
+    if (remark->setting == NULL) {
+        findings_add(context, FINDING_OK, "settings", "",
+                     "%.*s: is a service link, which Kubernetes sets for a Service: it counts as "
+                     "not set (enableServiceLinks: false in the pod leaves it out)",
+                     length, variable);
         return;
     }
+    (void)snprintf(advice, sizeof(advice), "call it %s, or take it out of the environment",
+                   remark->setting);
+    findings_add(context, FINDING_WARN, "settings", advice,
+                 "%.*s: is no setting and has no effect; %s is one", length, variable,
+                 remark->setting);
+}
+
+static void check_settings(struct findings *findings, struct text problems)
+{
+    if (problems.length == 0)
+        findings_add(findings, FINDING_OK, "settings", "", "none is wrong");
+    remarks_make(environ, add_remark, findings);
     while (problems.length > 0) {
         struct text problem = text_take_line(&problems);
         findings_add(

@@ -31,6 +31,7 @@
 #include "sidecar/run/run.h"
 
 #include "lib/base/invariant.h"
+#include "lib/settings/remarks.h"
 #include "sidecar/base/clock.h"
 #include "sidecar/run/loading.h"
 #include "sidecar/run/parts.h"
@@ -439,6 +440,19 @@ static void open_handles(struct run *run)
     loading_init(&run->loading, &run->loop, on_loaded, run);
 }
 
+static void log_remark(void *context, const struct remark *remark)
+{
+    if (remark->setting != NULL)
+        LOG(context, WARN,
+            "a variable is no setting and has no effect; one has a similar name or meaning",
+            log_text("variable", remark->variable), log_string("setting", remark->setting));
+    else
+        LOG(context, INFO,
+            "a setting is a service link of Kubernetes and counts as not set; the pod's "
+            "enableServiceLinks: false leaves it out",
+            log_text("setting", remark->variable));
+}
+
 static void start(struct run *run)
 {
     struct error err = {0};
@@ -458,6 +472,7 @@ static void start(struct run *run)
                    .context = run},
         .logger = run->logger,
     };
+    remarks_make(environ, log_remark, run->logger);
     metrics_init(&run->parts.metrics);
     if (parts_make(&run->parts, &err) != ERROR_NONE) {
         LOG(run->logger, ERROR, "cannot start", log_string("error", err.text));
@@ -468,11 +483,6 @@ static void start(struct run *run)
     LOG(run->logger, INFO, "started", log_string("version", run->options->version),
         log_string("source", run->config->event_source),
         log_string("database", run->config->mysql_host));
-    if (run->config->service_link != NULL)
-        LOG(run->logger, INFO,
-            "a setting is a service link of Kubernetes and counts as not set; the pod's "
-            "enableServiceLinks: false leaves it out",
-            log_string("setting", run->config->service_link));
     uint64_t summary_ms = (uint64_t)run->config->log_summary_ms;
     if (summary_ms > 0)
         uv_timer_start(&run->summary, on_summary, summary_ms, summary_ms);

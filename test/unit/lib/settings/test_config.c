@@ -170,7 +170,6 @@ static void test_case_service_link_mysql_port(void **state)
     assert_int_equal(loaded->config.mysql_port, 3306);
     assert_int_equal(loaded->config.hosts[0].port, 3306);
     assert_string_equal(loaded->config.kubernetes_service_port, "443");
-    assert_string_equal(loaded->config.service_link, "MYSQL_PORT");
 }
 
 static void test_any_port_may_be_a_service_link(void **state)
@@ -179,7 +178,6 @@ static void test_any_port_may_be_a_service_link(void **state)
     LOAD(loaded, "MYSQL_USER", "u", "KUBERNETES_SERVICE_PORT", "udp://[fd00::1]:53");
     assert_problems(loaded, "");
     assert_string_equal(loaded->config.kubernetes_service_port, "");
-    assert_string_equal(loaded->config.service_link, "KUBERNETES_SERVICE_PORT");
 }
 
 static void test_what_is_no_port_or_no_service_link_is_taken_as_it_is(void **state)
@@ -188,7 +186,6 @@ static void test_what_is_no_port_or_no_service_link_is_taken_as_it_is(void **sta
     LOAD(loaded, "MYSQL_USER", "tcp://10.96.0.5:3306", "MYSQL_PORT", "http://10.96.0.5:3306");
     assert_problems(loaded, "MYSQL_PORT: must be 1 to 65535, is \"http://10.96.0.5:3306\"\n");
     assert_string_equal(loaded->config.mysql_user, "tcp://10.96.0.5:3306");
-    assert_null(loaded->config.service_link);
 }
 
 static void test_a_user_must_be_set(void **state)
