@@ -8,16 +8,17 @@ import tempfile
 from pathlib import Path
 
 import yaml
-from render import load, render
+from render import load, render, subjects
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFESTS = ROOT / "manifests"
 
 # Names what KubeDL's own Deployment names.
 STAND_IN = MANIFESTS / "examples" / "mysql" / "kubedl.yaml"
+CHART = ROOT / "test" / "manifests" / "data" / "chart.yaml"
 
 SIDECAR = "kubedl-shipper"
-CONTROLLER = "kubedl-manager"
+CONTROLLERS = {"kubedl-manager", "kubedl"}  # in KubeDL's own manifest, and in its chart
 
 # What a user of runbook-url has among the resources.
 RUNBOOKS = {"apiVersion": "v1", "kind": "ConfigMap",
@@ -29,11 +30,12 @@ RUNBOOKS = {"apiVersion": "v1", "kind": "ConfigMap",
 # one in which they may be named.
 CHOICES = {
     "base": [
-        [(), ("kube-source",), ("kube-proxy-source",)],
+        [(), ("chart-names",)],
+        [(), ("kube-source",), ("kube-proxy-source",), ("event-stream",)],
         [(), ("tls",)],
         [(), ("password-file",)],
         [(), ("persistent-spool",)],
-        [(), ("monitoring", "secret"), ("monitoring", "runbook-url")],
+        [(), ("monitoring", "secret")],
         [(), ("plain-container",)],
     ],
     "standalone": [
@@ -64,22 +66,29 @@ def covering():
     return few
 
 
-def original():
-    """KubeDL's Deployment as it was: the stand-in for it, without what only that needs."""
+def original(components=(), release="kubedl-system"):
+    """KubeDL's resources as they were, its Deployment last: what the chart renders for a release in a
+    namespace, or the stand-in for its own manifest, without what only that needs."""
+    if "chart-names" in components:
+        resources = load(CHART)
+        for subject in subjects(resources):
+            subject["namespace"] = release
+        return resources
     (deployment,) = load(STAND_IN)
     spec = deployment["spec"]["template"]["spec"]
-    del spec["volumes"]
+    del spec["volumes"], spec["enableServiceLinks"]
     for field in ("command", "volumeMounts"):
         del spec["containers"][0][field]
-    return deployment
+    return [deployment]
 
 
-def write(directory, components):
-    """A kustomization of the combination, such as a user would write."""
+def write(directory, components, **fields):
+    """A kustomization of the combination, such as a user would write. fields: further ones of it."""
     form, *components = components
     resources, paths = [], [MANIFESTS / "components" / name for name in components]
     if form == "base":
-        (directory / "kubedl.yaml").write_text(yaml.safe_dump(original()))
+        (directory / "kubedl.yaml").write_text(yaml.safe_dump_all(
+            original(components, fields.get("namespace", "kubedl-system"))))
         resources.append("kubedl.yaml")
         paths.insert(0, MANIFESTS / form)
     else:
@@ -92,6 +101,10 @@ def write(directory, components):
         "kind": "Kustomization",
         "resources": resources,
         "components": [os.path.relpath(path, directory.resolve()) for path in paths],
+        "configMapGenerator": [{"name": SIDECAR, "namespace": "kubedl-system",
+                                "literals": ["CLUSTER_ID=prod-1"],
+                                "options": {"disableNameSuffixHash": True}}],
+        **fields,
     }))
 
 
@@ -152,7 +165,8 @@ class Pod:
         self.containers = by_name(self.spec["containers"])
         self.all_containers = {**self.init_containers, **self.containers}
         self.sidecar = self.all_containers[SIDECAR]
-        self.controller = self.containers.get(CONTROLLER)
+        self.controller = next((self.containers[name] for name in CONTROLLERS & set(self.containers)),
+                               None)
         self.env = by_name(self.sidecar["env"])
         self.volumes = by_name(self.spec["volumes"])
 

@@ -116,6 +116,9 @@ def apply_operation(document, operation):
     elif name == "remove":
         parent, index = walk(document, pointer)
         del parent[index]
+    elif name == "replace":
+        parent, index = walk(document, pointer)
+        parent[index] = operation["value"]
     elif name == "add":
         insert(document, pointer, operation["value"])
     elif name == "move":
@@ -207,7 +210,7 @@ def generate(directory, generator):
     data = dict(literal.split("=", 1) for literal in generator.get("literals", []))
     for name in generator.get("files", []):
         data[name] = (directory / name).read_text()
-    metadata = {"name": generator["name"], "namespace": generator["namespace"]}
+    metadata = {field: generator[field] for field in ("name", "namespace") if field in generator}
     if "labels" in options:
         metadata["labels"] = options["labels"]
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}

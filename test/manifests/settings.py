@@ -14,9 +14,6 @@ SECRETS = {
 # What Kubernetes sets in every container.
 CLUSTER = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 
-# What whoever installs it sets: the standby of two needs it.
-USER = {"CLUSTER_ID": "prod-1"}
-
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "": 1}
 
 
@@ -49,31 +46,40 @@ def bytes_of(size):
     return int(number) * UNITS[unit]
 
 
-def value_of(variable):
-    """What Kubernetes sets a variable to."""
-    if "value" in variable:
-        return variable["value"]
-    reference = variable["valueFrom"]["secretKeyRef"]
-    return SECRETS[reference["name"]][reference["key"]]
-
-
-def files_of(volume):
+def files_of(volume, secrets):
     """The files that are in a volume, with what is in them."""
     secret = volume.get("secret", {})
-    contents = SECRETS.get(secret.get("secretName"), {})
+    contents = secrets.get(secret.get("secretName"), {})
     return {item["path"]: contents[item["key"]] for item in secret.get("items", [])}
 
 
-def environment(pod, directory):
-    """The sidecar's variables. What is mounted is there, in folders of `directory` instead."""
-    variables = {**CLUSTER, **USER}
+def folder_of(mount, directory):
+    """Where in `directory` something is that the container sees at its mountPath."""
+    return directory / mount["mountPath"].replace("/", "-")
+
+
+def environment(pod, directory, secrets=None):
+    """The variables that the manifests give the sidecar. What is mounted is there, in folders of
+    `directory` instead, and values that begin with a mountPath name these."""
+    secrets = secrets or SECRETS
+    variables = {}
+    for source in pod.sidecar["envFrom"]:
+        maps = [one for one in pod.of_kind("ConfigMap")
+                if one["metadata"]["name"] == source["configMapRef"]["name"]]
+        variables |= maps[0]["data"] if maps else {}
     for name, variable in pod.env.items():
-        value = value_of(variable)
-        for mount in pod.sidecar["volumeMounts"]:
-            folder = directory / mount["mountPath"].replace("/", "-")
-            folder.mkdir(exist_ok=True)
-            for file, content in files_of(pod.volumes[mount["name"]]).items():
-                (folder / file).write_text(content)
-            value = value.replace(mount["mountPath"] + "/", f"{folder}/")
-        variables[name] = value
+        if "value" in variable:
+            variables[name] = variable["value"]
+            continue
+        reference = variable["valueFrom"]["secretKeyRef"]
+        contents = secrets[reference["name"]]
+        if reference["key"] in contents or not reference.get("optional"):
+            variables[name] = contents[reference["key"]]
+    for mount in pod.sidecar["volumeMounts"]:
+        folder = folder_of(mount, directory)
+        folder.mkdir(exist_ok=True)
+        for file, content in files_of(pod.volumes[mount["name"]], secrets).items():
+            (folder / file).write_text(content)
+        inside = re.compile(re.escape(mount["mountPath"]) + r"(?=/|$)")
+        variables = {name: inside.sub(str(folder), value) for name, value in variables.items()}
     return variables

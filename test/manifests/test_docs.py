@@ -4,27 +4,44 @@ import re
 
 import combinations
 import pytest
-import yaml
+import ways
+from test_render import by_kubectl
 
-INSTALL = (combinations.ROOT / "docs" / "install.md").read_text()
-
-
-def section(title):
-    """The text below a heading, up to the next one of its level."""
-    level, text = re.search(rf"^(##+) {re.escape(title)}\n(.*)", INSTALL, re.MULTILINE | re.DOTALL).groups()
-    return re.split(rf"^#{{2,{len(level)}}} ", text, maxsplit=1, flags=re.MULTILINE)[0]
+EACH = pytest.mark.parametrize(
+    "title, kustomization",
+    [pytest.param(*way, id=f"{number}-{way[0]}") for number, way in enumerate(ways.kustomizations())])
 
 
-def test_lists_each_component():
-    rows = re.findall(r"^\| `([a-z-]+)` \|", section("Add it to KubeDL"), re.MULTILINE)
-    there = [path.name for path in (combinations.MANIFESTS / "components").iterdir()]
-    assert sorted(rows) == sorted(there)
+def test_lists_each_component_with_what_it_goes_with():
+    rows = re.findall(r"^\| `([a-z-]+)` \| (base|standalone|both) \|", ways.section("Components"), re.MULTILINE)
+    goes_with = {form: {name for choice in choices for names in choice for name in names}
+                 for form, choices in combinations.CHOICES.items()}
+    # The combinations leave out what is said to be independent of the pod.
+    goes_with["base"].add("runbook-url")
+    assert dict(rows) == {
+        name: "both" if all(name in names for names in goes_with.values())
+        else next(form for form, names in goes_with.items() if name in names)
+        for name in (path.name for path in (combinations.MANIFESTS / "components").iterdir())}
 
 
-@pytest.mark.parametrize("title", ["Add it to KubeDL", "A Deployment of its own"])
-def test_names_what_is_there(title):
-    (block,) = re.findall(r"^```yaml\n# kustomization.yaml\n(.*?)^```", section(title), re.MULTILINE | re.DOTALL)
-    kustomization = yaml.safe_load(block)
-    for path in kustomization["resources"] + kustomization["components"]:
-        name = path.removeprefix("kubedl-shipper/")
-        assert name == path == "kubedl.yaml" or (combinations.ROOT / name / "kustomization.yaml").is_file()
+def test_there_are_five_steps_for_each():
+    for title in {title for title, _ in ways.kustomizations()}:
+        assert re.findall(r"^([0-9])\. ", ways.section(title), re.MULTILINE) == list("12345")
+
+
+@EACH
+def test_kubectl_renders_it_and_the_settings_arrive(kubectl, tmp_path, title, kustomization):
+    """kubectl puts a hash behind the name of a ConfigMap, and into what refers to it."""
+    ways.write(tmp_path, title, kustomization, hashes=True)
+    resources = by_kubectl(kubectl, tmp_path)
+    pod = combinations.Pod(resources)
+    (source,) = pod.sidecar["envFrom"]
+    maps = {one["metadata"]["name"]: one for one in pod.of_kind("ConfigMap")}
+    chosen = maps[source["configMapRef"]["name"]]
+    assert chosen["data"] == {"CLUSTER_ID": "prod-1"}
+    assert chosen["metadata"]["namespace"] == pod.deployment["metadata"]["namespace"]
+
+
+@EACH
+def test_is_rendered_as_by_kubectl(kubectl, tmp_path, title, kustomization):
+    assert ways.rendered(tmp_path, title, kustomization) == by_kubectl(kubectl, tmp_path)

@@ -48,7 +48,7 @@ def test_the_database_is_reached_by_its_service(resources):
 
 def test_the_stand_in_writes_to_the_sidecars_socket(resources):
     pod = Pod(resources)
-    path = pod.env["EVENT_SOURCE"]["value"].removeprefix("unix-listen:")
+    path = pod.env["EVENT_SOURCE"]["value"].split(",")[0].removeprefix("unix-listen:")
     assert f"UNIX-CONNECT:{path}\n" in pod.controller["command"][-1]
 
 

@@ -4,8 +4,9 @@ import copy
 import re
 
 import kinds
+import render
 import settings
-from combinations import CONTROLLER, RUNBOOKS, SIDECAR, by_itself, in_every_combination, in_kubedls_pod, original
+from combinations import CONTROLLERS, RUNBOOKS, SIDECAR, by_itself, in_every_combination, in_kubedls_pod, original
 
 NOBODY = 65532
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -16,14 +17,22 @@ CONTROLLER_GRACE = 10
 
 
 @in_kubedls_pod
-def test_kubedl_is_as_it_was_but_for_the_socket(pod):
-    was = original()["spec"]["template"]
+def test_kubedl_is_as_it_was_but_for_the_socket(pod, components):
+    was = original(components)[-1]["spec"]["template"]
     controller = copy.deepcopy(pod.controller)
     mounts = controller.pop("volumeMounts", [])
     assert controller == was["spec"]["containers"][0]
-    assert [mount["mountPath"] for mount in mounts] in ([], [SOCKET_FOLDER])
+    assert [mount["mountPath"] for mount in mounts] == [SOCKET_FOLDER]
     labels = {**was["metadata"]["labels"], SIDECAR: "true"}
     assert pod.template["metadata"] == {**was["metadata"], "labels": labels}
+    assert pod.spec.get("serviceAccountName") == was["spec"].get("serviceAccountName")
+
+
+@in_kubedls_pod
+def test_a_new_name_makes_no_new_container(pod, components):
+    """A patch for a name that is not there makes a container beside the one that was meant."""
+    assert CONTROLLERS & set(pod.containers) == {pod.controller["name"]}
+    assert pod.controller["name"] == ("kubedl" if "chart-names" in components else "kubedl-manager")
 
 
 @in_every_combination
@@ -47,8 +56,9 @@ def test_each_variable_is_a_setting(pod, program):
 
 @in_every_combination
 def test_the_program_takes_the_settings(pod, program, directory):
-    environment = settings.environment(pod, directory)
+    environment = {**settings.CLUSTER, **settings.environment(pod, directory)}
     in_force = settings.in_force(program, environment)
+    assert in_force["CLUSTER_ID"] == "prod-1"
     for name, variable in pod.env.items():
         if "value" in variable and "/" not in variable["value"]:
             assert in_force[name] == variable["value"]
@@ -56,6 +66,7 @@ def test_the_program_takes_the_settings(pod, program, directory):
 
 @in_every_combination
 def test_settings_may_be_given_without_a_patch(pod):
+    """And may be left out."""
     assert pod.sidecar["envFrom"] == [{"configMapRef": {"name": SIDECAR, "optional": True}}]
 
 
@@ -92,13 +103,8 @@ def test_a_volume_has_one_source(pod):
 
 @in_kubedls_pod
 def test_the_socket_is_where_kubedl_finds_it(pod):
-    source = pod.env["EVENT_SOURCE"]["value"]
-    shared = pod.controller.get("volumeMounts", [])
-    if not source.startswith("unix-listen:"):
-        assert shared == []
-        return
-    mount, volume = pod.mount_of(source.removeprefix("unix-listen:"))
-    assert shared == [{"name": mount["name"], "mountPath": SOCKET_FOLDER}]
+    mount, volume = pod.mount_of(f"{SOCKET_FOLDER}/events.sock")
+    assert pod.controller["volumeMounts"] == [{"name": mount["name"], "mountPath": SOCKET_FOLDER}]
     assert "emptyDir" in volume and not mount.get("readOnly")
 
 
@@ -141,7 +147,7 @@ def test_there_is_time_for_both_to_end(pod):
 
 @in_every_combination
 def test_ours_may_do_nothing_they_need_not(pod):
-    for name in set(pod.all_containers) - {CONTROLLER}:
+    for name in set(pod.all_containers) - CONTROLLERS:
         assert pod.all_containers[name]["securityContext"] == {
             "runAsNonRoot": True,
             "runAsUser": NOBODY,
@@ -159,7 +165,16 @@ def test_ours_may_do_nothing_they_need_not(pod):
 def test_the_sidecar_has_no_token_that_it_does_not_use(pod):
     """Something that is mounted in the token's place keeps the token out."""
     masked = any(mount["mountPath"] == TOKEN for mount in pod.sidecar["volumeMounts"])
-    assert masked == (pod.env["EVENT_SOURCE"]["value"] != "kube:")
+    assert masked == ("kube:" not in sources(pod))
+
+
+@in_every_combination
+def test_events_come_from_where_the_components_say(pod, components):
+    listen, kube = f"unix-listen:{SOCKET_FOLDER}/events.sock", "kube:"
+    chosen = {"event-stream": [listen], "kube-source": [kube], "standalone": [kube],
+              "kube-proxy-source": ["kube+unix:/run/kubedl-shipper-proxy/api.sock"]}
+    (expected,) = [chosen[name] for name in components if name in chosen] or [[listen, kube]]
+    assert sources(pod) == expected
 
 
 @in_every_combination
@@ -231,6 +246,11 @@ def test_the_account_is_in_variables_or_in_files(pod, components):
             assert mount["readOnly"] and "subPath" not in mount
 
 
+def sources(pod):
+    """Where events come from."""
+    return pod.env["EVENT_SOURCE"]["value"].split(",")
+
+
 def rights(pod):
     """What the sidecar's account may: triples of API group, resource, verb."""
     return {(group, resource, verb) for role in pod.of_kind("ClusterRole") for rule in role["rules"]
@@ -239,7 +259,7 @@ def rights(pod):
 
 @in_every_combination
 def test_the_rights_are_what_the_program_reads(pod, program):
-    if pod.env["EVENT_SOURCE"]["value"].startswith("unix-listen:"):
+    if not any(source.startswith("kube") for source in sources(pod)):
         assert rights(pod) == set()
         return
     read = {("", "pods"), *kinds.resources(program)}
@@ -252,8 +272,8 @@ def test_the_rights_are_what_the_program_reads(pod, program):
 
 @in_every_combination
 def test_the_rights_are_the_pods(pod):
-    for binding in pod.of_kind("ClusterRoleBinding"):
-        (role,) = pod.of_kind("ClusterRole")
+    for role in pod.of_kind("ClusterRole"):
+        binding = pod.resources["ClusterRoleBinding", None, SIDECAR]
         assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
                                       "name": role["metadata"]["name"]}
         assert binding["subjects"] == [{
@@ -274,9 +294,10 @@ def test_the_proxy_serves_the_socket_that_the_sidecar_asks(pod, components):
 
 
 @in_every_combination
-def test_all_is_in_kubedls_namespace(pod):
+def test_all_of_ours_is_in_kubedls_namespace(pod, components):
+    theirs = {(resource["kind"], resource["metadata"]["name"]) for resource in original(components)}
     for kind, namespace, name in pod.resources:
-        assert namespace == "kubedl-system" or kind in ("ClusterRole", "ClusterRoleBinding"), name
+        assert namespace == "kubedl-system" or (kind, name) in theirs or kind in render.CLUSTER_WIDE
 
 
 @by_itself

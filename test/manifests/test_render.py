@@ -1,8 +1,6 @@
 """render.py renders as kubectl does, and refuses what it does not know."""
 
-import json
 import os
-import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,19 +8,6 @@ import combinations
 import pytest
 import render
 import yaml
-
-
-@pytest.fixture(scope="session")
-def kubectl():
-    """A kubectl whose kustomize knows components: from 1.21 on."""
-    path = shutil.which("kubectl")
-    if path is None:
-        pytest.skip("there is no kubectl to compare with")
-    version = json.loads(subprocess.run([path, "version", "--client", "-o", "json"], check=True,
-                                        capture_output=True).stdout)["clientVersion"]
-    if (int(version["major"]), int(version["minor"].rstrip("+"))) < (1, 21):
-        pytest.skip("kubectl is older than 1.21")
-    return path
 
 
 def by_kubectl(kubectl, directory):
@@ -46,6 +31,13 @@ def test_renders_combinations_as_kubectl_does(kubectl, tmp_path):
         for _ in pool.map(compare, combinations.all_combinations() if every
                           else combinations.covering()):
             pass
+
+
+@pytest.mark.parametrize("components", [("base",), ("base", "chart-names"), ("standalone", "monitoring")],
+                         ids="+".join)
+def test_renders_in_another_namespace_as_kubectl_does(kubectl, components, tmp_path):
+    combinations.write(tmp_path, components, namespace="ml")
+    assert render.render(tmp_path) == by_kubectl(kubectl, tmp_path)
 
 
 def example_folders():
@@ -78,7 +70,7 @@ def test_refuses_a_patch_of_what_is_not_there(tmp_path):
 
 def test_refuses_a_json_patch_of_another_container(tmp_path):
     """Named behind a component that puts a container in front, plain-container finds that one."""
-    deployment = combinations.original()
+    (deployment,) = combinations.original()
     deployment["spec"]["template"]["spec"]["initContainers"] = [{"name": "other", "image": "other"}]
     resource = tmp_path / "deployment.yaml"
     resource.write_text(yaml.safe_dump(deployment))

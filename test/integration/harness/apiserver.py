@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from . import kubeflow
 from .wait import DEADLINE_SECONDS
 
 GROUP = "training.kubedl.io"
@@ -26,6 +27,11 @@ KINDS = {"Pod": ("", "v1", "pods"),
          **{kind: (GROUP, "v1alpha1", kind.lower() + "s")
             for kind in ("TFJob", "PyTorchJob", "XGBoostJob", "XDLJob", "MarsJob", "MPIJob",
                          "ElasticDLJob")}}
+
+FLOW_KINDS = {"Pod": KINDS["Pod"], **{kind: ("kubeflow.org", "v1", kind.lower() + "s")
+                                      for kind in kubeflow.SPECS}}
+
+RESOURCES = {name for _, _, name in (*KINDS.values(), *FLOW_KINDS.values())}
 
 HEAD = ("Audit-Id: 9accfe94-51e5-4fe1-baf9-39137851b4aa\r\n"
         "Cache-Control: no-cache, private\r\n"
@@ -80,7 +86,7 @@ class Request:
     def resource(self):
         """The resource that is listed or watched, or None."""
         last = self.path.rsplit("/", 1)[-1]
-        return last if last in {name for _, _, name in KINDS.values()} else None
+        return last if last in RESOURCES else None
 
     @property
     def what(self):
