@@ -15,28 +15,26 @@ COPY .ci/deps .ci/deps
 RUN export DEBIAN_FRONTEND=noninteractive \
     && apt-get update -qq \
     && apt-get upgrade -qq \
-    && apt-get install -qq --no-install-recommends ca-certificates \
+    && apt-get install -qq --no-install-recommends ca-certificates python3 \
     && .ci/deps build
 COPY Makefile ./
 COPY lib lib
 COPY sidecar sidecar
 ARG VERSION=
 RUN make -j"$(nproc)" ${VERSION:+VERSION="$VERSION"} && strip build/release/kubedl-shipper
-COPY .ci/image/collect .ci/image/collect
-ARG SOURCE_DATE_EPOCH=0
-RUN .ci/image/collect build/release/kubedl-shipper /image
-
-FROM scratch
-COPY --from=build /image /
-ARG VERSION=
+COPY LICENSE ./
+COPY .ci/image/collect .ci/image/sbom .ci/image/
 ARG REVISION=
 ARG SOURCE=
+ARG SOURCE_DATE_EPOCH=0
+RUN .ci/image/collect build/release/kubedl-shipper LICENSE /image
+
+# `make image` adds the labels that it knows the values of: version, revision, source, created.
+FROM scratch
+COPY --from=build /image /
 LABEL org.opencontainers.image.title="kubedl-shipper" \
       org.opencontainers.image.description="Ships watch events of KubeDL jobs and pods to MariaDB or MySQL" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.source="${SOURCE}"
+      org.opencontainers.image.licenses="Apache-2.0"
 ENV PATH=/usr/bin
 USER 65532:65532
 ENTRYPOINT ["/usr/bin/kubedl-shipper"]

@@ -120,7 +120,7 @@ $(OUT)/packages.mk: Makefile | deps-build $(if $(findstring clang,$(CC)),deps-ch
 	printf 'PACKAGES_CFLAGS := %s\nPACKAGES_LIBS := %s\n' \
 		"$$(printf '%s' "$$cflags" | sed 's/-I */-isystem /g')" "$$libs -lhttp_parser -lm" >$@
 
-ifneq ($(filter-out help clean deps deps-% format image test-debian13 arm64 test-fresh,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean distclean deps deps-% format image test-debian13 arm64 test-fresh,$(or $(MAKECMDGOALS),all)),)
 include $(OUT)/packages.mk
 endif
 
@@ -370,23 +370,28 @@ format: deps-check ## clang-format all C files in place
 
 IMAGE ?= kubedl-shipper:$(VERSION_BASE)
 
-.PHONY: image image-test image-test-mysql help clean
+.PHONY: image image-test image-test-mysql help clean distclean
 
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+# The clone's origin, as a person's browser would take it, and without what may be secret in it.
 SOURCE ?= $(shell git config --get remote.origin.url 2>/dev/null | \
-	sed -n 's,^https://\([^@/]*@\)*,https://,p')
+	sed -n -e 's,^https://\([^@/]*@\)*,https://,p' -e 's,^\(ssh://\)\?git@\([^:/]*\)[:/],https://\2/,p')
 SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
 ARCHIVE ?= $(BUILD)/image.tar
+SBOM ?= $(BUILD)/image.spdx.json
 
 image: ## build the container image with docker or buildah (IMAGE=name PLATFORM=linux/arm64 ...)
-	$(Q)IMAGE='$(IMAGE)' ARCHIVE='$(ARCHIVE)' VERSION='$(VERSION)' REVISION='$(REVISION)' \
+	$(Q)IMAGE='$(IMAGE)' ARCHIVE='$(ARCHIVE)' SBOM='$(SBOM)' VERSION='$(VERSION)' REVISION='$(REVISION)' \
 		SOURCE='$(SOURCE)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' .ci/image/build
 
 # The tests ask no registry, and see the image that buildah makes.
 image-test image-test-mysql: export BUILDER := buildah
 image-test image-test-mysql: export BASE ?= debootstrap
-IMAGE_TEST = IMAGE_ARCHIVE='$(abspath $(ARCHIVE))' IMAGE_VERSION='$(VERSION)' \
-	IMAGE_REVISION='$(REVISION)' IMAGE_DATE='$(SOURCE_DATE_EPOCH)' $(INTEGRATION)
+image-test image-test-mysql: SOURCE := $(or $(SOURCE),https://kubedl-shipper.example)
+# Containers are made by root, and what root's tests leave in build/ would be in the way of others.
+IMAGE_TEST = $(if $(filter-out 0,$(shell id -u)),sudo env) XDG_CACHE_HOME='$(CACHE)' IMAGE_ARCHIVE='$(abspath $(ARCHIVE))' \
+	IMAGE_SBOM='$(abspath $(SBOM))' IMAGE_VERSION='$(VERSION)' IMAGE_REVISION='$(REVISION)' \
+	IMAGE_SOURCE='$(SOURCE)' IMAGE_DATE='$(SOURCE_DATE_EPOCH)' $(INTEGRATION)
 
 image-test: all image | deps-test deps-image ## the image, run as Kubernetes would, with MariaDB
 	$(IMAGE_TEST) test/integration/image $(ARGS)
@@ -400,3 +405,8 @@ help: ## this list
 
 clean: ## remove build/
 	rm -rf $(BUILD)
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
+
+distclean: clean ## remove what was downloaded outside of the clone, too: ~/.cache/kubedl-shipper
+	.ci/distclean '$(CACHE)/kubedl-shipper'

@@ -29,26 +29,26 @@ _numbers = itertools.count()
 
 
 class Image:
-    """An OCI archive, unpacked to `root`. members: what is in it, as tar tells it."""
+    """What `docker save` makes, unpacked to `root`. members: what is in it, as tar tells it."""
 
     def __init__(self, archive, directory):
-        self.blobs = Path(directory) / "archive"
+        parts = Path(directory) / "archive"
         self.root = Path(directory) / "root"
         with tarfile.open(archive) as tar:
-            tar.extractall(self.blobs)
-        index = json.loads((self.blobs / "index.json").read_text())
-        assert len(index["manifests"]) == 1, index
-        manifest = self._json(index["manifests"][0])
-        self.description = self._json(manifest["config"])
+            tar.extractall(parts)
+        manifest, = json.loads((parts / "manifest.json").read_text())
+        self.names = manifest["RepoTags"]
+        config = (parts / manifest["Config"]).read_bytes()
+        self.id = f"sha256:{hashlib.sha256(config).hexdigest()}"
+        self.description = json.loads(config)
         self.config = self.description["config"]
         self.labels = self.config["Labels"]
-        self.members = []
-        self.packed_bytes = 0
-        for layer in manifest["layers"]:
-            self.packed_bytes += layer["size"]
-            with tarfile.open(self._blob(layer)) as tar:
-                self.members += tar.getmembers()
-                tar.extractall(self.root, numeric_owner=True)
+        layer, = manifest["Layers"]
+        digest = hashlib.sha256((parts / layer).read_bytes()).hexdigest()
+        assert self.description["rootfs"]["diff_ids"] == [f"sha256:{digest}"]
+        with tarfile.open(parts / layer) as tar:
+            self.members = tar.getmembers()
+            tar.extractall(self.root, numeric_owner=True)
         self.root.chmod(0o755)
 
     def files(self):
@@ -60,15 +60,6 @@ class Image:
     def elf_files(self):
         return [self.path(member) for member in self.files()
                 if self.path(member).open("rb").read(4) == b"\x7fELF"]
-
-    def _blob(self, descriptor):
-        algorithm, digest = descriptor["digest"].split(":")
-        path = self.blobs / "blobs" / algorithm / digest
-        assert hashlib.new(algorithm, path.read_bytes()).hexdigest() == digest
-        return path
-
-    def _json(self, descriptor):
-        return json.loads(self._blob(descriptor).read_text())
 
 
 def seccomp():

@@ -10,7 +10,7 @@ from harness.container import Container, Image, make_volumes
 
 def pytest_sessionstart(session):
     if os.geteuid() != 0:
-        pytest.exit("containers are made as root: sudo make image-test", returncode=2)
+        pytest.exit("containers are made as root: make image-test", returncode=2)
 
 
 @pytest.fixture(scope="session")
