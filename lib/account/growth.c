@@ -1,4 +1,4 @@
-/* growth: samples in a ring; the rate is that from the oldest one to now. */
+/* growth: samples are kept in a ring; the rate is that between the oldest sample and now (see growth.h). */
 #include "lib/account/growth.h"
 
 #include <math.h>

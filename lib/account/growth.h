@@ -8,18 +8,19 @@
 #define GROWTH_SAMPLES     13
 #define GROWTH_INTERVAL_US INT64_C(5000000)
 
-struct growth { /* all zero at first */
-    int64_t at_us[GROWTH_SAMPLES];
-    int64_t values[GROWTH_SAMPLES];
-    size_t count; /* samples ever; the newest is number (count - 1) % GROWTH_SAMPLES */
+/* All zero at first. */
+struct growth {
+    int64_t at_us[GROWTH_SAMPLES];  /* when each sample was taken, by the monotonic clock */
+    int64_t values[GROWTH_SAMPLES]; /* the quantity at that time */
+    size_t count; /* samples taken so far; the newest is at (count - 1) % GROWTH_SAMPLES */
 };
 
-/* May be called as often as one likes: one sample is kept every GROWTH_INTERVAL_US. now_us: of a clock
- * that is never set back. */
+/* Takes a sample of the quantity if the last one is at least GROWTH_INTERVAL_US old. It may be called at any
+ * time, and is to be called at least once in each interval. now_us: of the monotonic clock. */
 void growth_sample(struct growth *growth, int64_t now_us, int64_t value);
 
-/* Seconds until the quantity, which is value now, reaches the limit: 0 if it has, INFINITY if it does not
- * grow, or if that is not known yet. */
+/* Returns in how many seconds the quantity, which is value now, will reach the limit: 0 if it has reached it,
+ * INFINITY if it does not grow, or if there is no sample yet. */
 double growth_seconds_left(const struct growth *growth, int64_t now_us, int64_t value,
                            int64_t limit);
 

@@ -1,4 +1,6 @@
-/* ledger: sums over the accounts, and their names. */
+/* ledger: sums over the accounts, and the names under which they are kept (see ledger.h).
+ *
+ * Every field of struct ledger and of struct ledger_rows is a uint64_t, so that a loop can go through them. */
 #include "lib/account/ledger.h"
 
 #include <stdio.h>
@@ -35,27 +37,23 @@ struct ledger_rows ledger_all_rows(const struct ledger *ledger, const struct out
     struct ledger_rows sum = {0};
     for (size_t i = 0; i < TABLE_COUNT; i++) {
         struct ledger_rows rows = ledger_rows(ledger, outbox, i);
-#define ADD(account, help) sum.account += rows.account;
-        LEDGER_ROW_ACCOUNTS(ADD)
-#undef ADD
+        for (size_t account = 0; account < LEDGER_ROW_ACCOUNT_COUNT; account++)
+            ((uint64_t *)&sum)[account] += ledger_row_account(&rows, account);
     }
     return sum;
 }
 
+#define NAME(account, help) #account,
+
 const char *ledger_row_account_name(size_t account)
 {
-#define NAME(account, help) #account,
     static const char *const names[] = {LEDGER_ROW_ACCOUNTS(NAME)};
-#undef NAME
     return names[account];
 }
 
 uint64_t ledger_row_account(const struct ledger_rows *rows, size_t account)
 {
-#define VALUE(account, help) rows->account,
-    const uint64_t values[] = {LEDGER_ROW_ACCOUNTS(VALUE)};
-#undef VALUE
-    return values[account];
+    return ((const uint64_t *)rows)[account];
 }
 
 bool ledger_rows_balance(const struct ledger_rows *rows)
@@ -101,37 +99,21 @@ void ledger_settle(struct ledger *ledger)
     }
 }
 
-/* One place says the names; the visitor reads the value or sets it. */
-typedef void visit_account(void *context, const char *name, uint64_t *value);
+#define NUMBER_COUNT (sizeof(struct ledger) / sizeof(uint64_t))
 
-static void visit(struct ledger *ledger, visit_account *visitor, void *context)
+/* Writes the name under which the spool keeps number i of the ledger, as in "documents.row",
+ * "job_info.written" and "batches". i counts the fields of struct ledger, all of which are uint64_t. */
+static void write_name(size_t i, char *name, size_t size)
 {
-    char name[128];
-    for (unsigned fate = 0; fate < WATCH_FATE_COUNT; fate++) {
-        snprintf(name, sizeof(name), "documents.%s", watch_fate_name(fate));
-        visitor(context, name, &ledger->fates[fate]);
-    }
-    for (size_t i = 0; i < TABLE_COUNT; i++) {
-#define VISIT(account, help)                                                                       \
-    snprintf(name, sizeof(name), "%s.%s", tables[i]->name, #account);                              \
-    visitor(context, name, &ledger->rows[i].account);
-        LEDGER_ROW_ACCOUNTS(VISIT)
-#undef VISIT
-    }
-#define VISIT(counter, help) visitor(context, #counter, &ledger->counter);
-    LEDGER_COUNTERS(VISIT)
-#undef VISIT
-}
-
-struct reader {
-    void (*number)(void *context, const char *name, uint64_t value);
-    void *context;
-};
-
-static void read_account(void *context, const char *name, uint64_t *value)
-{
-    struct reader *reader = context;
-    reader->number(reader->context, name, *value);
+    static const char *const counters[] = {LEDGER_COUNTERS(NAME)};
+    const size_t rows = WATCH_FATE_COUNT, others = rows + TABLE_COUNT * LEDGER_ROW_ACCOUNT_COUNT;
+    if (i < rows)
+        (void)snprintf(name, size, "documents.%s", watch_fate_name((enum watch_fate)i));
+    else if (i < others)
+        (void)snprintf(name, size, "%s.%s", tables[(i - rows) / LEDGER_ROW_ACCOUNT_COUNT]->name,
+                       ledger_row_account_name((i - rows) % LEDGER_ROW_ACCOUNT_COUNT));
+    else
+        (void)snprintf(name, size, "%s", counters[i - others]);
 }
 
 void ledger_numbers(const struct ledger *ledger, const struct outbox *outbox,
@@ -140,24 +122,19 @@ void ledger_numbers(const struct ledger *ledger, const struct outbox *outbox,
     struct ledger now = *ledger;
     for (size_t i = 0; i < TABLE_COUNT; i++)
         now.rows[i] = ledger_rows(ledger, outbox, i);
-    struct reader reader = {number, context};
-    visit(&now, read_account, &reader);
-}
-
-struct adder {
-    struct text name;
-    uint64_t value;
-};
-
-static void add_account(void *context, const char *name, uint64_t *value)
-{
-    const struct adder *adder = context;
-    if (text_is(adder->name, name))
-        *value += adder->value;
+    for (size_t i = 0; i < NUMBER_COUNT; i++) {
+        char name[128];
+        write_name(i, name, sizeof(name));
+        number(context, name, ((const uint64_t *)&now)[i]);
+    }
 }
 
 void ledger_add_number(struct ledger *ledger, struct text name, uint64_t value)
 {
-    struct adder adder = {name, value};
-    visit(ledger, add_account, &adder);
+    for (size_t i = 0; i < NUMBER_COUNT; i++) {
+        char own[128];
+        write_name(i, own, sizeof(own));
+        if (text_is(name, own))
+            ((uint64_t *)ledger)[i] += value;
+    }
 }

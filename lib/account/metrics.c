@@ -1,4 +1,4 @@
-/* metrics: the table of labels, and the text of all series. */
+/* metrics: the table of labels, and the text of all series (see metrics.h, which has the table of metrics). */
 #include "lib/account/metrics.h"
 
 #include "lib/base/utf8.h"
@@ -8,7 +8,7 @@
 
 #define MAX_LABELS 4
 
-/* See METRICS. */
+/* The types are explained above METRICS in metrics.h. */
 enum metric_type {
     METRIC_COUNTER,
     METRIC_SPARSE,
@@ -73,7 +73,7 @@ static const char *table_value(size_t i)
     return tables[i]->name;
 }
 
-/* What is held goes down again: it is a gauge of its own. */
+/* The account `held` makes no series here, since a counter must not go down; pending_rows is its gauge. */
 static const char *account_value(size_t i)
 {
     const char *name = ledger_row_account_name(i);
@@ -104,14 +104,14 @@ static const char *sweep_value(size_t i)
     return texts[i];
 }
 
+/* A label and its values, one for each element of the dimension of an array that it names. */
 struct label_values {
     const char *name;
-    size_t count;
-    const char *(*value)(size_t i); /* NULL: there is no such series */
-    bool of_last; /* says more of the label before it, and makes no series of its own */
+    size_t count; /* elements of the dimension; 0 where the field holds the value */
+    const char *(*value)(size_t i); /* of element i; NULL if that element makes no series */
+    bool same_dimension;            /* it names the same dimension as the label before it */
 };
 
-/* Without values: the metric brings its own. */
 static const struct label_values labels[] = {
     [LABEL_SOURCE] = {"source", 0, NULL, false},
     [LABEL_STATE] = {"state", 0, NULL, false},
@@ -226,17 +226,17 @@ static size_t label_count(const struct metric *metric)
     return count;
 }
 
-/* The name and labels of a metric's series number i; false if there is no such series. text: the value of
- * a label without values. */
+/* Appends the name and labels of the series that is made from element i of the metric's array. False if there
+ * is no such series. text: the value of the label whose values the field holds, if there is one. */
 static bool append_series(struct buffer *out, const struct metric *metric, size_t i,
                           const char *text)
 {
     const char *values[MAX_LABELS];
     size_t count = label_count(metric);
-    for (size_t n = count; n-- > 0;) { /* the last one varies fastest */
+    for (size_t n = count; n-- > 0;) { /* from the last dimension of the array to the first */
         const struct label_values *label = &labels[metric->labels[n]];
         values[n] = label->value != NULL ? label->value(i % label->count) : text;
-        if (!label->of_last && label->value != NULL)
+        if (!label->same_dimension && label->value != NULL)
             i /= label->count;
         if (values[n] == NULL)
             return false;

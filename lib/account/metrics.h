@@ -20,20 +20,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The resources by their numbers, and behind them all kinds that are not recorded. */
+/* The elements of a dimension "kind": one for each resource, by resource_number(), and behind these
+ * METRICS_KIND_OTHER, which stands for all kinds that are not recorded. */
 #define METRICS_KINDS      (RESOURCE_COUNT + 1)
 #define METRICS_KIND_OTHER RESOURCE_COUNT
 
-/* What became of the mark of a snapshot: enum suffix, label. */
+/* What became of the mark of a snapshot. X(suffix of enum metrics_sweep, value of the label `result`). */
 #define METRICS_SWEEPS(X)                                                                          \
     X(DONE, "done")                                                                                \
-    X(REFUSED, "refused")       /* the brake */                                                    \
-    X(FAILED, "failed")         /* the database could not be asked: tried again */                 \
-    X(INCOMPLETE, "incomplete") /* something of the snapshot could not be read */                  \
-    X(INVALID, "invalid")       /* a mark without a resourceVersion */                             \
+    X(REFUSED, "refused")       /* too many rows would have been closed */                         \
+    X(FAILED, "failed")         /* the database could not be asked; it is asked again */           \
+    X(INCOMPLETE, "incomplete") /* a document of the snapshot could not be read */                 \
+    X(INVALID, "invalid")       /* the mark had no resourceVersion */                              \
     X(NO_CLUSTER, "no_cluster") /* CLUSTER_ID is not set */
 
-/* What was full when the source was paused: enum suffix, label. */
+/* What was full when the source was paused. X(suffix of enum metrics_pause, value of the label `reason`). */
 #define METRICS_PAUSES(X) X(OUTBOX, "outbox") X(SPOOL, "spool")
 
 #define METRICS_ENUM(name, text) METRICS_SWEEP_##name,
@@ -43,7 +44,7 @@ enum metrics_sweep { METRICS_SWEEPS(METRICS_ENUM) METRICS_SWEEP_COUNT };
 enum metrics_pause { METRICS_PAUSES(METRICS_ENUM) METRICS_PAUSE_COUNT };
 #undef METRICS_ENUM
 
-/* The texts of the metric `database`. */
+/* The elements of the field `database`; each is the value of a label. */
 enum metrics_database {
     METRICS_DATABASE_VERSION,
     METRICS_DATABASE_TLS,
@@ -51,27 +52,31 @@ enum metrics_database {
     METRICS_DATABASE_COUNT
 };
 
-/* The texts of the metric `sources`, and for how many sources there are series. */
+/* The field `sources` has METRICS_SOURCES rows; these are the elements of a row, each the value of a label. */
 enum metrics_source { METRICS_SOURCE_ADDRESS, METRICS_SOURCE_STATE, METRICS_SOURCE_TEXTS };
 #define METRICS_SOURCES 8
 
-/* The table of all metrics. Each line makes a field of struct metrics and what the metric is called outside:
+/* The table of all metrics. Each line describes a field of struct metrics, and the series that are made from it:
  *
- *   ONE(type, field, name, help)                       a field that is one series
- *   EACH(type, field, [shape], name, help, labels...)  an array with a series for each element; each dimension has
- *                                                      a label (metrics.c), the last one varies fastest
- *   HISTOGRAM(field, bounds, name, help)               bounds: metrics.c has them
+ *   ONE(type, field, name, help)                       The field is one value, and makes one series.
+ *   EACH(type, field, [shape], name, help, labels...)  The field is an array of this shape, and each element makes a
+ *                                                      series. The elements of a dimension are told apart by a label
+ *                                                      (its values are in metrics.c). LABEL_API_GROUP belongs to the
+ *                                                      same dimension as the LABEL_KIND before it.
+ *   HISTOGRAM(field, bounds, name, help)               The field is a struct histogram. metrics.c has the bounds.
  *
- * Types:
+ * The types, and what their fields are in C:
  *
- *   COUNTER       uint64_t
- *   SPARSE        uint64_t: a counter with so many series that those that are 0 are left out
- *   REAL_COUNTER  double; NAN: it is not known, and is left out
- *   GAUGE         double; the same
- *   INFO          const char *: a series, 1, whose labels are the texts, of which there may be several rows; left
- *                 out while its first text is NULL
- *   STATE         const char *: a series, 1, for each text that is set; the text is the value of the last label
- */
+ *   COUNTER       uint64_t.
+ *   SPARSE        uint64_t. A counter with very many series; those that are 0 are left out.
+ *   REAL_COUNTER  double. NAN means that the value is not known; its series is then left out.
+ *   GAUGE         double. NAN has the same meaning.
+ *   INFO          const char *. The series has the value 1, and the elements of the last dimension are the values of
+ *                 its labels. It is left out while the first of them is NULL.
+ *   STATE         const char *. The series has the value 1, and the text is the value of the last label. It is left
+ *                 out while the text is NULL.
+ *
+ * The name is the one in Prometheus, and the help text has no full stop, since the exposition adds it. */
 /* clang-format off */
 #define METRICS(ONE, EACH, HISTOGRAM) \
     EACH(SPARSE, events, [WATCH_TYPE_COUNT][METRICS_KINDS][WATCH_FATE_COUNT], "kubedl_shipper_events_total", \
@@ -180,6 +185,7 @@ enum metrics_source { METRICS_SOURCE_ADDRESS, METRICS_SOURCE_STATE, METRICS_SOUR
         "When the process started, in seconds since 1970")
 /* clang-format on */
 
+/* The table makes the fields of struct metrics: METRICS_COUNTER is the C type of a COUNTER, and so on. */
 #define METRICS_COUNTER      uint64_t
 #define METRICS_SPARSE       uint64_t
 #define METRICS_REAL_COUNTER double
@@ -197,18 +203,19 @@ struct metrics {
 #undef METRICS_FIELDS
 #undef METRICS_HISTOGRAM
 
-/* Counters are 0, gauges and infos not known. */
+/* Sets counters to 0, and all else to "not known" (NAN or NULL). */
 void metrics_init(struct metrics *metrics);
 
+/* Returns the word for what was full, as in the label `reason`. */
 const char *metrics_pause_name(enum metrics_pause pause);
 
-/* For events[type][here][fate]. resource: NULL for all kinds that are not recorded. */
+/* Returns the index of the resource in a dimension "kind". resource: NULL for a kind that is not recorded. */
 size_t metrics_kind(const struct resource *resource);
 
-/* All of them in Prometheus' text format 0.0.4. */
+/* Appends all series in Prometheus' text format 0.0.4. */
 void metrics_expose(struct buffer *out, const struct metrics *metrics);
 
-/* For docs/metrics.md: a Markdown table. */
+/* Appends the table of all metrics in docs/metrics.md. */
 void metrics_markdown(struct buffer *out);
 
 #endif
