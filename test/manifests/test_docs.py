@@ -1,8 +1,11 @@
 """What docs/install.md says about the manifests is true."""
 
+import os
 import re
+import subprocess
 
 import combinations
+import discovery
 import pytest
 import ways
 from test_render import by_kubectl
@@ -45,3 +48,18 @@ def test_kubectl_renders_it_and_the_settings_arrive(kubectl, tmp_path, title, ku
 @EACH
 def test_is_rendered_as_by_kubectl(kubectl, tmp_path, title, kustomization):
     assert ways.rendered(tmp_path, title, kustomization) == by_kubectl(kubectl, tmp_path)
+
+
+@EACH
+def test_kubectl_would_apply_it(kubectl, tmp_path, title, kustomization):
+    """As far as kubectl tells without a cluster: it knows each kind, and whether that is in a namespace.
+    test_schema.py holds the fields against Kubernetes' types."""
+    resources = ways.rendered(tmp_path, title, kustomization)
+    with discovery.served() as url:
+        result = subprocess.run(
+            [kubectl, "apply", "-k", tmp_path, "--dry-run=client", "--validate=false", "--server", url,
+             "--cache-dir", tmp_path / "cache"], capture_output=True, text=True,
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+    assert result.returncode == 0, result.stderr
+    created = re.findall(r"^([a-z]+)[a-z.0-9]*/(\S+) created \(dry run\)$", result.stdout, re.MULTILINE)
+    assert sorted(created) == sorted((kind.lower(), name) for kind, _, name in resources)

@@ -47,8 +47,10 @@ def test_the_database_is_reached_by_its_service(resources):
 
 
 def test_the_stand_in_writes_to_the_sidecars_socket(resources):
+    """And nothing else is a source: a list in which the job is not would close its row."""
     pod = Pod(resources)
-    path = pod.env["EVENT_SOURCE"]["value"].split(",")[0].removeprefix("unix-listen:")
+    assert "," not in pod.env["EVENT_SOURCE"]["value"]
+    path = pod.env["EVENT_SOURCE"]["value"].removeprefix("unix-listen:")
     assert f"UNIX-CONNECT:{path}\n" in pod.controller["command"][-1]
 
 
