@@ -95,15 +95,13 @@ void reflector_resume(struct reflector *reflector, const char *version)
         reflector->request = REFLECTOR_WATCH;
 }
 
-bool reflector_show_all(struct reflector *reflector)
+void reflector_show_all(struct reflector *reflector)
 {
-    bool watches = reflector->version[0] != '\0' && reflector->request != REFLECTOR_DISCOVER;
     reflector->next_page[0] = '\0';
-    if (watches)
+    if (reflector->version[0] != '\0' && reflector->request != REFLECTOR_DISCOVER)
         reflector->request = REFLECTOR_LIST;
     else
         reflector->version[0] = '\0';
-    return watches;
 }
 
 /* A random number between half of `most` and `most`. */

@@ -110,10 +110,10 @@ void reflector_init_identify(struct reflector *reflector, const char *namespace)
  * Where the resource may be served in another API version, DISCOVER comes first. */
 void reflector_resume(struct reflector *reflector, const char *version);
 
-/* All objects are to be shown once more; the caller gives up the request under way. True if the reflector
- * was watching: it makes a LIST, and then watches from the version that it had reached before, so that no
- * event is missed in between. False if it had not shown all objects yet: it begins anew. */
-bool reflector_show_all(struct reflector *reflector);
+/* All objects are to be shown once more; the caller gives up the request under way. If the reflector was
+ * watching, it makes a LIST, and then watches from the version that it had reached before, so that no event
+ * is missed in between. If it had not shown all objects yet, it begins anew. */
+void reflector_show_all(struct reflector *reflector);
 
 /* Appends the path of the next request to out. random: a uniformly distributed number for the jitter, here
  * and in reflector_answered(). */

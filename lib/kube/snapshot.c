@@ -19,7 +19,7 @@
 struct object {
     UT_hash_handle hh;
     uint64_t shown;   /* the moment at which it was shown last */
-    uint64_t version; /* the version in which it was shown last */
+    uint64_t version; /* the newest in which it was shown */
     size_t uid_length;
     char uid[];
 };
@@ -78,11 +78,17 @@ static void open_window(const struct snapshot *snapshot, struct snapshot_window 
         *window = (struct snapshot_window){snapshot->moment, snapshot->known[resource]};
 }
 
+/* How far the server has come, as the connection tells; 0: it does not tell. */
+static uint64_t reached_by(const struct snapshot_connection *connection, size_t resource)
+{
+    return connection->is_reference ? connection->reached[resource] : 0;
+}
+
 static void open_windows(struct snapshot *snapshot, struct snapshot_connection *connection)
 {
     snapshot->moment++;
     for (size_t i = 0; i < RESOURCE_COUNT; i++) {
-        snapshot_set_known(snapshot, i, connection->reached[i]);
+        snapshot_set_known(snapshot, i, reached_by(connection, i));
         open_window(snapshot, &connection->windows[i], i);
     }
     struct snapshot_part *part;
@@ -92,9 +98,10 @@ static void open_windows(struct snapshot *snapshot, struct snapshot_connection *
     }
 }
 
-void snapshot_opened(struct snapshot *snapshot, struct snapshot_connection *connection)
+void snapshot_opened(struct snapshot *snapshot, struct snapshot_connection *connection,
+                     bool is_reference)
 {
-    *connection = (struct snapshot_connection){0};
+    *connection = (struct snapshot_connection){.is_reference = is_reference};
     DL_APPEND(snapshot->connections, connection);
     open_windows(snapshot, connection);
 }
@@ -108,7 +115,7 @@ void snapshot_lost(struct snapshot_connection *connection)
 void snapshot_closed(struct snapshot *snapshot, struct snapshot_connection *connection)
 {
     for (size_t i = 0; i < RESOURCE_COUNT; i++)
-        snapshot_set_known(snapshot, i, connection->reached[i]);
+        snapshot_set_known(snapshot, i, reached_by(connection, i));
     DL_DELETE(snapshot->connections, connection);
     snapshot_lost(connection);
 }
@@ -126,6 +133,32 @@ struct snapshot_connection *snapshot_take_outdated(struct snapshot *snapshot)
     if (connection != NULL)
         connection->is_outdated = false;
     return connection;
+}
+
+void snapshot_unnamed(struct snapshot_connection *connection)
+{
+    if (!connection->is_unnamed)
+        snapshot_lost(connection);
+    connection->is_unnamed = true;
+}
+
+void snapshot_named(struct snapshot *snapshot)
+{
+    struct snapshot_connection *connection;
+    DL_FOREACH(snapshot->connections, connection)
+    {
+        connection->is_outdated |= connection->is_unnamed;
+        connection->is_unnamed = false;
+    }
+}
+
+void snapshot_outdate(struct snapshot *snapshot, size_t resource)
+{
+    struct snapshot_connection *connection;
+    DL_FOREACH(snapshot->connections, connection)
+    {
+        connection->is_outdated |= connection->reached[resource] > 0;
+    }
 }
 
 void snapshot_error(struct snapshot *snapshot, struct snapshot_connection *connection)
@@ -156,7 +189,8 @@ void snapshot_seen(struct snapshot *snapshot, size_t resource, struct text uid, 
         HASH_ADD(hh, snapshot->objects[resource], uid[0], object->uid_length, object);
     }
     object->shown = snapshot->moment;
-    object->version = version;
+    if (version > object->version)
+        object->version = version;
 }
 
 static void forget(struct snapshot *snapshot, size_t resource, struct object *object)
@@ -184,8 +218,8 @@ uint64_t snapshot_known(const struct snapshot *snapshot, size_t resource)
     const struct snapshot_connection *connection;
     DL_FOREACH(snapshot->connections, connection)
     {
-        if (connection->reached[resource] > known)
-            known = connection->reached[resource];
+        if (reached_by(connection, resource) > known)
+            known = reached_by(connection, resource);
     }
     return known;
 }
@@ -196,6 +230,7 @@ void snapshot_go_back(struct snapshot *snapshot, size_t resource, uint64_t versi
     snapshot->known[resource] = version;
     DL_FOREACH(snapshot->connections, connection)
     {
+        connection->is_outdated |= !connection->is_reference && connection->reached[resource] > 0;
         connection->reached[resource] = 0;
         connection->windows[resource].known = 0;
         struct snapshot_part *part;

@@ -40,19 +40,32 @@ struct snapshot_connection {
     uint64_t reached[RESOURCE_COUNT];               /* newest version shown; 0: none */
     struct snapshot_part *parts;
     size_t part_count;
-    bool is_outdated; /* it showed objects before the server was known to be restored */
+    bool is_reference; /* its versions tell how far the server has come; those of others may lag */
+    bool is_unnamed;   /* it showed objects while the cluster was not known */
+
+    /* It showed objects before the server was known to be restored, or before the cluster was known. */
+    bool is_outdated;
 };
 
 struct snapshot *snapshot_new(void);
 void snapshot_free(struct snapshot *snapshot); /* after all connections are closed */
 
-/* The connection has opened. It must stay at its address until snapshot_closed(). */
-void snapshot_opened(struct snapshot *snapshot, struct snapshot_connection *connection);
+/* The connection has opened. It must stay at its address until snapshot_closed(). is_reference: see there. */
+void snapshot_opened(struct snapshot *snapshot, struct snapshot_connection *connection,
+                     bool is_reference);
 void snapshot_closed(struct snapshot *snapshot, struct snapshot_connection *connection);
 void snapshot_close_all(struct snapshot *snapshot);
 
 /* A connection that is_outdated, with that flag cleared; NULL if there is none. */
 struct snapshot_connection *snapshot_take_outdated(struct snapshot *snapshot);
+
+/* The connection shows objects while the cluster is not known, so that they cannot be noted: its windows
+ * close. snapshot_named(): now the cluster is known, and each such connection is outdated. */
+void snapshot_unnamed(struct snapshot_connection *connection);
+void snapshot_named(struct snapshot *snapshot);
+
+/* Each connection that has shown objects of the resource is outdated. */
+void snapshot_outdate(struct snapshot *snapshot, size_t resource);
 
 /* An ERROR event came: each window of the connection that is closed opens. */
 void snapshot_error(struct snapshot *snapshot, struct snapshot_connection *connection);
@@ -65,19 +78,20 @@ void snapshot_lost(struct snapshot_connection *connection);
 void snapshot_seen(struct snapshot *snapshot, size_t resource, struct text uid, uint64_t version);
 void snapshot_gone(struct snapshot *snapshot, size_t resource, struct text uid);
 
-/* The version in which the object was shown last; 0 if it was not shown. */
+/* The newest version in which the object was shown; 0 if it was not shown. */
 uint64_t snapshot_version(const struct snapshot *snapshot, size_t resource, struct text uid);
 
 /* A document of the connection says that the server has reached this version of the resource. */
 void snapshot_reached(struct snapshot_connection *connection, size_t resource, uint64_t version);
 
-/* The greatest version that any connection has reached; 0 if none is known. */
+/* The greatest version that any reference has reached; 0 if none is known. */
 uint64_t snapshot_known(const struct snapshot *snapshot, size_t resource);
 
 /* The server had reached this version before, as a closed connection or an earlier process has seen. */
 void snapshot_set_known(struct snapshot *snapshot, size_t resource, uint64_t version);
 
-/* The versions of the server went back: it has reached this one and no later one. */
+/* The versions of the server went back: it has reached this one and no later one. Connections that are no
+ * reference and have shown objects of the resource are outdated. */
 void snapshot_go_back(struct snapshot *snapshot, size_t resource, uint64_t version);
 
 /* The mark of the resource has come, for a namespace or, with "", for all of them. False if no window was

@@ -104,8 +104,8 @@ void kube_watch_show_again(struct kube_watch *watch)
     kube_watch_stop(watch);
     kube_input_fini(&watch->input);
     watch->objects = 0;
-    if (!reflector_show_all(&watch->reflector))
-        kube_watch_close_connection(watch);
+    reflector_show_all(&watch->reflector);
+    kube_watch_close_connection(watch);
     begin_request(watch);
 }
 

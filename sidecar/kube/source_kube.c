@@ -259,14 +259,14 @@ static bool on_cluster(struct source_kube *self, const char *id, const struct ku
                     "CLUSTER_ID, objects that vanish while nobody watches are not closed",
                     said);
     set_scope(self, id[0] != '\0' ? id : self->config->cluster_id);
-    if (id[0] != '\0' && events->cluster != NULL)
-        events->cluster(events->context, id);
     for (size_t i = 0; i < RESOURCE_COUNT; i++) {
         if (begun)
             kube_watch_show_again(&self->watches[i]);
         else
             begin_watch(self, &self->watches[i]);
     }
+    if (id[0] != '\0' && events->cluster != NULL)
+        events->cluster(events->context, id);
     return id[0] == '\0' && !named;
 }
 

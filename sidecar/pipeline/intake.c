@@ -235,7 +235,7 @@ static void on_opened(void *context, struct connection *connection)
     struct intake *intake = context;
     intake->settings.metrics->source_connections++;
     acks_opened(intake->settings.acks, &connection->acks);
-    sweep_opened(intake->settings.sweep, &connection->snapshot);
+    sweep_opened(intake->settings.sweep, &connection->snapshot, connection->source->is_reference);
     LOG(intake->settings.logger, INFO, "stream opened",
         log_int("connection", (int64_t)connection->id));
 }

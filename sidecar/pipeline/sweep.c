@@ -24,6 +24,8 @@
  *   that was reached before             on are of a later server epoch, and so are the tombstones
  *   the outbox is full                  tombstones wait until there is room
  *   a newer mark comes meanwhile        it replaces the older one
+ *   a mark of a source that lags comes  it is left out, since the newer one says the same of more objects
+ *   meanwhile
  *   the process ends in the middle      what is left is done within the grace period; if that is too short,
  *                                       the mark was not acknowledged, and the snapshot is shown again
  */
@@ -69,6 +71,7 @@ void sweep_free(struct sweep *sweep)
 void sweep_set_cluster(struct sweep *sweep, const char *cluster_id)
 {
     sweep->settings.cluster_id = cluster_id;
+    snapshot_named(sweep->snapshot);
     sweep_restore_versions(sweep);
 }
 

@@ -39,10 +39,12 @@ void sweep_free(struct sweep *sweep);
  * has refused are tried again. */
 void sweep_restore(struct sweep *sweep);
 
-/* Sets the cluster instead of that in the settings, for what is shown from now on. cluster_id is borrowed. */
+/* Sets the cluster instead of that in the settings, for what is shown from now on. Connections that have shown
+ * objects before are to be begun again. cluster_id is borrowed. */
 void sweep_set_cluster(struct sweep *sweep, const char *cluster_id);
 
-void sweep_opened(struct sweep *sweep, struct snapshot_connection *connection);
+/* is_reference: as in snapshot_opened(). */
+void sweep_opened(struct sweep *sweep, struct snapshot_connection *connection, bool is_reference);
 void sweep_closed(struct sweep *sweep, struct snapshot_connection *connection);
 
 /* The source is about to be closed: all its connections are forgotten. */
@@ -61,9 +63,9 @@ void sweep_absent(struct sweep *sweep, const char *api_version, const char *kind
  * sweep that was begun. */
 void sweep_tick(struct sweep *sweep);
 
-/* Returns a connection that has shown objects before it was known that the server's versions went back. The
- * caller is to begin it again, so that these objects are shown again and written in the later epoch. NULL:
- * there is none. */
+/* Returns a connection that has shown objects before the cluster was known, or before it was known that the
+ * server's versions went back. The caller is to begin it again, so that these objects are shown again, and
+ * written with the cluster and in the later epoch. NULL: there is none. */
 struct snapshot_connection *sweep_begin_again(struct sweep *sweep);
 
 /* The process is about to end: marks that wait are swept at once, without another attempt. */

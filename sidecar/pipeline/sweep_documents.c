@@ -14,9 +14,9 @@
  */
 #include "sidecar/pipeline/sweep_private.h"
 
-void sweep_opened(struct sweep *sweep, struct snapshot_connection *connection)
+void sweep_opened(struct sweep *sweep, struct snapshot_connection *connection, bool is_reference)
 {
-    snapshot_opened(sweep->snapshot, connection);
+    snapshot_opened(sweep->snapshot, connection, is_reference);
 }
 
 void sweep_closed(struct sweep *sweep, struct snapshot_connection *connection)
@@ -51,6 +51,16 @@ static void say_not_whole(struct sweep *sweep, const struct watch_result *result
                    "this kind already: a mark of one namespace has to name it"));
 }
 
+/* True if a mark of a later version, or that the server lacks the kind, waits for its sweep. It holds its epoch,
+ * so that what comes now is not acknowledged before that sweep either. */
+static bool has_newer_mark(const struct sweep *sweep, size_t resource, const char *namespace,
+                           const char *version)
+{
+    const struct mark *mark = sweep_find_mark(sweep, resource, namespace);
+    return mark != NULL && (mark->version[0] == '\0' ||
+                            version_compare(text_from(mark->version), text_from(version)) > 0);
+}
+
 static void note_mark(struct sweep *sweep, struct snapshot_connection *connection, size_t resource,
                       const struct watch_result *result)
 {
@@ -71,14 +81,21 @@ static void note_mark(struct sweep *sweep, struct snapshot_connection *connectio
         return;
     }
     struct server_epoch *epoch = &sweep->epochs[resource];
-    if (!sweep->settings.replays && server_epoch_is_over(epoch, server_version(version), known))
+    bool tells = connection->is_reference;
+    if (tells && !sweep->settings.replays &&
+        server_epoch_is_over(epoch, server_version(version), known))
         sweep_go_back(sweep, connection, resource, version, known);
-    server_epoch_remember(epoch, server_version(version));
+    if (tells)
+        server_epoch_remember(epoch, server_version(version));
+    char written[EPOCH_VERSION_SIZE];
+    epoch_write(epoch->number, version, written);
+    if (!tells && has_newer_mark(sweep, resource, namespace, written))
+        return;
     struct mark *mark = sweep_renew_mark(sweep, resource, namespace);
     mark->since = since;
     mark->connection = connection;
-    mark->is_blind = known == 0;
-    epoch_write(epoch->number, version, mark->version);
+    mark->is_blind = tells && known == 0;
+    memcpy(mark->version, written, sizeof(written));
 }
 
 void sweep_absent(struct sweep *sweep, const char *api_version, const char *kind)
@@ -126,8 +143,10 @@ static bool has_cluster(struct sweep *sweep, const struct watch_result *result)
 void sweep_document(struct sweep *sweep, struct snapshot_connection *connection,
                     struct watch_result *result)
 {
-    if (!has_cluster(sweep, result))
+    if (!has_cluster(sweep, result)) {
+        snapshot_unnamed(connection);
         return;
+    }
     if (result->fate == WATCH_BOOKMARK) {
         if (result->initial_events_end)
             note_mark(sweep, connection, resource_number(result->resource), result);

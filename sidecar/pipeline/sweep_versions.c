@@ -59,8 +59,7 @@ static void join_epoch(struct sweep *sweep, const struct mark *mark, unsigned ep
 {
     sweep->epochs[mark->resource].number = epoch;
     sweep->noted[mark->resource] = 0;
-    if (mark->connection != NULL)
-        mark->connection->is_outdated = true;
+    snapshot_outdate(sweep->snapshot, mark->resource);
     LOG(sweep->settings.logger, INFO, "the rows' versions are of a later epoch: joining it",
         log_string("kind", resource_table[mark->resource].kind),
         log_string("api_group", resource_table[mark->resource].group), log_int("epoch", epoch));

@@ -95,6 +95,10 @@ struct source {
     uint64_t opened; /* how many of its connections were opened so far */
     bool ended;      /* there will be no more documents */
 
+    /* Its versions tell how far the API server has come: it is the only source, or it lists and watches. Where
+     * several sources are open, another one may lag behind. */
+    bool is_reference;
+
     /* Returns how many streams bring events just now: connections that are open, or resources that are
      * watched. */
     size_t (*streams)(const struct source *source);

@@ -65,7 +65,9 @@ enum error_code sources_new(uv_loop_t *loop, const struct sources_settings *sett
             .config = settings->config,
             .spool = settings->spool,
         };
-        self->members[i].source = source_new(loop, &own);
+        struct source *source = source_new(loop, &own);
+        source->is_reference = list.count == 1 || source->unwatched != NULL;
+        self->members[i].source = source;
         self->members[i].patience_ms = settings->silence_ms;
     }
     *sources = self;

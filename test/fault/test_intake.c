@@ -19,6 +19,7 @@ struct world {
     struct metrics metrics;
     struct outbox *outbox;
     struct acks acks;
+    struct source source;
     struct connection connection;
     struct sweep *sweep;
     struct logger *logger;
@@ -48,6 +49,7 @@ static void open_world(struct world *world)
     world->outbox = outbox_new(&limits);
     acks_init(&world->acks);
     world->connection.id = 1;
+    world->connection.source = &world->source;
     const struct sweep_settings sweep = {.cluster_id = "c",
                                          .namespace = "",
                                          .outbox = world->outbox,

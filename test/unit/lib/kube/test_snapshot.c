@@ -14,7 +14,7 @@ static struct snapshot_connection connections[5];
 static int set_up(void **state)
 {
     struct snapshot *snapshot = snapshot_new();
-    snapshot_opened(snapshot, &connections[1]);
+    snapshot_opened(snapshot, &connections[1], true);
     *state = snapshot;
     return 0;
 }
@@ -86,7 +86,7 @@ static void test_a_new_connection_counts_only_what_it_shows(void **state)
     uint64_t since;
     seen(snapshot, "old");
     snapshot_closed(snapshot, &connections[1]);
-    snapshot_opened(snapshot, &connections[2]);
+    snapshot_opened(snapshot, &connections[2], true);
     seen(snapshot, "new");
     assert_true(mark(snapshot, 2, 0, "", &since));
     assert_false(present(snapshot, "old", since));
@@ -133,7 +133,7 @@ static void test_a_mark_does_not_forget_what_another_window_has_seen(void **stat
     struct snapshot *snapshot = *state;
     uint64_t since;
     seen(snapshot, "a");
-    snapshot_opened(snapshot, &connections[2]);
+    snapshot_opened(snapshot, &connections[2], true);
     assert_true(mark(snapshot, 2, 0, "", &since));
     snapshot_forget(snapshot, 0, UINT64_MAX);
     assert_false(present(snapshot, "a", since));
@@ -182,19 +182,19 @@ static uint64_t known_at_mark(size_t connection)
 static void test_what_was_reached_before_the_window_opened_is_known(void **state)
 {
     struct snapshot *snapshot = *state;
-    snapshot_reached(&connections[1], 0, 50);   /* its own window is open */
-    snapshot_opened(snapshot, &connections[2]); /* the first one is not over */
+    snapshot_reached(&connections[1], 0, 50);         /* its own window is open */
+    snapshot_opened(snapshot, &connections[2], true); /* the first one is not over */
     assert_int_equal(known_at_mark(1), 0);
     assert_int_equal(known_at_mark(2), 0);
     snapshot_closed(snapshot, &connections[1]);
-    snapshot_opened(snapshot, &connections[3]);
+    snapshot_opened(snapshot, &connections[3], true);
     assert_int_equal(known_at_mark(3), 50);
     snapshot_reached(&connections[3], 0, 60);
     snapshot_error(snapshot, &connections[3]); /* a new list on the same connection */
     assert_int_equal(known_at_mark(3), 60);
     snapshot_go_back(snapshot, 0, 20);
     snapshot_closed(snapshot, &connections[3]);
-    snapshot_opened(snapshot, &connections[4]);
+    snapshot_opened(snapshot, &connections[4], true);
     assert_int_equal(known_at_mark(4), 20);
     assert_int_equal(snapshot_known(snapshot, 1), 0); /* of another resource */
 }

@@ -1,4 +1,5 @@
-/* sweep: a large answer is worked through in pieces, and what happens between two of them counts. */
+/* sweep: a large answer is worked through in pieces, and what happens between two of them counts; and what
+ * marks of several sources do to each other. */
 #include "sidecar/pipeline/sweep.h"
 
 #include <fcntl.h>
@@ -42,6 +43,7 @@ struct world {
     struct dispatch *dispatch;
     struct sweep *sweep;
     struct snapshot_connection connection;
+    struct snapshot_connection lagging; /* of a source whose versions may lag */
     bool drained, stopped, closed;
 };
 
@@ -181,11 +183,16 @@ static void store_alive(struct world *world, unsigned count)
     drain(world);
 }
 
-static void show(struct world *world, unsigned number)
+static void show_on(struct world *world, struct snapshot_connection *connection, unsigned number)
 {
     struct watch_result result = {.fate = WATCH_ROW, .resource = &resource_table[0]};
     uid_of(number, result.uid);
-    sweep_document(world->sweep, &world->connection, &result);
+    sweep_document(world->sweep, connection, &result);
+}
+
+static void show(struct world *world, unsigned number)
+{
+    show_on(world, &world->connection, number);
 }
 
 /* The first `count` of them, but only those below the `vanished` ones of each ten. */
@@ -197,12 +204,18 @@ static void show_all_but(struct world *world, unsigned count, unsigned vanished)
     }
 }
 
-static void mark(struct world *world, const char *version)
+static void mark_on(struct world *world, struct snapshot_connection *connection,
+                    const char *version)
 {
     struct watch_result result = {
         .fate = WATCH_BOOKMARK, .initial_events_end = true, .resource = &resource_table[0]};
     snprintf(result.version, sizeof(result.version), "%s", version);
-    sweep_document(world->sweep, &world->connection, &result);
+    sweep_document(world->sweep, connection, &result);
+}
+
+static void mark(struct world *world, const char *version)
+{
+    mark_on(world, &world->connection, version);
 }
 
 static void begin_again(struct world *world)
@@ -247,7 +260,7 @@ static void test_a_large_answer_takes_many_small_pieces(void **state)
 {
     struct world *world = *state;
     store_alive(world, ALIVE);
-    sweep_opened(world->sweep, &world->connection);
+    sweep_opened(world->sweep, &world->connection, true);
     show_all_but(world, ALIVE, 4);
     mark(world, "9");
     ask(world);
@@ -267,7 +280,7 @@ static void test_tombstones_wait_while_the_outbox_is_full(void **state)
 {
     struct world *world = *state;
     store_alive(world, ALIVE);
-    sweep_opened(world->sweep, &world->connection);
+    sweep_opened(world->sweep, &world->connection, true);
     show_all_but(world, ALIVE, 4);
     mark(world, "9");
     ask(world);
@@ -285,7 +298,7 @@ static void test_what_is_shown_between_two_pieces_is_not_closed(void **state)
 {
     struct world *world = *state;
     store_alive(world, ALIVE);
-    sweep_opened(world->sweep, &world->connection);
+    sweep_opened(world->sweep, &world->connection, true);
     show_all_but(world, ALIVE, 1);
     mark(world, "9");
     ask(world);
@@ -299,7 +312,7 @@ static void test_a_newer_mark_takes_the_place_of_what_is_being_swept(void **stat
 {
     struct world *world = *state;
     store_alive(world, ALIVE);
-    sweep_opened(world->sweep, &world->connection);
+    sweep_opened(world->sweep, &world->connection, true);
     show_all_but(world, ALIVE, 1);
     mark(world, "9");
     ask(world);
@@ -318,7 +331,7 @@ static void test_the_brake_holds_before_anything_is_closed(void **state)
 {
     struct world *world = *state;
     store_alive(world, ALIVE);
-    sweep_opened(world->sweep, &world->connection);
+    sweep_opened(world->sweep, &world->connection, true);
     show_all_but(world, ALIVE, 6);
     mark(world, "9");
     ask(world);
@@ -331,7 +344,7 @@ static void test_a_question_that_fails_is_asked_again_but_not_at_the_end(void **
 {
     struct world *world = *state;
     store_alive(world, 3);
-    sweep_opened(world->sweep, &world->connection);
+    sweep_opened(world->sweep, &world->connection, true);
     show(world, 0);
     mark(world, "9");
     fake_store_fail(&world->fake, world->fake.requests + 1, SIZE_MAX, DBERROR_OPERATOR);
@@ -348,7 +361,7 @@ static void test_a_mark_is_safe_when_its_tombstones_are(void **state)
 {
     struct world *world = *state;
     store_alive(world, 3);
-    sweep_opened(world->sweep, &world->connection);
+    sweep_opened(world->sweep, &world->connection, true);
     show(world, 0);
     uint64_t epoch = durability_epoch(world->durability);
     mark(world, "9");
@@ -368,7 +381,7 @@ static void test_a_mark_is_safe_when_its_tombstones_are(void **state)
 static void test_a_mark_with_nothing_to_close_is_safe(void **state)
 {
     struct world *world = *state;
-    sweep_opened(world->sweep, &world->connection);
+    sweep_opened(world->sweep, &world->connection, true);
     uint64_t epoch = durability_epoch(world->durability);
     mark(world, "9");
     begin_again(world);
@@ -386,7 +399,7 @@ static void test_a_row_on_its_way_that_was_not_shown_is_waited_for(void **state)
     struct world *world = *state;
     put_pod(world, 0, "1");
     put_pod(world, 1, "1"); /* no writer has been told of them */
-    sweep_opened(world->sweep, &world->connection);
+    sweep_opened(world->sweep, &world->connection, true);
     show(world, 0);
     mark(world, "9");
     for (unsigned i = 0; i < 10; i++) {
@@ -403,7 +416,7 @@ static void test_a_row_that_was_shown_is_not_waited_for(void **state)
 {
     struct world *world = *state;
     store_alive(world, 2);
-    sweep_opened(world->sweep, &world->connection);
+    sweep_opened(world->sweep, &world->connection, true);
     show(world, 0);
     put_pod(world, 0, "5");
     mark(world, "9");
@@ -421,7 +434,7 @@ static void test_a_clock_that_is_set_back_keeps_no_question_back(void **state)
 {
     struct world *world = *state;
     store_alive(world, 3);
-    sweep_opened(world->sweep, &world->connection);
+    sweep_opened(world->sweep, &world->connection, true);
     show(world, 0);
     mark(world, "9");
     size_t next = world->fake.requests + 1;
@@ -436,6 +449,122 @@ static void test_a_clock_that_is_set_back_keeps_no_question_back(void **state)
     finish_sweep(world);
     seconds_ahead = steady_seconds_ahead = 0;
     assert_int_equal(closed(world), 2);
+}
+
+/* ---- several sources ---------------------------------------------------------------------------*/
+
+static void test_a_source_that_lags_does_not_turn_versions_back(void **state)
+{
+    struct world *world = *state;
+    sweep_opened(world->sweep, &world->connection, true);
+    mark(world, "100");
+    finish_sweep(world);
+    sweep_closed(world->sweep, &world->connection);
+    sweep_opened(world->sweep, &world->lagging, false);
+    mark_on(world, &world->lagging, "90");
+    finish_sweep(world);
+    assert_int_equal(world->metrics.versions_back, 0);
+    assert_int_equal(world->metrics.sweeps[METRICS_SWEEP_DONE], 2);
+    assert_null(sweep_begin_again(world->sweep));
+    /* what it has reached does not count as reached, either */
+    mark_on(world, &world->lagging, "900");
+    sweep_closed(world->sweep, &world->lagging);
+    sweep_opened(world->sweep, &world->connection, true);
+    mark(world, "110");
+    assert_int_equal(world->metrics.versions_back, 0);
+}
+
+static void test_what_a_lagging_source_has_shown_is_shown_again_in_the_later_epoch(void **state)
+{
+    struct world *world = *state;
+    struct watch_result shown = {
+        .fate = WATCH_ORPHAN_POD, .resource = &resource_table[0], .uid = "a", .version = "30"};
+    sweep_opened(world->sweep, &world->connection, true);
+    mark(world, "100");
+    sweep_closed(world->sweep, &world->connection);
+    sweep_opened(world->sweep, &world->lagging, false);
+    sweep_document(world->sweep, &world->lagging, &shown);
+    sweep_opened(world->sweep, &world->connection, true);
+    mark(world, "40");
+    assert_int_equal(world->metrics.versions_back, 1);
+    assert_non_null(sweep_begin_again(world->sweep));
+    assert_non_null(sweep_begin_again(world->sweep));
+    assert_null(sweep_begin_again(world->sweep));
+}
+
+/* Rows between the two versions would else stay alive for ever. */
+static void test_a_mark_that_lags_does_not_take_the_place_of_a_newer_one(void **state)
+{
+    struct world *world = *state;
+    for (unsigned i = 0; i < 6; i++)
+        put_pod(world, i, "95");
+    drain(world);
+    sweep_opened(world->sweep, &world->connection, true);
+    sweep_opened(world->sweep, &world->lagging, false);
+    for (unsigned i = 0; i < 4; i++)
+        show(world, i);
+    uint64_t epoch = durability_epoch(world->durability);
+    mark(world, "100");
+    show_on(world, &world->lagging, 4);
+    mark_on(world, &world->lagging, "90");
+    durability_advance(world->durability);
+    assert_int_equal(durability_safe(world->durability), epoch - 1); /* neither is safe yet */
+    finish_sweep(world);
+    assert_int_equal(closed(world), 1); /* one of them has shown each of the others */
+    assert_int_equal(durability_safe(world->durability), epoch);
+}
+
+static void test_a_newer_mark_of_the_reference_takes_the_place_of_one_that_lags(void **state)
+{
+    struct world *world = *state;
+    store_alive(world, 3);
+    put_pod(world, 3, "95");
+    drain(world);
+    sweep_opened(world->sweep, &world->lagging, false);
+    mark_on(world, &world->lagging, "90");
+    sweep_opened(world->sweep, &world->connection, true);
+    for (unsigned i = 0; i < 3; i++)
+        show(world, i);
+    mark(world, "100");
+    finish_sweep(world);
+    assert_int_equal(closed(world), 1);
+}
+
+/* The database has rows of an earlier process, which are newer than what lags. */
+static void test_rows_that_are_newer_than_a_mark_that_lags_are_no_doubt(void **state)
+{
+    struct world *world = *state;
+    put_pod(world, 0, "95");
+    drain(world);
+    sweep_opened(world->sweep, &world->lagging, false);
+    mark_on(world, &world->lagging, "90");
+    ask(world);
+    finish_sweep(world);
+    assert_int_equal(world->metrics.sweeps[METRICS_SWEEP_DONE], 1);
+    assert_int_equal(closed(world), 0);
+}
+
+/* Objects that were shown before could not be noted: the mark says nothing of them. */
+static void test_a_stream_from_before_the_cluster_was_known_is_begun_again(void **state)
+{
+    struct world *world = *state;
+    store_alive(world, 3);
+    sweep_set_cluster(world->sweep, "");
+    sweep_opened(world->sweep, &world->lagging, false);
+    sweep_opened(world->sweep, &world->connection, true);
+    show_on(world, &world->lagging, 0);
+    sweep_set_cluster(world->sweep, "blue");
+    assert_ptr_equal(sweep_begin_again(world->sweep), &world->lagging);
+    assert_null(sweep_begin_again(world->sweep));
+    mark_on(world, &world->lagging, "90");
+    assert_true(sweep_is_idle(world->sweep));
+    sweep_closed(world->sweep, &world->lagging);
+    sweep_opened(world->sweep, &world->lagging, false);
+    show_on(world, &world->lagging, 0);
+    show_on(world, &world->lagging, 1);
+    mark_on(world, &world->lagging, "90");
+    finish_sweep(world);
+    assert_int_equal(closed(world), 1);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -454,6 +583,12 @@ int main(void)
         TEST(test_a_row_that_was_shown_is_not_waited_for),
         TEST(test_a_question_that_fails_is_asked_again_but_not_at_the_end),
         TEST(test_a_clock_that_is_set_back_keeps_no_question_back),
+        TEST(test_a_source_that_lags_does_not_turn_versions_back),
+        TEST(test_what_a_lagging_source_has_shown_is_shown_again_in_the_later_epoch),
+        TEST(test_a_mark_that_lags_does_not_take_the_place_of_a_newer_one),
+        TEST(test_a_newer_mark_of_the_reference_takes_the_place_of_one_that_lags),
+        TEST(test_rows_that_are_newer_than_a_mark_that_lags_are_no_doubt),
+        TEST(test_a_stream_from_before_the_cluster_was_known_is_begun_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }
