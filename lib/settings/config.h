@@ -1,4 +1,4 @@
-/* config: the settings. The parser, --help and the table of docs/settings.md are made from one table in
+/* config: the settings. The parser, the help and the table of docs/settings.md are made from one table in
  * setting.c. To add a setting, add a field here and a line there. The environment is an argument. */
 #ifndef LIB_CONFIG_H
 #define LIB_CONFIG_H
@@ -97,7 +97,7 @@ enum error_code config_load(struct config *config, config_get *get, void *contex
  * it, too, and it must not be empty. */
 const char *config_check_secret(struct text value);
 
-/* Appends the part of --help about the settings, wrapped for a terminal of 80 columns. */
+/* Appends what `help settings` prints of each setting, wrapped for a terminal of 80 columns. */
 void config_help(struct buffer *out);
 
 /* Appends the Markdown table of docs/settings.md. */

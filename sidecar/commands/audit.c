@@ -110,6 +110,7 @@ static int run(const struct invocation *invocation)
 const struct command command_audit = {
     .name = "audit",
     .synopsis = "",
+    .brief = "what became of every document, and whether it adds up",
     .summary =
         "Prints what became of every document, and what the spool holds. The exit status is 1 if "
         "this does not add up. A sidecar may run beside it.",

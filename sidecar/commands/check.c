@@ -66,7 +66,7 @@ static void check_settings(struct findings *findings, struct text problems)
         findings_add(
             findings, FINDING_FAIL, "settings",
             "correct it in the environment of the container, or in the Secret or ConfigMap "
-            "that it comes from (kubedl-shipper --help tells all settings)",
+            "that it comes from (kubedl-shipper help settings tells all of them)",
             "%.*s", (int)problem.length, problem.data);
     }
 }
@@ -289,6 +289,7 @@ static int run(const struct invocation *invocation)
 const struct command command_check = {
     .name = "check",
     .synopsis = "[--json]",
+    .brief = "look at all that has to be right, and say what to do",
     .summary =
         "Looks at the settings and at all that they name, and says of each thing whether it is "
         "well and what to do. Nothing is changed. Exit status: 0 all is well; 1 something has to "

@@ -1,12 +1,15 @@
 /* commands: what all commands have in common (see commands.h). */
 #include "sidecar/commands/commands.h"
 
+#include "lib/base/nearest.h"
 #include "sidecar/store/db.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define HELP_LIMIT  ((size_t)1 << 16)
 #define HELP_COLUMN 26
@@ -19,9 +22,10 @@
 
 /* ---- arguments -------------------------------------------------------------------------------- */
 
-/* Turns the command's options into the tables that getopt_long() takes; the last option is --help. */
-static void describe(const struct command *command, struct option *longs, char *letters,
-                     size_t *count)
+enum { OPTION_HELP = 1, OPTION_VERSION = 2 };
+
+/* Turns the command's options into the tables that getopt_long() takes, and adds --help and --version. */
+static void describe(const struct command *command, struct option *longs, char *letters)
 {
     size_t i = 0;
     *letters++ = ':'; /* getopt_long() then tells a missing value from an unknown option */
@@ -35,10 +39,10 @@ static void describe(const struct command *command, struct option *longs, char *
         if (option->letter != '\0' && takes_value)
             *letters++ = ':';
     }
-    longs[i] = (struct option){"help", no_argument, NULL, FIRST_OPTION + (int)i};
+    longs[i] = (struct option){"help", no_argument, NULL, OPTION_HELP};
+    longs[i + 1] = (struct option){"version", no_argument, NULL, OPTION_VERSION};
     *letters++ = 'h';
     *letters = '\0';
-    *count = i;
 }
 
 /* Returns the place in the table of the option that getopt_long() has found: a number or a letter. */
@@ -52,18 +56,33 @@ static size_t place_of(const struct command *command, int found)
     return i;
 }
 
-static enum error_code explain(const struct command *command, int found, const char *argument,
-                               struct error *err)
+/* argument: "--nmespace=x", or an abbreviation that several options have. */
+static enum error_code explain_unknown(const struct option *longs, const char *argument,
+                                       struct error *err)
+{
+    const char *name = argument + strspn(argument, "-");
+    struct nearest nearest = nearest_to((struct text){name, strcspn(name, "=")});
+    for (; longs->name != NULL; longs++)
+        nearest_try(&nearest, longs->name);
+    return error_set(err, ERROR_INPUT, "there is no option %s%s%s%s", argument,
+                     nearest.name != NULL ? " (did you mean --" : "",
+                     nearest.name != NULL ? nearest.name : "", nearest.name != NULL ? "?)" : "");
+}
+
+static enum error_code explain(const struct command *command, const struct option *longs, int found,
+                               const char *argument, struct error *err)
 {
     const struct command_option *option = &command->options[place_of(command, optopt)];
     if (found == ':')
         return error_set(err, ERROR_INPUT, "--%s needs a value: %s", option->name, option->value);
-    if (optopt >= FIRST_OPTION)
+    if (optopt == OPTION_HELP || optopt == OPTION_VERSION)
         return error_set(err, ERROR_INPUT, "--%s takes no value",
-                         option->name != NULL ? option->name : "help");
+                         optopt == OPTION_HELP ? "help" : "version");
+    if (optopt >= FIRST_OPTION)
+        return error_set(err, ERROR_INPUT, "--%s takes no value", option->name);
     if (optopt != 0)
         return error_set(err, ERROR_INPUT, "there is no option -%c", optopt);
-    return error_set(err, ERROR_INPUT, "there is no option %s", argument);
+    return explain_unknown(longs, argument, err);
 }
 
 static enum error_code read_operands(const struct command *command, struct invocation *invocation,
@@ -80,51 +99,29 @@ static enum error_code read_operands(const struct command *command, struct invoc
     return ERROR_NONE;
 }
 
-static int print_help(const struct command *command)
-{
-    struct buffer out;
-    buffer_init(&out, HELP_LIMIT);
-    buffer_appendf(&out, "Usage: kubedl-shipper %s%s%s\n\n", command->name,
-                   command->synopsis[0] != '\0' ? " " : "", command->synopsis);
-    buffer_append_wrapped(&out, text_from(command->summary), 0, HELP_WIDTH);
-    buffer_append_char(&out, '\n');
-    for (const struct command_option *option = command->options; option->name != NULL; option++) {
-        char left[64];
-        char letter[] = {'-', option->letter, ',', ' ', '\0'};
-        (void)snprintf(left, sizeof(left), "%s--%s %s", option->letter != '\0' ? letter : "",
-                       option->name, option->value != NULL ? option->value : "");
-        command_help_line(&out, left, option->help);
-    }
-    command_help_line(&out, "-h, --help", "this text");
-    if (command->help != NULL)
-        command->help(&out);
-    return command_print(&out, stdout);
-}
-
 bool command_read(const struct command *command, int argc, char **argv,
                   struct invocation *invocation, int *status)
 {
-    struct option longs[COMMAND_MAX_OPTIONS + 1] = {0};
+    struct option longs[COMMAND_MAX_OPTIONS + 2] = {0};
     char letters[2 * COMMAND_MAX_OPTIONS + 3];
     struct error err;
-    size_t help;
     int found;
-    describe(command, longs, letters, &help);
-    *invocation = (struct invocation){.command = command};
+    describe(command, longs, letters);
+    *invocation = (struct invocation){.command = command, .version = invocation->version};
     opterr = 0;
     optind = 0; /* begins anew, whatever was read before */
     while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
         if (found == '?' || found == ':') {
-            (void)explain(command, found, argv[optind - 1], &err);
+            (void)explain(command, longs, found, argv[optind - 1], &err);
             *status = command_misused(command, err.text);
             return false;
         }
-        size_t place = place_of(command, found);
-        if (place == help) {
-            *status = print_help(command);
+        if (found == OPTION_HELP || found == 'h' || found == OPTION_VERSION) {
+            *status = found == OPTION_VERSION ? command_print_version(invocation->version)
+                                              : command_print_help(command);
             return false;
         }
-        invocation->values[place] = optarg != NULL ? optarg : "";
+        invocation->values[place_of(command, found)] = optarg != NULL ? optarg : "";
     }
     invocation->operands = argv + optind;
     invocation->operand_count = argc - optind;
@@ -167,11 +164,38 @@ void command_help_line(struct buffer *out, const char *left, const char *right)
     buffer_append_wrapped(out, text_from(right), HELP_COLUMN, HELP_WIDTH);
 }
 
+int command_print_help(const struct command *command)
+{
+    struct buffer out;
+    buffer_init(&out, HELP_LIMIT);
+    buffer_appendf(&out, "Usage: kubedl-shipper%s%s%s%s\n\n", command->name[0] != '\0' ? " " : "",
+                   command->name, command->synopsis[0] != '\0' ? " " : "", command->synopsis);
+    buffer_append_wrapped(&out, text_from(command->summary), 0, HELP_WIDTH);
+    buffer_append_char(&out, '\n');
+    for (const struct command_option *option = command->options; option->name != NULL; option++) {
+        char left[64];
+        char letter[] = {'-', option->letter, ',', ' ', '\0'};
+        (void)snprintf(left, sizeof(left), "%s--%s %s", option->letter != '\0' ? letter : "",
+                       option->name, option->value != NULL ? option->value : "");
+        command_help_line(&out, left, option->help);
+    }
+    command_help_line(&out, "-h, --help", "this text");
+    command_help_line(&out, "--version", "the version");
+    if (command->help != NULL)
+        command->help(&out);
+    return command_print(&out, stdout);
+}
+
+int command_print_version(const char *version)
+{
+    printf("kubedl-shipper %s\n", version);
+    return EXIT_OK;
+}
+
 int command_misused(const struct command *command, const char *problem)
 {
-    fprintf(stderr,
-            "kubedl-shipper: %s: see kubedl-shipper %s --help\nusage: kubedl-shipper %s %s\n",
-            problem, command->name, command->name, command->synopsis);
+    fprintf(stderr, "kubedl-shipper: %s: see kubedl-shipper%s%s --help\n", problem,
+            command->name[0] != '\0' ? " " : "", command->name);
     return EXIT_USAGE;
 }
 
@@ -179,6 +203,18 @@ int command_failed(const struct error *err)
 {
     fflush(stdout);
     fprintf(stderr, "kubedl-shipper: %s\n", err->text);
+    return EXIT_FAILED;
+}
+
+int command_end(int status)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    bool is_read_no_more = poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+    if (!is_read_no_more)
+        fprintf(stderr, "kubedl-shipper: standard output does not take what is printed: is it "
+                        "closed, or its disk full?\n");
     return EXIT_FAILED;
 }
 

@@ -315,6 +315,7 @@ static int run(const struct invocation *invocation)
 const struct command command_jobs = {
     .name = "jobs",
     .synopsis = "[OPTION]...",
+    .brief = "jobs that the database knows",
     .summary = "Jobs that the database knows, also those that are long gone.",
     .options =
         {
@@ -332,6 +333,7 @@ const struct command command_jobs = {
 const struct command command_pods = {
     .name = "pods",
     .synopsis = "JOB [OPTION]...",
+    .brief = "the pods of a job, by its name or uid",
     .summary = "The pods of a job that the database knows, by the job's name or uid.",
     .options =
         {

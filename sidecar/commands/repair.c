@@ -207,6 +207,7 @@ static void append_rules(struct buffer *out)
 const struct command command_repair = {
     .name = "repair",
     .synopsis = "[OPTION]...",
+    .brief = "mend rows that KubeDL's writer has left wrong, after showing them",
     .summary =
         "Mends rows that KubeDL's writer has left wrong: shows what would be done, asks, and does "
         "it.",

@@ -189,9 +189,6 @@ static int run(const struct invocation *invocation)
 {
     struct error err;
     enum error_code code = ERROR_NONE;
-    if (invocation->operand_count != 1)
-        return command_misused(invocation->command,
-                               "replay takes one file, or - for standard input");
     const char *path = invocation->operands[0];
     if (strcmp(path, "-") != 0)
         code = open_file(path, &err);
@@ -205,8 +202,9 @@ static int run(const struct invocation *invocation)
 const struct command command_replay = {
     .name = "replay",
     .synopsis = "FILE|-",
+    .brief = "ship a recorded stream, or what kubectl get -o json printed, and end",
     .summary = "Ships a recorded stream, or what kubectl get -o json printed, from a file or from "
                "standard input, and ends when all is written.",
-    .any_operands = true,
+    .operand = "FILE|-",
     .run = run,
 };

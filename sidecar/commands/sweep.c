@@ -203,6 +203,7 @@ static int run(const struct invocation *invocation)
 const struct command command_sweep = {
     .name = "sweep",
     .synopsis = "[--confirm]",
+    .brief = "show what a refused sweep would close, or close it",
     .summary =
         "Shows what the sweeps would close that were refused, since a snapshot did not show too "
         "many rows that had not ended. A sidecar may run beside it.",

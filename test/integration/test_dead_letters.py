@@ -196,16 +196,36 @@ def test_drop(sidecar, path, database):
     assert_balances(sidecar)
 
 
-@pytest.mark.parametrize("arguments", [[], ["look"], ["show"], ["show", "all"], ["show", "x"],
-                                       ["drop"], ["drop", "0"], ["drop", "-1"], ["retry", "1", "2"],
-                                       ["list", "all"], ["drop", ""]])
-def test_wrong_arguments_are_told_and_change_nothing(arguments, sidecar, path):
+def test_wrong_arguments_are_told_and_change_nothing(sidecar, path):
     send_bad(path, [job("bad", "job-1")])
     sidecar.wait_until_written(3)
     assert sidecar.stop() == 0
-    result = command(sidecar, "dead-letters", *arguments)
-    assert result.returncode == USAGE and "usage" in result.stderr
+    for arguments in ([], ["look"], ["show"], ["show", "all"], ["show", "x"], ["drop"],
+                      ["drop", "0"], ["drop", "-1"], ["retry", "1", "2"], ["list", "all"],
+                      ["drop", ""]):
+        result = command(sidecar, "dead-letters", *arguments)
+        assert result.returncode == USAGE, arguments
+        assert result.stderr.endswith(": see kubedl-shipper dead-letters --help\n")
     assert len(listed(sidecar)) == 1
+
+
+def test_control_characters_are_shown_as_escapes(sidecar, spool, path):
+    """Whoever may name a job may not write to the terminal of who looks at it."""
+    send_bad(path, [stream.line(events.added(events.job("job-1", name="bad", namespace="a\x9b")))])
+    sidecar.wait_until_written(3)
+    assert sidecar.stop() == 0
+    (number,) = listed(sidecar)
+    body = spool.query("SELECT body FROM dead_letters")[0]["body"]
+    shown = command(sidecar, "dead-letters", "show", str(number)).stdout
+    assert "\x9b" in body and shown.isascii()
+    assert json.loads(shown.split("row:")[1]) == json.loads(body)
+    spool.query("UPDATE dead_letters SET reason = 'no_bad' || char(27) || '[2J' || char(10)")
+    for words in (["list"], ["show", str(number)]):
+        result = command(sidecar, "dead-letters", *words)
+        assert result.returncode == 0
+        assert not re.search(r"[^\n\x20-\x7e]", result.stdout)
+        assert r"no_bad\x1b[2J\n" in result.stdout
+    assert "\ndamaged: " in result.stdout  # the checksum is of the reason, too
 
 
 @pytest.mark.parametrize("subcommand", ["show", "retry", "drop"])

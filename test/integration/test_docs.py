@@ -42,7 +42,9 @@ def test_the_documents_have_what_the_program_makes():
 
 
 @pytest.mark.parametrize("document, text", [("settings.md", "| `3306` |"), ("commands.md", "FILE|-"),
-                                            ("tables.md", "`paddlejobs`")])
+                                            ("tables.md", "`paddlejobs`"),
+                                            ("kubedl-shipper.1", "BATCH_LINGER_MS"),
+                                            ("kubedl-shipper.bash", "--dry-run")])
 def test_a_document_that_has_it_not_is_found(directory, document, text):
     shutil.copytree(ROOT / "docs", directory / "docs")
     path = directory / "docs" / document
@@ -50,6 +52,36 @@ def test_a_document_that_has_it_not_is_found(directory, document, text):
     path.write_text(path.read_text().replace(text, "other"))
     result = check(directory)
     assert result.returncode != 0 and f"docs/{document}: run: make docs" in result.stdout
+
+
+@pytest.mark.parametrize("words, found", [
+    ([""], {"audit", "dead-letters", "help", "--version"}), (["dead"], {"dead-letters"}),
+    (["jobs", "--st"], {"--status"}), (["jobs", "--status", "S"], {"Succeeded", "Stopped"}),
+    (["jobs", "--output", "=", "j"], {"json"}), (["pods", "-o", ""], {"table", "json"}),
+    (["jobs", "--kind", "TF"], {"TFJob"}), (["repair", "--only", "jobs"], {"jobs-gone", "jobs-replaced"}),
+    (["dead-letters", "d"], {"drop"}), (["dead-letters", "retry", ""], {"all"}),
+    (["help", "set"], {"settings"}), (["replay", "Make"], {"Makefile"}),
+])
+def test_completion_of_bash(words, found):
+    """What bash calls when somebody presses the tabulator behind the last of the words."""
+    script = """. docs/kubedl-shipper.bash
+        COMP_WORDS=(kubedl-shipper "$@") COMP_CWORD=$#
+        _kubedl_shipper kubedl-shipper "${COMP_WORDS[$#]}" "${COMP_WORDS[$# - 1]}"
+        printf '%s\\n' "${COMPREPLY[@]}" """
+    result = subprocess.run(["bash", "-c", script, "bash", *words], cwd=ROOT, capture_output=True,
+                            text=True, check=True)
+    replies = set(result.stdout.split())
+    assert (found <= replies) if words == [""] else (found == replies), result.stderr
+
+
+def test_the_man_page_is_one():
+    """groff finds nothing to complain of, and shows each command and setting."""
+    result = subprocess.run(["groff", "-man", "-Tascii", "-ww", "docs/kubedl-shipper.1"], cwd=ROOT,
+                            capture_output=True, text=True, check=True)
+    assert result.stderr == ""
+    shown = re.sub("\x1b\\[[0-9]*m|.\b", "", result.stdout)
+    assert "kubedl-shipper dead-letters list | show ID" in shown
+    assert all(name in shown for name in ("--namespace NAMESPACE", "MYSQL_SSL_MODE", "EXIT STATUS"))
 
 
 def test_each_query_of_the_cookbook_answers(database, ship):

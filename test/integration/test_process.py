@@ -1,6 +1,7 @@
 """The process: settings, command line, sockets, signals, secrets."""
 
 import os
+import re
 import signal
 import socket
 import stat
@@ -24,34 +25,57 @@ def job_lines(count, version="1"):
 # Command line and settings
 
 
-def test_version():
-    result = program.run("--version")
-    assert result.returncode == 0
-    assert result.stdout.startswith("kubedl-shipper ")
-    assert result.stderr == ""
+def listed_commands():
+    """The names of all commands, as the help lists them."""
+    text = program.run("help").stdout.split("Commands:")[1].split("All settings")[0]
+    return re.findall(r"^  (\S+)", text, re.MULTILINE)
 
 
-def test_help_names_every_setting():
-    result = program.run("--help")
-    assert result.returncode == 0
-    for name in ("MYSQL_HOST", "MYSQL_PASSWORD", "EVENT_SOURCE", "REGION", "OUTBOX_MAX_ROWS"):
-        assert name in result.stdout
-    assert max(map(len, result.stdout.splitlines())) <= 80
-
-
-@pytest.mark.parametrize("command", ["jobs", "pods", "repair"])
-def test_help_of_a_command_needs_no_settings(command):
-    result = program.run(command, "--help")
+@pytest.mark.parametrize("arguments", [["--version"], ["version"], ["jobs", "--version"]])
+def test_version(arguments):
+    result = program.run(*arguments, settings={"MYSQL_PORT": "wrong"})
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.startswith(f"Usage: kubedl-shipper {command}")
-    assert all(len(line) < 80 for line in result.stdout.splitlines())
+    assert re.fullmatch(r"kubedl-shipper \S+\n", result.stdout)
 
 
-@pytest.mark.parametrize("arguments", [["--verbose"], ["file"], ["--help", "--version"], [""]])
-def test_unknown_arguments(arguments):
+def test_help_is_short_and_the_settings_are_behind_it():
+    helps = [program.run(*words, settings={"MYSQL_PORT": "wrong"})
+             for words in (["--help"], ["-h"], ["help"], ["help", "settings"])]
+    assert all((one.returncode, one.stderr) == (0, "") for one in helps)
+    usage, *same, settings = [one.stdout for one in helps]
+    assert same == [usage, usage] and len(usage.splitlines()) < 40
+    assert "see kubedl-shipper help settings" in usage
+    for name in ("MYSQL_HOST", "MYSQL_PASSWORD", "EVENT_SOURCE", "REGION", "OUTBOX_MAX_ROWS"):
+        assert name in settings and name not in usage
+    assert max(map(len, usage.splitlines() + settings.splitlines())) <= 80
+
+
+def test_each_command_has_a_help_that_needs_no_settings():
+    commands = listed_commands()
+    assert {"check", "dead-letters", "replay", "--check-config", "help", "version"} <= set(commands)
+    for command in commands:
+        result = program.run(command, "--help")
+        assert (result.returncode, result.stderr) == (0, "")
+        assert result.stdout.startswith(f"Usage: kubedl-shipper {command}")
+        assert all(len(line) < 80 for line in result.stdout.splitlines())
+        assert program.run("help", "--", command).stdout == result.stdout
+
+
+@pytest.mark.parametrize("arguments, problem, see", [
+    (["--verbose"], "there is no option --verbose", "--help"),
+    (["--verison"], "there is no option --verison (did you mean --version?)", "--help"),
+    (["jobs", "--nmespace=x"], "there is no option --nmespace=x (did you mean --namespace?)",
+     "jobs --help"),
+    (["chekc"], "there is no command chekc (did you mean check?)", "help"),
+    (["help", "dead"], "there is no command dead (did you mean dead-letters?)", "help"),
+    (["file"], "there is no command file", "help"), ([""], "there is no command ''", "help"),
+    (["audit", "all"], "one argument too many: all", "audit --help"),
+    (["help", "jobs", "pods"], "help takes the name of one command", "help --help"),
+])
+def test_wrong_arguments_are_one_line_with_the_nearest_name(arguments, problem, see):
     result = program.run(*arguments)
-    assert result.returncode == 2
-    assert "--help" in result.stderr and result.stdout == ""
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"kubedl-shipper: {problem}: see kubedl-shipper {see}\n"
 
 
 def test_settings_errors_are_told_all_at_once():
@@ -123,11 +147,24 @@ def test_standard_input_that_is_closed_is_no_empty_stream(new_sidecar, database)
     assert "standard input is not open" in sidecar.records("cannot start")[0]["error"]
 
 
-def test_standard_output_that_is_closed_is_an_error(database):
-    """A result that nobody gets is none."""
-    result = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *program.command(), "--help"],
-                            stderr=subprocess.PIPE)
-    assert result.returncode == 1
+@pytest.mark.parametrize("output", [">&-", ">/dev/full"])
+def test_output_that_cannot_be_written_is_an_error(output, new_sidecar, directory, database, spool):
+    """A result that nobody gets is none, and what stands in the buffer at the end is lost as well."""
+    sidecar = new_sidecar(SPOOL_DIR=spool.directory, EVENT_SOURCE="-")
+    (directory / "jobs").write_bytes(job_lines(3))
+    with open(directory / "jobs", "rb") as jobs:
+        assert sidecar.start(stdin=jobs).wait() == 0
+    commands = ["--help", "help settings", "version", "audit --help", "--check-config", "audit",
+                "check", "dead-letters list", "sweep", "jobs", "pods job-1 -o json", "repair --dry-run",
+                f"replay {directory}/jobs"]
+    for words in commands:
+        result = subprocess.run(
+            ["sh", "-c", f'exec "$@" {output}', "sh", *program.command(), *words.split()],
+            env=program.environment(sidecar.settings), stderr=subprocess.PIPE, text=True)
+        said = [line for line in result.stderr.splitlines() if line.startswith("kubedl-shipper: ")]
+        assert (words, result.returncode) == (words, 1)
+        assert said == ["kubedl-shipper: standard output does not take what is printed: "
+                        "is it closed, or its disk full?"], words
 
 
 def test_output_that_is_read_no_further_ends_a_command_silently(ship, database):

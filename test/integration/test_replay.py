@@ -263,11 +263,12 @@ def test_an_empty_file_is_nothing(replay, directory):
     assert replay(path).accounts()["received"] == 0
 
 
-@pytest.mark.parametrize("arguments", [["replay"], ["replay", "a", "b"]])
-def test_it_takes_one_file(arguments):
-    outcome = program.run(*arguments, settings=SETTINGS)
+@pytest.mark.parametrize("arguments, problem", [([], "FILE|- is missing"),
+                                                (["a", "b"], "one argument too many: b")])
+def test_it_takes_one_file(arguments, problem):
+    outcome = program.run("replay", *arguments, settings=SETTINGS)
     assert outcome.returncode == 2
-    assert "one file" in outcome.stderr
+    assert problem in outcome.stderr
 
 
 @pytest.mark.parametrize("name, reason", [("", "Is a directory"), ("none", "No such file")])
