@@ -118,15 +118,17 @@ class Container(Sidecar):
         return self.log_text()
 
     def execute(self, *command):
-        """Runs a command in the running container, as `kubectl exec` does."""
+        """Runs a command in the running container, as `kubectl exec` does. Where the tests themselves run in a
+        chroot, `crun exec` would find the machine's files instead of the container's."""
+        user, group = self.image.config["User"].split(":")
         return subprocess.run(
-            self._crun("exec", "--user", self.image.config["User"], self.id, *command),
+            ["nsenter", f"--target={self._pid()}", "--mount", "--pid", "--root", "--wd=/",
+             f"--setuid={user}", f"--setgid={group}", "--", *command], env=self._environment(),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def status(self):
         """/proc/PID/status of its first process."""
-        state = subprocess.run(self._crun("state", self.id), stdout=subprocess.PIPE, check=True)
-        text = Path(f"/proc/{json.loads(state.stdout)['pid']}/status").read_text()
+        text = Path(f"/proc/{self._pid()}/status").read_text()
         return dict(line.split(":\t", 1) for line in text.splitlines())
 
     def kill(self):
@@ -134,19 +136,26 @@ class Container(Sidecar):
             subprocess.run(self._crun("kill", self.id, "KILL"), check=True)
             self.wait()
 
+    def _pid(self):
+        state = subprocess.run(self._crun("state", self.id), stdout=subprocess.PIPE, check=True)
+        return json.loads(state.stdout)["pid"]
+
+    def _environment(self):
+        image = dict(variable.split("=", 1) for variable in self.image.config["Env"])
+        return {**image, "LOG_FORMAT": "json", **self.settings}
+
     def _crun(self, command, *arguments):
         return [*CRUN, f"--root={self.state}", command, *map(str, arguments)]
 
     def _bundle(self, arguments):
         config = self.image.config
         user, group = map(int, config["User"].split(":"))
-        settings = {"LOG_FORMAT": "json", **self.settings}
         return {
             "ociVersion": "1.0.0",
             "process": {
                 "user": {"uid": user, "gid": group},
                 "args": [*config["Entrypoint"], *arguments],
-                "env": [*config["Env"], *(f"{name}={text}" for name, text in settings.items())],
+                "env": [f"{name}={text}" for name, text in self._environment().items()],
                 "cwd": config.get("WorkingDir") or "/",
                 "capabilities": {kind: [] for kind in ("bounding", "effective", "inheritable",
                                                        "permitted", "ambient")},

@@ -13,7 +13,7 @@ import grpc
 from .wait import until
 
 INTEGRATION = Path(__file__).resolve().parent.parent
-PACKAGES = ("containerd", "runc", "docker.io", "podman", "conmon", "skopeo")
+PACKAGES = ("containerd", "runc", "docker.io", "podman", "skopeo")
 
 # A mount namespace of its own: dockerd knows one kind of control groups at a time, and keeps things in /run.
 APART = ("unshare", "--mount", "sh", "-c",

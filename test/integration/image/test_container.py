@@ -1,6 +1,8 @@
 """The program in its container: nothing that it needs is missing, and it needs no rights."""
 
 import os
+import re
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -139,17 +141,24 @@ def test_it_has_no_rights(new_container, tls_database):
     assert status["NoNewPrivs"] == "1"
     assert status["Seccomp"] == "2"
     assert status["NSpid"].split()[-1] == "1"
-    assert container.execute("sh", "-c", "true").returncode != 0
+    assert "sh: No such file or directory" in container.execute("sh", "-c", "true").stdout
     assert container.stop(GRACE_SECONDS) == 0
+
+
+def audit_of(container, documents):
+    """What audit says, when it knows of that many documents."""
+    audit = container.execute("kubedl-shipper", "audit")
+    return audit if re.search(rf"^DOCUMENTS +{documents} received$", audit.stdout, re.MULTILINE) else None
 
 
 def test_people_have_the_commands_in_the_container(new_container, volumes, tls_database):
     container = new_container(**settings(tls_database), files=in_hosts()).start()
     with send(volumes):
         container.wait_until_written(len(stream.lines(NAME)))
-        audit = container.execute("kubedl-shipper", "audit")
+        # The spool, which audit reads, is written after the database.
+        audit = until(lambda: audit_of(container, len(stream.lines(NAME))),
+                      "audit has counted all documents")
         assert audit.returncode == 0, audit.stdout
-        assert str(len(stream.lines(NAME))) in audit.stdout
     assert container.stop(GRACE_SECONDS) == 0
 
 
@@ -157,10 +166,18 @@ def test_probes_and_metrics_are_served(new_container, tls_database):
     port = free_port()
     container = new_container(**settings(tls_database, HTTP_LISTEN=f"127.0.0.1:{port}"),
                               files=in_hosts()).start()
-    container.wait_for_record("connected")
-    for path in ("livez", "readyz", "metrics"):
-        with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=60) as answer:
-            assert answer.status == 200 and answer.read(), path
+    container.wait_for_record("started")
+
+    def served(path):
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=60) as answer:
+                return answer.read()
+        except HTTPError as error:
+            assert (path, error.code) == ("readyz", 503)
+            return None
+
+    until(lambda: served("readyz"), "it is ready")
+    assert served("livez") and served("metrics")
     assert container.stop(GRACE_SECONDS) == 0
 
 

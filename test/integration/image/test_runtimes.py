@@ -66,8 +66,8 @@ def test_docker_loads_it(containerd, programs, place, image, name):
 
 def test_podman_loads_it(programs, place, image, name):
     directory = place()
-    podman = ("podman", "--conmon", programs.folder / "usr/bin/conmon", "--root", directory / "root",
-              "--runroot", directory / "run", "--tmpdir", directory / "tmp", "--storage-driver=vfs")
+    podman = ("podman", "--root", directory / "root", "--runroot", directory / "run",
+              "--tmpdir", directory / "tmp", "--storage-driver=vfs")
     programs.run(*podman, "load", "--input", ARCHIVE)
     found, = json.loads(programs.run(*podman, "image", "inspect", f"docker.io/library/{name}"))
     assert f"sha256:{found['Id']}" == image.id
