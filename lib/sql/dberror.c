@@ -1,6 +1,6 @@
-/* dberror: the one table of error numbers, of MariaDB, MySQL, Galera and libmariadb.
+/* dberror: the table of all error numbers that MariaDB, MySQL, Galera and libmariadb have for what is known.
  *
- * Numbers from 2000 to 2999 and from 5000 are the client library's, all others the server's. */
+ * Numbers from 2000 to 2999 and from 5000 on are the client library's, all others are the server's. */
 #include "lib/sql/dberror.h"
 
 #include <string.h>
@@ -9,13 +9,13 @@
 #define TLS_ERROR   2026
 #define MAX_DIGITS  9
 
-/* Where one number says several things, a part of the message tells which: the first line that fits
- * counts. */
+/* One number may stand for several things, which a part of the message tells apart. The first line of the table
+ * that fits decides. */
 struct known {
     unsigned number;
-    enum dberror_class class; /* in a connection that stands; see while_connecting() */
-    const char *part;         /* of the message; NULL: any */
-    const char *advice;       /* NULL: none */
+    enum dberror_class class; /* in a connection that stands */
+    const char *part;         /* the message contains it; NULL: any message fits */
+    const char *advice;       /* what a person can do; NULL: there is none */
 };
 
 #define DISK_ADVICE "free or add disk space on the database server"
@@ -55,8 +55,8 @@ struct known {
     "the server's log says why it hung up; it may not trust the certificate in MYSQL_SSL_CERT"
 #define CLIENT_CERTIFICATE_ADVICE                                                                  \
     "MYSQL_SSL_CERT must name a certificate that the server trusts, and MYSQL_SSL_KEY its key"
-#define WRITER_ADVICE "MYSQL_HOST should list the server that takes writes"
-#define OPTION_ADVICE "have the server's administrator change the option that the message names"
+#define PRIMARY_ADVICE "MYSQL_HOST should list the server that takes writes"
+#define OPTION_ADVICE  "have the server's administrator change the option that the message names"
 #define QUORUM_ADVICE                                                                              \
     "the Galera node has no quorum: list the other nodes in MYSQL_HOST, or heal the cluster"
 #define BUG_ADVICE "report it as a bug, with the versions of this program and of the server"
@@ -103,21 +103,20 @@ static const struct known known[] = {
     {2026, DBERROR_OPERATOR, "not yet valid", VALIDITY_ADVICE},
     {2026, DBERROR_OPERATOR, "server certificate failed", NAME_ADVICE},
     {2026, DBERROR_OPERATOR, "Hostname verification", NAME_ADVICE}, /* libmariadb 3.4 */
-    {2026, DBERROR_OPERATOR, "not yet valid or expired", VALIDITY_ADVICE},
     {2026, DBERROR_OPERATOR, "not trusted", AUTHORITY_ADVICE},
     {2026, DBERROR_OPERATOR, "NOT trusted", AUTHORITY_ADVICE},
     {2026, DBERROR_OPERATOR, "alert", CLIENT_CERTIFICATE_ADVICE}, /* it is the server that objects */
     {2026, DBERROR_OPERATOR, NULL, TLS_ADVICE},
 
     /* Another server may take writes. */
-    {1290, DBERROR_ELSEWHERE, "read-only", WRITER_ADVICE},
-    {1290, DBERROR_OPERATOR, NULL, OPTION_ADVICE}, /* another option of the server forbids it */
-    {1836, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* read-only (InnoDB) */
+    {1290, DBERROR_ELSEWHERE, "read-only", PRIMARY_ADVICE},
+    {1290, DBERROR_OPERATOR, NULL, OPTION_ADVICE}, /* another option forbids it, such as enforce_storage_engine */
+    {1836, DBERROR_ELSEWHERE, NULL, PRIMARY_ADVICE}, /* read-only (InnoDB) */
     {1792, DBERROR_ELSEWHERE, NULL, /* all transactions are read-only */
-     WRITER_ADVICE ", or its administrator should set transaction_read_only (tx_read_only) to OFF"},
+     PRIMARY_ADVICE ", or its administrator should set transaction_read_only (tx_read_only) to OFF"},
     {1047, DBERROR_ELSEWHERE, NULL, QUORUM_ADVICE}, /* wsrep not ready */
-    {3032, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* offline mode (MySQL) */
-    {3100, DBERROR_ELSEWHERE, NULL, WRITER_ADVICE}, /* group replication */
+    {3032, DBERROR_ELSEWHERE, NULL, PRIMARY_ADVICE}, /* offline mode (MySQL) */
+    {3100, DBERROR_ELSEWHERE, NULL, PRIMARY_ADVICE}, /* group replication */
     {1180, DBERROR_ELSEWHERE, "Primary", QUORUM_ADVICE}, /* COMMIT, no quorum */
     {1180, DBERROR_RETRY,     NULL,      NULL},          /* COMMIT failed */
 
@@ -177,7 +176,6 @@ static const struct known known[] = {
     {1142, DBERROR_OPERATOR, NULL, GRANT_ADVICE},
     {1143, DBERROR_OPERATOR, NULL, GRANT_ADVICE},
     {1227, DBERROR_OPERATOR, NULL, GRANT_ADVICE},
-    {1290, DBERROR_OPERATOR, NULL, OPTION_ADVICE}, /* enforce_storage_engine and the like */
     {1364, DBERROR_OPERATOR, NULL,                 /* no default: every row lacks that column */
      "give the column a default (ALTER TABLE ... ALTER COLUMN ... SET DEFAULT ...): this program "
      "fills only its own columns"},
@@ -223,49 +221,31 @@ static const struct known *find(unsigned number, struct text message)
     return NULL;
 }
 
-/* By the class of the SQLSTATE: connection, transaction, data and constraints; 45 is what a trigger
- * says by SIGNAL of a row that it does not like. */
-static enum dberror_class classify_unknown(const char *sqlstate)
-{
-    if (sqlstate == NULL)
-        return DBERROR_OPERATOR;
-    if (strncmp(sqlstate, "08", 2) == 0)
-        return DBERROR_RECONNECT;
-    if (strncmp(sqlstate, "40", 2) == 0)
-        return DBERROR_RETRY;
-    if (strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0 ||
-        strncmp(sqlstate, "45", 2) == 0)
-        return DBERROR_ROW;
-    return DBERROR_OPERATOR;
-}
-
-/* Without a connection there is no transaction, batch or row that could be at fault. */
-static enum dberror_class while_connecting(enum dberror_class class)
-{
-    switch (class) {
-    case DBERROR_RETRY:
-    case DBERROR_RECONNECT:
-    case DBERROR_SPLIT:
-        return DBERROR_WAIT;
-    case DBERROR_ROW:
-        return DBERROR_OPERATOR;
-    case DBERROR_ELSEWHERE:
-    case DBERROR_WAIT:
-    case DBERROR_OPERATOR:
-        break;
-    }
-    return class;
-}
-
 enum dberror_class dberror_classify(unsigned number, const char *sqlstate, struct text message,
                                     enum dberror_phase phase)
 {
-    /* Once it stands, a connection under TLS reports every loss by this number. */
+    /* Once a connection under TLS stands, libmariadb reports every loss of it by this number. */
     if (number == TLS_ERROR && phase == DBERROR_CONNECTED)
         return DBERROR_RECONNECT;
     const struct known *found = find(number, message);
-    enum dberror_class class = found != NULL ? found->class : classify_unknown(sqlstate);
-    return phase == DBERROR_CONNECTING ? while_connecting(class) : class;
+    const char *state = found != NULL || sqlstate == NULL ? "" : sqlstate;
+    enum dberror_class class = found != NULL ? found->class : DBERROR_OPERATOR;
+    /* The first two characters of an SQLSTATE are its class. 45 is what a trigger says by SIGNAL of a row that
+     * it does not accept; 22 and 23 are about data and constraints. */
+    if (strncmp(state, "08", 2) == 0)
+        class = DBERROR_RECONNECT;
+    else if (strncmp(state, "40", 2) == 0)
+        class = DBERROR_RETRY;
+    else if (strncmp(state, "22", 2) == 0 || strncmp(state, "23", 2) == 0 ||
+             strncmp(state, "45", 2) == 0)
+        class = DBERROR_ROW;
+    if (phase == DBERROR_CONNECTED)
+        return class;
+
+    /* Before the connection stands there is no transaction, batch or row that could be at fault. */
+    if (class == DBERROR_RETRY || class == DBERROR_RECONNECT || class == DBERROR_SPLIT)
+        return DBERROR_WAIT;
+    return class == DBERROR_ROW ? DBERROR_OPERATOR : class;
 }
 
 const char *dberror_class_name(enum dberror_class class)
@@ -286,8 +266,8 @@ const char *dberror_advice(unsigned number, struct text message, enum dberror_ph
 {
     enum dberror_class class = dberror_classify(number, NULL, message, phase);
     const struct known *found = find(number, message);
-    bool heals_by_itself = class == DBERROR_RETRY || class == DBERROR_RECONNECT;
-    return found != NULL && !heals_by_itself ? found->advice : NULL;
+    bool needs_nobody = class == DBERROR_RETRY || class == DBERROR_RECONNECT;
+    return found != NULL && !needs_nobody ? found->advice : NULL;
 }
 
 unsigned dberror_number(unsigned number, struct text message)
@@ -320,16 +300,12 @@ size_t dberror_row(struct text message)
 
 bool dberror_is_lack_of_rights(unsigned number)
 {
-    static const unsigned numbers[] = {1044, 1142, 1143, 1227, 1370};
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        if (numbers[i] == number)
-            return true;
-    }
-    return false;
+    /* Of a database, table, column, an administrator's right, and of a routine. */
+    return number == 1044 || number == 1142 || number == 1143 || number == 1227 || number == 1370;
 }
 
 bool dberror_is_row_in_the_way(unsigned number)
 {
-    static const unsigned duplicate = 1062, null_mysql = 1138, null_mariadb = 1265;
-    return number == duplicate || number == null_mysql || number == null_mariadb;
+    /* A duplicate; a NULL, as MySQL and as MariaDB say it. */
+    return number == 1062 || number == 1138 || number == 1265;
 }

@@ -1,19 +1,19 @@
 /* migration: from what is there to the steps that are left (see migration.h).
  *
- * The steps of a table that KubeDL or a person made, in their order, and why:
+ * A table that KubeDL or a person has made gets these steps, in this order:
  *
- *   columns   missing ones, NULL allowed, types, widths, character sets, in one ALTER TABLE, so that
- *             a large table is written again only once; and an index to find duplicates by
- *   times     0000-00-00 and 0001-01-01 stand for "unknown", and would never be overwritten in a
- *             column that keeps what it knows first
- *   uids      a row without one keeps its data under a made-up one
- *   nulls     KubeDL's console fails on them
- *   twice     of the rows with one uid the newest stays
- *   unique    the key without which an upsert inserts each row again
- *   indexes   the others
+ *   columns     one ALTER TABLE for missing columns, NULL, types, widths and character sets, so that a large
+ *               table is written again only once; and an index to find duplicates by
+ *   times       0000-00-00 and 0001-01-01 stand for "unknown", and would never be overwritten in a column
+ *               that keeps the first value it gets
+ *   uids        a row without a uid keeps its data under a made-up one
+ *   nulls       KubeDL's console fails on NULL in some columns
+ *   duplicates  of the rows with one uid the newest stays
+ *   unique      the unique key, without which an upsert inserts each row again
+ *   indexes     the other indexes
  *
- * The record of the version comes last: then the rows are known to be repaired. Its table comes
- * first: without the right to create it there is no use in repairing rows at each start.
+ * The record of the version is written last: then the rows are known to be repaired. Its table is created
+ * first: without the right to create it, the rows would be repaired anew at each start.
  */
 #include "lib/sql/migration_private.h"
 
@@ -28,7 +28,7 @@
 
 #define TEXT_LIMIT 65536
 
-/* It makes the search for duplicates quick, and goes when the unique key comes. */
+/* The index makes the search for duplicates quick. It is dropped when there is a unique key. */
 #define HELPER_INDEX "kubedl_shipper_uid"
 
 void plan_begin_step(struct plan *plan)
@@ -42,7 +42,7 @@ void plan_begin_step(struct plan *plan)
     plan->says_format = false;
 }
 
-/* It is no longer than TEXT_LIMIT, since what it is made of is bounded. */
+/* The text fits, since what it is made of is bounded. So only memory can be lacking. */
 static char *copy_of(struct buffer *buffer)
 {
     const char *text = buffer_cstring(buffer);
@@ -68,8 +68,8 @@ static void begin_alter(struct plan *plan, const struct table *table)
     buffer_appendf(&plan->sql, "ALTER TABLE `%s` ", table->name);
 }
 
-/* One more change of an ALTER TABLE, and its reason; the caller goes on with the change's text, unless
- * it is left out: false. */
+/* Begins one more change of an ALTER TABLE, and appends its reason. The caller appends the change's text.
+ * Returns false if the change is left out of this plan. */
 PRINTF_LIKE(3, 4)
 static bool change(struct plan *plan, bool required, const char *reason, ...)
 {
@@ -87,8 +87,8 @@ static bool change(struct plan *plan, bool required, const char *reason, ...)
     return true;
 }
 
-/* A table that is written again takes the server's row format, if it has none of its own: that may be
- * one whose indexes hold no long text. */
+/* A table that is written again and names no row format would get the server's default, whose indexes may not
+ * hold long text. So the format is named. */
 static void end_alter(struct plan *plan, const struct schema_table *there)
 {
     if (plan->changes == 0)
@@ -125,7 +125,7 @@ static bool has_right_type(const struct column *described, const struct schema_c
     return false;
 }
 
-/* Compares bytes as they will be in utf8mb4. */
+/* Compares the bytes of a text as they will be in utf8mb4. */
 static bool is_wide_enough(const struct column *described, const struct schema_column *column)
 {
     if (described->type == COLUMN_KEY)
@@ -140,22 +140,17 @@ static bool is_wide_enough(const struct column *described, const struct schema_c
 
 static bool has_right_collation(const struct column *described, const struct schema_column *column)
 {
-    switch (described->type) {
-    case COLUMN_TEXT:
-        return strncmp(column->collation, "utf8mb4_", strlen("utf8mb4_")) == 0;
-    case COLUMN_KEY:
+    if (described->type == COLUMN_KEY)
         return strcmp(column->collation, SQL_KEY_COLLATION) == 0;
-    case COLUMN_INT:
-    case COLUMN_TIME:
-        return true;
-    }
-    return false;
+    return described->type != COLUMN_TEXT ||
+           text_starts_with(text_from(column->collation), TEXT("utf8mb4_"));
 }
 
-/* What of an existing column stays when its type is written again. */
-static struct sql_keep keep_of(const struct column *described, const struct schema_column *column)
+/* Returns what of an existing column stays when its type is written again. */
+static struct sql_keep keep_of(const struct column *described, const struct schema_column *column,
+                               bool nullable)
 {
-    struct sql_keep keep = {.nullable = true};
+    struct sql_keep keep = {.nullable = nullable};
     if (column->exists && has_right_type(described, column) && is_wide_enough(described, column))
         keep.type = column->type_text;
     if (column->exists && column->collation[0] != '\0' && has_right_collation(described, column))
@@ -163,7 +158,7 @@ static struct sql_keep keep_of(const struct column *described, const struct sche
     return keep;
 }
 
-/* NULL: nothing. */
+/* Returns what is wrong with a column, or NULL. *required: no row can be written before it is mended. */
 static const char *fault_of(const struct table *table, size_t i, const struct schema_column *column,
                             bool *required)
 {
@@ -173,7 +168,7 @@ static const char *fault_of(const struct table *table, size_t i, const struct sc
         return "is missing";
     if (!has_right_type(described, column))
         return "has another type";
-    /* The uid gets its NOT NULL with the unique key; one with a default is never written as NULL. */
+    /* The uid gets its NOT NULL with the unique key. A column with a default is never written as NULL. */
     if (!column->nullable && i != table->uid && described->initial == NULL)
         return "does not allow NULL";
     *required = false;
@@ -192,19 +187,18 @@ static void plan_column(struct plan *plan, const struct schema_table *there, siz
     const struct schema_column *column = &there->columns[i];
     bool required;
     const char *fault = fault_of(table, i, column, &required);
-    if (fault == NULL)
-        return;
-    if (!change(plan, required, "%s %s", table->columns[i].name, fault))
+    if (fault == NULL || !change(plan, required, "%s %s", table->columns[i].name, fault))
         return;
     plan->rewrites |= column->exists;
     buffer_appendf(&plan->sql, "%s COLUMN `%s` ", column->exists ? "MODIFY" : "ADD",
                    table->columns[i].name);
-    struct sql_keep keep = keep_of(&table->columns[i], column);
-    keep.nullable = column->nullable || !column->exists;
+    const bool nullable = column->nullable || !column->exists;
+    const struct sql_keep keep = keep_of(&table->columns[i], column, nullable);
     sql_column_type(&plan->sql, table, i, &keep);
 }
 
-/* Of a table whose indexes take 767 bytes of a column: one is missing, or a column gets longer values. */
+/* Returns whether a table whose indexes take 767 bytes of a column will need more: an index is missing, or a
+ * column gets longer values. */
 static bool needs_long_keys(const struct schema_table *there)
 {
     const struct table *table = there->table;
@@ -248,15 +242,6 @@ static void plan_columns(struct plan *plan, const struct schema_table *there)
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
-static bool has_index_named(const struct schema_table *there, const char *name)
-{
-    for (size_t i = 0; i < there->index_count; i++) {
-        if (strcmp(there->indexes[i].name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
 static void plan_unique(struct plan *plan, const struct schema_table *there)
 {
     const struct table *table = there->table;
@@ -265,19 +250,19 @@ static void plan_unique(struct plan *plan, const struct schema_table *there)
     begin_alter(plan, table);
     if ((!column->exists || column->nullable) && change(plan, false, "%s may be NULL", uid->name)) {
         plan->rewrites = true;
-        struct sql_keep keep = keep_of(uid, column);
-        keep.nullable = false;
+        const struct sql_keep keep = keep_of(uid, column, false);
         buffer_appendf(&plan->sql, "MODIFY COLUMN `%s` ", uid->name);
         sql_column_type(&plan->sql, table, table->uid, &keep);
     }
     if (!schema_uid_is_unique(there) && change(plan, true, "%s has no unique key", uid->name)) {
-        buffer_append_string(&plan->sql, "ADD UNIQUE KEY ");
-        sql_unique_name(&plan->sql, table);
-        buffer_appendf(&plan->sql, " (`%s`)", uid->name);
+        buffer_append_string(&plan->sql, "ADD ");
+        sql_unique_key(&plan->sql, table);
     }
-    /* plan_columns() adds it where there is no index on the uid at all. */
-    if ((has_index_named(there, HELPER_INDEX) || !schema_has_index(there, uid->name)) &&
-        change(plan, false, HELPER_INDEX " has done its work"))
+    /* plan_columns() has added the helper if there is no index on the uid at all. */
+    bool has_helper = !schema_has_index(there, uid->name);
+    for (size_t i = 0; i < there->index_count; i++)
+        has_helper |= strcmp(there->indexes[i].name, HELPER_INDEX) == 0;
+    if (has_helper && change(plan, false, HELPER_INDEX " has done its work"))
         buffer_append_string(&plan->sql, "DROP INDEX " HELPER_INDEX);
     end_alter(plan, there);
 }
@@ -297,7 +282,8 @@ static void plan_indexes(struct plan *plan, const struct schema_table *there)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* A column other than the uid of the descriptions, which allow NULL there; NULL: none. */
+/* Returns a described column other than the uid that is in the primary key, or NULL. The descriptions allow NULL
+ * in it, which a primary key does not. */
 static const char *column_in_primary_key(const struct schema_table *there)
 {
     const struct table *table = there->table;
@@ -314,7 +300,7 @@ static const char *column_in_primary_key(const struct schema_table *there)
     return NULL;
 }
 
-/* What only a person can decide. */
+/* ERROR_OPERATOR: the table has a fault that only a person can mend. */
 static enum error_code check(const struct schema_table *there, struct error *err)
 {
     const char *name = there->table->name;
@@ -352,23 +338,6 @@ static enum error_code check(const struct schema_table *there, struct error *err
                              index->name, name, uid, name, index->name);
     }
     return ERROR_NONE;
-}
-
-static void plan_table(struct plan *plan, const struct schema *schema,
-                       const struct schema_table *there)
-{
-    if (!there->exists) {
-        plan_begin_step(plan);
-        plan->required = true;
-        sql_create_table(&plan->sql, there->table);
-        buffer_append_string(&plan->reason, "there is no such table");
-        plan_end_step(plan, there->table->name, false);
-        return;
-    }
-    plan_columns(plan, there);
-    plan_rows(plan, schema, there);
-    plan_unique(plan, there);
-    plan_indexes(plan, there);
 }
 
 #define STRING(number)  STRING_(number)
@@ -410,8 +379,21 @@ enum error_code migration_plan(const struct schema *schema, bool only_required,
                    "`oldest_writer` int NOT NULL, `applied_at` datetime NOT NULL, "
                    "PRIMARY KEY (`version`)) ENGINE=InnoDB",
                    "it says which migrations were done");
-    for (size_t i = 0; i < schema->table_count; i++)
-        plan_table(&plan, schema, &schema->tables[i]);
+    for (size_t i = 0; i < schema->table_count; i++) {
+        const struct schema_table *there = &schema->tables[i];
+        if (there->exists) {
+            plan_columns(&plan, there);
+            plan_rows(&plan, schema, there);
+            plan_unique(&plan, there);
+            plan_indexes(&plan, there);
+        } else {
+            plan_begin_step(&plan);
+            plan.required = true;
+            sql_create_table(&plan.sql, there->table);
+            buffer_append_string(&plan.reason, "there is no such table");
+            plan_end_step(&plan, there->table->name, false);
+        }
+    }
     if (schema->version < MIGRATION_VERSION)
         whole_step(&plan, SCHEMA_RECORD_TABLE,
                    "INSERT IGNORE INTO `" SCHEMA_RECORD_TABLE "` (`version`, `oldest_writer`, "

@@ -1,24 +1,19 @@
 /* migration_rows: the steps of a migration that repair rows (see the list in migration.c).
  *
- * The row that is changed is called `old`; migration_slice() adds a condition at the end. */
+ * The statements call the row that is changed `old`, and migration_slice() adds a condition at their end. */
 #include "lib/sql/migration_private.h"
 
-static bool is_time(const struct table *table, size_t column)
-{
-    return table->columns[column].type == COLUMN_TIME;
-}
-
-/* A comparison that works under every sql_mode, where '0000-00-00' as a literal does not. */
+/* This comparison works under every sql_mode, where '0000-00-00' as a literal does not. */
 #define UNKNOWN_TIME "`old`.`%s` < '1000-01-01'"
 
 static void plan_times(struct plan *plan, const struct table *table)
 {
     plan_begin_step(plan);
-    buffer_appendf(&plan->sql, "UPDATE `%s` AS `old` SET ", table->name);
-    const char *separator = "";
+    buffer_appendf(&plan->sql, "UPDATE `%s` AS `old` ", table->name);
+    const char *separator = "SET ";
     for (size_t i = 0; i < table->column_count; i++) {
         const char *name = table->columns[i].name;
-        if (!is_time(table, i))
+        if (table->columns[i].type != COLUMN_TIME)
             continue;
         buffer_appendf(&plan->sql, "%s`old`.`%s` = IF(" UNKNOWN_TIME ", NULL, `old`.`%s`)",
                        separator, name, name, name);
@@ -27,7 +22,7 @@ static void plan_times(struct plan *plan, const struct table *table)
     plan->where = plan->sql.length;
     separator = " WHERE (";
     for (size_t i = 0; i < table->column_count; i++) {
-        if (!is_time(table, i))
+        if (table->columns[i].type != COLUMN_TIME)
             continue;
         buffer_appendf(&plan->sql, "%s" UNKNOWN_TIME, separator, table->columns[i].name);
         separator = " OR ";
@@ -51,7 +46,7 @@ static void plan_uids(struct plan *plan, const struct table *table, bool require
     plan_end_step(plan, table->name, true);
 }
 
-/* Columns with a default, and the time of creation, which is guessed. */
+/* Fills in the columns that have a default, and the time of creation, which is guessed. */
 static void plan_nulls(struct plan *plan, const struct table *table)
 {
     const char *created = table->columns[table->created].name;
@@ -76,7 +71,8 @@ static void plan_nulls(struct plan *plan, const struct table *table)
     plan_end_step(plan, table->name, true);
 }
 
-/* By version as everywhere, then by id, so that exactly one stays. */
+/* The row with the newest version stays; of equal versions the one with the greatest id, so that exactly one
+ * stays. */
 static void plan_duplicates(struct plan *plan, const struct table *table)
 {
     const char *uid = table->columns[table->uid].name;

@@ -1,20 +1,19 @@
 /* repair_rules: the rules, and the statements that are made from them (see repair_rules.h).
  *
- * In the texts, `old` is the row that may be wrong. What stands in brackets needs columns that KubeDL
- * does not make, and is left out where the tables do not have them yet. @ stands for the condition
- * that `slice` is within the bounds on the id.
- */
+ * In the texts, `old` is the row that may be wrong. Text in square brackets needs columns that KubeDL does not
+ * make, and is left out if the tables do not have them yet. @ stands for the condition that the id of `slice` is
+ * within the bounds. */
 #include "lib/sql/repair_rules.h"
 
 #include <string.h>
 
-/* News of an object may be under way while this runs. What is younger than this is left alone. */
+/* An event of an object may be on its way while this runs. So rows that changed later than this are left alone. */
 #define A_WHILE_AGO "(UTC_TIMESTAMP() - INTERVAL 1 HOUR)"
 
-/* How long the end of a job is ago before its pods are taken to be over. */
+/* A job must have ended before this for its pods to count as ended. */
 #define LONG_AGO "(UTC_TIMESTAMP() - INTERVAL 1 DAY)"
 
-/* Zero dates stand for "unknown" in tables that have not been migrated. */
+/* Zero dates stand for "unknown" in tables that were not migrated yet. */
 #define KNOWN(time)     "IF(" time " >= '1000-01-01', " time ", NULL)"
 #define OR_NEVER(time)  "COALESCE(" KNOWN(time) ", TIMESTAMP'1000-01-01 00:00:00')"
 #define NOT_NEVER(time) "NULLIF(" time ", TIMESTAMP'1000-01-01 00:00:00')"
@@ -22,7 +21,7 @@
 #define GONE(row)  "(COALESCE(" row ".deleted, 0) <> 0 OR COALESCE(" row ".is_in_etcd, 1) = 0)"
 #define ENDED(row) "COALESCE(" row ".status, '') IN ('Succeeded', 'Failed', '" STATUS_STOPPED "')"
 
-/* The newest time at which the row knows its object to have been there. */
+/* The newest time at which the object existed, as far as its row tells. */
 #define LAST_NEWS_OF_JOB(job)                                                                      \
     "GREATEST(" OR_NEVER(job ".gmt_created") ", " OR_NEVER(job ".gmt_modified") ", " OR_NEVER(     \
         job ".gmt_job_running") ", " OR_NEVER(job ".gmt_job_finished") ")"
@@ -30,14 +29,14 @@
     "GREATEST(" OR_NEVER(pod ".gmt_created") ", " OR_NEVER(pod ".gmt_modified") ", " OR_NEVER(     \
         pod ".gmt_started") ", " OR_NEVER(pod ".gmt_finished") ")"
 
-/* What KubeDL's writer has left NULL is one of KubeDL's groups, which have no kind in common. */
+/* KubeDL's writer leaves the group NULL. It is one of KubeDL's groups then, which have no kind in common. */
 #define KUBEDL_GROUPS "('training.kubedl.io', 'inference.kubedl.io')"
 #define GROUP(job)                                                                                 \
     "IF(" job ".api_group IS NULL OR " job ".api_group IN " KUBEDL_GROUPS ", '', " job ".api_"     \
     "group)"
 
-/* Another job of the same kind and name, made later, in the same cluster as far as the rows can tell. A
- * job that was heard of after the other one was made is not replaced: it is another cluster's. */
+/* Jobs of the same kind and name that were created later, in the same cluster as far as the rows tell. If a row
+ * changed after the later job was created, both jobs existed at once, so they belong to different clusters. */
 #define SUCCESSORS_OF_JOB(job)                                                                     \
     " FROM job_info AS later WHERE later.namespace = " job ".namespace AND later.name = " job      \
     ".name AND later.kind = " job ".kind AND later.job_id <> " job                                 \
@@ -49,8 +48,9 @@
 
 #define IS_OPEN(row) "NOT " GONE(row) " AND NOT " ENDED(row)
 
-/* When the job made its next pod of the same name, for all pods of the jobs of the slice's open pods:
- * each is looked at once, however many a job has. The uid of the job says which cluster it is. */
+/* For each pod, the time at which its job created the next pod of the same name. It is computed for all pods of
+ * the jobs that have open pods in the slice, so that each pod is read only once. The uid of the job says which
+ * cluster it is. */
 #define TURNS                                                                                      \
     "JOIN (SELECT id, LEAD(gmt_created) OVER (PARTITION BY job_id, namespace, name ORDER BY"       \
     " gmt_created, id) AS replaced FROM replica_info WHERE job_id IN (SELECT slice.job_id FROM"    \
@@ -157,7 +157,7 @@ const struct repair_rule *repair_rule_at(size_t number)
     return number < RULE_COUNT ? &rules[number] : NULL;
 }
 
-/* Which rows are asked about, and of which tables. */
+/* The rows that are selected, and what their tables have. */
 struct slice {
     bool has_ours;
     const char *after;
@@ -187,25 +187,7 @@ static void append_template(struct buffer *out, const char *template, const stru
 
 static const char *start_of(const struct table *table)
 {
-    return table == &table_pod ? table->columns[POD_STARTED].name
-                               : table->columns[JOB_RUNNING].name;
-}
-
-/* Never before the object was there. */
-static void append_end(struct buffer *out, const struct repair_rule *rule,
-                       const struct slice *slice)
-{
-    const struct table *table = rule->table;
-    const char *const earlier[] = {table->columns[table->created].name, start_of(table)};
-    buffer_append_string(out, "GREATEST(COALESCE(");
-    append_template(out, rule->end, slice);
-    buffer_append_string(out, ", UTC_TIMESTAMP())");
-    for (size_t i = 0; i < 2; i++)
-        buffer_appendf(out,
-                       ", COALESCE(IF(old.`%s` >= '1000-01-01', old.`%s`, NULL), "
-                       "TIMESTAMP'1000-01-01 00:00:00')",
-                       earlier[i], earlier[i]);
-    buffer_append_char(out, ')');
+    return table->columns[table == &table_pod ? (size_t)POD_STARTED : (size_t)JOB_RUNNING].name;
 }
 
 void repair_select(struct buffer *out, const struct repair_rule *rule, bool has_ours,
@@ -213,17 +195,25 @@ void repair_select(struct buffer *out, const struct repair_rule *rule, bool has_
 {
     const struct table *table = rule->table;
     const struct column *columns = table->columns;
-    const char *status = columns[table->status].name;
     const struct slice slice = {has_ours, after, until};
     buffer_appendf(out,
                    "SELECT id, namespace, name, uid, status, ended, QUOTE(version), QUOTE(status), "
                    "QUOTE(deleted), QUOTE(in_etcd), QUOTE(ended) FROM (SELECT old.id, "
                    "old.namespace, old.name, old.`%s` AS uid, old.`%s` AS status, old.`%s` AS "
-                   "version, old.`%s` AS deleted, old.`%s` AS in_etcd, ",
-                   columns[table->uid].name, status, columns[table->version].name,
-                   columns[table->deleted].name, columns[table->in_etcd].name);
-    append_end(out, rule, &slice);
-    buffer_appendf(out, " AS ended FROM `%s` AS old ", table->name);
+                   "version, old.`%s` AS deleted, old.`%s` AS in_etcd, GREATEST(COALESCE(",
+                   columns[table->uid].name, columns[table->status].name,
+                   columns[table->version].name, columns[table->deleted].name,
+                   columns[table->in_etcd].name);
+    append_template(out, rule->end, &slice);
+    buffer_append_string(out, ", UTC_TIMESTAMP())");
+    /* An object does not end before it was created or has started. */
+    const char *const earlier[] = {columns[table->created].name, start_of(table)};
+    for (size_t i = 0; i < 2; i++)
+        buffer_appendf(out,
+                       ", COALESCE(IF(old.`%s` >= '1000-01-01', old.`%s`, NULL), "
+                       "TIMESTAMP'1000-01-01 00:00:00')",
+                       earlier[i], earlier[i]);
+    buffer_appendf(out, ") AS ended FROM `%s` AS old ", table->name);
     append_template(out, rule->join, &slice);
     buffer_append_string(out, " WHERE ");
     append_template(out, rule->where, &slice);
@@ -234,16 +224,32 @@ void repair_select(struct buffer *out, const struct repair_rule *rule, bool has_
         buffer_appendf(out, " LIMIT %zu", limit);
 }
 
-static void append_value(struct buffer *out, const struct repair_row *row, enum repair_value value)
+void repair_update(struct buffer *out, const struct table *table, const struct repair_row *rows,
+                   size_t count)
 {
-    buffer_append(out, row->values[value]);
-}
-
-/* Its version keeps a row from being changed that a sidecar has written since; the other columns do so
- * for KubeDL, which stops a job without a new version. */
-static void append_guard(struct buffer *out, const struct table *table,
-                         const struct repair_row *row)
-{
+    const struct column *columns = table->columns;
+    const char *status = columns[table->status].name;
+    const char *finished = columns[table->finished].name;
+    const char *start = start_of(table);
+    buffer_appendf(out, "UPDATE `%s` SET `%s` = IF(`%s` >= '1000-01-01', `%s`, CASE `id`",
+                   table->name, finished, finished, finished);
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_string(out, " WHEN ");
+        buffer_append(out, rows[i].values[REPAIR_ID]);
+        buffer_append_string(out, " THEN ");
+        buffer_append(out, rows[i].values[REPAIR_NEW_ENDED]);
+    }
+    buffer_append_string(out, " END)");
+    if (table == &table_pod)
+        buffer_appendf(out, ", `%s` = IF(`%s` >= '1000-01-01', `%s`, `%s`)", start, start, start,
+                       columns[table->created].name);
+    buffer_appendf(out,
+                   ", `%s` = IF(`%s` IN ('Succeeded', 'Failed'), `%s`, '" STATUS_STOPPED
+                   "'), `%s` = 1, `%s` = 0 WHERE ",
+                   status, status, status, columns[table->deleted].name,
+                   columns[table->in_etcd].name);
+    /* The version guards a row that a sidecar has written since; the other columns guard one that KubeDL has
+     * written, which stops a job without giving it a new version. */
     const struct {
         size_t column;
         enum repair_value value;
@@ -253,40 +259,13 @@ static void append_guard(struct buffer *out, const struct table *table,
         {table->deleted, REPAIR_OLD_DELETED},
         {table->in_etcd, REPAIR_OLD_IN_ETCD},
     };
-    buffer_append_string(out, "(`id` = ");
-    append_value(out, row, REPAIR_ID);
-    for (size_t i = 0; i < sizeof(guards) / sizeof(guards[0]); i++) {
-        buffer_appendf(out, " AND `%s` <=> ", table->columns[guards[i].column].name);
-        append_value(out, row, guards[i].value);
-    }
-    buffer_append_char(out, ')');
-}
-
-void repair_update(struct buffer *out, const struct table *table, const struct repair_row *rows,
-                   size_t count)
-{
-    const struct column *columns = table->columns;
-    const char *status = columns[table->status].name;
-    const char *finished = columns[table->finished].name;
-    buffer_appendf(out, "UPDATE `%s` SET `%s` = IF(`%s` >= '1000-01-01', `%s`, CASE `id`",
-                   table->name, finished, finished, finished);
     for (size_t i = 0; i < count; i++) {
-        buffer_append_string(out, " WHEN ");
-        append_value(out, &rows[i], REPAIR_ID);
-        buffer_append_string(out, " THEN ");
-        append_value(out, &rows[i], REPAIR_NEW_ENDED);
-    }
-    buffer_append_string(out, " END)");
-    if (table == &table_pod)
-        buffer_appendf(out, ", `%s` = IF(`%s` >= '1000-01-01', `%s`, `%s`)", start_of(table),
-                       start_of(table), start_of(table), columns[table->created].name);
-    buffer_appendf(out,
-                   ", `%s` = IF(`%s` IN ('Succeeded', 'Failed'), `%s`, '" STATUS_STOPPED
-                   "'), `%s` = 1, `%s` = 0 WHERE ",
-                   status, status, status, columns[table->deleted].name,
-                   columns[table->in_etcd].name);
-    for (size_t i = 0; i < count; i++) {
-        buffer_append_string(out, i == 0 ? "" : " OR ");
-        append_guard(out, table, &rows[i]);
+        buffer_append_string(out, i == 0 ? "(`id` = " : " OR (`id` = ");
+        buffer_append(out, rows[i].values[REPAIR_ID]);
+        for (size_t guard = 0; guard < sizeof(guards) / sizeof(guards[0]); guard++) {
+            buffer_appendf(out, " AND `%s` <=> ", columns[guards[guard].column].name);
+            buffer_append(out, rows[i].values[guards[guard].value]);
+        }
+        buffer_append_char(out, ')');
     }
 }

@@ -1,8 +1,8 @@
-/* repair_rules: what can be mended in rows that KubeDL's writer has left wrong, and how.
+/* repair_rules: which rows KubeDL's own writer has left wrong, and how they are repaired.
  *
- * One table of rules (repair_rules.c): which rows, why that is certain, when they ended. The question, the
- * plan that a person sees, and the update are made from it. Only the tables are evidence. A row that
- * was closed by mistake revives with the next event of its object, since its version stays. */
+ * The table of rules is in repair_rules.c. The SELECT, the plan that a person sees, and the UPDATE are made from
+ * it. A rule judges by what is in the tables, and by nothing else. A repair leaves the row's version as it is, so
+ * that a row that was closed by mistake is open again with the next event of its object. */
 #ifndef LIB_REPAIR_RULES_H
 #define LIB_REPAIR_RULES_H
 
@@ -16,26 +16,27 @@
 struct repair_rule {
     const char *name; /* for --only */
     const struct table *table;
-    const char *why;   /* why it is safe, for a person */
+    const char *why;   /* the reason, for a person, for which the rows are certainly wrong */
     const char *join;  /* SQL behind FROM `table` AS old; may be "" */
     const char *where; /* SQL: the rows that are wrong */
-    const char
-        *end; /* SQL: when what they stand for ended, as far as the tables know; may be NULL */
+    const char *
+        end; /* SQL: when the objects of these rows ended, as far as the tables know; may be NULL */
 };
 
 #define REPAIR_MAX_RULES 16
 
-/* In the order in which they are carried out; NULL behind the last one. No row is of two rules. */
+/* Returns the rules in the order in which they are applied, and NULL behind the last one. No row falls under two
+ * rules. */
 const struct repair_rule *repair_rule_at(size_t number);
 
-/* What repair_select() asks for, in this order. */
+/* The columns of the answer to repair_select(), in this order. */
 enum repair_value {
     REPAIR_ID,
     REPAIR_NAMESPACE,
     REPAIR_NAME,
     REPAIR_UID,
     REPAIR_STATUS,
-    REPAIR_ENDED, /* never NULL: where the tables know no time at all it is now */
+    REPAIR_ENDED, /* never NULL: it is the present time if the tables know no time at all */
     /* As literals of SQL, for repair_update(): */
     REPAIR_OLD_VERSION,
     REPAIR_OLD_STATUS,
@@ -45,17 +46,17 @@ enum repair_value {
     REPAIR_VALUES
 };
 
-/* The first `limit` rows of a rule (0: all) with after < id <= until ("": no bound), by id.
+/* Appends a SELECT of the first `limit` rows of a rule (0: all) with after < id <= until ("": no bound), by id.
  * has_ours: the tables have the columns that KubeDL does not make. */
 void repair_select(struct buffer *out, const struct repair_rule *rule, bool has_ours,
                    const char *after, const char *until, size_t limit);
 
-/* A row to be changed, as repair_select() told it. */
+/* A row that is to be repaired, as repair_select() has answered. */
 struct repair_row {
     struct text values[REPAIR_VALUES]; /* borrowed */
 };
 
-/* One UPDATE for rows[0..count) of a table: closes those that are still as they were told. */
+/* Appends one UPDATE that closes those of rows[0..count) that are still as they were read. */
 void repair_update(struct buffer *out, const struct table *table, const struct repair_row *rows,
                    size_t count);
 

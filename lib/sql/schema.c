@@ -52,19 +52,19 @@ enum {
     INDEX_POSITION,
     INDEX_COLUMN,
     INDEX_PART,
-    INDEX_DULL,
+    INDEX_NOT_UNIQUE,
     INDEX_VALUES
 };
 #define INDEX_FIELDS "TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX, COLUMN_NAME, SUB_PART, NON_UNIQUE"
 
 enum { RECORD_VERSION, RECORD_OLDEST_WRITER, RECORD_VALUES };
 
-/* Descending and other special indexes count as what their columns are; those that cannot be
- * searched by their first columns are left out, if they are not unique. */
+/* A descending index counts as one on its columns. Indexes that cannot be searched by their first columns, such
+ * as FULLTEXT, are left out, unless they are unique. */
 static const struct {
-    size_t values;
+    size_t values; /* of each row of the answer */
     const char *select;
-    const char *rest;
+    const char *rest; /* behind the condition on the tables */
 } questions[SCHEMA_QUESTIONS] = {
     [SCHEMA_TABLES] = {TABLE_VALUES, "SELECT " TABLE_FIELDS " FROM information_schema.TABLES", ""},
     [SCHEMA_COLUMNS] = {COLUMN_VALUES, "SELECT " COLUMN_FIELDS " FROM information_schema.COLUMNS",
@@ -91,7 +91,7 @@ bool schema_ask(const struct schema *schema, enum schema_question question, stru
 
 /* ---- what is answered ------------------------------------------------------------------------ */
 
-/* Names are ASCII here, and servers do not tell their case apart. */
+/* Compares names, which are ASCII here, as servers do: without regard to case. */
 static bool is(struct text text, const char *name)
 {
     return text.data != NULL && text.length == strlen(name) &&
@@ -105,29 +105,11 @@ static bool is_one_of(struct text text, const char *const *names)
     return *names != NULL;
 }
 
-static bool contains(struct text text, const char *word)
-{
-    size_t length = strlen(word);
-    for (size_t i = 0; i + length <= text.length; i++) {
-        if (strncasecmp(text.data + i, word, length) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void copy_name(char name[SCHEMA_NAME_SIZE], struct text text)
-{
-    size_t length = text.length < SCHEMA_NAME_SIZE ? text.length : SCHEMA_NAME_SIZE - 1;
-    if (length > 0)
-        memcpy(name, text.data, length);
-    name[length] = '\0';
-}
-
-/* 0 where it is NULL or no number. */
+/* Returns 0 for NULL and for what is no number. */
 static uint64_t number(struct text text)
 {
     uint64_t value = 0;
-    for (size_t i = 0; i < text.length && text.data[i] >= '0' && text.data[i] <= '9'; i++) {
+    for (size_t i = 0; i < text.length && is_digit(text.data[i]); i++) {
         if (value > (UINT64_MAX - 9) / 10)
             return UINT64_MAX;
         value = value * 10 + (uint64_t)(text.data[i] - '0');
@@ -154,10 +136,10 @@ static void read_table(struct schema *schema, const struct text *values)
     if (table == NULL)
         return;
     table->exists = true;
-    table->is_view = contains(values[TABLE_TYPE], "VIEW");
+    table->is_view = text_contains(values[TABLE_TYPE], "VIEW");
     table->loses_writes = is_one_of(values[TABLE_ENGINE], without_transactions);
     table->has_short_keys = is_one_of(values[TABLE_ROW_FORMAT], short_keys);
-    table->is_partitioned = contains(values[TABLE_OPTIONS], "partitioned");
+    table->is_partitioned = text_contains(values[TABLE_OPTIONS], "partitioned");
     table->is_compressed = is(values[TABLE_ROW_FORMAT], "Compressed");
 }
 
@@ -176,27 +158,23 @@ static enum schema_type type_of(struct text data_type)
     return is(data_type, "datetime") ? SCHEMA_DATETIME : SCHEMA_OTHER;
 }
 
-static struct schema_column column_of(const struct text *values)
-{
-    struct schema_column column = {.exists = true};
-    column.type = type_of(values[COLUMN_DATA_TYPE]);
-    column.size = number(values[COLUMN_SIZE]);
-    column.nullable = is(values[COLUMN_NULLABLE], "YES");
-    /* MariaDB says NULL with four letters. */
-    column.has_default = values[COLUMN_DEFAULT].data != NULL && !is(values[COLUMN_DEFAULT], "NULL");
-    column.counts = contains(values[COLUMN_EXTRA], "auto_increment");
-    column.big = is(values[COLUMN_DATA_TYPE], "bigint");
-    copy_name(column.type_text, values[COLUMN_FULL_TYPE]);
-    copy_name(column.collation, values[COLUMN_COLLATION]);
-    return column;
-}
-
 static void read_column(struct schema *schema, const struct text *values)
 {
     struct schema_table *there = find_table(schema, values[COLUMN_TABLE]);
     if (there == NULL)
         return;
-    struct schema_column column = column_of(values);
+    struct schema_column column = {
+        .exists = true,
+        .type = type_of(values[COLUMN_DATA_TYPE]),
+        .size = number(values[COLUMN_SIZE]),
+        .nullable = is(values[COLUMN_NULLABLE], "YES"),
+        /* MariaDB shows the default NULL as a text of four letters. */
+        .has_default = values[COLUMN_DEFAULT].data != NULL && !is(values[COLUMN_DEFAULT], "NULL"),
+        .counts = text_contains(values[COLUMN_EXTRA], "auto_increment"),
+        .big = is(values[COLUMN_DATA_TYPE], "bigint"),
+    };
+    text_copy(column.type_text, SCHEMA_NAME_SIZE, values[COLUMN_FULL_TYPE]);
+    text_copy(column.collation, SCHEMA_NAME_SIZE, values[COLUMN_COLLATION]);
     if (is(values[COLUMN_NAME], "id")) {
         there->id = column;
         return;
@@ -207,21 +185,9 @@ static void read_column(struct schema *schema, const struct text *values)
             return;
         }
     }
-    bool is_generated = contains(values[COLUMN_EXTRA], "GENERATED");
+    bool is_generated = text_contains(values[COLUMN_EXTRA], "GENERATED");
     if (!column.nullable && !column.has_default && !column.counts && !is_generated)
-        copy_name(there->stranger, values[COLUMN_NAME]);
-}
-
-/* Appends "name," or "name(10),"; an expression has no name. What does not fit is cut off: the first
- * columns, by which an index is searched, are still right. */
-static void add_index_column(struct schema_index *index, struct text name, struct text part)
-{
-    size_t length = strlen(index->columns);
-    const char *open = part.data != NULL ? "(" : "";
-    const char *close = part.data != NULL ? ")" : "";
-    (void)snprintf(index->columns + length, sizeof(index->columns) - length, "%.*s%s%.*s%s,",
-                   (int)name.length, name.data != NULL ? name.data : "", open, (int)part.length,
-                   part.data != NULL ? part.data : "", close);
+        text_copy(there->stranger, SCHEMA_NAME_SIZE, values[COLUMN_NAME]);
 }
 
 static enum error_code read_index(struct schema *schema, const struct text *values,
@@ -235,8 +201,8 @@ static enum error_code read_index(struct schema *schema, const struct text *valu
             return error_set(err, ERROR_FULL, "table %s has more than %d indexes",
                              there->table->name, SCHEMA_MAX_INDEXES);
         struct schema_index *new = &there->indexes[there->index_count++];
-        copy_name(new->name, values[INDEX_NAME]);
-        new->unique = number(values[INDEX_DULL]) == 0;
+        text_copy(new->name, SCHEMA_NAME_SIZE, values[INDEX_NAME]);
+        new->unique = number(values[INDEX_NOT_UNIQUE]) == 0;
     }
     if (there->index_count == 0)
         return error_set(err, ERROR_INPUT, "an index of table %s has no first column",
@@ -248,7 +214,16 @@ static enum error_code read_index(struct schema *schema, const struct text *valu
     const char *uid = there->table->columns[there->table->uid].name;
     if (part.data == NULL && (is(name, uid) || is(name, "id")))
         index->holds_uid = true;
-    add_index_column(index, name, part);
+    /* An expression has no name. What does not fit is cut off: the first columns, by which an index is
+     * searched, are still right. */
+    size_t length = strlen(index->columns);
+    char *end = index->columns + length;
+    size_t room = sizeof(index->columns) - length;
+    if (part.data == NULL)
+        (void)snprintf(end, room, "%.*s,", (int)name.length, name.data != NULL ? name.data : "");
+    else
+        (void)snprintf(end, room, "%.*s(%.*s),", (int)name.length,
+                       name.data != NULL ? name.data : "", (int)part.length, part.data);
     return ERROR_NONE;
 }
 

@@ -1,7 +1,7 @@
-/* schema: what a database has of our tables, as its information_schema says it.
+/* schema: what a database has of our tables, as its information_schema tells it.
  *
- * Pure: it says what to ask, and is told the answers row by row. lib/sql/migration.h makes of it what is
- * to be done. */
+ * This says which statements are to be sent, and is handed their answers row by row. lib/sql/migration.h makes
+ * of it what is to be done. */
 #ifndef LIB_SCHEMA_H
 #define LIB_SCHEMA_H
 
@@ -14,12 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The table that says which migrations were done. */
+/* The table that records which migrations were done. */
 #define SCHEMA_RECORD_TABLE "kubedl_shipper_schema"
 
-#define SCHEMA_MAX_TABLES  8
-#define SCHEMA_MAX_INDEXES 130 /* of one table; MariaDB allows 128, MySQL 64, and the primary key */
-#define SCHEMA_NAME_SIZE   65  /* of a column, index or collation; longer ones are cut */
+#define SCHEMA_MAX_TABLES 8
+#define SCHEMA_MAX_INDEXES                                                                         \
+    130 /* of one table: MariaDB allows 128 and MySQL 64, besides the primary key */
+#define SCHEMA_NAME_SIZE 65 /* of a column, index or collation; longer names are cut */
 
 enum schema_type {
     SCHEMA_OTHER,
@@ -44,7 +45,7 @@ struct schema_column {
 struct schema_index {
     char name[SCHEMA_NAME_SIZE];
     bool unique;
-    bool holds_uid;    /* or the id: no two objects share a value of it */
+    bool holds_uid;    /* the uid or the id is in it, so no two objects share a value */
     char columns[192]; /* "status,gmt_created,"; "name(10)," where it holds a part of the value */
 };
 
@@ -55,11 +56,12 @@ struct schema_table {
     bool loses_writes;   /* its engine has no transactions */
     bool has_short_keys; /* its row format takes 767 bytes of a column into an index, not 3072 */
     bool is_partitioned;
-    bool is_compressed; /* by its row format, which has a KEY_BLOCK_SIZE, too */
+    bool is_compressed; /* its row format is COMPRESSED, to which a KEY_BLOCK_SIZE belongs */
     struct schema_column id;
     struct schema_column columns[TABLE_MAX_COLUMNS]; /* the described ones, in that order */
-    char stranger[SCHEMA_NAME_SIZE]; /* a column that is not described, and that every INSERT has to
-                                        name; "": there is none */
+    char stranger
+        [SCHEMA_NAME_SIZE]; /* a column that is not described, but has to be in every INSERT; "":
+                                        there is none */
     struct schema_index indexes[SCHEMA_MAX_INDEXES];
     size_t index_count;
 };
@@ -67,32 +69,33 @@ struct schema_table {
 struct schema {
     struct schema_table tables[SCHEMA_MAX_TABLES];
     size_t table_count;
-    bool has_record;       /* there is the table of migrations */
-    int64_t version;       /* the newest migration; 0: none */
-    int64_t oldest_writer; /* versions before this one must not write; 0: all may */
+    bool has_record;       /* SCHEMA_RECORD_TABLE exists */
+    int64_t version;       /* of the newest migration; 0: none */
+    int64_t oldest_writer; /* shippers before this version must not write; 0: all may */
 };
 
-/* described: ends in NULL, at most SCHEMA_MAX_TABLES. Never NULL. */
+/* Makes a schema that knows nothing yet of the tables in `described`, which ends in NULL and has at most
+ * SCHEMA_MAX_TABLES of them. Never returns NULL. The caller frees it by schema_free(). */
 struct schema *schema_new(const struct table *const *described);
 void schema_free(struct schema *schema);
 
-/* To be asked in this order: an answer is understood by those before it. */
+/* The questions are asked in this order, since an answer is read by what the ones before it have told. */
 enum schema_question { SCHEMA_TABLES, SCHEMA_COLUMNS, SCHEMA_INDEXES, SCHEMA_RECORD };
 #define SCHEMA_QUESTIONS 4
 
-/* The SELECT. False: there is nothing to ask. */
+/* Appends the SELECT of a question. Returns false if it is not to be sent, since there is no such table. */
 bool schema_ask(const struct schema *schema, enum schema_question question, struct buffer *out);
 
-/* One row of its result, as text. ERROR_INPUT: a row such as no server should give; ERROR_FULL: more
- * than there is room for. */
+/* Takes one row of the answer, all values as text. ERROR_INPUT: no server should give such a row. ERROR_FULL:
+ * there are more indexes than there is room for. */
 enum error_code schema_answer(struct schema *schema, enum schema_question question,
                               const struct text *values, size_t count,
                               struct error *err) MUST_CHECK;
 
-/* Whether an index has these as its first columns ("status, gmt_created"). */
+/* Returns whether there is an index that begins with these columns ("status, gmt_created"). */
 bool schema_has_index(const struct schema_table *there, const char *columns);
 
-/* Whether there is a unique key on the uid and nothing else. */
+/* Returns whether there is a unique key on the uid alone. */
 bool schema_uid_is_unique(const struct schema_table *there);
 
 #endif

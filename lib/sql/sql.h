@@ -1,6 +1,7 @@
-/* sql: the text of every statement, made from the table descriptions.
+/* sql: the text of every statement that writes rows, made from the descriptions of the tables.
  *
- * The texts work on MariaDB and on MySQL alike. Nothing here is ever built from data. */
+ * The texts work on MariaDB and on MySQL alike. They are never made of data, which goes into placeholders. A
+ * text that does not fit its buffer sets buffer.failed. */
 #ifndef LIB_SQL_H
 #define LIB_SQL_H
 
@@ -8,39 +9,39 @@
 #include "lib/rows/table.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
-/* What a column keeps of what it is already, where its type is written again. */
+/* What a column keeps of its present type when its type is written again. */
 struct sql_keep {
     const char *type;      /* a type that is wide enough, "varchar(512)"; NULL: the described one */
     const char *collation; /* NULL: the described one */
-    bool nullable;         /* for a uid: NULL is still allowed */
+    bool nullable;         /* of the uid: NULL is still allowed */
 };
 
-/* What stands behind a column's name in CREATE TABLE and ALTER TABLE: "varchar(253) COLLATE ... NULL
- * DEFAULT ...". The collation says the character set as well. keep may be NULL. */
+/* Appends what stands behind a column's name in CREATE TABLE and ALTER TABLE: "varchar(253) COLLATE ... NULL
+ * DEFAULT ...". The collation determines the character set as well. keep may be NULL. */
 void sql_column_type(struct buffer *out, const struct table *table, size_t column,
                      const struct sql_keep *keep);
 
-/* CREATE TABLE IF NOT EXISTS, whole, with keys, on one line. */
+/* Appends a CREATE TABLE IF NOT EXISTS with all keys, on one line. */
 void sql_create_table(struct buffer *out, const struct table *table);
 
-/* The type of the id that every table has besides its described columns, and the collations of the
- * text and key columns. */
+/* The type of the column id, which every table has besides its described columns, and the collations of text
+ * and key columns. */
 #define SQL_ID_TYPE        "bigint unsigned NOT NULL AUTO_INCREMENT"
 #define SQL_TEXT_COLLATION "utf8mb4_general_ci"
 #define SQL_KEY_COLLATION  "ascii_bin"
 
-/* "uk_<uid>": the name of the unique key. */
-void sql_unique_name(struct buffer *out, const struct table *table);
+/* Appends "UNIQUE KEY uk_<uid> (`<uid>`)". */
+void sql_unique_key(struct buffer *out, const struct table *table);
 
-/* Multi-row guarded upsert with rows * column_count placeholders, in the order of the columns, row
- * by row. See enum merge_rule for what it does. */
+/* Appends an INSERT of several rows that updates the rows that are there, by the rules of enum merge_rule. It has
+ * rows * column_count placeholders, row by row in the order of the columns. */
 void sql_upsert(struct buffer *out, const struct table *table, size_t rows);
 
-/* Guarded update of one row by uid (ROW_UPDATE): placeholders are sql_update_params() of them;
- * parameter i is bound to column sql_update_param(table, i). */
-void sql_update(struct buffer *out, const struct table *table);
-size_t sql_update_params(const struct table *table);
-size_t sql_update_param(const struct table *table, size_t i);
+/* Appends the UPDATE of one row by its uid, by the same rules (ROW_UPDATE), and returns the number of its
+ * placeholders. columns[i] becomes the column that placeholder i is bound to. Each of out and columns may be
+ * NULL. */
+size_t sql_update(struct buffer *out, const struct table *table, uint8_t *columns);
 
 #endif

@@ -103,14 +103,16 @@ static struct statement_set *find_or_add_set(struct db_statements *statements,
         if (set->table == table && set->mode == mode)
             return set;
     }
-    size_t parameters = mode == ROW_UPDATE ? sql_update_params(table) : table->column_count;
+    size_t parameters = mode == ROW_UPDATE ? sql_update(NULL, table, NULL) : table->column_count;
     invariant(parameters <= MAX_PARAMETERS);
     struct statement_set *set = memory_new(sizeof(*set) + parameters);
     set->table = table;
     set->mode = mode;
     set->parameter_count = parameters;
-    for (size_t i = 0; i < parameters; i++)
-        set->columns[i] = (uint8_t)(mode == ROW_UPDATE ? sql_update_param(table, i) : i);
+    for (size_t i = 0; i < table->column_count && mode != ROW_UPDATE; i++)
+        set->columns[i] = (uint8_t)i;
+    if (mode == ROW_UPDATE)
+        (void)sql_update(NULL, table, set->columns);
     set->next = statements->first;
     statements->first = set;
     return set;
@@ -174,7 +176,7 @@ static enum error_code prepare(struct db *db, struct statement_set *set, int siz
     struct buffer sql;
     buffer_init(&sql, STATEMENT_MAX_TEXT);
     if (set->mode == ROW_UPDATE)
-        sql_update(&sql, set->table);
+        (void)sql_update(&sql, set->table, NULL);
     else
         sql_upsert(&sql, set->table, (size_t)1 << size);
     enum error_code code =
