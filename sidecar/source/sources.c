@@ -125,7 +125,33 @@ void sources_close(struct sources *sources, void (*closed)(void *context), void 
         sources->members[i].source->close(sources->members[i].source, on_closed, sources);
 }
 
-/* Warnings become rarer over the life of the process, also where producers come and go. */
+/* Where another source brings events, the silence of this one may be as it should be: manifests/base listens on a
+ * socket beside the API server, and most controllers send nothing there. Warnings become rarer over the life of
+ * the process, also where producers come and go. */
+static void say_silence(struct sources *sources, size_t place, uint64_t now_ms)
+{
+    struct member *member = &sources->members[place];
+    struct source_state state, other;
+    enum log_level level = LOG_LEVEL_WARN;
+    for (size_t i = 0; sources_state(sources, i, &other); i++) {
+        if (other.streams > 0)
+            level = LOG_LEVEL_INFO;
+    }
+    member->patience_ms *= 2;
+    if (member->patience_ms > SILENCE_CEILING_MS)
+        member->patience_ms = SILENCE_CEILING_MS;
+    (void)sources_state(sources, place, &state);
+    const struct log_field fields[] = {
+        log_string("source", state.address),
+        log_string("state", state.name),
+        log_int("silent_s", (int64_t)((now_ms - member->silent_ms) / 1000)),
+        log_string("advice", source_advice(state.address)),
+        log_int("said_again_s", (int64_t)(member->patience_ms / 1000)),
+    };
+    logger_write(sources->logger, level, "no events come from a source: nothing is connected",
+                 fields, sizeof(fields) / sizeof(fields[0]));
+}
+
 void sources_tick(struct sources *sources)
 {
     uint64_t now_ms = uv_now(sources->loop);
@@ -137,17 +163,8 @@ void sources_tick(struct sources *sources)
             member->opened = source->opened;
             member->silent_ms = member->said_ms = now_ms;
         } else if (now_ms - member->said_ms >= member->patience_ms) {
-            struct source_state state;
-            (void)sources_state(sources, i, &state);
+            say_silence(sources, i, now_ms);
             member->said_ms = now_ms;
-            member->patience_ms *= 2;
-            if (member->patience_ms > SILENCE_CEILING_MS)
-                member->patience_ms = SILENCE_CEILING_MS;
-            LOG(sources->logger, WARN, "no events come from a source: nothing is connected",
-                log_string("source", state.address), log_string("state", state.name),
-                log_int("silent_s", (int64_t)((now_ms - member->silent_ms) / 1000)),
-                log_string("advice", source_advice(state.address)),
-                log_int("again_s", (int64_t)(member->patience_ms / 1000)));
         }
     }
 }

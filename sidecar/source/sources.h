@@ -46,8 +46,9 @@ void sources_finish(struct sources *sources);
 /* Closes and frees all of it, then calls closed(), never from inside this call. */
 void sources_close(struct sources *sources, void (*closed)(void *context), void *context);
 
-/* To be called some times a second while the sources are open. Warns of a source from which nothing has come
- * for a minute, and from then on at growing intervals of up to an hour. */
+/* To be called some times a second while the sources are open. Says in the log that a source has had no stream
+ * for a minute, and what to do, and from then on at growing intervals of up to an hour: as a warning, or as an
+ * information if another source has one. */
 void sources_tick(struct sources *sources);
 
 /* True once every source has ended, so that no more documents can come. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """chaos: rounds of trouble, and after every few of them the question whether the tables are true.
 
-    chaos.py [--rounds N] [--seed N] [--source socket|watchlist|pages] [--server mariadb|mysql]
+    chaos.py [--rounds N] [--seed N] [--source socket|watchlist|pages|both] [--server mariadb|mysql]
 
 A round changes a small cluster at random, of which the sidecar hears by a source, while the database is
 there, frozen, locked, killed or stopped; at a random moment the sidecar is killed, stopped or left

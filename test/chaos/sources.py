@@ -8,7 +8,7 @@ import json
 import select
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from harness import stream
 from harness.apiserver import ApiServer
@@ -140,8 +140,36 @@ class Cluster:
             self.api.put(thing, version=version_of(thing))
 
 
+class Both:
+    """A controller on the socket and a watched API server beside each other, which show the same."""
+
+    def __init__(self, world, directory):
+        self.sources = [Cluster(world, directory, snapshots=True), Producer(world, directory)]
+        self.settings = {"EVENT_SOURCE": ",".join(s.settings["EVENT_SOURCE"] for s in self.sources)}
+        self.promised = self.sources[1].promised
+
+    def begin(self):
+        for source in self.sources:
+            source.begin()
+
+    def end(self):
+        for source in self.sources:
+            source.end()
+
+    @contextmanager
+    def lose_changes(self):
+        with ExitStack() as stack:
+            for source in self.sources:
+                stack.enter_context(source.lose_changes())
+            yield
+
+    def told_snapshot(self):
+        return self.sources[1].told_snapshot()
+
+
 SOURCES = {
     "socket": Producer,
     "watchlist": lambda world, directory: Cluster(world, directory, snapshots=True),
     "pages": lambda world, directory: Cluster(world, directory, snapshots=False),
+    "both": Both,
 }

@@ -11,7 +11,7 @@ CHAOS = Path(__file__).resolve().parents[1] / "chaos" / "chaos.py"
 ROUNDS = 15
 
 
-@pytest.mark.parametrize("source", ["socket", "watchlist", "pages"])
+@pytest.mark.parametrize("source", ["socket", "watchlist", "pages", "both"])
 def test_tables_are_true_after_rounds_of_trouble(source, request):
     """The server is the driver's own: it is killed."""
     result = subprocess.run(

@@ -25,7 +25,7 @@
 static void on_event(struct world *world, enum world_event event)
 {
     assert_false(world->inside);
-    assert_non_null(world->source);
+    assert_true(world->source != NULL || world->sources != NULL);
     world->count[event]++;
     if (world->close_at == event)
         world_close(world);
@@ -146,7 +146,7 @@ int world_end(void **state)
 {
     struct world *world = *state;
 
-    if (world->source != NULL)
+    if (world->source != NULL || world->sources != NULL)
         world_close(world);
     uv_close((uv_handle_t *)&world->watchdog, NULL);
     uv_run(&world->loop, UV_RUN_DEFAULT);
@@ -162,6 +162,37 @@ int world_end(void **state)
     return 0;
 }
 
+static struct source_events events_of(struct world *world)
+{
+    return (struct source_events){.context = world,
+                                  .opened = on_opened,
+                                  .document = on_document,
+                                  .too_long = on_too_long,
+                                  .drained = on_drained,
+                                  .closed = on_closed,
+                                  .evicted = on_evicted,
+                                  .finished = on_finished};
+}
+
+enum error_code world_try_start_all(struct world *world, const char *event_source,
+                                    uint64_t silence_ms, struct error *err)
+{
+    const struct sources_settings settings = {
+        .event_source = event_source,
+        .max_document = world->max_document,
+        .max_connections = WORLD_MAX_AT_ONCE,
+        .max_bytes = world->max_bytes,
+        .events = events_of(world),
+        .logger = world->logger,
+        .silence_ms = silence_ms,
+    };
+    assert_int_equal(sources_new(&world->loop, &settings, &world->sources, err), ERROR_NONE);
+    world->inside = true;
+    enum error_code code = sources_start(world->sources, err);
+    world->inside = false;
+    return code;
+}
+
 enum error_code world_try_start(struct world *world, const char *prefix, struct error *err)
 {
     char address[128];
@@ -172,14 +203,7 @@ enum error_code world_try_start(struct world *world, const char *prefix, struct 
         .max_document = world->max_document,
         .shared = &world->shared,
         .max_connections = WORLD_MAX_AT_ONCE,
-        .events = {.context = world,
-                   .opened = on_opened,
-                   .document = on_document,
-                   .too_long = on_too_long,
-                   .drained = on_drained,
-                   .closed = on_closed,
-                   .evicted = on_evicted,
-                   .finished = on_finished},
+        .events = events_of(world),
         .logger = world->logger,
     };
     world->shared.max_bytes = world->max_bytes;
@@ -203,7 +227,10 @@ void world_pause(struct world *world)
 {
     world->inside = true;
     world->paused = true;
-    world->source->pause(world->source);
+    if (world->sources != NULL)
+        sources_pause(world->sources);
+    else
+        world->source->pause(world->source);
     world->inside = false;
 }
 
@@ -211,7 +238,10 @@ void world_resume(struct world *world)
 {
     world->inside = true;
     world->paused = false;
-    world->source->resume(world->source);
+    if (world->sources != NULL)
+        sources_resume(world->sources);
+    else
+        world->source->resume(world->source);
     world->inside = false;
 }
 
@@ -219,9 +249,14 @@ void world_resume(struct world *world)
 void world_close(struct world *world)
 {
     struct source *source = world->source;
+    struct sources *sources = world->sources;
     world->source = NULL;
+    world->sources = NULL;
     world->inside = true;
-    source->close(source, on_source_closed, world);
+    if (sources != NULL)
+        sources_close(sources, on_source_closed, world);
+    else
+        source->close(source, on_source_closed, world);
     world->inside = false;
 }
 

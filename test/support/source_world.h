@@ -4,7 +4,7 @@
 #define TEST_UNIT_SOURCE_WORLD_H
 
 #include "lib/base/buffer.h"
-#include "sidecar/source/source.h"
+#include "sidecar/source/sources.h"
 
 enum world_event {
     WORLD_OPENED,
@@ -25,7 +25,8 @@ struct world {
     uv_loop_t loop;
     uv_timer_t watchdog;
     struct source_shared shared;
-    struct source *source; /* NULL once it is closed */
+    struct source *source;   /* NULL once it is closed */
+    struct sources *sources; /* in its place: NULL, or several sources */
     struct logger *logger;
     int log; /* a file in memory */
     size_t max_document;
@@ -59,6 +60,10 @@ int world_end(void **state);
  * SOURCE_REPLAY. */
 void world_start(struct world *world, const char *prefix);
 enum error_code world_try_start(struct world *world, const char *prefix, struct error *err);
+
+/* Makes and starts the sources of this EVENT_SOURCE, in world->sources. */
+enum error_code world_try_start_all(struct world *world, const char *event_source,
+                                    uint64_t silence_ms, struct error *err);
 
 void world_pause(struct world *world);
 void world_resume(struct world *world);
