@@ -7,6 +7,7 @@
 #include "sidecar/source/source.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,7 @@ int main(int argc, char **argv)
     int status;
     occupy_standard_streams();
     hide_memory();
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files counts as a full disk */
     umask(S_IRWXG | S_IRWXO); /* what is written is nobody else's business */
     if (command == NULL && argv[1][0] == '-')
         command = &command_run;

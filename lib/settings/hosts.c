@@ -80,6 +80,9 @@ static const char *parse_bracketed(struct text entry, struct config_host *host)
 static const char *parse_named(struct text entry, struct config_host *host)
 {
     size_t colon = find(entry, ':');
+    if (text_contains(entry, "://") || text_contains(entry, "@"))
+        return "it is a URL or has an account in it: write the name alone, and the rest into "
+               "MYSQL_PORT, MYSQL_DB_NAME, MYSQL_USER and MYSQL_PASSWORD";
     struct text name = {entry.data, colon};
     struct text port = text_skip(entry, colon);
     if (port.length > 1 && find(text_skip(port, 1), ':') < port.length - 1)

@@ -172,7 +172,7 @@ static const struct known known[] = {
      "without TLS"},
     {1130, DBERROR_OPERATOR, NULL,
      "create the account for the host that this process connects from ('user'@'%' for any)"},
-    {1044, DBERROR_OPERATOR, NULL, GRANT_ADVICE},
+    {1044, DBERROR_OPERATOR, NULL, "correct MYSQL_DB_NAME, or " GRANT_ADVICE},
     {1142, DBERROR_OPERATOR, NULL, GRANT_ADVICE},
     {1143, DBERROR_OPERATOR, NULL, GRANT_ADVICE},
     {1227, DBERROR_OPERATOR, NULL, GRANT_ADVICE},

@@ -2,7 +2,7 @@
  * steps depend on each other, and says for each step what to do.
  *
  * Happy path: settings and secrets; then each host in MYSQL_HOST (check_host, check_database); then the
- * spool and the source (check_kube). Nothing is changed anywhere.
+ * spool, the HTTP server's port and the sources (check_source). Nothing is changed anywhere.
  *
  * Failure modes:
  *   a setting is wrong          it is the only finding: the other steps would not know what to look at
@@ -13,21 +13,20 @@
 #include "lib/settings/remarks.h"
 #include "lib/show/findings.h"
 #include "sidecar/commands/check_host.h"
-#include "sidecar/commands/check_kube.h"
+#include "sidecar/commands/check_source.h"
 #include "sidecar/commands/commands.h"
-#include "sidecar/kube/kube_client.h"
-#include "sidecar/source/source.h"
+#include "sidecar/http/http.h"
 #include "sidecar/spool/spool_file.h"
 #include "sidecar/store/credentials.h"
 #include "sidecar/store/db.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/file.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -114,7 +113,7 @@ static void check_hosts(struct findings *findings, const struct config *config)
         findings_soften(findings, ends[0], ends[config->host_count]);
 }
 
-/* ---- the spool and the source ---------------------------------------------------------------- */
+/* ---- the spool -------------------------------------------------------------------------------- */
 
 /* Makes a temporary spool in the directory, stores something in it and removes it again: a directory that
  * can be written is not enough for a working spool. */
@@ -143,6 +142,18 @@ static enum error_code try_spool(const char *directory, struct error *err)
     return code;
 }
 
+/* Whether a process has locked the spool: the sidecar, if it runs here, or another one by mistake. */
+static bool is_in_use(const char *directory)
+{
+    char path[CONFIG_TEXT_SIZE + 32];
+    snprintf(path, sizeof(path), "%s/spool.lock", directory);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool in_use = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (fd >= 0)
+        close(fd);
+    return in_use;
+}
+
 static void judge_room(struct findings *findings, const struct config *config)
 {
     const int64_t mib = INT64_C(1) << 20;
@@ -158,8 +169,11 @@ static void judge_room(struct findings *findings, const struct config *config)
     findings_add(findings, fits ? FINDING_OK : FINDING_WARN, "spool",
                  fits ? "" : "lower SPOOL_MAX_BYTES, or give it a larger volume",
                  "%s: can be written; SPOOL_MAX_BYTES is %" PRId64 " MiB, the volume has %" PRId64
-                 " MiB, %" PRId64 " of them free",
-                 config->spool_dir, config->spool_max_bytes / mib, size / mib, room / mib);
+                 " MiB, %" PRId64 " of them free%s",
+                 config->spool_dir, config->spool_max_bytes / mib, size / mib, room / mib,
+                 is_in_use(config->spool_dir)
+                     ? "; a sidecar uses it: if that is another one, this one needs its own"
+                     : "");
 }
 
 static void check_spool(struct findings *findings, const struct config *config)
@@ -180,62 +194,26 @@ static void check_spool(struct findings *findings, const struct config *config)
         judge_room(findings, config);
 }
 
-/* The socket file is examined, but not connected to: a controller would take that for the sidecar. */
-static void check_source_socket(struct findings *findings, const char *path)
-{
-    struct stat status;
-    if (stat(path, &status) == 0 && S_ISSOCK(status.st_mode))
-        findings_add(findings, FINDING_OK, "source", "", "%s: is there", path);
-    else
-        findings_add(findings, FINDING_WARN, "source",
-                     "start the controller, which makes it; or let both containers mount the "
-                     "directory, and EVENT_SOURCE name the same path",
-                     "%s: is not there yet, or no socket", path);
-}
+/* ---- the HTTP server -------------------------------------------------------------------------- */
 
-static void check_source_directory(struct findings *findings, const char *path)
+static void check_http(struct findings *findings, const struct config *config)
 {
-    char copy[CONFIG_TEXT_SIZE];
-    snprintf(copy, sizeof(copy), "%s", path);
-    const char *directory = dirname(copy);
-    struct stat status;
-    if (stat(path, &status) == 0 && S_ISSOCK(status.st_mode))
-        findings_add(findings, FINDING_OK, "source", "",
-                     "%s: is there, from a sidecar that runs, or has run", path);
-    else if (access(directory, W_OK | X_OK) == 0)
-        findings_add(findings, FINDING_OK, "source", "", "%s: can be made", path);
-    else
-        findings_add(findings, FINDING_FAIL, "source",
-                     "mount a volume there that this user can write to and that the controller "
-                     "shares",
-                     "%s: cannot be made: %s: %s", path, directory, strerror(errno));
-}
-
-static void check_source(struct findings *findings, const struct config *config,
-                         const char *address)
-{
-    static const char connects[] = "unix:", listens[] = "unix-listen:";
-    if (strncmp(address, connects, sizeof(connects) - 1) == 0)
-        check_source_socket(findings, address + sizeof(connects) - 1);
-    else if (strncmp(address, listens, sizeof(listens) - 1) == 0)
-        check_source_directory(findings, address + sizeof(listens) - 1);
-    else if (kube_client_is_for(address))
-        check_kube(findings, config, address,
-                   config->kube_silence_ms < TIMEOUT_MAX_MS ? (uint32_t)config->kube_silence_ms
-                                                            : TIMEOUT_MAX_MS);
-    else
-        findings_add(findings, FINDING_OK, "source", "", "%s", address);
-}
-
-/* The settings are good, so that EVENT_SOURCE can be read. */
-static void check_sources(struct findings *findings, const struct config *config)
-{
-    struct source_list list;
     struct error err;
-    if (source_list_read(&list, config->event_source, &err) != ERROR_NONE)
-        list.count = 0;
-    for (size_t i = 0; i < list.count; i++)
-        check_source(findings, config, list.addresses[i]);
+    enum error_code code = http_try(config->http_listen, &err);
+    if (config->http_listen[0] == '\0')
+        findings_add(findings, FINDING_OK, "http", "",
+                     "HTTP_LISTEN is not set: there are no metrics and no probes");
+    else if (code == ERROR_NONE)
+        findings_add(findings, FINDING_OK, "http", "", "%s: can be listened on",
+                     config->http_listen);
+    else if (code == ERROR_AGAIN)
+        findings_add(findings, FINDING_OK, "http", "",
+                     "%s: is in use: by the sidecar, if it runs here; else give HTTP_LISTEN "
+                     "another port",
+                     config->http_listen);
+    else
+        findings_add(findings, FINDING_WARN, "http", "correct HTTP_LISTEN", "%s: %s",
+                     config->http_listen, err.text);
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
@@ -249,7 +227,10 @@ static void examine(struct findings *findings, const struct config *config)
     if (findings_worst(findings, 0) < FINDING_FAIL)
         check_hosts(findings, &quick);
     check_spool(findings, config);
-    check_sources(findings, config);
+    check_http(findings, config);
+    check_sources(findings, config,
+                  config->kube_silence_ms < TIMEOUT_MAX_MS ? (uint32_t)config->kube_silence_ms
+                                                           : TIMEOUT_MAX_MS);
     explicit_bzero(&quick, sizeof(quick));
 }
 

@@ -409,6 +409,28 @@ static void judge_plan(struct check *check, const struct migration *migration)
     buffer_fini(&advice);
 }
 
+/* A server refuses the unique key on the uid where the rows are partitioned by another column. */
+static void judge_partitions(struct check *check, const struct schema *schema)
+{
+    for (size_t i = 0; i < schema->table_count; i++) {
+        const struct schema_table *table = &schema->tables[i];
+        const char *uid = table->table->columns[table->table->uid].name;
+        char columns[SCHEMA_NAME_SIZE + 1]; /* as struct schema_index has them */
+        bool has_key = false;
+        (void)snprintf(columns, sizeof(columns), "%s,", uid);
+        for (size_t j = 0; j < table->index_count; j++)
+            has_key |= table->indexes[j].unique && strcmp(table->indexes[j].columns, columns) == 0;
+        if (table->is_partitioned && !has_key)
+            findings_add(
+                check->findings, FINDING_WARN, "tables",
+                "unless it is partitioned by KEY of that column, as an administrator:\n"
+                "ALTER TABLE ... REMOVE PARTITIONING;",
+                "%s: %s is partitioned, and has no unique key on %s yet, which cannot be made if "
+                "it is partitioned by another column",
+                check->host, table->table->name, uid);
+    }
+}
+
 static void judge_tables(struct check *check)
 {
     struct db_error err = {0};
@@ -424,6 +446,7 @@ static void judge_tables(struct check *check)
         code = migration_plan(schema, false, &migration, &err.error);
     if (code == ERROR_NONE) {
         judge_plan(check, &migration);
+        judge_partitions(check, schema);
         migration_fini(&migration);
     } else {
         findings_add(check->findings, FINDING_FAIL, "tables",

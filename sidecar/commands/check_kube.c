@@ -125,17 +125,6 @@ static void fail(struct visit *visit, const char *advice, const char *what)
                  what, visit->said.message[0] != '\0' ? ": " : "", visit->said.message);
 }
 
-static const char *reach_advice(const struct visit *visit)
-{
-    if (kube_client_socket(visit->address)[0] != '\0')
-        return "start kubectl proxy --unix-socket=PATH with the path in EVENT_SOURCE, in a "
-               "container "
-               "that shares its directory, or correct EVENT_SOURCE";
-    return "see that the pod mounts the token and ca.crt of a service account of this cluster "
-           "(automountServiceAccountToken, KUBE_SERVICE_ACCOUNT), that KUBERNETES_SERVICE_HOST and "
-           "KUBERNETES_SERVICE_PORT name its API server, and that no NetworkPolicy is in the way";
-}
-
 static void append_rule(struct buffer *out, const char *group, const char *resources,
                         const char *verbs)
 {
@@ -151,7 +140,7 @@ static void judge_identity(struct visit *visit)
     buffer_init(&advice, TEXT_LIMIT);
     buffer_append_string(&advice,
                          "set CLUSTER_ID to a name of this cluster, or add to a ClusterRole of the "
-                         "account:\n");
+                         "account (manifests/rights/role.yaml has all rules):\n");
     append_rule(&advice, "", "namespaces", "get");
     buffer_append_string(&advice, "\n  resourceNames: [" KUBE_CLUSTER_NAMESPACE "]");
     const char *lines = buffer_cstring(&advice);
@@ -173,16 +162,13 @@ static bool identify(struct visit *visit)
     ask(visit, &path, false);
     if (visit->status == 0) {
         visit->said.message[0] = '\0';
-        fail(visit, reach_advice(visit), visit->error);
+        fail(visit, kube_client_advice(visit->address), visit->error);
     } else if (visit->status == 401) {
-        fail(visit,
-             "let the pod mount a token of this cluster that has not expired; KUBE_SERVICE_ACCOUNT "
-             "names its directory",
-             "the API server does not accept the token");
+        fail(visit, KUBE_CLIENT_TOKEN_ADVICE, "the API server does not accept the token");
     } else if (visit->status == 200 &&
                !(visit->is_json && kube_uid_read(visit->json, buffer_text(&visit->body), uid))) {
         visit->said.message[0] = '\0';
-        fail(visit, reach_advice(visit), "what answers there is no API server");
+        fail(visit, kube_client_advice(visit->address), "what answers there is no API server");
     } else if (visit->status == 200 || visit->status == 403 || visit->status == 404) {
         judge_identity(visit);
         return true;
@@ -321,10 +307,10 @@ static void conclude(struct visit *visit)
             "the cluster has no kind of jobs that is recorded");
     if (visit->forbidden.length > 0) {
         buffer_init(&advice, TEXT_LIMIT);
-        buffer_appendf(&advice, "add to a %s of the account:%s",
-                       visit->selection.namespace[0] != '\0' ? "Role in this namespace"
-                                                             : "ClusterRole",
-                       text_in(&visit->rules));
+        buffer_appendf(
+            &advice, "add to a %s of the account (manifests/rights/role.yaml has all rules):%s",
+            visit->selection.namespace[0] != '\0' ? "Role in this namespace" : "ClusterRole",
+            text_in(&visit->rules));
         findings_add(visit->findings, FINDING_FAIL, "source", text_in(&advice),
                      "may not be listed and watched: %s: %s", text_in(&visit->forbidden),
                      visit->denial);

@@ -25,13 +25,16 @@
 #include "lib/base/text.h"
 #include "sidecar/base/clock.h"
 
+#include <errno.h>
 #include <http_parser.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #define MAX_CONNECTIONS  64
 #define MAX_OF_ADDRESS   16
@@ -130,6 +133,40 @@ enum error_code http_check(const char *listen, struct error *err)
 {
     union address address;
     return parse_listen(listen, &address, err);
+}
+
+static const char *advice(int error)
+{
+    switch (error) {
+    case UV_EADDRINUSE:
+        return "another process of this pod has the port: give HTTP_LISTEN another one";
+    case UV_EACCES:
+        return "ports below 1024 need a privilege: give HTTP_LISTEN a higher one";
+    case UV_EADDRNOTAVAIL:
+        return "this machine has no such address: HTTP_LISTEN=:PORT listens on all there are";
+    default:
+        return "trying again";
+    }
+}
+
+enum error_code http_try(const char *listen, struct error *err)
+{
+    union address address = {.v6 = {0}};
+    const int reuse = 1;
+    enum error_code code = parse_listen(listen, &address, err);
+    if (code != ERROR_NONE)
+        return code;
+    socklen_t size = address.any.sa_family == AF_INET6 ? sizeof(address.v6) : sizeof(address.v4);
+    int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse)) != 0 ||
+        bind(fd, &address.any, size) != 0) {
+        int error = uv_translate_sys_error(errno);
+        code = error_set(err, error == UV_EADDRINUSE ? ERROR_AGAIN : ERROR_OPERATOR, "%s: %s",
+                         uv_strerror(error), advice(error));
+    }
+    if (fd >= 0)
+        close(fd);
+    return code;
 }
 
 /* ---- handles -----------------------------------------------------------------------------------*/
@@ -326,20 +363,6 @@ static void take_input(struct connection *connection)
 }
 
 /* ---- waiting to listen again -------------------------------------------------------------------*/
-
-static const char *advice(int error)
-{
-    switch (error) {
-    case UV_EADDRINUSE:
-        return "another process of this pod has the port: give HTTP_LISTEN another one";
-    case UV_EACCES:
-        return "ports below 1024 need a privilege: give HTTP_LISTEN a higher one";
-    case UV_EADDRNOTAVAIL:
-        return "this machine has no such address: HTTP_LISTEN=:PORT listens on all there are";
-    default:
-        return "trying again";
-    }
-}
 
 static void open_http(uv_timer_t *timer);
 

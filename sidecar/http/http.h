@@ -36,6 +36,9 @@ struct http_settings {
  * is an error whose text says what is wrong. */
 enum error_code http_check(const char *listen, struct error *err) MUST_CHECK;
 
+/* Tries whether a server could listen there now. ERROR_AGAIN: the port is in use. */
+enum error_code http_try(const char *listen, struct error *err) MUST_CHECK;
+
 /* Makes the server and begins to listen. A port that is taken is no error: the log says so, and listening is
  * tried again. */
 enum error_code http_new(uv_loop_t *loop, const struct http_settings *settings, struct http **http,

@@ -21,6 +21,16 @@ const char *kube_client_socket(const char *address)
     return begins_with(address, proxied) ? address + strlen(proxied) : "";
 }
 
+const char *kube_client_advice(const char *address)
+{
+    if (kube_client_socket(address)[0] != '\0')
+        return "start kubectl proxy --unix-socket=PATH with the path in EVENT_SOURCE, in a "
+               "container that shares its directory, or correct EVENT_SOURCE";
+    return "see that the pod mounts the token and ca.crt of a service account of this cluster "
+           "(automountServiceAccountToken, KUBE_SERVICE_ACCOUNT), that KUBERNETES_SERVICE_HOST and "
+           "KUBERNETES_SERVICE_PORT name its API server, and that no NetworkPolicy is in the way";
+}
+
 enum error_code kube_client_new(uv_loop_t *loop, const char *socket_path,
                                 const struct config *config, struct logger *logger,
                                 struct http_client **client, struct error *err)

@@ -13,6 +13,14 @@ bool kube_client_is_for(const char *address);
 /* The path of the Unix socket behind which it is; "": the cluster's own, over TLS. */
 const char *kube_client_socket(const char *address);
 
+/* Returns what to do if no API server answers at the address. */
+const char *kube_client_advice(const char *address);
+
+/* What to do if the API server answers 401. */
+#define KUBE_CLIENT_TOKEN_ADVICE                                                                   \
+    "let the pod mount a token of this cluster that has not expired; KUBE_SERVICE_ACCOUNT names "  \
+    "its directory"
+
 /* As http_client_new(). socket_path: of a Unix socket; "": the cluster's own API server. */
 enum error_code kube_client_new(uv_loop_t *loop, const char *socket_path,
                                 const struct config *config, struct logger *logger,

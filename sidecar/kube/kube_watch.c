@@ -20,6 +20,7 @@
 
 #include "sidecar/base/clock.h"
 #include "sidecar/base/logger.h"
+#include "sidecar/kube/kube_client.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -176,11 +177,13 @@ struct report {
     enum log_level level;
     const char *message; /* NULL: nothing is said */
     const char *trouble; /* in a word, why the resource is not watched; NULL: as before */
+    const char *advice;  /* what to do; NULL: nothing */
 };
 
 #define NO_ANSWER "no_answer"
 
-static const struct report no_answer = {LOG_LEVEL_WARN, "no answer from the API server", NO_ANSWER};
+static const struct report no_answer = {LOG_LEVEL_WARN, "no answer from the API server", NO_ANSWER,
+                                        NULL}; /* kube_client_advice() has it */
 
 static const struct report reports[] = {
     [REFLECTOR_PROCEED] = {LOG_LEVEL_DEBUG, NULL, NULL},
@@ -193,9 +196,13 @@ static const struct report reports[] = {
                             "not found: the API server may be starting, it is asked again soon",
                             "not_installed"},
     [REFLECTOR_ELSEWHERE] = {LOG_LEVEL_DEBUG, NULL, NULL},
-    [REFLECTOR_FORBIDDEN] = {LOG_LEVEL_ERROR, "forbidden: an RBAC rule is missing", "forbidden"},
+    [REFLECTOR_FORBIDDEN] =
+        {LOG_LEVEL_ERROR, "forbidden: an RBAC rule is missing", "forbidden",
+         "the account needs a rule for this resource and group with the verbs list and watch: "
+         "manifests/rights/role.yaml has all rules, and kubedl-shipper check prints those that are "
+         "missing"},
     [REFLECTOR_UNAUTHORIZED] = {LOG_LEVEL_ERROR, "the API server does not accept the token",
-                                "unauthorized"},
+                                "unauthorized", KUBE_CLIENT_TOKEN_ADVICE},
     [REFLECTOR_REFUSED] = {LOG_LEVEL_ERROR,
                            "the API server does not take the request: if what it says is about "
                            "labels, correct KUBE_LABEL_SELECTOR",
@@ -243,6 +250,9 @@ static void log_ending(struct kube_watch *watch, const struct ending *ending,
                          (watch->said_absent && step->outcome != REFLECTOR_PROCEED);
     if (report->message == NULL || is_known)
         return;
+    const char *advice = !is_answered             ? kube_client_advice(watch->session->server)
+                         : report->advice != NULL ? report->advice
+                                                  : "";
     const struct log_field fields[] = {
         log_string("verb", verb_of(ending->request)),
         log_string("resource", resource->name),
@@ -254,6 +264,7 @@ static void log_ending(struct kube_watch *watch, const struct ending *ending,
         log_string("server", watch->session->server),
         log_string("error", ending->error),
         log_int("retry_ms", step->delay_ms),
+        log_string("advice", advice),
     };
     logger_write(watch->session->logger, report->level, report->message, fields,
                  sizeof(fields) / sizeof(fields[0]));

@@ -255,8 +255,9 @@ static bool on_cluster(struct source_kube *self, const char *id, const struct ku
     self->begun = true;
     if (id[0] == '\0' && !named)
         log_refusal(self, &self->identity,
-                    "the cluster's id cannot be read, which is tried again: until then, without "
-                    "CLUSTER_ID, objects that vanish while nobody watches are not closed",
+                    "the cluster's id cannot be read, which is tried again: until then, objects "
+                    "that vanish while nobody watches are not closed; set CLUSTER_ID, or let the "
+                    "account get this namespace (manifests/rights/role.yaml)",
                     said);
     set_scope(self, id[0] != '\0' ? id : self->config->cluster_id);
     for (size_t i = 0; i < RESOURCE_COUNT; i++) {

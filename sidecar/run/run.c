@@ -473,6 +473,10 @@ static void start(struct run *run)
         .logger = run->logger,
     };
     remarks_make(environ, log_remark, run->logger);
+    if (run->config->cluster_id[0] == '\0' && source_needs_cluster_id(run->config->event_source))
+        LOG(run->logger, WARN,
+            "CLUSTER_ID is not set: rows of objects that vanish while nobody watches are not "
+            "closed; set it to a name of this cluster");
     metrics_init(&run->parts.metrics);
     if (parts_make(&run->parts, &err) != ERROR_NONE) {
         LOG(run->logger, ERROR, "cannot start", log_string("error", err.text));
@@ -501,7 +505,6 @@ int run_sidecar(const struct config *config, const struct run_options *options, 
         return 1;
     }
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files counts as a full disk */
     int status = uv_loop_init(&run.loop);
     if (status != 0) {
         LOG(run.logger, ERROR, "cannot make an event loop",

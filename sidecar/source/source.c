@@ -161,6 +161,23 @@ bool source_may_stand_by(const char *event_source)
     return may;
 }
 
+bool source_needs_cluster_id(const char *event_source)
+{
+    struct source_list list;
+    struct error err;
+    const char *path;
+    bool needs = false;
+    if (source_list_read(&list, event_source, &err) != ERROR_NONE)
+        return false;
+    for (size_t i = 0; i < list.count; i++) {
+        const struct kind *kind = kind_of(list.addresses[i], &path);
+        if (kind->origin == api_server)
+            return false;
+        needs |= kind->origin == NULL;
+    }
+    return needs;
+}
+
 struct source *source_new(uv_loop_t *loop, const struct source_settings *settings)
 {
     const char *path;

@@ -157,6 +157,10 @@ enum error_code source_check(const char *event_source, const struct config *conf
  * connects to a producer that shows all objects at the beginning. False if a producer waits for a source. */
 bool source_may_stand_by(const char *event_source);
 
+/* True if this valid EVENT_SOURCE has sockets of producers and nothing that tells which cluster the events are
+ * of, as an API server does: then CLUSTER_ID has to be set if vanished objects are to be swept. */
+bool source_needs_cluster_id(const char *event_source);
+
 /* Makes the source that settings->address names, which is one of a struct source_list; source->start() opens
  * it. */
 struct source *source_new(uv_loop_t *loop, const struct source_settings *settings)

@@ -35,7 +35,8 @@ static const char *advice(int error)
     case UV_ENOENT:
         return "the producer has not made the socket yet, or its volume is not mounted here";
     case UV_ECONNREFUSED:
-        return "nobody listens on it: the producer is not ready, or has ended";
+        return "nobody listens on it: the producer is not ready or has ended, or the file is no "
+               "socket";
     case UV_EACCES:
     case UV_EPERM:
         return "this user needs write permission on the socket and search permission on its path";

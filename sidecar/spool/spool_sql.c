@@ -12,6 +12,9 @@ static enum error_code sql_error(const struct spool_sql *sql, int status, const 
                                  struct error *err)
 {
     const char *text = sql->db != NULL ? sqlite3_errmsg(sql->db) : sqlite3_errstr(status);
+    /* SQLite has this code for its shared memory, which is a file, where the disk has no room for it. */
+    if (sql->db != NULL && sqlite3_extended_errcode(sql->db) == SQLITE_IOERR_SHMSIZE)
+        status = SQLITE_FULL;
     switch (status & 0xff) {
     case SQLITE_FULL:
         return error_set(err, ERROR_FULL, "spool %s: %s: %s: free some room on its disk", sql->path,

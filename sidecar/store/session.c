@@ -145,8 +145,11 @@ enum error_code session_set_up(struct db *db, bool only_reads, struct db_server 
                             "through",
                             facts.charset);
     if (facts.read_only[0] != '\0' && !only_reads)
-        return db_error_set(err, DBERROR_ELSEWHERE, "the server is read-only (%s is on)",
-                            facts.read_only);
+        return db_error_set(
+            err, DBERROR_ELSEWHERE,
+            "the server is read-only (%s is on); MYSQL_HOST should list the one that "
+            "takes writes",
+            facts.read_only);
     if (facts.wsrep_on && facts.wsrep_provider && !facts.wsrep_ready)
         return db_error_set(err, DBERROR_ELSEWHERE,
                             "the server's Galera cluster has no quorum, or it is still joining");

@@ -16,7 +16,7 @@ from harness.certificates import Authority
 
 OK, FAILED, USAGE, WARNED = 0, 1, 2, 3
 STEPS = ["settings", "secrets", "dns", "tcp", "server", "tls", "plugin", "login", "database", "grants",
-         "sql_mode", "charset", "packet", "read_only", "clock", "binlog", "galera", "tables", "spool", "source"]
+         "sql_mode", "charset", "packet", "read_only", "clock", "binlog", "galera", "tables", "spool", "http", "source"]
 
 
 class Finding:
@@ -69,7 +69,7 @@ def settings(tls_database, authority, directory):
     spool.mkdir()
     return {**tls_database.environment(), "MYSQL_HOST": "localhost",
             "MYSQL_SSL_MODE": "verify-identity", "MYSQL_SSL_CA": authority.cert,
-            "SPOOL_DIR": spool, "SPOOL_MAX_BYTES": "1MiB",
+            "SPOOL_DIR": spool, "SPOOL_MAX_BYTES": "1MiB", "CLUSTER_ID": "blue",
             "EVENT_SOURCE": f"unix-listen:{directory}/events.sock"}
 
 
@@ -134,7 +134,7 @@ def test_wrong_port(settings):
         examination = Examination({**settings, "MYSQL_HOST": "127.0.0.1", "MYSQL_PORT": port})
     failure = examination.failure()
     assert failure.name == "tcp" and "MYSQL_PORT" in failure.advice[0]
-    assert [one.name for one in examination.of("skip")] == STEPS[4:-2]
+    assert [one.name for one in examination.of("skip")] == STEPS[4:-3]
     Examination(settings).assert_well()
 
 
@@ -291,7 +291,7 @@ def test_old_tables_without_the_right_to_change_them(way, settings, ship, rng, t
     Examination(account).assert_well()
     make_tables(ship, account)
     assert "first" in tls_database.jobs()
-    assert "as this version makes them" in Examination(account).findings[-3].detail
+    assert "as this version makes them" in Examination(account).findings[-4].detail
 
 
 # What is not wrong, but could be better
@@ -421,7 +421,7 @@ def test_rights_that_are_missing(api, proxied):
 
 def test_cluster_that_may_not_be_identified(api, proxied):
     api.uid = None
-    examination = Examination(proxied)
+    examination = Examination({**proxied, "CLUSTER_ID": None})
     assert examination.status == WARNED, examination.text
     (warning,) = examination.of("warn")
     assert warning.name == "source" and "CLUSTER_ID" in warning.advice[0]

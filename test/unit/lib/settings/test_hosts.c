@@ -84,7 +84,9 @@ static void test_what_is_no_host_is_refused(void **state)
     assert_refused("a, b", "entry 2 of the list: its name has a character");
     assert_refused("mysql:3306/kubedl", "port is not a number");
     assert_refused("tcp(db:3306)", "port is not a number");
-    assert_refused("mysql://db", "port is not a number");
+    assert_refused("mysql://db", "is a URL");
+    assert_refused("a,mysql://kubedl:secret@db:3306/kubedl", "entry 2 of the list: it is a URL");
+    assert_refused("kubedl@db", "has an account in it");
     assert_refused("db/kubedl", "character");
     assert_refused("d\xc3\xa9", "character");
     assert_refused("::1", "brackets");
