@@ -1,12 +1,12 @@
-/* row: making, comparing and merging rows. */
+/* row: makes, merges and compares rows (see row.h). A row and its texts are one allocation. */
 #include "lib/rows/row.h"
 
 #include <stdlib.h>
 
 #define SECOND_US INT64_C(1000000)
 
-/* The length of the longest prefix of at most max_chars characters and max_bytes bytes that does
- * not end inside a character. Bytes that are not UTF-8 count as one character each. */
+/* Returns the length of the longest prefix that has at most max_chars characters and max_bytes bytes, and does
+ * not end inside a character. A byte that is not UTF-8 counts as a character. */
 static size_t utf8_prefix(struct text text, size_t max_chars, size_t max_bytes)
 {
     size_t end = 0;
@@ -21,21 +21,16 @@ static size_t utf8_prefix(struct text text, size_t max_chars, size_t max_bytes)
     return end;
 }
 
-/* How much of text fits the column; *cut if not all of it does, then there is room for the marker. */
+/* Returns how many bytes of text the row keeps. If the column has no room for all of it, sets *cut, and leaves
+ * room for the marker. */
 static size_t fitting_length(const struct column *column, struct text text, bool *cut)
 {
-    size_t max = column->max_chars;
-    *cut = false;
-    if (column->type == COLUMN_KEY || max > VARCHAR_MAX_CHARS) {
-        if (text.length <= max)
-            return text.length;
-        *cut = true;
-        return utf8_prefix(text, max, max - strlen(ROW_CUT_MARKER));
-    }
-    if (text.length <= max || utf8_prefix(text, max, text.length) == text.length)
+    size_t max = column->max_chars, max_cut = max - strlen(ROW_CUT_MARKER);
+    bool counts_bytes = column->type == COLUMN_KEY || max > VARCHAR_MAX_CHARS;
+    *cut = text.length > max && (counts_bytes || utf8_prefix(text, max, text.length) < text.length);
+    if (!*cut)
         return text.length;
-    *cut = true;
-    return utf8_prefix(text, max - strlen(ROW_CUT_MARKER), text.length);
+    return counts_bytes ? utf8_prefix(text, max, max_cut) : utf8_prefix(text, max_cut, text.length);
 }
 
 static enum error_code check_keys(const struct table *table, const struct cell *cells,
@@ -51,11 +46,11 @@ static enum error_code check_keys(const struct table *table, const struct cell *
     return ERROR_NONE;
 }
 
-/* Where the texts of a row are laid out, one behind the other. */
+/* What the row keeps of its texts, which lie one behind the other in its allocation. */
 struct layout {
-    size_t kept[TABLE_MAX_COLUMNS]; /* bytes of each text that are kept, without the marker */
-    size_t bytes;                   /* of all of them, markers included */
-    uint32_t cut;                   /* bit i: column i is cut */
+    size_t kept[TABLE_MAX_COLUMNS]; /* bytes of the text of each column, without the marker */
+    size_t bytes;                   /* bytes of all texts, with their markers */
+    uint32_t cut;                   /* bit i is set if the text of column i is cut */
 };
 
 static void lay_out(const struct table *table, const struct cell *cells, struct layout *layout)
@@ -74,6 +69,7 @@ static void lay_out(const struct table *table, const struct cell *cells, struct 
     }
 }
 
+/* Copies the kept bytes of text to *at, with the marker behind them if the text is cut, and advances *at. */
 static struct text copy_text(char **at, struct text text, size_t kept, bool cut)
 {
     char *start = *at;
@@ -87,7 +83,7 @@ static struct text copy_text(char **at, struct text text, size_t kept, bool cut)
     return (struct text){start, (size_t)(*at - start)};
 }
 
-/* What is LAST_KNOWN is known at the row's own version where nothing else is said. */
+/* A value of a LAST_KNOWN column is known at the row's own version, unless the cells had another one. */
 static void date_what_is_known(struct row *row)
 {
     for (size_t i = 0; i < row->table->column_count; i++) {
@@ -128,7 +124,7 @@ enum error_code row_new(const struct table *table, enum row_mode mode, const str
             row->cells[i] = cell_text(copy_text(&at, cell_as_text(&cells[i]), layout.kept[i],
                                                 (layout.cut >> i & 1) != 0));
     }
-    /* check_keys saw that the cell is set. NOLINTNEXTLINE(*-core.UndefinedBinaryOperatorResult) */
+    /* check_keys() saw that the cell is set. NOLINTNEXTLINE(*-core.UndefinedBinaryOperatorResult) */
     if (row_version(row).length == 0)
         row->cells[table->version] = cell_text(TEXT("0"));
     date_what_is_known(row);
@@ -189,11 +185,11 @@ static struct cell known_or(struct cell first, struct cell second)
     return first.type != CELL_NULL ? first : second;
 }
 
-/* Two rows that meet, and which of them counts for what (see enum merge_rule). */
+/* Two rows that meet. The terms are explained above enum merge_rule. */
 struct meeting {
     const struct row *there, *comes;
-    const struct row *says, *unsaid; /* with the newer event, and the other one */
-    const struct row *top;           /* with the newer version */
+    const struct row *newer_event, *older_event;
+    const struct row *latest;
 };
 
 static bool is_closed(const struct row *row)
@@ -201,7 +197,7 @@ static bool is_closed(const struct row *row)
     return row->cells[row->table->stated].type == CELL_TEXT;
 }
 
-/* Of its event. */
+/* Returns the version of the row's event. */
 static struct text stated_version(const struct row *row)
 {
     return is_closed(row) ? cell_as_text(&row->cells[row->table->stated]) : row_version(row);
@@ -213,7 +209,8 @@ static bool is_deleted(const struct row *row)
     return deleted->type == CELL_INT && deleted->integer != 0;
 }
 
-/* Of two events of the same version: what was shown alive at it was not gone. */
+/* True if, of two events of the same version, the one that comes shows the object alive, and the one that is
+ * there deletes it: what was alive at a version was not gone at it. */
 static bool reopens(const struct row *comes, const struct row *there)
 {
     return !is_closed(comes) && !is_closed(there) && !is_deleted(comes) && is_deleted(there);
@@ -223,15 +220,15 @@ static struct meeting meet(const struct row *there, const struct row *comes)
 {
     int events = version_compare(stated_version(comes), stated_version(there));
     int versions = version_compare(row_version(comes), row_version(there));
-    bool lifts = is_closed(there) && !is_closed(comes); /* an event at a tombstone's version */
-    bool comes_says = events > 0 || (events == 0 && reopens(comes, there));
-    bool comes_on_top = versions > 0 || (versions == 0 && (lifts || reopens(comes, there)));
+    bool is_open = is_closed(there) && !is_closed(comes);
+    bool comes_has_event = events > 0 || (events == 0 && reopens(comes, there));
+    bool comes_is_latest = versions > 0 || (versions == 0 && (is_open || reopens(comes, there)));
     return (struct meeting){
         .there = there,
         .comes = comes,
-        .says = comes_says ? comes : there,
-        .unsaid = comes_says ? there : comes,
-        .top = comes_on_top ? comes : there,
+        .newer_event = comes_has_event ? comes : there,
+        .older_event = comes_has_event ? there : comes,
+        .latest = comes_is_latest ? comes : there,
     };
 }
 
@@ -247,19 +244,19 @@ static struct cell merge_last_known(const struct meeting *meeting, size_t column
 
 static struct cell merge_status(const struct meeting *meeting, size_t column)
 {
-    struct cell status = meeting->says->cells[column];
+    struct cell status = meeting->newer_event->cells[column];
     bool is_final = status.type == CELL_TEXT && table_status_is_final(status.data, status.length);
-    return is_closed(meeting->top) && !is_final ? cell_text(TEXT(STATUS_STOPPED)) : status;
+    return is_closed(meeting->latest) && !is_final ? cell_text(TEXT(STATUS_STOPPED)) : status;
 }
 
-/* As the database keeps times: in whole seconds. */
+/* Compares whole seconds, since the database keeps nothing finer. */
 static bool same_second(const struct cell *a, const struct cell *b)
 {
     return a->type == CELL_TIME && b->type == CELL_TIME &&
            a->integer / SECOND_US == b->integer / SECOND_US;
 }
 
-/* A start in the second of gmt_created stands for one that is not known. */
+/* True if the time of the column stands for one that is not known (see EARLIEST). */
 static bool is_assumed(const struct row *row, size_t column)
 {
     return same_second(&row->cells[column], &row->cells[row->table->created]);
@@ -278,21 +275,21 @@ static struct cell merge_earliest(const struct meeting *meeting, size_t column)
 
 static struct cell merge_end(const struct meeting *meeting, size_t column)
 {
-    const struct row *says = meeting->says;
-    size_t modified = says->table->modified;
-    struct cell end = says->cells[column];
-    if (is_closed(says) && same_second(&end, &says->cells[modified]))
+    const struct row *row = meeting->newer_event;
+    size_t modified = row->table->modified;
+    struct cell end = row->cells[column];
+    if (is_closed(row) && same_second(&end, &row->cells[modified]))
         end = cell_null();
-    return is_closed(meeting->top) ? known_or(end, meeting->top->cells[modified]) : end;
+    return is_closed(meeting->latest) ? known_or(end, meeting->latest->cells[modified]) : end;
 }
 
 static struct cell merge_cell(const struct meeting *meeting, size_t column)
 {
     switch (meeting->there->table->columns[column].merge) {
-    case MERGE_NEWEST:
-        return meeting->says->cells[column];
+    case MERGE_EVENT:
+        return meeting->newer_event->cells[column];
     case MERGE_SETTLED:
-        return known_or(meeting->says->cells[column], meeting->unsaid->cells[column]);
+        return known_or(meeting->newer_event->cells[column], meeting->older_event->cells[column]);
     case MERGE_LAST_KNOWN:
         return merge_last_known(meeting, column, column + 1);
     case MERGE_KNOWN_AT:
@@ -304,12 +301,13 @@ static struct cell merge_cell(const struct meeting *meeting, size_t column)
     case MERGE_END:
         return merge_end(meeting, column);
     case MERGE_STATED:
-        return is_closed(meeting->top) ? cell_text(stated_version(meeting->says)) : cell_null();
-    case MERGE_TOP:
+        return is_closed(meeting->latest) ? cell_text(stated_version(meeting->newer_event))
+                                          : cell_null();
+    case MERGE_LATEST:
     case MERGE_VERSION:
         break;
     }
-    return meeting->top->cells[column];
+    return meeting->latest->cells[column];
 }
 
 enum error_code row_merge(const struct row *there, const struct row *comes, struct row **merged,
@@ -319,11 +317,11 @@ enum error_code row_merge(const struct row *there, const struct row *comes, stru
     struct cell cells[TABLE_MAX_COLUMNS];
     for (size_t i = 0; i < there->table->column_count; i++)
         cells[i] = merge_cell(&meeting, i);
-    bool makes = there->mode == ROW_UPSERT || comes->mode == ROW_UPSERT;
+    bool is_upsert = there->mode == ROW_UPSERT || comes->mode == ROW_UPSERT;
     int64_t received_us =
         there->received_us < comes->received_us ? there->received_us : comes->received_us;
     enum error_code code =
-        row_new(there->table, makes ? ROW_UPSERT : ROW_UPDATE, cells, received_us, merged, err);
+        row_new(there->table, is_upsert ? ROW_UPSERT : ROW_UPDATE, cells, received_us, merged, err);
     if (code == ERROR_NONE)
         (*merged)->cut_columns |= there->cut_columns | comes->cut_columns;
     return code;

@@ -1,4 +1,4 @@
-/* rowjson: rows to JSON and back. */
+/* rowjson: writes rows as JSON, and reads them back (see rowjson.h). */
 #include "lib/rows/rowjson.h"
 
 #include "lib/base/timestamp.h"
@@ -52,17 +52,10 @@ static bool read_time(const json_value *value, int64_t *microseconds)
 
 _Static_assert(JSON_MAX_TEXT <= UINT32_MAX, "the length of any text fits a cell");
 
-static bool read_text(const json_value *value, struct cell *cell)
-{
-    struct text text = TEXT("");
-    bool is_text = json_text(value, &text);
-    *cell = cell_text(text);
-    return is_text;
-}
-
 /* False if value is not of the column's type. */
 static bool read_cell(const json_value *value, enum column_type type, struct cell *cell)
 {
+    struct text text;
     switch (type) {
     case COLUMN_INT:
         cell->type = CELL_INT;
@@ -72,22 +65,12 @@ static bool read_cell(const json_value *value, enum column_type type, struct cel
         return read_time(value, &cell->integer);
     case COLUMN_TEXT:
     case COLUMN_KEY:
-        return read_text(value, cell);
+        if (!json_text(value, &text))
+            return false;
+        *cell = cell_text(text);
+        return true;
     }
     return false;
-}
-
-static enum error_code read_cells(const json_value *object, const struct table *table,
-                                  struct cell *cells, struct error *err)
-{
-    for (size_t i = 0; i < table->column_count; i++) {
-        const json_value *value = json_member(object, table->columns[i].name);
-        cells[i] = cell_null();
-        if (value != NULL && !read_cell(value, table->columns[i].type, &cells[i]))
-            return error_set(err, ERROR_INPUT, "%s.%s: a value of another type", table->name,
-                             table->columns[i].name);
-    }
-    return ERROR_NONE;
 }
 
 enum error_code rowjson_read(const json_value *value, struct row **row, struct error *err)
@@ -106,11 +89,17 @@ enum error_code rowjson_read(const json_value *value, struct row **row, struct e
     if (!is_update && !text_is(mode, "upsert"))
         return error_set(err, ERROR_INPUT, "a row of a mode that is not known");
 
+    const json_value *object = json_member(value, "cells");
     struct cell cells[TABLE_MAX_COLUMNS];
-    enum error_code code = read_cells(json_member(value, "cells"), table, cells, err);
-    if (code != ERROR_NONE)
-        return code;
-    /* Before there was stated_version, a tombstone was an update that did not name its object. */
+    for (size_t i = 0; i < table->column_count; i++) {
+        const struct column *column = &table->columns[i];
+        const json_value *member = json_member(object, column->name);
+        cells[i] = cell_null();
+        if (member != NULL && !read_cell(member, column->type, &cells[i]))
+            return error_set(err, ERROR_INPUT, "%s.%s: a value of another type", table->name,
+                             column->name);
+    }
+    /* Versions of the program without stated_version wrote a tombstone as an update without a namespace. */
     if (is_update && cells[table->stated].type == CELL_NULL &&
         cells[table->namespace].type == CELL_NULL)
         cells[table->stated] = cell_text(TEXT(""));

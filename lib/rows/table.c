@@ -13,7 +13,8 @@ static const struct column pod_columns[] = {POD_COLUMNS(COLUMN)};
 _Static_assert(COUNT_OF(job_columns) <= TABLE_MAX_COLUMNS, "raise TABLE_MAX_COLUMNS");
 _Static_assert(COUNT_OF(pod_columns) <= TABLE_MAX_COLUMNS, "raise TABLE_MAX_COLUMNS");
 
-/* What KubeDL's console asks for, and what a sweep over the live objects of a cluster asks for. */
+/* idx_alive serves the sweeps, which ask for the live objects of a cluster. The other indexes serve KubeDL's
+ * console. */
 static const struct index job_indexes[] = {
     {"idx_gmt_created", "gmt_created"},
     {"idx_status_gmt_created", "status, gmt_created"},

@@ -1,9 +1,8 @@
-/* table: one description of each table. DDL, migration, upsert, binding, merge and printing are
- * all made from it.
+/* table: the description of each table, from which DDL, migration, upsert, binding of values, merge and printing
+ * are all made.
  *
- * To add a column: one line in JOB_COLUMNS or POD_COLUMNS here, and one line in its converter
- * (lib/kube/job.c or lib/kube/pod.c), which also lists the paths of what it reads. To add a table: one
- * list, one struct table, one converter. */
+ * To add a column, add a line to JOB_COLUMNS or POD_COLUMNS, and a line to the converter (lib/kube/job.c or
+ * lib/kube/pod.c), which also lists the paths of what it reads. */
 #ifndef LIB_TABLE_H
 #define LIB_TABLE_H
 
@@ -14,54 +13,54 @@
 enum column_type {
     COLUMN_TEXT, /* UTF-8 */
     COLUMN_KEY,  /* ASCII, compared byte by byte: uids, versions, API groups */
-    COLUMN_INT,  /* small integer */
-    COLUMN_TIME, /* UTC, whole seconds in the database, microseconds in memory */
+    COLUMN_INT,  /* a small integer */
+    COLUMN_TIME, /* a time in UTC: whole seconds in the database, microseconds in memory */
 };
 
-/* How a column is merged when two rows of one uid meet. row_merge (lib/rows/row.c) says this in C,
- * sql_upsert and sql_update (lib/sql/sql.c) say it in SQL; a test holds them together. Every rule is
- * commutative and associative: what a table ends in depends on the set of rows that came, never on
- * their order.
+/* How a column is merged when two rows of one object meet. row_merge() (lib/rows/row.c) does it in C, and
+ * sql_upsert() and sql_update() (lib/sql/sql.c) do it in SQL; a test compares the two. Every rule is commutative
+ * and associative: what a table ends in depends on the set of rows that came, never on their order.
  *
- * A row holds up to two statements. One is what an *event* said of the object, at its version: all of
- * it, or, in an update, which changes what is there but never makes a row, all but what an update
- * cannot know and leaves NULL. The other one is a *tombstone*: at its version the object was not there
- * any more. A row that has a tombstone over it has the tombstone's version in `version` and the event's
- * in `stated_version`, which is NULL otherwise. A row that is nothing but a tombstone has the empty
- * version there.
+ * What a row knows comes from an *event*, a *tombstone*, or both. The event showed the object, at the event's
+ * version. (An update, which changes a row but never makes one, leaves NULL what it does not know.) The
+ * tombstone means that the object no longer existed at the tombstone's version; a row that has one is *closed*.
  *
- * Of two rows that meet, "says" is the one with the newer event, and "top" the one with the newer version:
- * versions are compared by length, then by text. Rows of equal version are one, and the one that is there
- * stays. But an event at the version of a
- * tombstone is on top of it, and one that shows the object alive counts before one of the same version
- * that deletes it: what was alive at a version was not gone. The merged row is closed if top has a
- * tombstone.
+ *   a row of              version             stated_version
+ *   an event              the event's         NULL
+ *   a tombstone alone     the tombstone's     ""
+ *   both                  the tombstone's     the event's
  *
- *  NEWEST      what says has
- *  SETTLED     the same, unless it is NULL: then what the other one has. For what does not change while
- *              the object lives, and is unknown at times
- *  LAST_KNOWN  of the row in which it was known at the newer version
- *  KNOWN_AT    the version at which the column before it, which is LAST_KNOWN, was known: the newer one
- *  EARLIEST    the earlier of the two times, NULL only if both are. A time that is gmt_created stands
- *              for one that is not known, and gives way to any other
- *  STATUS      NEWEST; Stopped if the merged row is closed and that is not final
- *  END         NEWEST; if the merged row is closed and there is none, the time of the tombstone, which
- *              is in gmt_modified of top. (So an end in a closed row that is the same second as
- *              gmt_modified is the tombstone's, and a newer tombstone's takes its place.)
- *  TOP         what top has
- *  STATED      the version of the event of says ("" if it has none), if the merged row is closed; else
- *              NULL
- *  VERSION     the version of top
+ * Versions are compared by length, then by text, as decimal numbers are. Of two rows that meet, the *newer
+ * event's row* is the one whose event has the newer version, and the *latest row* is the one whose `version` is
+ * newer. Where the two are equal, it is the row that is there already, with two exceptions: a row that is not
+ * closed is the latest row before a closed one; and of two events, one that shows the object alive counts before
+ * one that deletes it, because what was alive at a version was not gone at it. The merged row is closed if the
+ * latest row is.
+ *
+ *  EVENT       the value in the newer event's row
+ *  SETTLED     the value in the newer event's row, or, where it is NULL, the one in the other row. For what does
+ *              not change while the object lives, and is unknown at times
+ *  LAST_KNOWN  the value in the row whose KNOWN_AT column is newer
+ *  KNOWN_AT    the version at which the LAST_KNOWN column before it was known; the newer one
+ *  EARLIEST    the earlier of the two times, NULL only if both are. A time that equals gmt_created stands for one
+ *              that is not known, and gives way to any other
+ *  STATUS      as EVENT; but Stopped if the merged row is closed and the status is not final
+ *  END         as EVENT; but if the merged row is closed and has no end, the time of the tombstone, which is
+ *              gmt_modified of the latest row. (So an end in a closed row that is the same second as gmt_modified
+ *              is the tombstone's, and a newer tombstone's takes its place.)
+ *  LATEST      the value in the latest row
+ *  STATED      the version of the newer event ("" if there is none) if the merged row is closed; else NULL
+ *  VERSION     the version of the latest row
  */
 enum merge_rule {
-    MERGE_NEWEST,
+    MERGE_EVENT,
     MERGE_SETTLED,
     MERGE_LAST_KNOWN,
     MERGE_KNOWN_AT,
     MERGE_EARLIEST,
     MERGE_STATUS,
     MERGE_END,
-    MERGE_TOP,
+    MERGE_LATEST,
     MERGE_STATED,
     MERGE_VERSION,
 };
@@ -69,25 +68,26 @@ enum merge_rule {
 struct column {
     const char *name; /* in the database */
     enum column_type type;
-    uint32_t max_chars; /* text: characters (varchar), or bytes where it is over 16383 (text) */
+    uint32_t
+        max_chars; /* of a text: its greatest length in characters; in bytes above VARCHAR_MAX_CHARS */
     enum merge_rule merge;
-    const char *initial; /* SQL default of the column, as a literal; NULL: NULL is the default */
+    const char *initial; /* the column's default in SQL, as a literal; NULL: the default is NULL */
 };
 
 struct index {
     const char *name;
-    const char *columns; /* "a, b" as in SQL */
+    const char *columns; /* as in SQL: "a, b" */
 };
 
-/* The value of a column that a TEXT column may hold at the most. */
+/* SQL's type `text` holds at most so many bytes. */
 #define TEXT_MAX_BYTES 65535U
 
-/* Up to here a text column is a varchar, which counts characters; from here on SQL's `text`, which
- * counts bytes. */
+/* A text column of at most so many characters is a varchar, whose length is counted in characters. A longer one
+ * is of SQL's type `text`, whose length is counted in bytes. */
 #define VARCHAR_MAX_CHARS 16383U
 
 /* clang-format off */
-/*   enum suffix    name in the database        type  max     merge        default */
+/* enum suffix      name in the database       type  max     merge rule   default */
 #define JOB_COLUMNS(X)                                                                             \
     X(NAME,         "name",                    TEXT, 253,    SETTLED,     NULL)                    \
     X(NAMESPACE,    "namespace",               TEXT, 128,    SETTLED,     NULL)                    \
@@ -98,13 +98,13 @@ struct index {
     X(RESOURCES,    "resources",               TEXT, 65535,  SETTLED,     NULL)                    \
     X(REGION,       "deploy_region",           TEXT, 64,     LAST_KNOWN,  NULL)                    \
     X(REGION_AT,    "deploy_region_version",   KEY,  32,     KNOWN_AT,    NULL)                    \
-    X(TENANT,       "tenant",                  TEXT, 255,    NEWEST,      "''")                    \
-    X(OWNER,        "owner",                   TEXT, 255,    NEWEST,      "''")                    \
-    X(DELETED,      "deleted",                 INT,  0,      TOP,         NULL)                    \
-    X(IN_ETCD,      "is_in_etcd",              INT,  0,      TOP,         NULL)                    \
-    X(REMARK,       "remark",                  TEXT, 65535,  NEWEST,      NULL)                    \
+    X(TENANT,       "tenant",                  TEXT, 255,    EVENT,       "''")                    \
+    X(OWNER,        "owner",                   TEXT, 255,    EVENT,       "''")                    \
+    X(DELETED,      "deleted",                 INT,  0,      LATEST,      NULL)                    \
+    X(IN_ETCD,      "is_in_etcd",              INT,  0,      LATEST,      NULL)                    \
+    X(REMARK,       "remark",                  TEXT, 65535,  EVENT,       NULL)                    \
     X(CREATED,      "gmt_created",             TIME, 0,      SETTLED,     NULL)                    \
-    X(MODIFIED,     "gmt_modified",            TIME, 0,      TOP,         NULL)                    \
+    X(MODIFIED,     "gmt_modified",            TIME, 0,      LATEST,      NULL)                    \
     X(RUNNING,      "gmt_job_running",         TIME, 0,      LAST_KNOWN,  NULL)                    \
     X(RUNNING_AT,   "gmt_job_running_version", KEY,  32,     KNOWN_AT,    NULL)                    \
     X(FINISHED,     "gmt_job_finished",        TIME, 0,      END,         NULL)                    \
@@ -127,11 +127,11 @@ struct index {
     X(POD_IP,       "pod_ip",                  TEXT, 64,     LAST_KNOWN,  NULL)                    \
     X(POD_IP_AT,    "pod_ip_version",          KEY,  32,     KNOWN_AT,    NULL)                    \
     X(REGION,       "deploy_region",           TEXT, 64,     SETTLED,     NULL)                    \
-    X(DELETED,      "deleted",                 INT,  0,      TOP,         NULL)                    \
-    X(IN_ETCD,      "is_in_etcd",              INT,  0,      TOP,         NULL)                    \
-    X(REMARK,       "remark",                  TEXT, 65535,  NEWEST,      NULL)                    \
+    X(DELETED,      "deleted",                 INT,  0,      LATEST,      NULL)                    \
+    X(IN_ETCD,      "is_in_etcd",              INT,  0,      LATEST,      NULL)                    \
+    X(REMARK,       "remark",                  TEXT, 65535,  EVENT,       NULL)                    \
     X(CREATED,      "gmt_created",             TIME, 0,      SETTLED,     NULL)                    \
-    X(MODIFIED,     "gmt_modified",            TIME, 0,      TOP,         NULL)                    \
+    X(MODIFIED,     "gmt_modified",            TIME, 0,      LATEST,      NULL)                    \
     X(STARTED,      "gmt_started",             TIME, 0,      EARLIEST,    NULL)                    \
     X(FINISHED,     "gmt_finished",            TIME, 0,      END,         NULL)                    \
     X(CLUSTER,      "cluster_id",              TEXT, 64,     SETTLED,     NULL)                    \
@@ -146,47 +146,49 @@ enum pod_column { POD_COLUMNS(POD_ENUM) POD_COLUMN_COUNT };
 #undef JOB_ENUM
 #undef POD_ENUM
 
-/* Bound on the columns of any table, for arrays on the stack. */
+/* No table has more columns; it is the size of arrays on the stack. */
 #define TABLE_MAX_COLUMNS 32
 
 #define TABLE_NO_COLUMN SIZE_MAX
 
+/* The members of type size_t below are the indexes of columns that the program treats in a special way. */
 struct table {
     const char *name;
     const struct column *columns;
     size_t column_count;
-    size_t uid;      /* index of the column that identifies the object; UNIQUE, NOT NULL */
-    size_t version;  /* resourceVersion: decimal digits; assigned last in an upsert */
-    size_t stated;   /* that of the newest event, where a tombstone lies over it; else NULL */
-    size_t status;   /* what the object does: a word */
-    size_t kind;     /* tells objects of one table apart; TABLE_NO_COLUMN if they are of one kind */
-    size_t group;    /* the kind's API group; likewise */
-    size_t in_etcd;  /* 1 while the API server has the object */
-    size_t finished; /* when it ended */
-    size_t deleted;  /* 1 once the object is known to be gone */
-    size_t region;   /* filled from REGION */
-    size_t cluster;  /* filled from CLUSTER_ID */
-    size_t namespace;
-    size_t created;              /* never NULL in a row that makes one */
-    size_t modified;             /* when the event, or the tombstone, was received */
-    const struct index *indexes; /* besides PRIMARY KEY (id) and the unique key on uid */
+    size_t uid;     /* identifies the object; it is UNIQUE and NOT NULL */
+    size_t version; /* the resourceVersion of the latest event or tombstone, in decimal */
+    size_t stated; /* the resourceVersion of the newest event, in a row that is closed; else NULL */
+    size_t status; /* what the object does, in one word */
+    size_t kind;  /* the object's kind; TABLE_NO_COLUMN if the table has objects of one kind only */
+    size_t group; /* the kind's API group; TABLE_NO_COLUMN as for `kind` */
+    size_t in_etcd;   /* 1 while the API server has the object, then 0 */
+    size_t finished;  /* when the object ended */
+    size_t deleted;   /* 1 once the object is known to be gone */
+    size_t region;    /* the setting REGION */
+    size_t cluster;   /* the setting CLUSTER_ID */
+    size_t namespace; /* the object's namespace */
+    size_t created;   /* when the object was created; never NULL in an upsert */
+    size_t modified;  /* when the latest event or tombstone was received */
+    const struct index
+        *indexes; /* the indexes besides the primary key `id` and the unique key on `uid` */
     size_t index_count;
 };
 
 extern const struct table table_job; /* job_info */
 extern const struct table table_pod; /* replica_info */
 
-/* All tables, ending in NULL. */
+/* All tables; the list ends in NULL. */
 #define TABLE_COUNT 2
 extern const struct table *const tables[TABLE_COUNT + 1];
 
-/* The place of a table in tables[]. */
+/* Returns the index of a table in tables[]. */
 size_t table_number(const struct table *table);
 
-/* Statuses that a job or pod does not leave by being deleted. */
+/* True if the status stays when the object is deleted: Succeeded and Failed. */
 bool table_status_is_final(const char *status, size_t length);
 
-/* The status that a deletion gives to what had not ended by itself (KubeDL's own word). */
+/* The status of a deleted object that had not ended by itself; the word is KubeDL's. */
 #define STATUS_STOPPED "Stopped"
 
 #endif

@@ -69,7 +69,7 @@ void sql_create_table(struct buffer *out, const struct table *table)
  * Three letters stand for conditions, which are templates themselves:
  *
  *   $S     the row that comes has the newer event
- *   $G     the row that comes is on top
+ *   $G     the row that comes is the latest row
  *   $C     the merged row is closed
  *
  * An assignment sees the values that the assignments to its left have made. So a column that others look at is
@@ -90,10 +90,10 @@ void sql_create_table(struct buffer *out, const struct table *table)
 /* Of two events of the same version: what was shown alive at it was not gone. */
 #define REOPENS "(COALESCE($d, 0) <> 0 AND COALESCE($D, 0) = 0)"
 
-static const char comes_says[] =
+static const char comes_has_event[] =
     "(" NEWER("COALESCE($T, $V)",
               "COALESCE($t, $v)") " OR ($V = $v AND $T IS NULL AND $t IS NULL AND " REOPENS "))";
-static const char comes_on_top[] =
+static const char comes_is_latest[] =
     "(" NEWER("$V", "$v") " OR ($V = $v AND $T IS NULL AND ($t IS NOT NULL OR " REOPENS ")))";
 static const char closed[] = "CASE WHEN $G THEN $T ELSE $t END IS NOT NULL";
 
@@ -101,7 +101,7 @@ static const char closed[] = "CASE WHEN $G THEN $T ELSE $t END IS NOT NULL";
 
 /* The words are those of table_status_is_final(). */
 static const char *const rules[] = {
-    [MERGE_NEWEST] = SAID,
+    [MERGE_EVENT] = SAID,
     [MERGE_SETTLED] = "CASE WHEN $S THEN COALESCE($N, $n) ELSE COALESCE($n, $N) END",
     [MERGE_LAST_KNOWN] = "CASE WHEN " NEWER("$K", "$k") " THEN $N ELSE $n END",
     [MERGE_KNOWN_AT] = "CASE WHEN " NEWER("$K", "$k") " THEN $N ELSE $n END",
@@ -113,7 +113,7 @@ static const char *const rules[] = {
                   " THEN CASE WHEN $T IS NOT NULL AND $N = $M THEN NULL ELSE $N END"
                   " ELSE CASE WHEN $t IS NOT NULL AND $n = $m THEN NULL ELSE $n END END,"
                   " CASE WHEN $C THEN CASE WHEN $G THEN $M ELSE $m END END)",
-    [MERGE_TOP] = "CASE WHEN $G THEN $N ELSE $n END",
+    [MERGE_LATEST] = "CASE WHEN $G THEN $N ELSE $n END",
     [MERGE_STATED] = "CASE WHEN $C THEN"
                      " CASE WHEN $S THEN COALESCE($T, $V) ELSE COALESCE($t, $v, '') END END",
     [MERGE_VERSION] = "CASE WHEN " NEWER("$V", "$v") " THEN $V ELSE $v END",
@@ -181,8 +181,8 @@ static void expand(struct statement *statement, const char *template, size_t ass
         put(statement, (struct text){template, (size_t)(dollar - template)});
         if (letter == 'S' || letter == 'G' || letter == 'C') {
             expand(statement,
-                   letter == 'S'   ? comes_says
-                   : letter == 'G' ? comes_on_top
+                   letter == 'S'   ? comes_has_event
+                   : letter == 'G' ? comes_is_latest
                                    : closed,
                    assigned);
             continue;

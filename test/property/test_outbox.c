@@ -379,7 +379,7 @@ static struct cell expected_cell(const struct world *world, unsigned object, siz
     const struct row *top = closed ? tombstone : event;
     struct cell said = event->cells[column];
     switch (table->columns[column].merge) {
-    case MERGE_NEWEST:
+    case MERGE_EVENT:
         break;
     case MERGE_SETTLED:
     case MERGE_LAST_KNOWN:
@@ -396,7 +396,7 @@ static struct cell expected_cell(const struct world *world, unsigned object, siz
         return closed && said.type == CELL_NULL ? tombstone->cells[table->modified] : said;
     case MERGE_STATED:
         return closed ? event->cells[table->version] : cell_null();
-    case MERGE_TOP:
+    case MERGE_LATEST:
     case MERGE_VERSION:
         return top->cells[column];
     }

@@ -5,16 +5,16 @@
 static const struct column columns[] = {
     [THING_VERSION]   = {"version",   COLUMN_KEY,  8,     MERGE_VERSION,      NULL},
     [THING_STATED]    = {"stated",    COLUMN_KEY,  8,     MERGE_STATED,       NULL},
-    [THING_MODIFIED]  = {"modified",  COLUMN_TIME, 0,     MERGE_TOP,          NULL},
-    [THING_DELETED]   = {"deleted",   COLUMN_INT,  0,     MERGE_TOP,          NULL},
+    [THING_MODIFIED]  = {"modified",  COLUMN_TIME, 0,     MERGE_LATEST,          NULL},
+    [THING_DELETED]   = {"deleted",   COLUMN_INT,  0,     MERGE_LATEST,          NULL},
     [THING_ENDED]     = {"ended",     COLUMN_TIME, 0,     MERGE_END,          NULL},
     [THING_UID]       = {"uid",       COLUMN_KEY,  16,    MERGE_SETTLED,      NULL},
     [THING_STATUS]    = {"status",    COLUMN_TEXT, 32,    MERGE_STATUS,       NULL},
     [THING_REGION]    = {"region",    COLUMN_TEXT, 64,    MERGE_LAST_KNOWN,   NULL},
     [THING_REGION_AT] = {"region_at", COLUMN_KEY,  8,     MERGE_KNOWN_AT,     NULL},
     [THING_BEGUN]     = {"begun",     COLUMN_TIME, 0,     MERGE_EARLIEST,     NULL},
-    [THING_OWNER]     = {"owner",     COLUMN_TEXT, 16,    MERGE_NEWEST,       "''"},
-    [THING_REMARK]    = {"remark",    COLUMN_TEXT, 65535, MERGE_NEWEST,       NULL},
+    [THING_OWNER]     = {"owner",     COLUMN_TEXT, 16,    MERGE_EVENT,       "''"},
+    [THING_REMARK]    = {"remark",    COLUMN_TEXT, 65535, MERGE_EVENT,       NULL},
     [THING_CREATED]   = {"created",   COLUMN_TIME, 0,     MERGE_SETTLED,      NULL},
 };
 /* clang-format on */

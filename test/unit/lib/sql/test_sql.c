@@ -59,8 +59,8 @@ static void test_long_column_is_a_text(void **state)
     (void)state;
     static const struct column columns[] = {
         {"uid", COLUMN_KEY, 64, MERGE_SETTLED, NULL},
-        {"a", COLUMN_TEXT, VARCHAR_MAX_CHARS, MERGE_NEWEST, NULL},
-        {"b", COLUMN_TEXT, VARCHAR_MAX_CHARS + 1, MERGE_NEWEST, NULL},
+        {"a", COLUMN_TEXT, VARCHAR_MAX_CHARS, MERGE_EVENT, NULL},
+        {"b", COLUMN_TEXT, VARCHAR_MAX_CHARS + 1, MERGE_EVENT, NULL},
     };
     static const struct table table = {.name = "t", .columns = columns, .column_count = 3};
     struct buffer out;
