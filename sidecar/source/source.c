@@ -39,7 +39,7 @@ static const struct kind kinds[] = {
     {"unix:", true, true, NULL, source_connect_new, NULL,
      "nobody listens on the socket; " NO_STREAM},
     {"unix-listen:", true, false, NULL, source_listen_new, NULL,
-     "nobody has connected to the socket; " NO_STREAM},
+     "nobody is connected to the socket; " NO_STREAM},
     {"-", false, false, standard_input, source_stdin_new, NULL, ""},
     {SOURCE_REPLAY, false, false, standard_input, source_replay_new, NULL, ""},
     {"kube:", false, true, api_server, source_kube_new, source_kube_check, NO_LIST},

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from harness import events, producer, stream
-from harness.apiserver import ApiServer
+from harness.apiserver import KINDS, ApiServer
 from harness.producer import Listener
 from harness.wait import until
 from harness.web import Web
@@ -54,9 +54,15 @@ def states(web):
             for source in web.status()["source"]["sources"]}
 
 
+def watched_up_to(spool):
+    """The versions from which the next process goes on, of all resources."""
+    notes = spool.query("SELECT text FROM notes WHERE name LIKE 'watched/%'") if spool.path.exists() else []
+    return [note["text"].split()[0] for note in notes]
+
+
 def test_what_both_show_is_written_once(api, both, paths, database, spool):
-    """The recorded cluster lives in the API server, and its recorded stream comes through the socket. Both come
-    in any order, and the process is killed in between."""
+    """The recorded cluster lives in the API server, and its recorded stream comes through the socket, a part of
+    it before a kill and all of it behind that."""
     sidecar = both(SPOOL_DIR=spool.directory)
     wait_until_all_listed(sidecar)
     recorded = recorded_life()
@@ -65,7 +71,9 @@ def test_what_both_show_is_written_once(api, both, paths, database, spool):
     with producer.connect(paths[1]) as connection:
         connection.sendall(b"".join(lines[:half // 2]))
         live_through(api, recorded[:half])
-        sidecar.wait_until_received(half)
+        api.bookmark()
+        reached = recorded[half - 1]["object"]["metadata"]["resourceVersion"]
+        until(lambda: watched_up_to(spool) == [reached] * len(KINDS), "all that was watched is safe")
         sidecar.kill()
     sidecar = both(SPOOL_DIR=spool.directory)
     live_through(api, recorded[half:])
@@ -105,12 +113,27 @@ def test_each_goes_on_without_the_other(api, both, paths, database):
     wait_for(database, sidecar, set(), set())
     until(lambda: states(web) == {"kube+unix": "open", "unix-listen": "waiting"}, "as it begins")
     assert f"source: unix-listen:{paths[1]}: waiting, 0 connected" in web.get("/readyz?verbose").text
+    assert web.metrics()[f'kubedl_shipper_source_info{{source="unix-listen:{paths[1]}",state="waiting"}}'] == 1
+    until(lambda: sidecar.records("summary", source="open,waiting"), "the summary says so")
     with api.stopped():
         send_all(paths[1], [line("ADDED", pod("a"))])
         wait_for(database, sidecar, pods={"pod-a"})
     assert states(web) == {"kube+unix": "open", "unix-listen": "open"}
     api.put(pod("b"))
     wait_for(database, sidecar, pods={"pod-a", "pod-b"})
+    finish(sidecar)
+
+
+def test_without_a_list_that_succeeds_it_waits(new_sidecar, paths):
+    with ApiServer(paths[0], tokens=["another"]) as api:
+        sidecar = new_sidecar(EVENT_SOURCE=f"kube+unix:{paths[0]}", HTTP_LISTEN="127.0.0.1:0").start()
+        until(lambda: api.requests, "it is asked")
+        web = Web(sidecar)
+        assert states(web) == {"kube+unix": "waiting"}
+        assert ": waiting, 0 connected" in web.get("/readyz?verbose").text
+        until(lambda: sidecar.records("summary", source="waiting"), "the summary says so")
+        api.tokens = None
+        until(lambda: states(web) == {"kube+unix": "open"}, "a list succeeds")
     finish(sidecar)
 
 

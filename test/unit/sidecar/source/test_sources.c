@@ -158,7 +158,7 @@ static void test_silence_is_a_warning_at_growing_intervals(void **state)
     tick_until(world, SAID, 2);
     assert_int_equal(world_logged(world, "level=warn msg=\"" SAID), 2);
     assert_int_equal(world_logged(world, "state=waiting"), 2);
-    assert_int_equal(world_logged(world, "nobody has connected to the socket"), 2);
+    assert_int_equal(world_logged(world, "nobody is connected to the socket"), 2);
     assert_int_equal(world_logged(world, "said_again_s=1"), 1);
     assert_int_equal(world_logged(world, "said_again_s=2"), 1);
 }
