@@ -49,13 +49,6 @@ static void enqueue(struct outbox *outbox, struct entry *entry)
     DL_APPEND(entry->queue->head, entry);
 }
 
-static void enqueue_first(struct outbox *outbox, struct entry *entry)
-{
-    entry->queue = queue_of(outbox, entry);
-    entry->queue->count++;
-    DL_PREPEND(entry->queue->head, entry);
-}
-
 static void dequeue(struct entry *entry)
 {
     DL_DELETE(entry->queue->head, entry);
@@ -86,9 +79,8 @@ void outbox_free(struct outbox *outbox)
         HASH_ITER(hh, part->by_uid, entry, next)
         {
             HASH_DEL(part->by_uid, entry);
-            row_free(entry->in_flight);
-            row_free(entry->waiting[ROW_UPSERT]);
-            row_free(entry->waiting[ROW_UPDATE]);
+            for (size_t row = 0; row < ENTRY_ROWS; row++)
+                row_free(entry->rows[row]);
             free(entry);
         }
         free(part->queues);
@@ -106,11 +98,15 @@ static unsigned lane_of(const struct outbox *outbox, struct text uid)
     return hash % outbox->limits.lanes;
 }
 
-static struct entry *add_entry(struct outbox *outbox, struct outbox_part *part,
-                               const struct row *row)
+static struct entry *find_or_add(struct outbox *outbox, const struct row *row)
 {
+    struct outbox_part *part = part_of(outbox, row->table);
     struct text uid = row_uid(row);
-    struct entry *entry = memory_new(sizeof(*entry) + uid.length);
+    struct entry *entry;
+    HASH_FIND(hh, part->by_uid, uid.data, uid.length, entry);
+    if (entry != NULL)
+        return entry;
+    entry = memory_new(sizeof(*entry) + uid.length);
     entry->table = row->table;
     entry->lane = lane_of(outbox, uid);
     entry->uid_length = uid.length;
@@ -119,26 +115,13 @@ static struct entry *add_entry(struct outbox *outbox, struct outbox_part *part,
     return entry;
 }
 
-void outbox_remove_entry(struct outbox *outbox, struct entry *entry)
-{
-    HASH_DEL(part_of(outbox, entry->table)->by_uid, entry);
-    free(entry);
-}
-
-void outbox_hold(struct outbox *outbox, uint64_t epoch)
-{
-    if (outbox->limits.durability != NULL)
-        durability_hold(outbox->limits.durability, epoch);
-}
-
 void outbox_release(struct outbox *outbox, uint64_t epoch)
 {
     if (epoch != 0)
         durability_release(outbox->limits.durability, epoch);
 }
 
-/* Of the holds of two rows that become one the older is kept, because the merged row is unsafe since then. */
-static uint64_t join_holds(struct outbox *outbox, uint64_t a, uint64_t b)
+uint64_t outbox_join_holds(struct outbox *outbox, uint64_t a, uint64_t b)
 {
     if (a == 0 || b == 0)
         return a + b;
@@ -146,10 +129,10 @@ static uint64_t join_holds(struct outbox *outbox, uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Merges row, which is the later one, into *slot; where *slot is empty, it becomes row. Takes row over on
- * success. If there is no memory, both rows stay as they are. */
+/* Merges row into *slot; where *slot is empty, it becomes row. is_older: row is older than the row in *slot.
+ * Takes row over on success. If there is no memory, both rows stay as they are. */
 static enum error_code merge_into(struct outbox *outbox, struct row **slot, struct row *row,
-                                  struct error *err)
+                                  bool is_older, struct error *err)
 {
     struct outbox_counts *counts = counts_of(outbox, row->table);
     if (*slot == NULL) {
@@ -159,29 +142,18 @@ static enum error_code merge_into(struct outbox *outbox, struct row **slot, stru
         return ERROR_NONE;
     }
     struct row *merged;
-    enum error_code code = row_merge(*slot, row, &merged, err);
+    enum error_code code =
+        is_older ? row_merge(row, *slot, &merged, err) : row_merge(*slot, row, &merged, err);
     if (code != ERROR_NONE)
         return code;
     counts->bytes += merged->bytes;
     counts->bytes -= (*slot)->bytes;
     counts->superseded++;
-    merged->epoch = join_holds(outbox, (*slot)->epoch, row->epoch);
+    merged->epoch = outbox_join_holds(outbox, (*slot)->epoch, row->epoch);
     row_free(*slot);
     row_free(row);
     *slot = merged;
     return ERROR_NONE;
-}
-
-/* Empties *slot. The caller then owns its row. */
-static struct row *take_row(struct outbox *outbox, struct row **slot)
-{
-    struct row *row = *slot;
-    if (row != NULL) {
-        counts_of(outbox, row->table)->pending--;
-        counts_of(outbox, row->table)->bytes -= row->bytes;
-        *slot = NULL;
-    }
-    return row;
 }
 
 static bool is_newer(const struct row *row, const struct row *than)
@@ -189,75 +161,36 @@ static bool is_newer(const struct row *row, const struct row *than)
     return version_compare(row_version(row), row_version(than)) > 0;
 }
 
-/* Merges the update that waits into the waiting upsert's slot, for an upsert that is newer than the update
- * and is merged over it next. */
-static enum error_code put_update_below(struct outbox *outbox, struct entry *entry,
-                                        struct error *err)
-{
-    struct row *update = take_row(outbox, &entry->waiting[ROW_UPDATE]);
-    enum error_code code = merge_into(outbox, &entry->waiting[ROW_UPSERT], update, err);
-    if (code == ERROR_NONE)
-        return ERROR_NONE;
-    enum error_code restored = merge_into(outbox, &entry->waiting[ROW_UPDATE], update, NULL);
-    invariant(restored == ERROR_NONE); /* the slot is empty: nothing is allocated */
-    return code;
-}
-
-static enum error_code wait_upsert(struct outbox *outbox, struct entry *entry, struct row *row,
-                                   struct error *err)
-{
-    struct row *update = entry->waiting[ROW_UPDATE];
-    if (update != NULL && is_newer(row, update)) {
-        enum error_code code = put_update_below(outbox, entry, err);
-        if (code != ERROR_NONE)
-            return code;
-    }
-    return merge_into(outbox, &entry->waiting[ROW_UPSERT], row, err);
-}
-
-static enum error_code wait_update(struct outbox *outbox, struct entry *entry, struct row *row,
-                                   struct error *err)
-{
-    bool on_upsert = entry->waiting[ROW_UPSERT] != NULL && entry->waiting[ROW_UPDATE] == NULL;
-    return merge_into(outbox, &entry->waiting[on_upsert ? ROW_UPSERT : ROW_UPDATE], row, err);
-}
-
-static enum error_code wait_row(struct outbox *outbox, struct entry *entry, struct row *row,
-                                struct error *err)
-{
-    if (row->mode == ROW_UPSERT)
-        return wait_upsert(outbox, entry, row, err);
-    return wait_update(outbox, entry, row, err);
-}
-
-/* Puts the entry into the queue where it belongs. An entry that waits keeps its place when a newer row is
- * merged into its row, unless the mode of the row that is to be written next has changed. */
-static void find_queue(struct outbox *outbox, struct entry *entry)
-{
-    if (entry->in_flight != NULL || entry->queue == &outbox->aside ||
-        entry->queue == queue_of(outbox, entry))
-        return;
-    if (entry->queue != NULL)
-        dequeue(entry);
-    enqueue(outbox, entry);
-}
-
-static struct entry *find_or_add(struct outbox *outbox, const struct row *row)
-{
-    struct outbox_part *part = part_of(outbox, row->table);
-    struct text uid = row_uid(row);
-    struct entry *entry;
-    HASH_FIND(hh, part->by_uid, uid.data, uid.length, entry);
-    return entry != NULL ? entry : add_entry(outbox, part, row);
-}
-
+/* Merges row with the rows of its object that wait. An update waits in the place of the upsert, if there is one
+ * and no other update; an upsert that is newer than the waiting update is merged with that, too. */
 static enum error_code put(struct outbox *outbox, struct entry *entry, struct row *row,
                            struct error *err)
 {
-    enum error_code code = wait_row(outbox, entry, row, err);
-    find_queue(outbox, entry);
+    struct outbox_counts *counts = counts_of(outbox, row->table);
+    struct row **upsert = &entry->waiting[ROW_UPSERT], **update = &entry->waiting[ROW_UPDATE];
+    bool is_upsert = row->mode == ROW_UPSERT;
+    enum error_code code = ERROR_NONE;
+    if (is_upsert && *update != NULL && is_newer(row, *update)) {
+        size_t bytes = (*update)->bytes;
+        code = merge_into(outbox, upsert, *update, false, err);
+        if (code == ERROR_NONE) {
+            *update = NULL;
+            counts->pending--;
+            counts->bytes -= bytes;
+        }
+    }
+    bool joins_upsert = is_upsert || (*upsert != NULL && *update == NULL);
     if (code == ERROR_NONE)
-        counts_of(outbox, entry->table)->put++;
+        code = merge_into(outbox, joins_upsert ? upsert : update, row, false, err);
+    if (code == ERROR_NONE)
+        counts->put++;
+    /* An entry that waits keeps its place, unless the mode of the row that is to be written next has changed. */
+    if (entry->in_flight == NULL && entry->queue != &outbox->aside &&
+        entry->queue != queue_of(outbox, entry)) {
+        if (entry->queue != NULL)
+            dequeue(entry);
+        enqueue(outbox, entry);
+    }
     return code;
 }
 
@@ -267,7 +200,8 @@ enum error_code outbox_put_in_epoch(struct outbox *outbox, struct row *row, uint
     struct entry *entry = find_or_add(outbox, row);
     int64_t now_us = outbox->limits.now_us != NULL ? outbox->limits.now_us() : row->received_us;
     row->epoch = epoch;
-    outbox_hold(outbox, epoch);
+    if (epoch != 0)
+        durability_hold(outbox->limits.durability, epoch);
     enum error_code code = put(outbox, entry, row, err);
     if (code != ERROR_NONE) {
         row->epoch = 0;
@@ -293,6 +227,11 @@ enum error_code outbox_restore(struct outbox *outbox, struct row *row, struct er
     return put(outbox, entry, row, err);
 }
 
+struct outbox_counts outbox_table_counts(const struct outbox *outbox, const struct table *table)
+{
+    return outbox->parts[table_number(table)].counts;
+}
+
 struct outbox_counts outbox_counts(const struct outbox *outbox)
 {
     struct outbox_counts sum = {0};
@@ -308,11 +247,6 @@ struct outbox_counts outbox_counts(const struct outbox *outbox)
     return sum;
 }
 
-struct outbox_counts outbox_table_counts(const struct outbox *outbox, const struct table *table)
-{
-    return outbox->parts[table_number(table)].counts;
-}
-
 bool outbox_is_full(const struct outbox *outbox)
 {
     struct outbox_counts counts = outbox_counts(outbox);
@@ -320,43 +254,31 @@ bool outbox_is_full(const struct outbox *outbox)
            counts.bytes >= outbox->limits.max_bytes;
 }
 
-static int64_t older(int64_t oldest_us, const struct row *row)
-{
-    return row != NULL && row->received_us < oldest_us ? row->received_us : oldest_us;
-}
-
-static int64_t entry_oldest_us(const struct entry *entry)
-{
-    int64_t oldest_us = older(INT64_MAX, entry->in_flight);
-    oldest_us = older(oldest_us, entry->waiting[ROW_UPSERT]);
-    return older(oldest_us, entry->waiting[ROW_UPDATE]);
-}
-
 bool outbox_holds(const struct outbox *outbox, const struct table *table,
                   bool (*is_such)(void *context, const struct row *row), void *context)
 {
     const struct entry *entry = outbox->parts[table_number(table)].by_uid;
     for (; entry != NULL; entry = entry->hh.next) {
-        const struct row *rows[] = {entry->in_flight, entry->waiting[ROW_UPSERT],
-                                    entry->waiting[ROW_UPDATE]};
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-            if (rows[i] != NULL && is_such(context, rows[i]))
+        for (size_t i = 0; i < ENTRY_ROWS; i++) {
+            if (entry->rows[i] != NULL && is_such(context, entry->rows[i]))
                 return true;
         }
     }
     return false;
 }
 
+static bool note_oldest(void *context, const struct row *row)
+{
+    int64_t *oldest_us = context;
+    *oldest_us = row->received_us < *oldest_us ? row->received_us : *oldest_us;
+    return false;
+}
+
 int64_t outbox_oldest_us(const struct outbox *outbox)
 {
     int64_t oldest_us = INT64_MAX;
-    for (size_t i = 0; i < TABLE_COUNT; i++) {
-        for (const struct entry *entry = outbox->parts[i].by_uid; entry != NULL;
-             entry = entry->hh.next) {
-            int64_t entry_us = entry_oldest_us(entry);
-            oldest_us = entry_us < oldest_us ? entry_us : oldest_us;
-        }
-    }
+    for (size_t i = 0; i < TABLE_COUNT; i++)
+        (void)outbox_holds(outbox, tables[i], note_oldest, &oldest_us);
     return oldest_us;
 }
 
@@ -421,16 +343,17 @@ static int compare_uid(const void *a, const void *b)
     return left->uid_length < right->uid_length ? -1 : 1;
 }
 
-/* Moves the row of the entry that is to be written next from waiting to in flight. */
-static void begin_flight(struct outbox *outbox, struct entry *entry)
+/* Moves the row of the entry that is to be written next from waiting to in flight, and into the batch. */
+static void begin_flight(struct outbox *outbox, struct entry *entry, struct batch *batch)
 {
-    struct row **slot =
-        &entry->waiting[entry->waiting[ROW_UPSERT] != NULL ? ROW_UPSERT : ROW_UPDATE];
+    struct row *row = first_waiting(entry);
     dequeue(entry);
-    entry->in_flight = *slot;
-    *slot = NULL;
+    entry->waiting[row->mode] = NULL;
+    entry->in_flight = row;
     counts_of(outbox, entry->table)->pending--;
     counts_of(outbox, entry->table)->in_flight++;
+    batch->bytes += row->bytes;
+    batch->entries[batch->count++] = entry;
 }
 
 /* Takes row i out of the batch. The caller then owns it. */
@@ -464,9 +387,7 @@ bool outbox_take(struct outbox *outbox, unsigned lane, size_t max_rows, size_t m
         size_t bytes = first_waiting(entry)->bytes;
         if (batch->count > 0 && batch->bytes + bytes > max_bytes)
             break;
-        begin_flight(outbox, entry);
-        batch->entries[batch->count++] = entry;
-        batch->bytes += bytes;
+        begin_flight(outbox, entry, batch);
     }
 
     /* All writers lock rows in the order of their uids, so that they do not deadlock. */
@@ -479,16 +400,14 @@ bool outbox_take(struct outbox *outbox, unsigned lane, size_t max_rows, size_t m
 bool outbox_take_aside(struct outbox *outbox, int64_t now_ms, struct batch *batch)
 {
     batch->count = 0;
+    batch->bytes = 0;
     struct entry *entry = outbox->aside.head;
     if (entry == NULL || entry->trial.due_ms > now_ms)
         return false;
     batch->table = entry->table;
     batch->mode = first_waiting(entry)->mode;
-    begin_flight(outbox, entry);
-    batch->entries[0] = entry;
+    begin_flight(outbox, entry, batch);
     batch->rows[0] = entry->in_flight;
-    batch->bytes = entry->in_flight->bytes;
-    batch->count = 1;
     return true;
 }
 
@@ -510,16 +429,13 @@ struct outbox_trial *outbox_trial(const struct batch *batch, size_t i)
 /* The queue is sorted by due time. It is short most of the time, so that a search from its head will do. */
 static void enqueue_aside(struct outbox *outbox, struct entry *entry, int64_t due_ms)
 {
-    struct entry *before = outbox->aside.head;
-    while (before != NULL && before->trial.due_ms <= due_ms)
-        before = before->next;
+    struct entry *later = outbox->aside.head;
+    while (later != NULL && later->trial.due_ms <= due_ms)
+        later = later->next;
     entry->trial.due_ms = due_ms;
     entry->queue = &outbox->aside;
     entry->queue->count++;
-    if (before == NULL)
-        DL_APPEND(outbox->aside.head, entry);
-    else
-        DL_PREPEND_ELEM(outbox->aside.head, before, entry);
+    DL_PREPEND_ELEM(outbox->aside.head, later, entry); /* at the end if `later` is NULL */
 }
 
 static void discard(struct outbox *outbox, struct row *row)
@@ -540,24 +456,17 @@ void outbox_done(struct outbox *outbox, struct batch *batch, size_t i)
         enqueue(outbox, entry);
 }
 
-/* Puts row, which was in flight, back to wait, below the rows of its object that came meanwhile. If there is
- * no memory to merge it with a newer row, row is dropped. */
+/* Puts row, which was in flight, back to wait, merged with a newer row of its object if one waits where it
+ * belongs. If there is no memory for that, row is dropped. */
 static void wait_again(struct outbox *outbox, struct entry *entry, struct row *row)
 {
     const struct row *upsert = entry->waiting[ROW_UPSERT];
     bool below_upsert = row->mode == ROW_UPSERT || (upsert != NULL && is_newer(upsert, row));
     struct row **slot = &entry->waiting[below_upsert ? ROW_UPSERT : ROW_UPDATE];
-    struct row *above = take_row(outbox, slot);
-    enum error_code code =
-        merge_into(outbox, slot, row, NULL); /* the slot is empty: this cannot fail */
-    if (above != NULL)
-        code = merge_into(outbox, slot, above, NULL);
-    if (code == ERROR_NONE)
+    if (merge_into(outbox, slot, row, true, NULL) == ERROR_NONE)
         return;
-    discard(outbox, take_row(outbox, slot));
     counts_of(outbox, entry->table)->superseded++;
-    code = merge_into(outbox, slot, above, NULL);
-    invariant(code == ERROR_NONE); /* the slot is empty: nothing is allocated */
+    discard(outbox, row);
 }
 
 void outbox_set_aside(struct outbox *outbox, struct batch *batch, size_t i, int64_t due_ms)
@@ -578,8 +487,11 @@ void outbox_return(struct outbox *outbox, struct batch *batch)
         wait_again(outbox, entry, end_flight(outbox, batch, i));
         if (entry->trial.aside)
             enqueue_aside(outbox, entry, entry->trial.due_ms);
-        else
-            enqueue_first(outbox, entry);
+        else {
+            entry->queue = queue_of(outbox, entry);
+            entry->queue->count++;
+            DL_PREPEND(entry->queue->head, entry);
+        }
     }
     batch->count = 0;
 }

@@ -16,9 +16,18 @@
 
 struct queue;
 
+#define ENTRY_ROWS (1 + ROW_MODE_COUNT)
+_Static_assert(ENTRY_ROWS == OUTBOX_RECORD_ROWS, "a record has all rows of an entry");
+
 struct entry {
-    struct row *in_flight;               /* the row that is in a batch; NULL if none is */
-    struct row *waiting[ROW_MODE_COUNT]; /* by mode; they are written in this order */
+    union {
+        struct {
+            struct row *in_flight;               /* the row that is in a batch; NULL if none is */
+            struct row *waiting[ROW_MODE_COUNT]; /* by mode; NULL if none of the mode waits */
+        };
+        struct row
+            *rows[ENTRY_ROWS]; /* all of them, in the order in which they are to be written */
+    };
     const struct table *table;
     unsigned lane;
     struct queue *queue; /* where it waits; NULL while a row of it is in flight, or it has none */
@@ -65,15 +74,19 @@ struct outbox {
     struct queue aside;                    /* entries that were set aside, by due time */
 };
 
-/* Defined in outbox.c. Epoch 0 is none: to release it does nothing. */
-void outbox_remove_entry(struct outbox *outbox, struct entry *entry);
-void outbox_hold(struct outbox *outbox, uint64_t epoch);
+/* Defined in outbox.c. Epoch 0 is none. To release it does nothing. */
 void outbox_release(struct outbox *outbox, uint64_t epoch);
+
+/* Makes one hold of two, and returns its epoch: the earlier one, since what both stand for is unsafe since then. */
+uint64_t outbox_join_holds(struct outbox *outbox, uint64_t a, uint64_t b);
 
 static inline bool entry_is_empty(const struct entry *entry)
 {
-    return entry->in_flight == NULL && entry->waiting[ROW_UPSERT] == NULL &&
-           entry->waiting[ROW_UPDATE] == NULL;
+    for (size_t i = 0; i < ENTRY_ROWS; i++) {
+        if (entry->rows[i] != NULL)
+            return false;
+    }
+    return true;
 }
 
 /* Defined in outbox_spool.c. */

@@ -10,6 +10,8 @@
  * Failure mode: the spool could not write a capture; its objects become DIRTY again, with their old time. */
 #include "lib/outbox/outbox_entry.h"
 
+#include <stdlib.h>
+
 /* Takes the entry out of the dirty list or the list of deletions, if it is in one. */
 static void unlist(struct outbox *outbox, struct entry *entry)
 {
@@ -45,50 +47,32 @@ void outbox_retire(struct outbox *outbox, struct entry *entry)
         return; /* settle() calls this function again, since the entry is empty */
     unlist(outbox, entry);
     if (!entry->on_disk) {
-        outbox_remove_entry(outbox, entry);
+        HASH_DEL(outbox->parts[table_number(entry->table)].by_uid, entry);
+        free(entry);
         return;
     }
     entry->to_delete = true;
     DL_APPEND2(outbox->deletions, entry, spool_prev, spool_next);
 }
 
-/* Replaces the hold of a captured row by the one hold of its entry, of the older of the two epochs. Rows that
- * come later are not in this capture, and so keep holds of their own. */
-static void take_over_holds(struct outbox *outbox, struct entry *entry, struct row *row)
+/* Moves the entry to the captured list, and fills in the record. */
+static void capture(struct outbox *outbox, struct entry *entry, struct outbox_record *record)
 {
-    if (row == NULL || row->epoch == 0)
-        return;
-    uint64_t kept = entry->unsafe_epoch;
-    if (kept == 0 || row->epoch < kept) {
-        outbox_release(outbox, kept);
-        entry->unsafe_epoch = row->epoch;
-    } else {
-        outbox_release(outbox, row->epoch);
-    }
-    row->epoch = 0;
-}
-
-static struct outbox_record record_of(const struct entry *entry)
-{
-    struct outbox_record record = {.table = entry->table, .uid = {entry->uid, entry->uid_length}};
-    const struct row *rows[] = {entry->in_flight, entry->waiting[ROW_UPSERT],
-                                entry->waiting[ROW_UPDATE]};
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (rows[i] != NULL)
-            record.rows[record.row_count++] = rows[i];
-    }
-    return record;
-}
-
-static void capture(struct outbox *outbox, struct entry *entry)
-{
+    *record = (struct outbox_record){.table = entry->table, .uid = {entry->uid, entry->uid_length}};
     unlist(outbox, entry);
     DL_APPEND2(outbox->captured, entry, spool_prev, spool_next);
     entry->captured = true;
     entry->captured_rows = !entry_is_empty(entry);
-    take_over_holds(outbox, entry, entry->in_flight);
-    take_over_holds(outbox, entry, entry->waiting[ROW_UPSERT]);
-    take_over_holds(outbox, entry, entry->waiting[ROW_UPDATE]);
+    /* The holds of its rows become one hold of the entry. Rows that come later have holds of their own, since
+     * they are not in this capture. */
+    for (size_t i = 0; i < ENTRY_ROWS; i++) {
+        struct row *row = entry->rows[i];
+        if (row == NULL)
+            continue;
+        entry->unsafe_epoch = outbox_join_holds(outbox, entry->unsafe_epoch, row->epoch);
+        row->epoch = 0;
+        record->rows[record->row_count++] = row;
+    }
 }
 
 /* Deletions come first: they free space in the spool, also when it is too full for other records. */
@@ -108,8 +92,8 @@ size_t outbox_capture(struct outbox *outbox, int64_t before_us, size_t max,
     size_t count = 0;
     struct entry *entry;
     while (count < max && (entry = next_due(outbox, before_us)) != NULL) {
-        capture(outbox, entry);
-        struct outbox_record record = record_of(entry);
+        struct outbox_record record;
+        capture(outbox, entry, &record);
         emit(context, &record);
         count++;
     }
