@@ -79,30 +79,25 @@ static bool is_object(const struct items *items, struct text text)
            (value->kind.length > 0 && !text_is(name_text(&value->kind), "Status"));
 }
 
-/* Where the object has a "kind" or "apiVersion" of its own, that comes later in the text, and the decoder
- * takes the last of two. */
-static void append_kind(struct buffer *event, const struct items_list *list)
-{
-    if (!list->open || list->kind.length == 0)
-        return;
-    buffer_append_string(event, "\"kind\":\"");
-    buffer_append(event, name_text(&list->kind));
-    buffer_append_string(event, "\",\"apiVersion\":\"");
-    buffer_append(event, name_text(&list->version));
-    buffer_append_string(event, "\",");
-}
-
-/* object is what has come of the object so far, with its first bracket. */
+/* Begins the event with the object's first bytes, up to which it has come. An item of a list gets the list's kind
+ * and version in front. If it has its own ones, they come later in the text, and the decoder takes the last of
+ * two. */
 static void begin_event(struct items *items, struct text object)
 {
+    const struct items_list *list = &items->list;
     bool has_members = items->value.string_at > 0;
     buffer_append_string(&items->event, "{\"type\":\"ADDED\",\"object\":{");
-    if (has_members)
-        append_kind(&items->event, &items->list);
-    buffer_append(&items->event, (struct text){object.data + 1, object.length - 1});
+    if (has_members && list->open && list->kind.length > 0) {
+        buffer_append_string(&items->event, "\"kind\":\"");
+        buffer_append(&items->event, name_text(&list->kind));
+        buffer_append_string(&items->event, "\",\"apiVersion\":\"");
+        buffer_append(&items->event, name_text(&list->version));
+        buffer_append_string(&items->event, "\",");
+    }
+    buffer_append(&items->event, text_skip(object, 1));
 }
 
-/* object is what has come of the object so far. */
+/* Copies what has come of the object so far, and was not copied yet, into the event. */
 static void go_on_with_event(struct items *items, struct text object)
 {
     size_t copied = items->value.copied;
@@ -110,7 +105,7 @@ static void go_on_with_event(struct items *items, struct text object)
         buffer_reset(&items->event);
         begin_event(items, object);
     } else {
-        buffer_append(&items->event, (struct text){object.data + copied, object.length - copied});
+        buffer_append(&items->event, text_skip(object, copied));
     }
     items->value.copied = object.length;
 }
@@ -138,35 +133,36 @@ static uint64_t value_length(const struct items *items)
 static struct text kind_of_items(struct text kind)
 {
     struct text end = TEXT("List");
-    if (kind.length < end.length)
+    if (!text_ends_in(kind, end))
         return TEXT("");
-    kind.length -= end.length;
-    return memcmp(kind.data + kind.length, end.data, end.length) == 0 ? kind : TEXT("");
+    return (struct text){kind.data, kind.length - end.length};
 }
 
-/* If text is a list whose items are null or missing, it is a whole list without items. */
-static void note_empty_list(struct items *items, struct text text)
+/* Delivers what was scanned: a whole document, or the beginning of one that was cut off by the next one. The
+ * latter is delivered as it is, so that it is counted as damaged. */
+static struct frame_line deliver(struct items *items, bool is_whole)
 {
-    if (items->list.open || kind_of_items(name_text(&items->value.kind)).length == 0)
-        return;
-    buffer_reset(&items->around);
-    buffer_append(&items->around, text);
-    items->list.whole = true;
-}
-
-/* What was scanned is a whole document. */
-static struct frame_line deliver(struct items *items)
-{
+    struct items_list *list = &items->list;
     struct text text = {buffer_text(&items->window).data, items->at};
     uint64_t length = value_length(items);
     items->taken = items->at;
-    items->place = items->list.open ? ITEMS_LIST : ITEMS_OUTSIDE;
+    if (!is_whole) {
+        items->line_start = true;
+        list->open = list->open && list->by_lines;
+        list->behind_item = false;
+    }
+    items->place = list->open ? ITEMS_LIST : ITEMS_OUTSIDE;
     if (!items->value.kept)
         return too_long(items, length);
-    if (!is_object(items, text))
+    if (!is_whole || !is_object(items, text))
         return (struct frame_line){FRAME_LINE, text, length};
 
-    note_empty_list(items, text);
+    /* A list whose items are null or missing is a whole list without items. */
+    if (!list->open && kind_of_items(name_text(&items->value.kind)).length > 0) {
+        buffer_reset(&items->around);
+        buffer_append(&items->around, text);
+        list->whole = true;
+    }
     go_on_with_event(items, text);
     buffer_append_char(&items->event, '}');
     if (items->event.failed) {
@@ -174,21 +170,6 @@ static struct frame_line deliver(struct items *items)
         return too_long(items, length);
     }
     return (struct frame_line){FRAME_LINE, buffer_text(&items->event), length};
-}
-
-/* What was scanned was cut off by the next document. It is delivered so that it is counted as damaged. */
-static struct frame_line deliver_damaged(struct items *items)
-{
-    struct text text = {buffer_text(&items->window).data, items->at};
-    uint64_t length = value_length(items);
-    items->taken = items->at;
-    items->line_start = true;
-    items->list.open = items->list.open && items->list.by_lines;
-    items->list.behind_item = false;
-    items->place = items->list.open ? ITEMS_LIST : ITEMS_OUTSIDE;
-    if (!items->value.kept)
-        return too_long(items, length);
-    return (struct frame_line){FRAME_LINE, text, length};
 }
 
 /* Keeps the head of a document that has become too long: the same bytes however the reads split it. */
@@ -213,22 +194,15 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static enum items_member member_named(struct text key)
-{
-    if (text_is(key, "kind"))
-        return ITEMS_KIND;
-    if (text_is(key, "apiVersion"))
-        return ITEMS_API_VERSION;
-    if (text_is(key, "items"))
-        return ITEMS_ITEMS;
-    return text_is(key, "object") ? ITEMS_OBJECT : ITEMS_OTHER;
-}
-
 /* Notes a string at depth 1, which is a key or the value of the last key. */
 static void note_string(struct items_value *value, struct text string)
 {
     if (value->previous != ':')
-        value->member = member_named(string);
+        value->member = text_is(string, "kind")         ? ITEMS_KIND
+                        : text_is(string, "apiVersion") ? ITEMS_API_VERSION
+                        : text_is(string, "items")      ? ITEMS_ITEMS
+                        : text_is(string, "object")     ? ITEMS_OBJECT
+                                                        : ITEMS_OTHER;
     else if (value->member == ITEMS_KIND)
         set_name(&value->kind, string);
     else if (value->member == ITEMS_API_VERSION)
@@ -257,21 +231,11 @@ static void scan_string(struct items *items, struct text window)
 }
 
 enum step {
-    STEP_ON,
-    STEP_WHOLE,
-    STEP_LIST, /* the items of a list begin */
-    STEP_NEXT, /* the next document begins before this one has ended */
+    STEP_ON,    /* the document goes on */
+    STEP_WHOLE, /* the document has ended */
+    STEP_LIST,  /* the document is a list, and its items begin */
+    STEP_NEXT,  /* the next document begins before this one has ended */
 };
-
-static enum step open_bracket(struct items *items, char c)
-{
-    struct items_value *value = &items->value;
-    bool is_list = c == '[' && value->depth == 1 && value->previous == ':' &&
-                   value->member == ITEMS_ITEMS && !items->list.open;
-    value->previous = c;
-    value->depth++;
-    return is_list && value->kept ? STEP_LIST : STEP_ON;
-}
 
 /* Scans c, a byte outside strings; items->at is already after it. */
 static enum step scan_byte(struct items *items, char c)
@@ -279,6 +243,7 @@ static enum step scan_byte(struct items *items, char c)
     struct items_value *value = &items->value;
     bool line_start = value->line_start;
     bool line_brace = value->line_brace;
+    bool is_list = false;
     value->line_start = c == '\n';
     value->line_brace = line_start && c == '{';
     if (is_space(c))
@@ -292,7 +257,11 @@ static enum step scan_byte(struct items *items, char c)
         return STEP_ON;
     case '{':
     case '[':
-        return open_bracket(items, c);
+        is_list = c == '[' && value->depth == 1 && value->previous == ':' &&
+                  value->member == ITEMS_ITEMS && !items->list.open;
+        value->previous = c;
+        value->depth++;
+        return is_list && value->kept ? STEP_LIST : STEP_ON;
     case '}':
     case ']':
         value->previous = c;
@@ -321,34 +290,23 @@ static enum step scan_brackets(struct items *items)
         else
             step = scan_byte(items, window.data[items->at++]);
     }
+    /* Back to the `{` of the next document, which wait_for_more() has kept in the window. */
     if (step == STEP_NEXT)
-        items->at -=
-            2; /* to the `{` of the next document, which wait_for_more() has kept in the window */
+        items->at -= 2;
     return step;
 }
 
 /* ---- lists ------------------------------------------------------------------------------------ */
 
-/* What was scanned is the beginning of a list, up to the `[` of its items. */
-static void begin_list(struct items *items)
+/* A list begins: `around` is its text up to the `[` of its items, which was scanned. */
+static void begin_list(struct items *items, struct items_list list, struct text around)
 {
     items->place = ITEMS_LIST;
     items->line_start = false;
-    items->list = (struct items_list){
-        .open = true, .begun = items->value.begun, .version = items->value.version};
+    items->list = list;
+    items->list.open = true;
     buffer_reset(&items->around);
-    buffer_append(&items->around, (struct text){buffer_text(&items->window).data, items->at});
-    set_name(&items->list.kind, kind_of_items(name_text(&items->value.kind)));
-}
-
-static void begin_array(struct items *items)
-{
-    items->place = ITEMS_LIST;
-    items->line_start = false;
-    items->list =
-        (struct items_list){.open = true, .is_array = true, .begun = items->offset + items->at};
-    buffer_reset(&items->around);
-    items->at++;
+    buffer_append(&items->around, around);
 }
 
 static void end_items(struct items *items)
@@ -381,14 +339,6 @@ struct text items_list(const struct items *items)
 
 /* ---- between documents ------------------------------------------------------------------------ */
 
-static bool begins_value(const struct items *items, char c)
-{
-    if (items->place == ITEMS_LIST)
-        return !is_space(c) && c != ',' && c != ']';
-    /* The bytes of a byte order mark are taken as white space. */
-    return !is_space(c) && c != '\xef' && c != '\xbb' && c != '\xbf';
-}
-
 static void begin_value(struct items *items, char c)
 {
     struct items_list *list = &items->list;
@@ -396,7 +346,8 @@ static void begin_value(struct items *items, char c)
     if (c == '{' && items->line_start && list->behind_item)
         list->open = false; /* the end of the list was lost */
     if (c == '[' && !list->open) {
-        begin_array(items);
+        begin_list(items, (struct items_list){.is_array = true, .begun = items->offset}, TEXT(""));
+        items->at++;
         return;
     }
     items->place = c == '{' || c == '[' ? ITEMS_VALUE : ITEMS_WORD;
@@ -409,13 +360,17 @@ static void begin_value(struct items *items, char c)
 static void look_for_value(struct items *items)
 {
     struct text window = buffer_text(&items->window);
+    bool in_list = items->place == ITEMS_LIST;
     for (; items->at < window.length; items->at++) {
         char c = window.data[items->at];
-        if (begins_value(items, c)) {
+        /* Outside of lists the bytes of a byte order mark are taken as white space. */
+        bool is_between = is_space(c) || (in_list ? c == ',' || c == ']'
+                                                  : c == '\xef' || c == '\xbb' || c == '\xbf');
+        if (!is_between) {
             begin_value(items, c);
             return;
         }
-        if (c == ']' && items->place == ITEMS_LIST) {
+        if (c == ']') {
             end_items(items);
             return;
         }
@@ -428,15 +383,17 @@ static void look_for_value(struct items *items)
 
 static struct frame_line scan_value(struct items *items)
 {
+    struct items_list list;
     enum step step = scan_brackets(items);
     check_length(items);
     switch (step) {
     case STEP_WHOLE:
-        return deliver(items);
     case STEP_NEXT:
-        return deliver_damaged(items);
+        return deliver(items, step == STEP_WHOLE);
     case STEP_LIST:
-        begin_list(items);
+        list = (struct items_list){.begun = items->value.begun, .version = items->value.version};
+        set_name(&list.kind, kind_of_items(name_text(&items->value.kind)));
+        begin_list(items, list, (struct text){buffer_text(&items->window).data, items->at});
         break;
     case STEP_ON:
         copy_ahead(items);
@@ -445,39 +402,19 @@ static struct frame_line scan_value(struct items *items)
     return (struct frame_line){.kind = FRAME_NONE};
 }
 
-static bool ends_word(const struct items *items, char c)
-{
-    return c == '\n' || (items->list.open && (c == ',' || c == ']'));
-}
-
 /* Scans up to the end of the line; in a list, at most up to the next item. */
 static struct frame_line scan_word(struct items *items)
 {
     struct text window = buffer_text(&items->window);
-    while (items->at < window.length && !ends_word(items, window.data[items->at]))
-        items->at++;
+    for (; items->at < window.length; items->at++) {
+        char c = window.data[items->at];
+        if (c == '\n' || (items->list.open && (c == ',' || c == ']')))
+            break;
+    }
     check_length(items);
     if (items->at == window.length)
         return (struct frame_line){.kind = FRAME_NONE};
-    return deliver(items);
-}
-
-static struct frame_line scan(struct items *items)
-{
-    switch (items->place) {
-    case ITEMS_VALUE:
-        return scan_value(items);
-    case ITEMS_WORD:
-        return scan_word(items);
-    case ITEMS_TRAILER:
-        scan_trailer(items);
-        break;
-    case ITEMS_OUTSIDE:
-    case ITEMS_LIST:
-        look_for_value(items);
-        break;
-    }
-    return (struct frame_line){.kind = FRAME_NONE};
+    return deliver(items, true);
 }
 
 static bool in_value(const struct items *items)
@@ -507,8 +444,23 @@ struct frame_line items_next(struct items *items)
 {
     struct frame_line line = {.kind = FRAME_NONE};
     drop_taken(items);
-    while (line.kind == FRAME_NONE && items->at < items->window.length)
-        line = scan(items);
+    while (line.kind == FRAME_NONE && items->at < items->window.length) {
+        switch (items->place) {
+        case ITEMS_VALUE:
+            line = scan_value(items);
+            break;
+        case ITEMS_WORD:
+            line = scan_word(items);
+            break;
+        case ITEMS_TRAILER:
+            scan_trailer(items);
+            break;
+        case ITEMS_OUTSIDE:
+        case ITEMS_LIST:
+            look_for_value(items);
+            break;
+        }
+    }
     if (line.kind == FRAME_NONE)
         wait_for_more(items);
     return line;
