@@ -50,7 +50,8 @@ static void take_status(const json_value *object, struct kube_status *status)
 static const json_value *read_object(struct json *json, struct text text)
 {
     const json_value *root = NULL;
-    return json_read(json, text, &root, NULL) == JSON_OK && json_is_object(root) ? root : NULL;
+    return json_read(json, text, &root, NULL) == JSON_OK && json_type(root) == JSON_OBJECT ? root
+                                                                                           : NULL;
 }
 
 static bool has_kind(const json_value *root, const char *kind)
@@ -72,7 +73,7 @@ void kube_status_read(struct json *json, struct text text, struct kube_status *s
 bool kube_discovery_has(struct json *json, struct text body, const char *resource_name)
 {
     const json_value *resources = json_member(read_object(json, body), "resources");
-    const json_value *resource = json_is_array(resources) ? json_first(resources) : NULL;
+    const json_value *resource = json_type(resources) == JSON_ARRAY ? json_first(resources) : NULL;
     for (; resource != NULL; resource = json_next(resource)) {
         struct text name;
         if (json_text(json_member(resource, "name"), &name) && text_is(name, resource_name))

@@ -168,16 +168,28 @@ const json_value *json_read_beginning(struct json *json, struct text text)
 
 /* ---- looking at a document ------------------------------------------------------------------- */
 
+_Static_assert((int)JSON_FALSE == cJSON_False && (int)JSON_TRUE == cJSON_True &&
+                   (int)JSON_NULL == cJSON_NULL && (int)JSON_NUMBER == cJSON_Number &&
+                   (int)JSON_STRING == cJSON_String && (int)JSON_ARRAY == cJSON_Array &&
+                   (int)JSON_OBJECT == cJSON_Object,
+               "the types have cJSON's numbers");
+
+/* cJSON sets no flags beside the type of what it parses. */
+enum json_type json_type(const json_value *value)
+{
+    return value != NULL ? (enum json_type)value->type : JSON_ABSENT;
+}
+
 const json_value *json_member(const json_value *value, const char *key)
 {
     const cJSON *found = NULL;
-    if (!json_is_object(value))
+    if (json_type(value) != JSON_OBJECT)
         return NULL;
     for (const cJSON *member = value->child; member != NULL; member = member->next) {
         if (member->string[0] == key[0] && strcmp(member->string, key) == 0)
             found = member;
     }
-    return json_is_null(found) ? NULL : found;
+    return json_type(found) == JSON_NULL ? NULL : found;
 }
 
 const json_value *json_path(const json_value *value, ...)
@@ -189,42 +201,6 @@ const json_value *json_path(const json_value *value, ...)
         value = json_member(value, key);
     va_end(keys);
     return value;
-}
-
-/* cJSON sets no flags beside the type of what it parses. */
-static bool is_of(const json_value *value, int type)
-{
-    return value != NULL && value->type == type;
-}
-
-bool json_is_object(const json_value *value)
-{
-    return is_of(value, cJSON_Object);
-}
-
-bool json_is_array(const json_value *value)
-{
-    return is_of(value, cJSON_Array);
-}
-
-bool json_is_string(const json_value *value)
-{
-    return is_of(value, cJSON_String);
-}
-
-bool json_is_number(const json_value *value)
-{
-    return is_of(value, cJSON_Number);
-}
-
-bool json_is_true(const json_value *value)
-{
-    return is_of(value, cJSON_True);
-}
-
-bool json_is_null(const json_value *value)
-{
-    return is_of(value, cJSON_NULL);
 }
 
 const json_value *json_first(const json_value *value)
@@ -244,7 +220,7 @@ struct text json_key(const json_value *member)
 
 bool json_text(const json_value *value, struct text *text)
 {
-    if (!json_is_string(value))
+    if (json_type(value) != JSON_STRING)
         return false;
     *text = text_from(value->valuestring);
     return true;
@@ -252,7 +228,7 @@ bool json_text(const json_value *value, struct text *text)
 
 bool json_number_text(const json_value *value, char number[JSON_NUMBER_SIZE], struct text *text)
 {
-    if (!json_is_number(value))
+    if (json_type(value) != JSON_NUMBER)
         return false;
     int digits = 15;
     do
@@ -264,7 +240,7 @@ bool json_number_text(const json_value *value, char number[JSON_NUMBER_SIZE], st
 
 bool json_integer(const json_value *value, int64_t *integer)
 {
-    if (!json_is_number(value) || !(fabs(value->valuedouble) <= JSON_MAX_INTEGER) ||
+    if (json_type(value) != JSON_NUMBER || !(fabs(value->valuedouble) <= JSON_MAX_INTEGER) ||
         value->valuedouble != floor(value->valuedouble))
         return false;
     *integer = (int64_t)value->valuedouble;

@@ -59,12 +59,20 @@ const json_value *json_member(const json_value *value, const char *key);
 /* The member at the end of a path: json_path(root, "metadata", "uid", NULL). */
 const json_value *json_path(const json_value *value, ...) __attribute__((sentinel));
 
-bool json_is_object(const json_value *value);
-bool json_is_array(const json_value *value);
-bool json_is_string(const json_value *value);
-bool json_is_number(const json_value *value);
-bool json_is_true(const json_value *value);
-bool json_is_null(const json_value *value); /* false for NULL: that is absent */
+/* The numbers are those of cJSON, which json.c checks. */
+enum json_type {
+    JSON_ABSENT = 0, /* there is no value */
+    JSON_FALSE = 1 << 0,
+    JSON_TRUE = 1 << 1,
+    JSON_NULL = 1 << 2,
+    JSON_NUMBER = 1 << 3,
+    JSON_STRING = 1 << 4,
+    JSON_ARRAY = 1 << 5,
+    JSON_OBJECT = 1 << 6,
+};
+
+/* Returns the type of the value; JSON_ABSENT if value is NULL. */
+enum json_type json_type(const json_value *value);
 
 /* Elements of an array or members of an object, in the order of the text (duplicate keys and nulls
  * are included); NULL at the end. */

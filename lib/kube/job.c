@@ -24,7 +24,7 @@ void job_converter_init(struct job_converter *converter, struct text region, str
     converter->region = region;
     converter->cluster_id = cluster_id;
     converter->annotation = json_new();
-    buffer_init(&converter->json, RESOURCES_BUFFER_LIMIT);
+    buffer_init(&converter->json, REQUIREMENTS_BUFFER_LIMIT);
 }
 
 void job_converter_fini(struct job_converter *converter)
@@ -46,14 +46,14 @@ static void append_replicas(struct job_converter *converter, struct object *obje
     object->bad_fields += (uint32_t)specs->left_out;
 
     json_begin_object(&writer, NULL);
-    for (size_t i = 0; i < specs->count && !resources_are_enough(writer.out); i++) {
+    for (size_t i = 0; i < specs->count && !requirements_overflow(writer.out); i++) {
         const json_value *spec = specs->items[i].value;
         const json_value *template = object_child(object, spec, "template");
-        resources_write_name(&writer, specs->items[i].key);
+        requirements_write_name(&writer, specs->items[i].key);
         json_begin_object(&writer, NULL);
         json_write_name(&writer, TEXT("resources"));
-        resources_write(&converter->resources, object, object_child(object, template, "spec"),
-                        &writer);
+        requirements_write(&converter->requirements, object, object_child(object, template, "spec"),
+                           &writer);
         json_write_integer(&writer, "replicas", object_integer(object, spec, "replicas"));
         json_end(&writer);
     }

@@ -10,11 +10,11 @@
 #include "lib/json/members.h"
 #include "lib/kube/kind.h"
 #include "lib/kube/object.h"
-#include "lib/kube/resources.h"
+#include "lib/kube/requirements.h"
 #include "lib/rows/row.h"
 
 /* Paths for json_keep(), each list ends in NULL. job_paths: what is read of a job in addition to
- * object_paths. replica_paths: what is read of each of its replica specs in addition to resources_paths,
+ * object_paths. replica_paths: what is read of each of its replica specs in addition to requirements_paths,
  * which are below the replica spec's `template spec`. */
 extern const char *const job_paths[];
 extern const char *const replica_paths[];
@@ -24,7 +24,7 @@ struct job_converter {
     struct text cluster_id;  /* "": the column is NULL */
     struct json *annotation; /* reader for the tenancy annotation: JSON in a string */
     struct members replica_specs;
-    struct resources resources;
+    struct requirements requirements;
     struct buffer json; /* the resources column */
 };
 

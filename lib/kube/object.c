@@ -61,7 +61,8 @@ void object_refuse(struct object *object, const char *key)
 static const json_value *member(struct object *object, const json_value *parent, const char *key)
 {
     const json_value *value = json_member(parent, key);
-    if (value == NULL && parent != NULL && !json_is_object(parent) && !json_is_null(parent))
+    if (value == NULL && parent != NULL && json_type(parent) != JSON_OBJECT &&
+        json_type(parent) != JSON_NULL)
         object_refuse(object, key);
     return value;
 }
@@ -69,7 +70,7 @@ static const json_value *member(struct object *object, const json_value *parent,
 const json_value *object_child(struct object *object, const json_value *parent, const char *key)
 {
     const json_value *value = member(object, parent, key);
-    if (value == NULL || json_is_object(value))
+    if (value == NULL || json_type(value) == JSON_OBJECT)
         return value;
     object_refuse(object, key);
     return NULL;
@@ -78,7 +79,7 @@ const json_value *object_child(struct object *object, const json_value *parent, 
 const json_value *object_list(struct object *object, const json_value *parent, const char *key)
 {
     const json_value *value = member(object, parent, key);
-    if (value == NULL || json_is_array(value))
+    if (value == NULL || json_type(value) == JSON_ARRAY)
         return value;
     object_refuse(object, key);
     return NULL;

@@ -26,7 +26,7 @@ struct object {
     int64_t received_us; /* when its event arrived, microseconds since 1970 */
     uint32_t bad_fields;
     const char *first_bad_field; /* its key, a literal; NULL if there is none */
-    uint32_t bad_quantities;     /* resource quantities that do not parse (lib/kube/resources) */
+    uint32_t bad_quantities;     /* resource quantities that do not parse (lib/kube/requirements) */
 };
 
 /* root: the object, borrowed. gone, received_us: as in struct object. */

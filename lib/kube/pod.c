@@ -37,7 +37,7 @@ static const json_value *find_controller(struct object *object)
 {
     const json_value *owners = object_list(object, object->metadata, "ownerReferences");
     for (const json_value *owner = json_first(owners); owner != NULL; owner = json_next(owner)) {
-        if (json_is_true(json_member(owner, "controller")))
+        if (json_type(json_member(owner, "controller")) == JSON_TRUE)
             return owner;
     }
     return NULL;
@@ -114,7 +114,7 @@ void pod_converter_init(struct pod_converter *converter, struct text region, str
 {
     converter->region = region;
     converter->cluster_id = cluster_id;
-    buffer_init(&converter->json, RESOURCES_BUFFER_LIMIT);
+    buffer_init(&converter->json, REQUIREMENTS_BUFFER_LIMIT);
     buffer_init(&converter->remark, REMARK_LIMIT);
 }
 
@@ -290,7 +290,7 @@ static struct text build_resources(struct pod_converter *converter, struct objec
     struct json_writer writer = json_writer(&converter->json);
     buffer_reset(&converter->json);
     if (spec != NULL || !is_update)
-        resources_write(&converter->resources, object, spec, &writer);
+        requirements_write(&converter->requirements, object, spec, &writer);
     return buffer_text(&converter->json);
 }
 

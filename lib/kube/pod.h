@@ -9,7 +9,7 @@
 #include "lib/base/error.h"
 #include "lib/kube/kind.h"
 #include "lib/kube/object.h"
-#include "lib/kube/resources.h"
+#include "lib/kube/requirements.h"
 #include "lib/rows/row.h"
 
 /* Whose a pod is. "A job of ours" is a job of a kind in the table of lib/kube/kind. */
@@ -32,13 +32,13 @@ struct pod_owner {
 void pod_find_owner(struct object *object, struct pod_owner *owner);
 
 /* Paths for json_keep(), ends in NULL: what is read of a pod in addition to object_paths, the labels of all
- * conventions and, below its spec, resources_paths. */
+ * conventions and, below its spec, requirements_paths. */
 extern const char *const pod_paths[];
 
 struct pod_converter {
     struct text region;     /* "": the column is NULL */
     struct text cluster_id; /* "": the column is NULL */
-    struct resources resources;
+    struct requirements requirements;
     struct buffer json;   /* the resources column */
     struct buffer remark; /* the remark column */
 };

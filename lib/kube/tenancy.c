@@ -26,7 +26,7 @@ static enum error_code read_members(const json_value *root, struct tenancy *tena
     struct text idc; /* is not recorded, but must be a string */
     for (const json_value *value = json_first(root); value != NULL; value = json_next(value)) {
         struct text *field = field_of(tenancy, json_key(value), &idc);
-        if (field != NULL && !json_is_null(value) && !json_text(value, field))
+        if (field != NULL && json_type(value) != JSON_NULL && !json_text(value, field))
             return ERROR_INPUT;
     }
     return ERROR_NONE;
@@ -41,9 +41,9 @@ enum error_code tenancy_read(struct json *reader, struct text annotation, struct
         return ERROR_NOMEM;
     if (result != JSON_OK)
         return ERROR_INPUT;
-    if (json_is_null(root))
+    if (json_type(root) == JSON_NULL)
         return ERROR_NONE;
-    if (!json_is_object(root))
+    if (json_type(root) != JSON_OBJECT)
         return ERROR_INPUT;
 
     enum error_code code = read_members(root, tenancy);

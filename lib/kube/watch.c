@@ -83,7 +83,7 @@ static void keep_replicas(struct json *json, const struct resource *resource)
     (void)snprintf(base, sizeof(base), "object spec %s *", resource->replica_specs);
     json_keep(json, base, replica_paths);
     (void)snprintf(base, sizeof(base), "object spec %s * template spec", resource->replica_specs);
-    json_keep(json, base, resources_paths);
+    json_keep(json, base, requirements_paths);
 }
 
 static void keep_pods(struct json *json)
@@ -95,7 +95,7 @@ static void keep_pods(struct json *json)
     json_keep(json, "object", any_object_paths);
     json_keep(json, "object", object_paths);
     json_keep(json, "object", pod_paths);
-    json_keep(json, "object spec", resources_paths);
+    json_keep(json, "object spec", requirements_paths);
     for (size_t i = 0; conventions[i] != NULL; i++)
         keep_labels(json, conventions[i]);
 }
@@ -248,7 +248,8 @@ static enum watch_fate decode_bare(struct object *object, struct text kind,
         return report_status(object, result, WATCH_STATUS);
     if (is_printed_table(kind))
         return WATCH_TABLE;
-    if (text_ends_in(kind, TEXT("List")) && json_is_array(json_member(object->root, "items")))
+    if (text_ends_in(kind, TEXT("List")) &&
+        json_type(json_member(object->root, "items")) == JSON_ARRAY)
         return WATCH_LIST;
     if (kind.length > 0 && object->metadata != NULL)
         return WATCH_BARE_OBJECT;
@@ -294,9 +295,9 @@ static enum watch_fate decode_document(struct watch *watch, const json_value *ro
 {
     const json_value *inner = json_member(root, "object");
     const json_value *type_value = json_member(root, "type");
-    bool is_event = json_is_object(inner);
+    bool is_event = json_type(inner) == JSON_OBJECT;
     struct text type = TEXT("");
-    if (!json_is_object(root))
+    if (json_type(root) != JSON_OBJECT)
         return refuse(result, WATCH_NOT_EVENT, "it is no JSON object");
     if (is_event && type_value == NULL)
         return refuse(result, WATCH_NOT_EVENT, "it has no type");

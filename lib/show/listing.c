@@ -253,7 +253,8 @@ static bool is_integer(struct text value)
 static bool is_json_object(const struct listing *listing, struct text value)
 {
     const json_value *root;
-    return json_read(listing->json, value, &root, NULL) == JSON_OK && json_is_object(root);
+    return json_read(listing->json, value, &root, NULL) == JSON_OK &&
+           json_type(root) == JSON_OBJECT;
 }
 
 static void write_value(const struct listing *listing, const struct column *column,

@@ -38,7 +38,7 @@ static enum error_code read_rows(struct spool_restore *restore, struct text body
     enum json_result result = json_read(restore->json, body, &root, err);
     if (result != JSON_OK)
         return result == JSON_NO_MEMORY ? err->code : ERROR_INPUT;
-    if (!json_is_array(root) || json_first(root) == NULL)
+    if (json_type(root) != JSON_ARRAY || json_first(root) == NULL)
         return error_set(err, ERROR_INPUT, "not a list of rows");
     enum error_code code = ERROR_NONE;
     for (const json_value *value = json_first(root); value != NULL && code == ERROR_NONE;

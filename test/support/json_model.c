@@ -348,7 +348,7 @@ static void write_text(struct buffer *out, char tag, struct text text)
 
 static void write_elements(const json_value *value, struct buffer *out)
 {
-    bool is_object = json_is_object(value);
+    bool is_object = json_type(value) == JSON_OBJECT;
     buffer_append_char(out, is_object ? '{' : '[');
     for (const json_value *e = json_first(value); e != NULL; e = json_next(e)) {
         if (is_object)
@@ -362,12 +362,14 @@ void json_transcript(const json_value *value, struct buffer *out)
 {
     struct text text;
     char number[JSON_NUMBER_SIZE];
-    if (json_is_object(value) || json_is_array(value))
+    if (json_type(value) == JSON_OBJECT || json_type(value) == JSON_ARRAY)
         write_elements(value, out);
     else if (json_text(value, &text))
         write_text(out, 's', text);
     else if (json_number_text(value, number, &text))
         write_text(out, 'n', text);
     else
-        buffer_append_char(out, json_is_null(value) ? 'z' : json_is_true(value) ? 't' : 'f');
+        buffer_append_char(out, json_type(value) == JSON_NULL   ? 'z'
+                                : json_type(value) == JSON_TRUE ? 't'
+                                                                : 'f');
 }

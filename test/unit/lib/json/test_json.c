@@ -248,7 +248,7 @@ static void test_numbers_follow_the_grammar(void **state)
         struct text text;
         char digits[JSON_NUMBER_SIZE];
         const json_value *value = read_string(*state, good[i].text);
-        assert_true(json_is_number(value));
+        assert_true(json_type(value) == JSON_NUMBER);
         assert_true(json_number_text(value, digits, &text));
         assert_string_equal(text.data, good[i].read);
     }
@@ -445,9 +445,9 @@ static void test_a_nul_becomes_u_fffd_so_that_no_string_ends_early(void **state)
     for (int i = 0; i < 2; i++) { /* the second time is as the first */
         const json_value *e = json_first(root);
         assert_value_is(e, TEXT("a" FFFD "b"));
-        assert_true(json_is_string(e));
+        assert_true(json_type(e) == JSON_STRING);
         assert_value_is(e = json_next(e), TEXT(FFFD));
-        assert_true(json_is_string(e));
+        assert_true(json_type(e) == JSON_STRING);
         assert_value_is(e = json_next(e), TEXT("plain"));
         assert_value_is(e = json_next(e), TEXT(FFFD FFFD "x" FFFD));
         assert_value_is(json_next(e), TEXT(""));
@@ -472,13 +472,13 @@ static void test_a_number_is_no_string_and_a_string_no_number(void **state)
     const json_value *number = json_first(read_string(f, "[12,\"12\"]"));
     const json_value *string = json_next(number);
 
-    assert_true(json_is_number(number));
-    assert_false(json_is_string(number));
+    assert_true(json_type(number) == JSON_NUMBER);
+    assert_false(json_type(number) == JSON_STRING);
     assert_false(json_text(number, &text));
     assert_true(text_is(text, "as before"));
 
-    assert_true(json_is_string(string));
-    assert_false(json_is_number(string));
+    assert_true(json_type(string) == JSON_STRING);
+    assert_false(json_type(string) == JSON_NUMBER);
     assert_false(json_number_text(string, digits, &text));
     assert_false(json_integer(string, &integer));
     assert_true(text_is(text, "as before"));
@@ -535,8 +535,8 @@ static void test_a_null_is_as_absent_even_as_the_last_duplicate(void **state)
         read_string(f, "{\"a\":null,\"b\":\"2\",\"b\":null,\"c\":null,\"c\":3}");
     assert_null(json_member(root, "a"));
     assert_null(json_member(root, "b"));
-    assert_true(json_is_number(json_member(root, "c")));
-    assert_true(json_is_null(json_first(root)));
+    assert_true(json_type(json_member(root, "c")) == JSON_NUMBER);
+    assert_true(json_type(json_first(root)) == JSON_NULL);
 }
 
 static void test_keys_are_case_sensitive_and_compared_whole(void **state)
@@ -584,8 +584,9 @@ static void test_nothing_can_be_asked_anything(void **state)
     assert_null(json_first(NULL));
     assert_null(json_next(NULL));
     assert_true(text_is(json_key(NULL), ""));
-    assert_false(json_is_object(NULL) || json_is_array(NULL) || json_is_string(NULL) ||
-                 json_is_number(NULL) || json_is_true(NULL) || json_is_null(NULL));
+    assert_false(json_type(NULL) == JSON_OBJECT || json_type(NULL) == JSON_ARRAY ||
+                 json_type(NULL) == JSON_STRING || json_type(NULL) == JSON_NUMBER ||
+                 json_type(NULL) == JSON_TRUE || json_type(NULL) == JSON_NULL);
     assert_false(json_text(NULL, &text) || json_number_text(NULL, digits, &text) ||
                  json_integer(NULL, &integer));
     json_free(NULL);
@@ -596,12 +597,12 @@ static void test_each_value_is_of_one_kind_only(void **state)
     static const char *const texts[] = {"{}", "[]", "\"\"", "0", "true", "null", "false"};
     for (size_t i = 0; i < LENGTH(texts); i++) {
         const json_value *value = read_string(*state, texts[i]);
-        assert_int_equal(json_is_object(value), i == 0);
-        assert_int_equal(json_is_array(value), i == 1);
-        assert_int_equal(json_is_string(value), i == 2);
-        assert_int_equal(json_is_number(value), i == 3);
-        assert_int_equal(json_is_true(value), i == 4);
-        assert_int_equal(json_is_null(value), i == 5);
+        assert_int_equal(json_type(value) == JSON_OBJECT, i == 0);
+        assert_int_equal(json_type(value) == JSON_ARRAY, i == 1);
+        assert_int_equal(json_type(value) == JSON_STRING, i == 2);
+        assert_int_equal(json_type(value) == JSON_NUMBER, i == 3);
+        assert_int_equal(json_type(value) == JSON_TRUE, i == 4);
+        assert_int_equal(json_type(value) == JSON_NULL, i == 5);
     }
 }
 

@@ -128,7 +128,7 @@ static void golden_to_text(const json_value *value, enum column_type type, char 
     struct text string = TEXT(TEXT_OF_NULL);
     char number[JSON_NUMBER_SIZE];
     int64_t microseconds;
-    if (!json_is_null(value) && !json_text(value, &string))
+    if (json_type(value) != JSON_NULL && !json_text(value, &string))
         assert_true(json_number_text(value, number, &string));
     assert_true(string.length < CELL_TEXT_MAX);
     memcpy(text, string.data, string.length);
@@ -219,7 +219,8 @@ static void check_line(struct golden *golden, const char *line)
 
     struct decoding *decoding = region.length > 0 ? &golden->regional : &golden->plain;
     decode_raw(decoding, event_of(line));
-    check_fate(golden, tag, &decoding->result, json_is_true(json_member(root, "persisted")));
+    check_fate(golden, tag, &decoding->result,
+               json_type(json_member(root, "persisted")) == JSON_TRUE);
     if (decoding->result.row != NULL)
         check_row(golden, tag, decoding->result.row, json_member(root, "row"));
     golden->lines++;

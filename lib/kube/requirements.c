@@ -1,12 +1,12 @@
-/* resources: the members of all containers are collected, sorted by name, and added up (see resources.h). */
-#include "lib/kube/resources.h"
+/* requirements: the members of all containers are collected, sorted by name, and added up (see requirements.h). */
+#include "lib/kube/requirements.h"
 
 #include "lib/kube/quantity.h"
 
 /* A member's group is the number of its container; from this one on they are init containers. */
 #define FIRST_INIT_GROUP UINT32_C(0x80000000)
 
-const char *const resources_paths[] = {
+const char *const requirements_paths[] = {
     "containers resources limits",
     "containers resources requests",
     "initContainers resources limits",
@@ -14,25 +14,25 @@ const char *const resources_paths[] = {
     NULL,
 };
 
-bool resources_are_enough(const struct buffer *out)
+bool requirements_overflow(const struct buffer *out)
 {
     return out->failed || out->length > TEXT_MAX_BYTES;
 }
 
-void resources_write_name(struct json_writer *writer, struct text key)
+void requirements_write_name(struct json_writer *writer, struct text key)
 {
     if (key.length > TEXT_MAX_BYTES + 1)
         key.length = TEXT_MAX_BYTES + 1;
     json_write_name(writer, key);
 }
 
-static void collect(struct resources *resources, struct object *object,
+static void collect(struct requirements *requirements, struct object *object,
                     const json_value *containers, uint32_t group)
 {
     for (const json_value *c = json_first(containers); c != NULL; c = json_next(c), group++) {
         const json_value *wanted = object_child(object, c, "resources");
-        members_add(&resources->limits, object_child(object, wanted, "limits"), group);
-        members_add(&resources->requests, object_child(object, wanted, "requests"), group);
+        members_add(&requirements->limits, object_child(object, wanted, "limits"), group);
+        members_add(&requirements->requests, object_child(object, wanted, "requests"), group);
     }
 }
 
@@ -42,7 +42,7 @@ static enum error_code read_quantity(const json_value *value, struct quantity *q
     struct text text;
     char number[JSON_NUMBER_SIZE];
     *quantity = (struct quantity){0};
-    if (json_is_null(value))
+    if (json_type(value) == JSON_NULL)
         return ERROR_NONE;
     if (!json_text(value, &text) && !json_number_text(value, number, &text))
         return ERROR_INPUT;
@@ -113,7 +113,7 @@ static void write_list(struct members *members, struct object *object, const cha
     size_t run;
     drop_if_incomplete(members, object);
     members_sort(members);
-    for (size_t i = 0; i < members->count && !resources_are_enough(writer->out); i += run) {
+    for (size_t i = 0; i < members->count && !requirements_overflow(writer->out); i += run) {
         char total_text[QUANTITY_TEXT_SIZE];
         run = run_length(members, i);
         struct text total = total_of(object, &members->items[i], run, total_text);
@@ -122,23 +122,24 @@ static void write_list(struct members *members, struct object *object, const cha
         if (!open)
             json_begin_object(writer, name);
         open = true;
-        resources_write_name(writer, members->items[i].key);
+        requirements_write_name(writer, members->items[i].key);
         json_write_text(writer, NULL, total);
     }
     if (open)
         json_end(writer);
 }
 
-void resources_write(struct resources *resources, struct object *object, const json_value *pod_spec,
-                     struct json_writer *writer)
+void requirements_write(struct requirements *requirements, struct object *object,
+                        const json_value *pod_spec, struct json_writer *writer)
 {
-    members_reset(&resources->limits);
-    members_reset(&resources->requests);
-    collect(resources, object, object_list(object, pod_spec, "containers"), 0);
-    collect(resources, object, object_list(object, pod_spec, "initContainers"), FIRST_INIT_GROUP);
+    members_reset(&requirements->limits);
+    members_reset(&requirements->requests);
+    collect(requirements, object, object_list(object, pod_spec, "containers"), 0);
+    collect(requirements, object, object_list(object, pod_spec, "initContainers"),
+            FIRST_INIT_GROUP);
 
     json_begin_object(writer, NULL);
-    write_list(&resources->limits, object, "limits", writer);
-    write_list(&resources->requests, object, "requests", writer);
+    write_list(&requirements->limits, object, "limits", writer);
+    write_list(&requirements->requests, object, "requests", writer);
     json_end(writer);
 }
