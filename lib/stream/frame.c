@@ -126,14 +126,14 @@ static struct frame_line whole_line(struct frame *frame, struct text raw)
         uint64_t length = frame->skipped + raw.length;
         frame->skipping = false;
         frame->skipped = 0;
-        return (struct frame_line){FRAME_TOO_LONG, buffer_text(&frame->head), length};
+        return (struct frame_line){FRAME_TOO_LONG, buffer_text(&frame->head), length, frame->lines};
     }
     struct text line = without_return(raw);
     if (line.length > frame->max_line)
-        return (struct frame_line){FRAME_TOO_LONG, head_of(frame, raw), raw.length};
+        return (struct frame_line){FRAME_TOO_LONG, head_of(frame, raw), raw.length, frame->lines};
     if (text_is_blank(line))
         return (struct frame_line){.kind = FRAME_NONE};
-    return (struct frame_line){FRAME_LINE, line, raw.length};
+    return (struct frame_line){FRAME_LINE, line, raw.length, frame->lines};
 }
 
 /* Takes one line off the window; false if the window holds no whole line. */
@@ -148,6 +148,7 @@ static bool take_line(struct frame *frame, struct text *raw)
     *raw = (struct text){window.data, (size_t)(newline - window.data)};
     frame->taken = raw->length + 1;
     frame->scanned = 0;
+    frame->lines++;
     return true;
 }
 
@@ -172,12 +173,14 @@ struct frame_line frame_end(struct frame *frame)
     struct frame_line line = {.kind = FRAME_NONE};
 
     if (frame->skipping)
-        line = (struct frame_line){FRAME_CUT, buffer_text(&frame->head), frame->skipped};
+        line = (struct frame_line){FRAME_CUT, buffer_text(&frame->head), frame->skipped,
+                                   frame->lines + 1};
     else if (!text_is_blank(rest))
-        line = (struct frame_line){FRAME_CUT, rest, rest.length};
+        line = (struct frame_line){FRAME_CUT, rest, rest.length, frame->lines + 1};
 
     frame->taken = rest.length;
     frame->scanned = 0;
+    frame->lines = 0;
     frame->begun = false;
     frame->skipping = false;
     frame->skipped = 0;

@@ -29,6 +29,7 @@ struct frame {
     size_t max_line;      /* bytes of the longest line that is delivered */
     size_t scanned;       /* bytes of the window that are known to hold no newline */
     size_t taken;     /* bytes of the last delivered line in the window; the next call drops them */
+    uint64_t lines;   /* that were taken off the window */
     bool begun;       /* a byte order mark was looked for, and skipped if it was there */
     bool skipping;    /* inside a line that is too long */
     uint64_t skipped; /* bytes of the line that is too long which are no longer in the window */
@@ -45,6 +46,7 @@ struct frame_line {
     enum frame_kind kind;
     struct text text; /* valid until the next call */
     uint64_t length;  /* bytes of the whole line before its "\n" */
+    uint64_t line;    /* the line of the stream on which it begins, from 1 */
 };
 
 void frame_init(struct frame *frame, size_t max_line);

@@ -30,6 +30,12 @@ void items_fini(struct items *items)
 /* Drops bytes from the front of the window. The scan goes on with the first byte that is left. */
 static void drop(struct items *items, size_t bytes)
 {
+    struct text dropped = {buffer_text(&items->window).data, bytes};
+    const char *newline;
+    while (dropped.length > 0 && (newline = memchr(dropped.data, '\n', dropped.length)) != NULL) {
+        items->newlines++;
+        dropped = text_skip(dropped, (size_t)(newline - dropped.data) + 1);
+    }
     buffer_consume(&items->window, bytes);
     items->offset += bytes;
     items->at = 0;
@@ -121,7 +127,8 @@ static void copy_ahead(struct items *items)
 
 static struct frame_line too_long(const struct items *items, uint64_t length)
 {
-    return (struct frame_line){FRAME_TOO_LONG, buffer_text(&items->event), length};
+    return (struct frame_line){FRAME_TOO_LONG, buffer_text(&items->event), length,
+                               items->value.line};
 }
 
 static uint64_t value_length(const struct items *items)
@@ -155,7 +162,7 @@ static struct frame_line deliver(struct items *items, bool is_whole)
     if (!items->value.kept)
         return too_long(items, length);
     if (!is_whole || !is_object(items, text))
-        return (struct frame_line){FRAME_LINE, text, length};
+        return (struct frame_line){FRAME_LINE, text, length, items->value.line};
 
     /* A list whose items are null or missing is a whole list without items. */
     if (!list->open && kind_of_items(name_text(&items->value.kind)).length > 0) {
@@ -169,7 +176,7 @@ static struct frame_line deliver(struct items *items, bool is_whole)
         buffer_reset(&items->event);
         return too_long(items, length);
     }
-    return (struct frame_line){FRAME_LINE, buffer_text(&items->event), length};
+    return (struct frame_line){FRAME_LINE, buffer_text(&items->event), length, items->value.line};
 }
 
 /* Keeps the head of a document that has become too long: the same bytes however the reads split it. */
@@ -354,7 +361,8 @@ static void begin_value(struct items *items, char c)
     list->by_lines = items->line_start;
     list->behind_item = true;
     items->line_start = false;
-    items->value = (struct items_value){.begun = items->offset, .kept = true, .previous = '['};
+    items->value = (struct items_value){
+        .begun = items->offset, .line = items->newlines + 1, .kept = true, .previous = '['};
 }
 
 static void look_for_value(struct items *items)
@@ -470,10 +478,11 @@ struct frame_line items_end(struct items *items)
 {
     if (in_value(items)) {
         struct buffer *rest = items->value.kept ? &items->window : &items->event;
-        return (struct frame_line){FRAME_CUT, buffer_text(rest), value_length(items)};
+        return (struct frame_line){FRAME_CUT, buffer_text(rest), value_length(items),
+                                   items->value.line};
     }
     if (items->list.open || items->place == ITEMS_TRAILER)
-        return (struct frame_line){FRAME_CUT, TEXT(""),
-                                   items->offset + items->at - items->list.begun};
+        return (struct frame_line){
+            FRAME_CUT, TEXT(""), items->offset + items->at - items->list.begun, items->value.line};
     return (struct frame_line){.kind = FRAME_NONE};
 }

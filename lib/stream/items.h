@@ -50,6 +50,7 @@ struct items_name { /* a string as it is in the stream, with its escapes; "" if 
 
 struct items_value {  /* the document or item that is being scanned */
     uint64_t begun;   /* its offset in the stream */
+    uint64_t line;    /* the line of the stream on which it begins, from 1 */
     bool kept;        /* all of it is in the window, from its beginning on */
     bool in_string;   /* inside a string */
     bool escaped;     /* the last byte of the string was a backslash that is not escaped itself */
@@ -82,6 +83,7 @@ struct items {
     struct buffer around; /* the text of the last list without its items */
     size_t max_document;  /* bytes of the longest document or item that is delivered */
     uint64_t offset;      /* where the window begins in the stream */
+    uint64_t newlines;    /* before the window */
     size_t at;            /* bytes of the window that were scanned */
     size_t taken;         /* bytes of the window that the next call drops */
     bool line_start;      /* between documents: nothing has come on this line yet */

@@ -30,7 +30,7 @@ static bool print_ledger(const struct ledger *ledger)
 {
     uint64_t received = 0;
     bool balances = true;
-    printf("DOCUMENTS  %" PRIu64 " received\n", ledger_received(ledger));
+    printf("DOCUMENTS  %" PRIu64 " received since the spool was made\n", ledger_received(ledger));
     for (unsigned fate = 0; fate < WATCH_FATE_COUNT; fate++) {
         if (ledger->fates[fate] > 0)
             printf("  %-16s %12" PRIu64 "\n", watch_fate_name(fate), ledger->fates[fate]);
@@ -111,8 +111,8 @@ const struct command command_audit = {
     .name = "audit",
     .synopsis = "",
     .brief = "what became of every document, and whether it adds up",
-    .summary =
-        "Prints what became of every document, and what the spool holds. The exit status is 1 if "
-        "this does not add up. A sidecar may run beside it.",
+    .summary = "Prints what became of every document since the spool was made, and what the spool "
+               "holds. The exit status is 1 if "
+               "this does not add up. A sidecar may run beside it.",
     .run = run,
 };

@@ -6,6 +6,9 @@
  *
  * Failure modes, all with exit status 1:
  *   the file can't be opened, or is a directory    said before anything is started
+ *   the file is empty, or is no JSON (YAML,        the log says what it is; nothing of it is shipped
+ *   compressed, UTF-16, ...)
+ *   all of its documents are invalid               said at the end; each refusal is logged with its line
  *   stopped by a signal, or reading fails          the rest of the file is not shipped
  *   the file ends inside a document or list        the whole documents are shipped; the rest is cut off
  *   the database refuses rows, or takes them only  the rows are counted; they are in the spool, or in the
@@ -140,25 +143,38 @@ static void on_progress(void *context, const struct ledger *ledger, const struct
         draw(replay);
 }
 
+/* The figures are those of this run, even where the ledger has been kept in the spool for longer. */
 static void print_result(const struct replay *replay)
 {
     const struct counts *now = &replay->now;
     const struct counts *before = &replay->before;
+    uint64_t documents = now->documents - before->documents;
+    uint64_t invalid = now->invalid - before->invalid;
     printf("%" PRIu64 " documents, %" PRIu64 " of them not recorded, %" PRIu64
            " invalid; rows: %" PRIu64 " written, %" PRIu64 " superseded by newer ones, %" PRIu64
            " dead-lettered, %" PRIu64 " waiting\n",
-           now->documents - before->documents, now->filtered - before->filtered,
-           now->invalid - before->invalid, now->written - before->written,
+           documents, now->filtered - before->filtered, invalid, now->written - before->written,
            now->superseded - before->superseded, now->dead_lettered - before->dead_lettered,
            now->waiting);
+    if (before->waiting > 0)
+        printf("%" PRIu64 " of these rows had been waiting in the spool before this run\n",
+               before->waiting);
+    fflush(stdout);
+    if (documents > 0 && invalid == documents)
+        fprintf(stderr, "kubedl-shipper: none of the documents is an object or a watch event of "
+                        "Kubernetes in JSON: give what kubectl get -o json prints, or a recorded "
+                        "watch; the log has the reasons\n");
 }
 
 /* ---- the command ------------------------------------------------------------------------------ */
 
-/* Returns true if the whole file was shipped, and nothing of it was cut off or refused. */
+/* Returns true if the whole file was shipped, and nothing of it was cut off or refused. Single documents that
+ * are invalid do not count, unless there are no others. */
 static bool is_whole(const struct replay *replay)
 {
-    return replay->now.cut == replay->before.cut &&
+    uint64_t documents = replay->now.documents - replay->before.documents;
+    uint64_t invalid = replay->now.invalid - replay->before.invalid;
+    return (documents == 0 || invalid < documents) && replay->now.cut == replay->before.cut &&
            replay->now.dead_lettered == replay->before.dead_lettered &&
            (replay->size == 0 || bytes_read() >= replay->size);
 }

@@ -65,7 +65,8 @@ void intake_free(struct intake *intake)
     free(intake);
 }
 
-static void log_document(struct intake *intake, enum log_level level, const char *message,
+static void log_document(struct intake *intake, const struct connection *connection,
+                         enum log_level level, const char *message,
                          const struct watch_result *result)
 {
     const struct log_field fields[] = {
@@ -75,35 +76,40 @@ static void log_document(struct intake *intake, enum log_level level, const char
         log_string("namespace", result->namespace),
         log_string("name", result->name),
         log_string("uid", result->uid),
+        log_int("line", (int64_t)connection->line),
     };
     logger_write(intake->settings.logger, level, message, fields,
-                 sizeof(fields) / sizeof(fields[0]));
+                 sizeof(fields) / sizeof(fields[0]) - (connection->line == 0));
 }
 
-static void log_fate(struct intake *intake, const struct watch_result *result)
+static void log_fate(struct intake *intake, const struct connection *connection,
+                     const struct watch_result *result)
 {
     if (watch_fate_class(result->fate) == WATCH_CLASS_INVALID)
-        log_document(intake, LOG_LEVEL_WARN, "document refused", result);
+        log_document(intake, connection, LOG_LEVEL_WARN, "document refused", result);
     else if (result->fate == WATCH_ERROR_EVENT || result->fate == WATCH_STATUS)
-        log_document(intake, LOG_LEVEL_WARN, "the API server reported trouble", result);
+        log_document(intake, connection, LOG_LEVEL_WARN, "the API server reported trouble", result);
     else
-        log_document(intake, LOG_LEVEL_DEBUG, "document not recorded", result);
+        log_document(intake, connection, LOG_LEVEL_DEBUG, "document not recorded", result);
 }
 
 /* Logs and counts what was left out of a row or cut, since nothing else tells of it. */
-static void note_losses(struct intake *intake, const struct watch_result *result)
+static void note_losses(struct intake *intake, const struct connection *connection,
+                        const struct watch_result *result)
 {
     struct ledger *ledger = intake->settings.ledger;
     ledger->bad_quantities += result->bad_quantities;
     ledger->bad_fields += result->bad_fields;
     if (result->bad_quantities > 0)
-        log_document(intake, LOG_LEVEL_WARN, "resource quantity left out: it does not parse",
-                     result);
+        log_document(intake, connection, LOG_LEVEL_WARN,
+                     "resource quantity left out: it does not parse", result);
     if (result->bad_fields > 0)
-        log_document(intake, LOG_LEVEL_WARN, "field left out: it has a wrong type", result);
+        log_document(intake, connection, LOG_LEVEL_WARN, "field left out: it has a wrong type",
+                     result);
     if (result->row != NULL && result->row->cut_columns != 0) {
         ledger->cut_columns += (uint64_t)__builtin_popcount(result->row->cut_columns);
-        log_document(intake, LOG_LEVEL_WARN, "text cut: it is longer than its column", result);
+        log_document(intake, connection, LOG_LEVEL_WARN, "text cut: it is longer than its column",
+                     result);
     }
 }
 
@@ -176,13 +182,13 @@ static void on_document(void *context, struct connection *connection, struct tex
     struct watch_result result;
     int64_t now_us = clock_now_us();
     watch_decode(intake->watch, line, now_us, &result);
-    note_losses(intake, &result);
+    note_losses(intake, connection, &result);
     sweep_document(intake->settings.sweep, &connection->snapshot, &result);
     if (result.fate == WATCH_ROW && !keep_row(intake, result.row))
         result.fate = WATCH_NO_MEMORY;
     count_document(intake, &result);
     if (result.fate != WATCH_ROW)
-        log_fate(intake, &result);
+        log_fate(intake, connection, &result);
     if (result.fate == WATCH_NO_MEMORY) {
         intake->settings.no_memory(intake->settings.context);
         return;
@@ -203,7 +209,7 @@ static void on_too_long(void *context, struct connection *connection, struct tex
     LOG(intake->settings.logger, WARN, "document skipped: longer than MAX_DOCUMENT_BYTES",
         log_int("bytes", (int64_t)length), log_string("kind", result.kind),
         log_string("namespace", result.namespace), log_string("name", result.name),
-        log_string("uid", result.uid));
+        log_string("uid", result.uid), log_int("line", (int64_t)connection->line));
 }
 
 static void on_drained(void *context)
@@ -246,7 +252,9 @@ static void on_closed(void *context, struct connection *connection, uint64_t cut
     tell_writers(intake);
     acks_closed(intake->settings.acks, &connection->acks);
     sweep_closed(intake->settings.sweep, &connection->snapshot);
-    if (cut_bytes > 0) {
+    if (connection->refused) {
+        intake->settings.ledger->cut_lines++;
+    } else if (cut_bytes > 0) {
         intake->settings.ledger->cut_lines++;
         LOG(intake->settings.logger, WARN,
             "stream closed inside a line: its producer has to send it again",

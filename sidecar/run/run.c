@@ -338,7 +338,9 @@ static void begin_again(struct run *run)
 static void give_up_if_stuck(struct run *run)
 {
     const struct parts *parts = &run->parts;
-    if (!run->options->to_the_end || run->phase >= PHASE_STOPPING)
+    struct outbox_counts counts = outbox_counts(parts->outbox);
+    if (!run->options->to_the_end || run->phase >= PHASE_STOPPING ||
+        counts.pending + counts.in_flight == 0)
         return;
     bool takes_nothing = run->phase == PHASE_DRAINING || run->phase == PHASE_REFILLING ||
                          (run->phase <= PHASE_RUNNING && intake_is_paused(parts->intake));

@@ -10,14 +10,19 @@
 #include "lib/kube/snapshot.h"
 #include "lib/outbox/acks.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct source;
 
 struct connection {
-    struct source *source;               /* that it is of */
-    uint64_t id;                         /* for logs: from 1, never used twice by this process */
+    struct source *source; /* that it is of */
+    uint64_t id;           /* for logs: from 1, never used twice by this process */
+    uint64_t
+        line; /* of the stream, from 1: where the document begins that is delivered; 0: not known */
+    bool
+        refused; /* it is no stream of documents, which the log has told: nothing of it was taken */
     struct acks_connection acks;         /* which of its documents are safe */
     struct snapshot_connection snapshot; /* since when it has been showing all objects */
 };

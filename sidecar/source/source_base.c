@@ -14,7 +14,8 @@
  *                                       closed(), the connection is closed
  *   reading fails                       what was read is delivered, the error is logged, the connection
  *                                       is closed
- *   it sends UTF-16                     logged once; nothing is delivered, the connection is closed
+ *   it sends no JSON (lib/stream/         logged once; nothing is delivered, the connection is closed
+ *   beginning), or replay's file is empty
  *   no memory to read into              nothing is lost: the read is tried again a little later
  *   many documents are unfinished       connections that need more memory than max_bytes leaves are not
  *                                       read further, except one at a time; if that one is silent, it is
@@ -27,6 +28,7 @@
  */
 #include "sidecar/source/source_base.h"
 
+#include "lib/stream/beginning.h"
 #include "sidecar/base/logger.h"
 #include "sidecar/source/source_memory.h"
 
@@ -204,28 +206,29 @@ static void starve(struct source_connection *connection)
     uv_timer_start(&base->starvation, on_starvation, STARVED_MS, 0);
 }
 
-/* True if the stream begins with a byte order mark of UTF-16, or with a bracket that is 16 bits wide. */
-static bool is_utf16(struct text beginning)
-{
-    static const char marks[][2] = {{'\xff', '\xfe'}, {'\xfe', '\xff'}, {'{', 0},
-                                    {0, '{'},         {'[', 0},         {0, '['}};
-    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
-        if (beginning.length >= 2 && memcmp(beginning.data, marks[i], 2) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Ends the connection without a document: all bytes that were read are dropped. */
-static void refuse_utf16(struct source_connection *connection)
+/* Ends the connection without a document: all bytes that were read are dropped. why is a literal. */
+static void refuse(struct source_connection *connection, const char *why)
 {
     const struct source_base *base = connection->base;
-    LOG(base->logger, ERROR,
-        "this file or stream is UTF-16: write it as UTF-8; nothing of it is taken",
-        log_int("connection", (int64_t)connection->shared.id));
+    logger_write(base->logger, LOG_LEVEL_ERROR, why,
+                 (const struct log_field[]){log_int("connection", (int64_t)connection->shared.id)},
+                 1);
     input_fini(&connection->input);
     input_init(&connection->input, base->kind->layout, base->max_document);
+    connection->shared.refused = true;
     connection->end = UV_ECHARSET;
+}
+
+/* Refuses what is no JSON, as long as nothing of the stream has been delivered, and an empty file. */
+static void judge_beginning(struct source_connection *connection)
+{
+    struct text window = input_window(&connection->input);
+    bool is_replay = connection->base->kind->layout == INPUT_ITEMS;
+    const char *why = window.length == connection->received ? beginning_refuse(window) : NULL;
+    if (why != NULL)
+        refuse(connection, why);
+    else if (is_replay && connection->end == UV_EOF && connection->received == 0)
+        refuse(connection, "this file or stream is empty: see what was to write it");
 }
 
 void source_connection_fed(struct source_connection *connection, ssize_t result)
@@ -235,14 +238,16 @@ void source_connection_fed(struct source_connection *connection, ssize_t result)
         return;
     }
     if (result > 0) {
-        bool begins = connection->received < 2;
+        bool begins = connection->received < BEGINNING_SIZE;
         connection->received += (uint64_t)result;
         connection->heard_ms = uv_now(connection->base->loop);
         input_fed(&connection->input, (size_t)result);
-        if (begins && is_utf16(input_window(&connection->input)))
-            refuse_utf16(connection);
+        if (begins)
+            judge_beginning(connection);
     } else {
         connection->end = (int)result;
+        if (connection->received == 0)
+            judge_beginning(connection);
     }
     move(connection, SOURCE_READY);
     schedule_turn(connection->base);
@@ -280,7 +285,7 @@ void source_connection_read_stream(struct source_connection *connection)
 static void end_connection(struct source_connection *connection)
 {
     struct source_base *base = connection->base;
-    bool refused = connection->end == UV_ECHARSET;
+    bool refused = connection->shared.refused;
     uint64_t cut_bytes = refused ? connection->received : input_end(&connection->input).length;
     if (connection->end != UV_EOF && !refused)
         LOG(base->logger, WARN, "stream broken: it cannot be read further",
@@ -320,6 +325,7 @@ static void serve(struct source_connection *connection, unsigned *work)
     while (*work > 0 && may_deliver(base)) {
         struct frame_line line = input_next(&connection->input);
         --*work;
+        connection->shared.line = line.line;
         if (line.kind == FRAME_LINE) {
             events->document(events->context, &connection->shared, line.text);
         } else if (line.kind == FRAME_TOO_LONG) {
@@ -496,6 +502,8 @@ void source_connection_init(struct source_connection *connection, struct source_
     connection->base = base;
     connection->shared.source = &base->source;
     connection->shared.id = 0;
+    connection->shared.refused = false;
+    connection->shared.line = 0;
     connection->state = SOURCE_CLOSED;
     connection->received = 0;
     connection->held = 0;

@@ -6,7 +6,7 @@
  *   nobody listens, no such file, no permission   it tries again with back-off for ever; this is logged
  *                                                 once for each outage, and when the reason changes
  *   connected, but the stream ends at once        it connects again with back-off, which only bytes that
- *                                                 come reset, unless they are UTF-16
+ *                                                 come reset, unless they are no JSON
  *   the source is closed while it connects        libuv cancels the request */
 #include "lib/base/backoff.h"
 #include "lib/base/memory.h"
@@ -101,7 +101,7 @@ static void gone(struct source_connection *connection)
     struct source_connect *self = (struct source_connect *)connection->base;
     uint32_t random = 0;
 
-    if (connection->received > 0 && connection->end != UV_ECHARSET)
+    if (connection->received > 0 && !connection->shared.refused)
         backoff_reset(&self->backoff);
     (void)uv_random(NULL, NULL, &random, sizeof(random), 0, NULL); /* on failure: no jitter */
     uint32_t retry_ms = backoff_next_ms(&self->backoff, random);

@@ -1,14 +1,16 @@
 """kubedl-shipper replay: what was recorded, or what kubectl prints, ends in the tables."""
 
+import gzip
 import json
 import os
 import pty
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from harness import events, expected, stream
+from harness import events, expected, producer, stream
 from harness import sidecar as program
 from harness.wait import until
 
@@ -257,10 +259,67 @@ def test_a_list_that_was_cut_off_is_said(replay, directory, database):
 # Start and stop
 
 
-def test_an_empty_file_is_nothing(replay, directory):
-    path = directory / "empty"
-    path.touch()
-    assert replay(path).accounts()["received"] == 0
+def test_a_wrong_file_is_said_in_one_line(replay, directory, database):
+    listing = printed([events.job("job-1")])
+    path = directory / "file"
+    for content, told in (
+            (b"", "is empty"), (gzip.compress(listing), "compressed by gzip: unpack it, as by zcat"),
+            (b"apiVersion: v1\nitems:\n- kind: Pod\n", "is YAML: write it as JSON"),
+            (b"NAME   READY\njob-1  1/1\n", "a table for people: write it as JSON"),
+            (Path("/bin/true").read_bytes(), "is binary: give the JSON")):
+        path.write_bytes(content)
+        sidecar = replay(path, status=1)
+        record, = sidecar.records(level="error")
+        assert told in record["msg"]
+        assert sidecar.accounts()["received"] == 0
+        sidecar.log.unlink()
+    assert database.jobs() == {}
+
+
+def test_a_file_without_a_document_that_can_be_read_is_said(directory, database):
+    """Each refusal tells its line; a list whose text is not JSON is one document."""
+    path = directory / "file"
+    for content, lines in ((b"hello\n\nworld\n", [1, 3]),
+                           (b"{'kind': 'List',\n 'items': [\n  {'kind': 'Pod'}\n]}\n", [1])):
+        path.write_bytes(content)
+        outcome = program.run("replay", str(path), settings=database.environment())
+        assert outcome.returncode == 1
+        *log, last = outcome.stderr.splitlines()
+        assert last.startswith("kubedl-shipper: none of the documents is an object or a watch event")
+        assert [record["line"] for record in map(json.loads, log)
+                if record["msg"] == "document refused"] == lines
+
+
+def test_nothing_to_write_is_no_failure(new_sidecar, directory, database):
+    """Although rows could not be written: the password is wrong, which a person has to mend."""
+    path = directory / "list.json"
+    sidecar = new_sidecar(MYSQL_PASSWORD="wrong")
+    for listing in ([], [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {
+            "name": "a", "namespace": "b", "uid": "c", "resourceVersion": "1"}}]):
+        path.write_bytes(printed(listing))
+        outcome = program.run("replay", str(path), settings=sidecar.settings)
+        assert (outcome.returncode, outcome.stderr.count("giving up")) == (0, 0)
+        assert outcome.stdout.startswith(f"{len(listing)} documents, {len(listing)} of them not")
+
+
+def test_rows_that_waited_before_are_told_apart(new_sidecar, spool, directory, database, server):
+    path = directory / "list.json"
+    settings = {**database.environment(), "SPOOL_DIR": str(spool.directory)}
+    server.stop()
+    sidecar = new_sidecar(**settings).start("replay", "-", stdin=subprocess.DEVNULL)
+    assert sidecar.wait() == 1  # /dev/null is empty
+    waiting = new_sidecar(**settings, EVENT_SOURCE=f"unix-listen:{directory}/socket").start()
+    with producer.connect(directory / "socket") as connection:
+        connection.sendall(b"".join(stream.line(events.added(events.job(f"old-{n}"))) for n in range(3)))
+        until(lambda: spool.count() == 3, "they are in the spool")
+    waiting.kill()
+    server.start()
+    path.write_bytes(printed([events.job("job-1"), events.job("job-2")]))
+    outcome = program.run("replay", str(path), settings=settings)
+    assert outcome.returncode == 0
+    first, second = outcome.stdout.splitlines()
+    assert first.startswith("2 documents, ") and " 5 written, " in first
+    assert second == "3 of these rows had been waiting in the spool before this run"
 
 
 @pytest.mark.parametrize("arguments, problem", [([], "FILE|- is missing"),

@@ -369,6 +369,20 @@ static void test_half_a_byte_order_mark_is_cut(void **state)
     frame_fini(&frame);
 }
 
+static void test_each_line_has_its_number(void **state)
+{
+    (void)state;
+    static const uint64_t numbers[] = {2, 4, 5, 6};
+    struct frame frame;
+    frame_init(&frame, 4);
+    feed_string(&frame, "\nab\n\r\ntoo long\ncd\nef");
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(frame_next(&frame).line, numbers[i]);
+    expect_none(&frame);
+    assert_int_equal(frame_end(&frame).line, numbers[3]);
+    frame_fini(&frame);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_a_byte_order_mark_costs_no_document),
         cmocka_unit_test(test_a_byte_order_mark_may_come_in_pieces),
         cmocka_unit_test(test_half_a_byte_order_mark_is_cut),
+        cmocka_unit_test(test_each_line_has_its_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

@@ -89,6 +89,19 @@ static void test_an_event_may_take_many_lines(void **state)
            "{\n\"type\":\n\"ADDED\",\n\"object\":\n{\n}\n}", EVENT_B);
 }
 
+static void test_each_document_has_the_line_on_which_it_begins(void **state)
+{
+    (void)state;
+    static const uint64_t numbers[] = {1, 3, 8, 10, 11};
+    struct items items;
+    items_init(&items, 100);
+    feed(&items, TEXT("{\n}\nword\n{ \"kind\": \"List\",\n\"items\": [\n\n\n {\n}, \n{},\n{}]}"));
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(items_next(&items).line, numbers[i]);
+    assert_int_equal(items_next(&items).kind, FRAME_NONE);
+    items_fini(&items);
+}
+
 static void test_brackets_in_strings_do_not_count(void **state)
 {
     (void)state;
@@ -480,6 +493,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_events_come_out_as_they_are),
         cmocka_unit_test(test_an_event_may_take_many_lines),
+        cmocka_unit_test(test_each_document_has_the_line_on_which_it_begins),
         cmocka_unit_test(test_brackets_in_strings_do_not_count),
         cmocka_unit_test(test_a_bare_object_becomes_an_event),
         cmocka_unit_test(test_what_is_no_object_stays_what_it_is),
