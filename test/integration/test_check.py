@@ -346,6 +346,42 @@ def test_over_a_unix_socket(settings, tls_server):
     assert failure.name == "tcp" and "MYSQL_HOST" in failure.advice[0]
 
 
+# Sockets as a source
+
+
+def test_a_producer_is_seen_without_a_connection_to_it(settings, directory):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{directory}/producer.sock")
+        listener.listen()
+        listener.setblocking(False)
+        Examination({**settings, "EVENT_SOURCE": f"unix:{directory}/producer.sock"}).assert_well()
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+def test_producers_of_the_sidecar_are_counted(settings, directory):
+    path = f"{directory}/events.sock"
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as producer:
+        listener.bind(path)
+        listener.listen()
+        examination = Examination(settings)
+        assert examination.status == WARNED and [one.name for one in examination.of("warn")] == ["source"]
+        assert "nobody has connected" in examination.of("warn")[0].detail
+        producer.connect(path)
+        connection, _ = listener.accept()
+        with connection:
+            examination = Examination(settings)
+        examination.assert_well()
+        assert "producers that are connected: 1" in examination.findings[-1].detail
+
+
+def test_a_silent_socket_is_well_beside_another_source(settings, directory):
+    both = f"unix:{directory}/nobody.sock,kube+unix:{directory}/proxy.sock"
+    with ApiServer(directory / "proxy.sock"):
+        examination = Examination({**settings, "EVENT_SOURCE": both, "CLUSTER_ID": None})
+    assert examination.status == OK and "the socket is not there" in examination.findings[-2].detail
+
+
 # The API server as a source
 
 

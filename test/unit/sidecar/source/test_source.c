@@ -78,6 +78,17 @@ static void test_only_a_source_that_connects_may_stand_by(void **state)
     assert_false(source_may_stand_by("kube:,unix-listen:/run/a.sock"));
 }
 
+static void test_who_tells_the_cluster(void **state)
+{
+    (void)state;
+    assert_true(source_needs_cluster_id("unix:/run/a.sock"));
+    assert_true(source_needs_cluster_id("unix-listen:/run/a.sock,unix:/run/b.sock"));
+    assert_false(source_needs_cluster_id("unix-listen:/run/a.sock,kube:"));
+    assert_false(source_needs_cluster_id("kube+unix:/run/a.sock"));
+    assert_false(source_needs_cluster_id("-"));
+    assert_false(source_needs_cluster_id("tcp:1"));
+}
+
 static void test_other_addresses_are_refused_with_what_can_be_used(void **state)
 {
     static const char *const bad[] = {"",     "--",      "-x",   "/run/a.sock", "tcp:1",
@@ -540,6 +551,7 @@ int main(void)
         cmocka_unit_test(test_several_sources_are_named_with_commas),
         cmocka_unit_test(test_sources_that_do_not_go_together_are_refused),
         cmocka_unit_test(test_only_a_source_that_connects_may_stand_by),
+        cmocka_unit_test(test_who_tells_the_cluster),
         cmocka_unit_test(test_other_addresses_are_refused_with_what_can_be_used),
         cmocka_unit_test(test_what_else_has_to_be_set_to_list_and_watch),
         cmocka_unit_test(test_an_address_without_path_is_refused),
