@@ -154,13 +154,30 @@ static bool is_in_use(const char *directory)
     return in_use;
 }
 
-static void judge_room(struct findings *findings, const struct config *config)
+static void check_spool(struct findings *findings, const struct config *config)
 {
+    const char *directory = config->spool_dir;
     const int64_t mib = INT64_C(1) << 20;
+    struct error err;
     struct statvfs volume;
-    if (statvfs(config->spool_dir, &volume) != 0) {
+    if (directory[0] == '\0') {
+        findings_add(findings, FINDING_WARN, "spool",
+                     "set SPOOL_DIR to a directory on a volume that outlives the container",
+                     "there is none: what the database has not taken is lost when the process is "
+                     "killed");
+        return;
+    }
+    if (try_spool(directory, &err) != ERROR_NONE) {
+        findings_add(
+            findings, FINDING_FAIL, "spool",
+            "mount a volume there with some room that this user can write to (fsGroup in the "
+            "pod's securityContext), or correct SPOOL_DIR",
+            "%s", err.text);
+        return;
+    }
+    if (statvfs(directory, &volume) != 0) {
         findings_add(findings, FINDING_WARN, "spool", "see that its volume is well", "%s: %s",
-                     config->spool_dir, strerror(errno));
+                     directory, strerror(errno));
         return;
     }
     int64_t size = (int64_t)(volume.f_blocks * volume.f_frsize);
@@ -170,28 +187,10 @@ static void judge_room(struct findings *findings, const struct config *config)
                  fits ? "" : "lower SPOOL_MAX_BYTES, or give it a larger volume",
                  "%s: can be written; SPOOL_MAX_BYTES is %" PRId64 " MiB, the volume has %" PRId64
                  " MiB, %" PRId64 " of them free%s",
-                 config->spool_dir, config->spool_max_bytes / mib, size / mib, room / mib,
-                 is_in_use(config->spool_dir)
+                 directory, config->spool_max_bytes / mib, size / mib, room / mib,
+                 is_in_use(directory)
                      ? "; a sidecar uses it: if that is another one, this one needs its own"
                      : "");
-}
-
-static void check_spool(struct findings *findings, const struct config *config)
-{
-    struct error err;
-    if (config->spool_dir[0] == '\0')
-        findings_add(findings, FINDING_WARN, "spool",
-                     "set SPOOL_DIR to a directory on a volume that outlives the container",
-                     "there is none: what the database has not taken is lost when the process is "
-                     "killed");
-    else if (try_spool(config->spool_dir, &err) != ERROR_NONE)
-        findings_add(
-            findings, FINDING_FAIL, "spool",
-            "mount a volume there with some room that this user can write to (fsGroup in the "
-            "pod's securityContext), or correct SPOOL_DIR",
-            "%s", err.text);
-    else
-        judge_room(findings, config);
 }
 
 /* ---- the HTTP server -------------------------------------------------------------------------- */

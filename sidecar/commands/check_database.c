@@ -369,18 +369,6 @@ static void judge_galera(struct check *check)
 
 /* ---- the tables ------------------------------------------------------------------------------ */
 
-static void append_statements(struct buffer *out, const struct check *check,
-                              const struct migration *migration)
-{
-    buffer_append_string(out, "give the account these rights, for the first start at least:\n");
-    check_grant(out, MIGRATE_LIST, check->config, check->facts.account);
-    buffer_append_string(out, "or have a DBA run:\nUSE ");
-    check_database_name(out, check->config);
-    buffer_append_string(out, ";\n" MIGRATE_DBA_SESSION ";\n");
-    for (size_t i = 0; i < migration->count; i++)
-        buffer_appendf(out, "%s;\n", migration->steps[i].sql);
-}
-
 static void judge_plan(struct check *check, const struct migration *migration)
 {
     if (migration->count == 0) {
@@ -399,7 +387,13 @@ static void judge_plan(struct check *check, const struct migration *migration)
     bool required = migration_is_required(migration);
     struct buffer advice;
     buffer_init(&advice, ADVICE_LIMIT);
-    append_statements(&advice, check, migration);
+    buffer_append_string(&advice, "give the account these rights, for the first start at least:\n");
+    check_grant(&advice, MIGRATE_LIST, check->config, check->facts.account);
+    buffer_append_string(&advice, "or have a DBA run:\nUSE ");
+    check_database_name(&advice, check->config);
+    buffer_append_string(&advice, ";\n" MIGRATE_DBA_SESSION ";\n");
+    for (size_t i = 0; i < migration->count; i++)
+        buffer_appendf(&advice, "%s;\n", migration->steps[i].sql);
     const char *text = buffer_cstring(&advice);
     findings_add(
         check->findings, required ? FINDING_FAIL : FINDING_WARN, "tables", text != NULL ? text : "",

@@ -84,16 +84,6 @@ static bool resolve(struct visit *visit, struct addrinfo **addresses)
     return false;
 }
 
-static const char *connect_advice(const struct visit *visit, enum probe_result result)
-{
-    if (is_unix_socket(visit->host))
-        return "start the server, correct the path in MYSQL_HOST, or mount its directory";
-    if (result == PROBE_REFUSED)
-        return "start the server there (it must listen on more than 127.0.0.1: bind_address), or "
-               "correct MYSQL_PORT or the port in MYSQL_HOST";
-    return "see that the address is right, and that no firewall or NetworkPolicy is in the way";
-}
-
 static bool reach(struct visit *visit, const struct addrinfo *addresses, int *fd)
 {
     struct error err = {0};
@@ -103,25 +93,23 @@ static bool reach(struct visit *visit, const struct addrinfo *addresses, int *fd
         findings_add(visit->findings, FINDING_OK, "tcp", "", "%s: connected", visit->label);
         return true;
     }
-    findings_add(visit->findings, FINDING_FAIL, "tcp", connect_advice(visit, result), "%s: %s",
-                 visit->label, err.text);
+    findings_add(
+        visit->findings, FINDING_FAIL, "tcp",
+        is_unix_socket(visit->host)
+            ? "start the server, correct the path in MYSQL_HOST, or mount its directory"
+        : result == PROBE_REFUSED
+            ? "start the server there (it must listen on more than 127.0.0.1: bind_address), or "
+              "correct MYSQL_HOST, MYSQL_PORT or the port in MYSQL_HOST"
+            : "see that the address is right, and that no firewall or NetworkPolicy is in the way",
+        "%s: %s", visit->label, err.text);
     skip_after(visit, "tcp");
     return false;
-}
-
-static void refused(struct visit *visit)
-{
-    const struct greeting *greeting = &visit->greeting;
-    const char *advice =
-        dberror_advice(greeting->number, text_from(greeting->text), DBERROR_CONNECTING);
-    findings_add(visit->findings, FINDING_FAIL, "server",
-                 advice != NULL ? advice : "see the server's log", "%s: %s (error %u)",
-                 visit->label, greeting->text, greeting->number);
 }
 
 static bool greet(struct visit *visit, int fd)
 {
     struct greeting *greeting = &visit->greeting;
+    const char *advice;
     probe_greeting(fd, visit->config->db_timeout_ms, greeting);
     switch (greeting->kind) {
     case GREETING_SERVER:
@@ -129,7 +117,10 @@ static bool greet(struct visit *visit, int fd)
                      greeting->version);
         return true;
     case GREETING_REFUSAL:
-        refused(visit);
+        advice = dberror_advice(greeting->number, text_from(greeting->text), DBERROR_CONNECTING);
+        findings_add(visit->findings, FINDING_FAIL, "server",
+                     advice != NULL ? advice : "see the server's log", "%s: %s (error %u)",
+                     visit->label, greeting->text, greeting->number);
         break;
     case GREETING_UNFINISHED:
         findings_add(visit->findings, FINDING_FAIL, "server",
@@ -208,25 +199,20 @@ static const char *step_of(const struct db_error *err)
     }
 }
 
-/* "...Access denied for user 'a'@'%' to database..." -> "'a'@'%'" */
-static void account_in(const char *message, const struct config *config, char *account, size_t size)
-{
-    const char *begin = strstr(message, "for user '");
-    const char *end = begin != NULL ? strstr(begin, " to database") : NULL;
-    if (end != NULL) {
-        begin += sizeof("for user ") - 1;
-        snprintf(account, size, "%.*s", (int)(end - begin), begin);
-    } else {
-        snprintf(account, size, "'%.128s'@'%%'",
-                 config->mysql_user[0] != '\0' ? config->mysql_user : "ACCOUNT");
-    }
-}
-
+/* message: of the server, such as "...Access denied for user 'a'@'%' to database...", which names the account
+ * as the server knows it. */
 static void append_database_advice(struct buffer *out, const struct visit *visit,
                                    const char *message)
 {
     char account[512];
-    account_in(message, visit->config, account, sizeof(account));
+    const char *user = visit->config->mysql_user;
+    const char *begin = strstr(message, "for user '");
+    const char *end = begin != NULL ? strstr(begin, " to database") : NULL;
+    if (end != NULL)
+        snprintf(account, sizeof(account), "%.*s", (int)(end - begin - (long)strlen("for user ")),
+                 begin + strlen("for user "));
+    else
+        snprintf(account, sizeof(account), "'%.128s'@'%%'", user[0] != '\0' ? user : "ACCOUNT");
     buffer_append_string(out, "correct MYSQL_DB_NAME, or as an administrator of the database:\n"
                               "CREATE DATABASE IF NOT EXISTS ");
     check_database_name(out, visit->config);

@@ -38,6 +38,7 @@ struct visit {
     struct kube_selection selection;
 
     /* These belong to the present request. */
+    struct buffer path;
     struct buffer body;
     int status; /* HTTP; 0: there was no answer, error says why */
     bool is_json;
@@ -66,22 +67,17 @@ static void on_expired(uv_timer_t *timer)
     uv_stop(&visit->loop);
 }
 
-static void read_body(struct visit *visit, struct http_request *request)
+static void wait_for(struct visit *visit, struct http_request *request, bool head_only)
 {
     size_t room, bytes;
     char *start;
-    while ((start = buffer_room(&visit->body, 1, &room)) != NULL &&
-           (bytes = http_request_read(request, start, room)) > 0)
-        buffer_commit(&visit->body, bytes);
-}
-
-static void wait_for(struct visit *visit, struct http_request *request, bool head_only)
-{
     struct http_state state = http_request_state(request);
     while (!visit->expired && !visit->body.failed && !state.ended &&
            !(head_only && state.status == 200)) {
         uv_run(&visit->loop, UV_RUN_DEFAULT);
-        read_body(visit, request);
+        while ((start = buffer_room(&visit->body, 1, &room)) != NULL &&
+               (bytes = http_request_read(request, start, room)) > 0)
+            buffer_commit(&visit->body, bytes);
         state = http_request_state(request);
     }
     visit->status = state.status;
@@ -93,11 +89,12 @@ static void wait_for(struct visit *visit, struct http_request *request, bool hea
         (void)snprintf(visit->error, sizeof(visit->error), "%s", state.error);
 }
 
-/* path is freed here. head_only: the body of an answer that reports success is not waited for. */
-static void ask(struct visit *visit, struct buffer *path, bool head_only)
+/* Asks for visit->path, which is empty afterwards. head_only: the body of an answer that reports success is
+ * not waited for. */
+static void ask(struct visit *visit, bool head_only)
 {
     const struct http_get get = {
-        .path = buffer_cstring(path), .progress = on_progress, .context = visit};
+        .path = buffer_cstring(&visit->path), .progress = on_progress, .context = visit};
     struct http_request *request = NULL;
     struct error err;
     buffer_reset(&visit->body);
@@ -112,7 +109,7 @@ static void ask(struct visit *visit, struct buffer *path, bool head_only)
         wait_for(visit, request, head_only);
     http_request_free(request);
     uv_timer_stop(&visit->timer);
-    buffer_fini(path);
+    buffer_reset(&visit->path);
     if (visit->status != 200)
         kube_status_read(visit->json, buffer_text(&visit->body), &visit->said);
 }
@@ -132,6 +129,12 @@ static void append_rule(struct buffer *out, const char *group, const char *resou
                    verbs);
 }
 
+static const char *text_in(struct buffer *buffer)
+{
+    const char *text = buffer_cstring(buffer);
+    return text != NULL ? text : "";
+}
+
 static void judge_identity(struct visit *visit)
 {
     struct buffer advice;
@@ -143,9 +146,8 @@ static void judge_identity(struct visit *visit)
                          "account (manifests/rights/role.yaml has all rules):\n");
     append_rule(&advice, "", "namespaces", "get");
     buffer_append_string(&advice, "\n  resourceNames: [" KUBE_CLUSTER_NAMESPACE "]");
-    const char *lines = buffer_cstring(&advice);
     findings_add(
-        visit->findings, FINDING_WARN, "source", lines != NULL ? lines : "",
+        visit->findings, FINDING_WARN, "source", text_in(&advice),
         "the cluster's id cannot be read: objects that vanish while nobody watches are not "
         "closed: %s",
         visit->said.message);
@@ -155,11 +157,9 @@ static void judge_identity(struct visit *visit)
 /* Returns false if no API server answers, or if it does not accept us. */
 static bool identify(struct visit *visit)
 {
-    struct buffer path;
     char uid[KUBE_UID_SIZE];
-    buffer_init(&path, PATH_LIMIT);
-    kube_path_namespace(&path, KUBE_CLUSTER_NAMESPACE);
-    ask(visit, &path, false);
+    kube_path_namespace(&visit->path, KUBE_CLUSTER_NAMESPACE);
+    ask(visit, false);
     if (visit->status == 0) {
         visit->said.message[0] = '\0';
         fail(visit, kube_client_advice(visit->address), visit->error);
@@ -181,12 +181,10 @@ static bool identify(struct visit *visit)
 
 static void look_for_namespace(struct visit *visit)
 {
-    struct buffer path;
     if (visit->selection.namespace[0] == '\0')
         return;
-    buffer_init(&path, PATH_LIMIT);
-    kube_path_namespace(&path, visit->selection.namespace);
-    ask(visit, &path, false);
+    kube_path_namespace(&visit->path, visit->selection.namespace);
+    ask(visit, false);
     if (visit->status == 404)
         findings_add(
             visit->findings, FINDING_FAIL, "source",
@@ -209,41 +207,22 @@ static void append_name(struct buffer *out, const struct resource *resource)
 /* Where the account may not ask which resources are installed, the answer to the list tells it. */
 static bool is_installed(struct visit *visit, const struct resource *resource)
 {
-    struct buffer path;
-    buffer_init(&path, PATH_LIMIT);
-    kube_path_discovery(&path, resource);
-    ask(visit, &path, false);
+    kube_path_discovery(&visit->path, resource);
+    ask(visit, false);
     return visit->status == 403 ||
            (visit->status == 200 &&
             kube_discovery_has(visit->json, buffer_text(&visit->body), resource->name));
 }
 
-static bool find_version(struct visit *visit, struct resource *resource)
-{
-    if (is_installed(visit, resource))
-        return true;
-    if (resource->other_version == NULL)
-        return false;
-    resource->version = resource->other_version;
-    return is_installed(visit, resource);
-}
-
-static void ask_for(struct visit *visit, const struct resource *resource, bool watch)
-{
-    struct buffer path;
-    buffer_init(&path, PATH_LIMIT);
-    if (watch)
-        kube_path_watch(&path, resource, &visit->selection, "0", 1);
-    else
-        kube_path_list(&path, resource, &visit->selection, 1, "");
-    ask(visit, &path, watch);
-}
-
-/* Returns false if the other resources need not be asked for after this answer. */
-static bool judge(struct visit *visit, const struct resource *resource, const char *verb,
-                  bool *denied)
+/* Tries one verb. Returns false if the other resources need not be asked for after this answer. */
+static bool try_verb(struct visit *visit, const struct resource *resource, bool watch, bool *denied)
 {
     char what[256];
+    if (watch)
+        kube_path_watch(&visit->path, resource, &visit->selection, "0", 1);
+    else
+        kube_path_list(&visit->path, resource, &visit->selection, 1, "");
+    ask(visit, watch);
     *denied = visit->status == 403;
     if (*denied && visit->denial[0] == '\0')
         (void)snprintf(visit->denial, sizeof(visit->denial), "%s", visit->said.message);
@@ -256,8 +235,8 @@ static bool judge(struct visit *visit, const struct resource *resource, const ch
              "the API server does not take the request");
         return false;
     }
-    (void)snprintf(what, sizeof(what), "the %s of %s is answered with HTTP %d", verb,
-                   resource->name, visit->status);
+    (void)snprintf(what, sizeof(what), "the %s of %s is answered with HTTP %d",
+                   watch ? "watch" : "list", resource->name, visit->status);
     fail(visit, "see whether the API server runs well; if it is just starting, try again", what);
     return false;
 }
@@ -266,16 +245,17 @@ static bool look_at(struct visit *visit, struct resource *resource)
 {
     bool no_list, no_watch;
     bool is_job = resource->group[0] != '\0';
-    if (is_job && !find_version(visit, resource)) {
+    bool is_there = !is_job || is_installed(visit, resource);
+    if (!is_there && resource->other_version != NULL) {
+        resource->version = resource->other_version;
+        is_there = is_installed(visit, resource);
+    }
+    if (!is_there) {
         append_name(&visit->absent, resource);
         return true;
     }
     visit->job_kinds += is_job;
-    ask_for(visit, resource, false);
-    if (!judge(visit, resource, "list", &no_list))
-        return false;
-    ask_for(visit, resource, true);
-    if (!judge(visit, resource, "watch", &no_watch))
+    if (!try_verb(visit, resource, false, &no_list) || !try_verb(visit, resource, true, &no_watch))
         return false;
     if (!no_list && !no_watch) {
         append_name(&visit->well, resource);
@@ -288,12 +268,6 @@ static bool look_at(struct visit *visit, struct resource *resource)
                 : no_list           ? "list"
                                     : "watch");
     return true;
-}
-
-static const char *text_in(struct buffer *buffer)
-{
-    const char *text = buffer_cstring(buffer);
-    return text != NULL ? text : "";
 }
 
 static void conclude(struct visit *visit)
@@ -325,19 +299,6 @@ static void conclude(struct visit *visit)
 
 /* ---- all of it -------------------------------------------------------------------------------- */
 
-static void examine(struct visit *visit)
-{
-    if (!identify(visit))
-        return;
-    look_for_namespace(visit);
-    for (size_t i = 0; i < RESOURCE_COUNT; i++) {
-        struct resource resource = resource_table[i];
-        if (!look_at(visit, &resource))
-            return;
-    }
-    conclude(visit);
-}
-
 static void on_closed(void *context)
 {
     (void)context; /* the loop ends empty then */
@@ -351,7 +312,15 @@ static void run(struct visit *visit, struct logger *logger)
                         &visit->client, &err) == ERROR_NONE) {
         uv_timer_init(&visit->loop, &visit->timer);
         visit->timer.data = visit;
-        examine(visit);
+        bool goes_on = identify(visit);
+        if (goes_on)
+            look_for_namespace(visit);
+        for (size_t i = 0; i < RESOURCE_COUNT && goes_on; i++) {
+            struct resource resource = resource_table[i];
+            goes_on = look_at(visit, &resource);
+        }
+        if (goes_on)
+            conclude(visit);
         uv_close((uv_handle_t *)&visit->timer, NULL);
         http_client_close(visit->client, on_closed, NULL);
     } else {
@@ -373,6 +342,7 @@ void check_kube(struct findings *findings, const struct config *config, const ch
         .selection = {config->kube_namespace, config->kube_label_selector},
     };
     struct logger *logger = NULL;
+    buffer_init(&visit.path, PATH_LIMIT);
     buffer_init(&visit.body, BODY_LIMIT);
     buffer_init(&visit.well, TEXT_LIMIT);
     buffer_init(&visit.absent, TEXT_LIMIT);
@@ -386,6 +356,7 @@ void check_kube(struct findings *findings, const struct config *config, const ch
         findings->failed |= uv_loop_close(&visit.loop) != 0;
     }
     logger_free(logger);
+    buffer_fini(&visit.path);
     buffer_fini(&visit.body);
     buffer_fini(&visit.well);
     buffer_fini(&visit.absent);

@@ -102,7 +102,7 @@ class Sidecar:
 
     def signal(self, sig):
         assert self.poll() is None, f"the sidecar has ended ({self.rc}):\n{self.log_tail()}"
-        self.process.send_signal(sig)
+        os.kill(self.pid, sig)  # Popen would reap a process that has just ended
 
     def stop(self, seconds=120):
         """SIGTERM; returns the exit status."""
@@ -112,7 +112,7 @@ class Sidecar:
     def kill(self):
         """kill -9."""
         if self.poll() is None:
-            self.process.kill()
+            os.kill(self.pid, signal.SIGKILL)
             self.wait()
 
     # What it says
