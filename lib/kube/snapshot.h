@@ -12,7 +12,7 @@
  *
  * Memory is bounded by the number of objects that exist. A small allocation that fails ends the process
  * (lib/base/memory). A resource is given by its number (lib/kube/kind.h), a version as a number
- * (lib/kube/server_epoch.h). The caller is sidecar/pipeline/sweep, on the loop's thread. */
+ * (lib/kube/server_timeline.h). The caller is sidecar/pipeline/sweep, on the loop's thread. */
 #ifndef LIB_SNAPSHOT_H
 #define LIB_SNAPSHOT_H
 

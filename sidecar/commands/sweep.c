@@ -12,7 +12,7 @@
  */
 #include "lib/kube/kind.h"
 #include "lib/kube/suspects.h"
-#include "lib/rows/epoch.h"
+#include "lib/rows/timeline.h"
 #include "sidecar/base/clock.h"
 #include "sidecar/commands/commands.h"
 #include "sidecar/spool/spool_file.h"
@@ -89,7 +89,7 @@ static void on_row(void *context, const struct text *values, size_t count)
 {
     struct confirm *confirm = context;
     const struct refused *now = confirm->now;
-    char above[EPOCH_VERSION_SIZE];
+    char above[TIMELINE_VERSION_SIZE];
     struct text version = text_from(now->suspects->version);
     struct error err;
     if (count != VALUE_COUNT ||
@@ -100,7 +100,7 @@ static void on_row(void *context, const struct text *values, size_t count)
     columns_add(&confirm->columns, values[VALUE_STATUS]);
     columns_add(&confirm->columns, values[VALUE_UID]);
     if (version.length == 0) {
-        epoch_above(values[VALUE_VERSION], above);
+        timeline_above(values[VALUE_VERSION], above);
         version = text_from(above);
     }
     if (row_new_tombstone(now->resource->table, values[VALUE_UID], version, clock_now_us(),

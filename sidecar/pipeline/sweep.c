@@ -21,7 +21,7 @@
  *   the database can't be asked         it is asked again after a while
  *   a late event of a swept object      its version is higher than the tombstone's: the row revives
  *   the mark's version is below one     the server was restored from a backup: versions that come from then
- *   that was reached before             on are of a later server epoch, and so are the tombstones
+ *   that was reached before             on are of a later timeline, and so are the tombstones
  *   the outbox is full                  tombstones wait until there is room
  *   a newer mark comes meanwhile        it replaces the older one
  *   a mark of a source that lags comes  it is left out, since the newer one says the same of more objects
@@ -147,12 +147,12 @@ static bool put_tombstone(struct sweep *sweep, const struct sweep_line *line)
 {
     const struct mark *mark = sweep->mark;
     const struct table *table = sweep->listing.resource->table;
-    char above[EPOCH_VERSION_SIZE];
+    char above[TIMELINE_VERSION_SIZE];
     struct text version = text_from(mark->version);
     struct row *row;
     struct error err;
     if (version.length == 0) {
-        epoch_above(line->version, above);
+        timeline_above(line->version, above);
         version = text_from(above);
     }
     if (row_new_tombstone(table, line->uid, version, clock_now_us(), &row, &err) != ERROR_NONE)
@@ -175,18 +175,18 @@ static bool brake_holds(const struct census *census)
     return census->live > BRAKE_FROM && census->live_vanished > census->live / 2;
 }
 
-/* Notes the latest server epoch of a row, and the newest version in it that the stream has not shown. */
+/* Notes the latest timeline of a row, and the newest version in it that the stream has not shown. */
 static void count_newest(struct sweep *sweep, const struct sweep_line *line)
 {
     struct census *census = &sweep->census;
     struct text version;
-    unsigned epoch = epoch_read(line->version, &version);
+    unsigned timeline = timeline_read(line->version, &version);
     uint64_t number = server_version(version);
-    if (epoch > census->epoch) {
-        census->epoch = epoch;
+    if (timeline > census->timeline) {
+        census->timeline = timeline;
         census->newest = 0;
     }
-    if (epoch == census->epoch && number > census->newest &&
+    if (timeline == census->timeline && number > census->newest &&
         number > snapshot_version(sweep->snapshot, sweep->mark->resource, line->uid))
         census->newest = number;
 }

@@ -1,5 +1,5 @@
 /* sweep: closes the rows of objects that vanished while nobody watched (lib/kube/snapshot), and notices
- * if the API server's versions went back (lib/rows/epoch). A mark is the BOOKMARK of a watch that says that
+ * if the API server's versions went back (lib/rows/timeline). A mark is the BOOKMARK of a watch that says that
  * all objects of a resource were shown. All of it is on the loop's thread. */
 #ifndef SIDECAR_SWEEP_H
 #define SIDECAR_SWEEP_H
@@ -51,7 +51,7 @@ void sweep_closed(struct sweep *sweep, struct snapshot_connection *connection);
 void sweep_close_all(struct sweep *sweep);
 
 /* To be called for every document, before its row is put into the outbox, and before the document is counted
- * for acknowledgement. It may replace result->row by a row whose version is written in a later server epoch;
+ * for acknowledgement. It may replace result->row by a row whose version is written in a later timeline;
  * if there is no memory for that, it sets result->fate to WATCH_NO_MEMORY. */
 void sweep_document(struct sweep *sweep, struct snapshot_connection *connection,
                     struct watch_result *result);
@@ -65,7 +65,7 @@ void sweep_tick(struct sweep *sweep);
 
 /* Returns a connection that has shown objects before the cluster was known, or before it was known that the
  * server's versions went back. The caller is to begin it again, so that these objects are shown again, and
- * written with the cluster and in the later epoch. NULL: there is none. */
+ * written with the cluster and in the later timeline. NULL: there is none. */
 struct snapshot_connection *sweep_begin_again(struct sweep *sweep);
 
 /* The process is about to end: marks that wait are swept at once, without another attempt. */

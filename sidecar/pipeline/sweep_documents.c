@@ -80,15 +80,15 @@ static void note_mark(struct sweep *sweep, struct snapshot_connection *connectio
         say_not_whole(sweep, result);
         return;
     }
-    struct server_epoch *epoch = &sweep->epochs[resource];
+    struct server_timeline *timeline = &sweep->timelines[resource];
     bool tells = connection->is_reference;
     if (tells && !sweep->settings.replays &&
-        server_epoch_is_over(epoch, server_version(version), known))
+        server_timeline_is_over(timeline, server_version(version), known))
         sweep_go_back(sweep, connection, resource, version, known);
     if (tells)
-        server_epoch_remember(epoch, server_version(version));
-    char written[EPOCH_VERSION_SIZE];
-    epoch_write(epoch->number, version, written);
+        server_timeline_remember(timeline, server_version(version));
+    char written[TIMELINE_VERSION_SIZE];
+    timeline_write(timeline->number, version, written);
     if (!tells && has_newer_mark(sweep, resource, namespace, written))
         return;
     struct mark *mark = sweep_renew_mark(sweep, resource, namespace);
@@ -161,7 +161,7 @@ void sweep_document(struct sweep *sweep, struct snapshot_connection *connection,
     size_t resource = resource_number(result->resource);
     snapshot_reached(connection, resource, server_version(text_from(result->version)));
     if (result->fate == WATCH_ROW)
-        sweep_write_in_epoch(sweep, resource, result);
+        sweep_write_in_timeline(sweep, resource, result);
 }
 
 struct snapshot_connection *sweep_begin_again(struct sweep *sweep)

@@ -6,16 +6,14 @@
  *   sweep_refused.c     the sweeps that the brake has refused, in notes that outlive the process
  *   sweep_versions.c    what is done when the server's versions went back
  *
- * Two things are called epoch: that of lib/outbox/durability, which a mark holds until it may be
- * acknowledged; and that of the server's versions (lib/rows/epoch), which is called server epoch here. All is
- * on the loop's thread. */
+ * All of it runs on the loop's thread. */
 #ifndef SIDECAR_SWEEP_PRIVATE_H
 #define SIDECAR_SWEEP_PRIVATE_H
 
-#include "lib/kube/server_epoch.h"
+#include "lib/kube/server_timeline.h"
 #include "lib/kube/snapshot.h"
 #include "lib/kube/suspects.h"
-#include "lib/rows/epoch.h"
+#include "lib/rows/timeline.h"
 #include "sidecar/pipeline/sweep.h"
 
 #include <sys/queue.h>
@@ -31,15 +29,15 @@
 struct mark {
     TAILQ_ENTRY(mark) entry;
     size_t resource;
-    char namespace[64];               /* "": all namespaces */
-    char version[EPOCH_VERSION_SIZE]; /* in its server epoch; "": the server lacks the kind */
-    uint64_t since;                   /* for snapshot_is_present() */
-    uint64_t epoch;                   /* the epoch of durability that it holds; 0: none */
-    int64_t due_us;                   /* not to be swept before, by clock_steady_us() */
-    bool is_blind;                    /* no version of the server was known before it */
-    bool doubted;                     /* rows are newer than it: a second look decides */
-    struct suspects *refused;         /* what its refused sweep would close; NULL: not refused */
-    bool noting;                      /* it was refused, and holds until the spool has the note */
+    char namespace[64];                  /* "": all namespaces */
+    char version[TIMELINE_VERSION_SIZE]; /* in its timeline; "": the server lacks the kind */
+    uint64_t since;                      /* for snapshot_is_present() */
+    uint64_t epoch;                      /* the epoch of durability that it holds; 0: none */
+    int64_t due_us;                      /* not to be swept before, by clock_steady_us() */
+    bool is_blind;                       /* no version of the server was known before it */
+    bool doubted;                        /* rows are newer than it: a second look decides */
+    struct suspects *refused;            /* what its refused sweep would close; NULL: not refused */
+    bool noting;         /* it was refused, and holds until the spool has the note */
     size_t refused_rows; /* rows of the last refusal; newer marks keep it until swept */
 
     /* The connection on which it came; NULL: that is closed, or there was none. */
@@ -61,7 +59,7 @@ enum sweep_stage {
 struct census {
     size_t alive, vanished;     /* rows that the store holds as alive; of these, not shown */
     size_t live, live_vanished; /* of both, rows whose object has not ended by itself */
-    unsigned epoch;             /* the latest server epoch of a row */
+    unsigned timeline;          /* the latest timeline of a row */
     uint64_t newest;            /* the newest version in it that no stream has shown */
     size_t closed;              /* tombstones that were put */
 };
@@ -70,7 +68,7 @@ struct sweep {
     struct sweep_settings settings;
     struct snapshot *snapshot;
     struct mark_list marks; /* in the order in which they came */
-    struct server_epoch epochs[RESOURCE_COUNT];
+    struct server_timeline timelines[RESOURCE_COUNT];
     uint64_t noted[RESOURCE_COUNT]; /* the version in the note that the spool has */
     bool ending;                    /* the process ends: a sweep that fails is not tried again */
     enum sweep_stage stage;
@@ -139,6 +137,6 @@ void sweep_restore_versions(struct sweep *sweep);
 void sweep_go_back(struct sweep *sweep, struct snapshot_connection *connection, size_t resource,
                    struct text version, uint64_t known);
 bool sweep_look_back(struct sweep *sweep);
-void sweep_write_in_epoch(struct sweep *sweep, size_t resource, struct watch_result *result);
+void sweep_write_in_timeline(struct sweep *sweep, size_t resource, struct watch_result *result);
 
 #endif
