@@ -111,19 +111,11 @@ static uint32_t jittered(uint32_t most, uint32_t random)
     return half + (uint32_t)((uint64_t)(most - half) * random >> 32);
 }
 
-/* A list names the newest version whatever objects are in it. So a list of at most one object is asked for,
- * without the label selector, so that the server finds that object at once. */
-static void append_confirmation(struct buffer *out, const struct resource *resource,
-                                const struct kube_selection *selection)
-{
-    const struct kube_selection any = {selection->namespace, ""};
-    kube_path_list(out, resource, &any, 1, "");
-}
-
 void reflector_path(const struct reflector *reflector, const struct kube_selection *selection,
                     uint32_t random, struct buffer *out)
 {
     const struct resource *resource = &reflector->resource;
+    const struct kube_selection unlabelled = {selection->namespace, ""};
     uint32_t timeout_s = jittered(2 * WATCH_TIMEOUT_S, random);
     switch (reflector->request) {
     case REFLECTOR_IDENTIFY:
@@ -143,7 +135,9 @@ void reflector_path(const struct reflector *reflector, const struct kube_selecti
         kube_path_watch(out, resource, selection, reflector->version, timeout_s);
         break;
     case REFLECTOR_CONFIRM:
-        append_confirmation(out, resource, selection);
+        /* A list names the newest version, whatever objects are in it. So it is asked for one object at most, and
+         * without the label selector, so that the server finds that object at once. */
+        kube_path_list(out, resource, &unlabelled, 1, "");
         break;
     }
 }
@@ -155,12 +149,6 @@ static void succeed(struct reflector *reflector)
     reflector->starting = false;
     if (reflector->settled)
         backoff_reset(&reflector->backoff);
-}
-
-static void settle(struct reflector *reflector)
-{
-    reflector->settled = true;
-    succeed(reflector);
 }
 
 void reflector_marked(struct reflector *reflector, const char *version)
@@ -262,12 +250,6 @@ static enum reflector_outcome judge(const struct reflector *reflector,
     return answer->is_json ? judge_body(reflector, answer) : REFLECTOR_TROUBLE;
 }
 
-/* True if no API server answered: there was no answer at all, or one of a proxy. */
-static bool is_away(const struct reflector_answer *answer)
-{
-    return answer->status == 0 || (answer->status >= 500 && !answer->is_json);
-}
-
 /* ---- moving ----------------------------------------------------------------------------------- */
 
 static void begin_listing(struct reflector *reflector)
@@ -300,26 +282,18 @@ static uint32_t back_off(struct reflector *reflector, uint32_t random)
     return backoff_next_ms(&reflector->backoff, random);
 }
 
-/* The resource is installed. A version that an earlier process had reached is watched from; without one, all
- * objects are asked for. */
-static void begin(struct reflector *reflector, const struct reflector_answer *answer,
-                  struct reflector_step *step)
-{
-    if (answer->found) /* false where the server forbids to ask: nothing was found then */
-        reflector->tried_other = false;
-    if (reflector->version[0] != '\0') {
-        reflector->request = REFLECTOR_WATCH;
-    } else {
-        begin_listing(reflector);
-        step->ends_chain = true;
-    }
-}
-
 static void proceed(struct reflector *reflector, const struct reflector_answer *answer,
                     uint32_t random, struct reflector_step *step)
 {
     if (reflector->request == REFLECTOR_DISCOVER) {
-        begin(reflector, answer, step);
+        if (answer->found) /* false where the server forbids to ask: nothing was found then */
+            reflector->tried_other = false;
+        /* A version that an earlier process had reached is watched from. Without one, all objects are asked for. */
+        step->ends_chain = reflector->version[0] == '\0';
+        if (step->ends_chain)
+            begin_listing(reflector);
+        else
+            reflector->request = REFLECTOR_WATCH;
     } else if (reflector->request == REFLECTOR_LIST) {
         move_on_in_list(reflector, answer->list);
     } else if (reflector->request == REFLECTOR_CONFIRM) {
@@ -328,13 +302,6 @@ static void proceed(struct reflector *reflector, const struct reflector_answer *
     } else if (answer->elapsed_ms < SHORT_WATCH_MS) {
         step->delay_ms = back_off(reflector, random);
     }
-}
-
-static void end_list(struct reflector *reflector, const struct kube_list *list)
-{
-    move_on_in_list(reflector, list);
-    reflector->unpaged = false;
-    reflector->request = REFLECTOR_WATCH;
 }
 
 /* All objects are asked for anew, the first time at once. If no watch lasts in between, there is a
@@ -347,13 +314,6 @@ static void list_anew(struct reflector *reflector, uint32_t random, struct refle
     step->ends_chain = true;
     step->delay_ms = reflector->settled ? 0 : back_off(reflector, random);
     reflector->settled = false;
-    begin_listing(reflector);
-}
-
-static void give_up_snapshots(struct reflector *reflector, struct reflector_step *step)
-{
-    reflector->no_snapshots = true;
-    step->ends_chain = true;
     begin_listing(reflector);
 }
 
@@ -416,14 +376,6 @@ static void wait_as_told(struct reflector *reflector, int64_t retry_after_s, uin
         step->delay_ms = back_off(reflector, random);
 }
 
-/* A watch was silent for too long. If it has brought no event at all, the server may be older than the
- * version. */
-static void ask_after_silence(struct reflector *reflector, const struct reflector_answer *answer)
-{
-    if (answer->documents == 0)
-        reflector->request = REFLECTOR_CONFIRM;
-}
-
 /* The same request is made again after a back-off. But a SNAPSHOT that had begun and broke off cannot be
  * gone on with: a LIST is made instead, once. */
 static void try_again(struct reflector *reflector, const struct reflector_answer *answer,
@@ -442,20 +394,25 @@ struct reflector_step reflector_answered(struct reflector *reflector,
 {
     struct reflector_step step = {.outcome = judge(reflector, answer)};
     bool was_away = reflector->away;
-    reflector->away = is_away(answer);
+    /* No API server answered: there was no answer at all, or one of a proxy. */
+    reflector->away = answer->status == 0 || (answer->status >= 500 && !answer->is_json);
     reflector->starting |= reflector->away || (reflector->request == REFLECTOR_IDENTIFY &&
                                                step.outcome != REFLECTOR_IDENTIFIED);
     if (was_away && !reflector->away)
         backoff_reset(&reflector->backoff);
     if (reflector->request == REFLECTOR_WATCH && answer->status == 200 && answer->is_json &&
-        answer->elapsed_ms >= SHORT_WATCH_MS)
-        settle(reflector);
+        answer->elapsed_ms >= SHORT_WATCH_MS) {
+        reflector->settled = true;
+        succeed(reflector);
+    }
     switch (step.outcome) {
     case REFLECTOR_PROCEED:
         proceed(reflector, answer, random, &step);
         break;
     case REFLECTOR_LISTED:
-        end_list(reflector, answer->list);
+        move_on_in_list(reflector, answer->list);
+        reflector->unpaged = false;
+        reflector->request = REFLECTOR_WATCH;
         break;
     case REFLECTOR_IDENTIFIED:
     case REFLECTOR_ELSEWHERE: /* miss() makes this one and the next out of REFLECTOR_ABSENT */
@@ -465,13 +422,17 @@ struct reflector_step reflector_answered(struct reflector *reflector,
         miss(reflector, random, &step);
         break;
     case REFLECTOR_SILENT:
-        ask_after_silence(reflector, answer);
+        /* If a watch has brought no event at all, the server may be older than the version. */
+        if (answer->documents == 0)
+            reflector->request = REFLECTOR_CONFIRM;
         break;
     case REFLECTOR_GONE:
         list_anew(reflector, random, &step);
         break;
     case REFLECTOR_NO_SNAPSHOTS:
-        give_up_snapshots(reflector, &step);
+        reflector->no_snapshots = true;
+        step.ends_chain = true;
+        begin_listing(reflector);
         break;
     case REFLECTOR_BUSY:
         wait_as_told(reflector, answer->retry_after_s, random, &step);
