@@ -1,6 +1,13 @@
 /* text: lines, and copies of bounded length (see text.h). */
 #include "lib/base/text.h"
 
+int text_compare(struct text a, struct text b)
+{
+    size_t shorter = a.length < b.length ? a.length : b.length;
+    int order = shorter > 0 ? memcmp(a.data, b.data, shorter) : 0;
+    return order != 0 ? order : (a.length > b.length) - (a.length < b.length);
+}
+
 bool text_contains(struct text text, const char *part)
 {
     return text.length > 0 && memmem(text.data, text.length, part, strlen(part)) != NULL;

@@ -52,6 +52,10 @@ static inline bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/* Returns a number below, equal to or above 0, as memcmp() does; a text sorts before any longer one that begins
+ * with it. */
+int text_compare(struct text a, struct text b);
+
 bool text_contains(struct text text, const char *part);
 
 /* True if there are only blanks, tabs and carriage returns in it, or nothing. */

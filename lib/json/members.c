@@ -30,10 +30,7 @@ static int compare(const void *left, const void *right)
 {
     const struct member *a = left;
     const struct member *b = right;
-    size_t shorter = a->key.length < b->key.length ? a->key.length : b->key.length;
-    int order = shorter > 0 ? memcmp(a->key.data, b->key.data, shorter) : 0;
-    if (order == 0)
-        order = (a->key.length > b->key.length) - (a->key.length < b->key.length);
+    int order = text_compare(a->key, b->key);
     return order != 0 ? order : (a->order > b->order) - (a->order < b->order);
 }
 

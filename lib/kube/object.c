@@ -1,4 +1,4 @@
-/* object: reading of single fields (see object.h). */
+/* object: reads single fields (see object.h). */
 #include "lib/kube/object.h"
 
 #include "lib/base/timestamp.h"
@@ -67,22 +67,24 @@ static const json_value *member(struct object *object, const json_value *parent,
     return value;
 }
 
-const json_value *object_child(struct object *object, const json_value *parent, const char *key)
+static const json_value *member_of_type(struct object *object, const json_value *parent,
+                                        const char *key, enum json_type type)
 {
     const json_value *value = member(object, parent, key);
-    if (value == NULL || json_type(value) == JSON_OBJECT)
+    if (value == NULL || json_type(value) == type)
         return value;
     object_refuse(object, key);
     return NULL;
 }
 
+const json_value *object_child(struct object *object, const json_value *parent, const char *key)
+{
+    return member_of_type(object, parent, key, JSON_OBJECT);
+}
+
 const json_value *object_list(struct object *object, const json_value *parent, const char *key)
 {
-    const json_value *value = member(object, parent, key);
-    if (value == NULL || json_type(value) == JSON_ARRAY)
-        return value;
-    object_refuse(object, key);
-    return NULL;
+    return member_of_type(object, parent, key, JSON_ARRAY);
 }
 
 bool object_find_text(struct object *object, const json_value *parent, const char *key,

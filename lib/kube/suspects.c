@@ -1,4 +1,4 @@
-/* suspects: writing and reading of the note (see suspects.h). */
+/* suspects: writes and reads the note (see suspects.h). */
 #include "lib/kube/suspects.h"
 
 #include <stdlib.h>
@@ -10,12 +10,7 @@ void suspects_begin(struct buffer *out, const char *version, size_t live, size_t
 
 static int compare(const void *a, const void *b)
 {
-    const struct text *left = a, *right = b;
-    size_t shorter = left->length < right->length ? left->length : right->length;
-    int order = memcmp(left->data, right->data, shorter);
-    if (order != 0 || left->length == right->length)
-        return order;
-    return left->length < right->length ? -1 : 1;
+    return text_compare(*(const struct text *)a, *(const struct text *)b);
 }
 
 static size_t count_lines(const char *text)

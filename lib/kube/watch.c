@@ -172,53 +172,6 @@ static bool is_printed_table(struct text kind)
            text_is(kind, "PartialObjectMetadataList");
 }
 
-/* Checks the two fields that a row must have. */
-static enum watch_fate check_identity(const struct object *object, struct watch_result *result)
-{
-    if (!object_is_uid(object->uid))
-        return refuse_text(result, WATCH_BAD_UID, "metadata.uid", object->uid);
-    if (!version_is_valid(object->version))
-        return refuse_text(result, WATCH_BAD_VERSION, "metadata.resourceVersion", object->version);
-    return WATCH_ROW;
-}
-
-/* The fate that a converter's result gives: it fails only for want of memory. */
-static enum watch_fate fate_of(enum error_code code, const struct error *err,
-                               struct watch_result *result)
-{
-    return code == ERROR_NONE ? WATCH_ROW : refuse(result, WATCH_NO_MEMORY, err->text);
-}
-
-static enum watch_fate decode_job(struct watch *watch, struct object *object,
-                                  struct watch_result *result)
-{
-    struct error err;
-    enum watch_fate fate = check_identity(object, result);
-    if (fate != WATCH_ROW)
-        return fate;
-    return fate_of(job_convert(&watch->job, object, result->resource, &result->row, &err), &err,
-                   result);
-}
-
-/* A live pod that is not ours, or not any more, gives no row. Once it is gone, a row that it may have from
- * the time when it was ours is closed. */
-static enum watch_fate decode_pod(struct watch *watch, struct object *object,
-                                  struct watch_result *result)
-{
-    struct pod_owner owner;
-    pod_find_owner(object, &owner);
-    if (owner.claim == POD_FOREIGN)
-        return WATCH_FOREIGN_POD;
-    if (owner.claim != POD_OURS && !object->gone)
-        return owner.claim == POD_ORPHAN ? WATCH_ORPHAN_POD : WATCH_FOREIGN_POD;
-
-    struct error err;
-    enum watch_fate fate = check_identity(object, result);
-    if (fate != WATCH_ROW)
-        return fate;
-    return fate_of(pod_convert(&watch->pod, object, &owner, &result->row, &err), &err, result);
-}
-
 static enum watch_fate decode_object(struct watch *watch, struct object *object, struct text kind,
                                      struct watch_result *result)
 {
@@ -226,8 +179,30 @@ static enum watch_fate decode_object(struct watch *watch, struct object *object,
         return refuse(result, WATCH_NOT_EVENT, "its object has no kind");
     if (result->resource == NULL)
         return is_printed_table(kind) ? WATCH_TABLE : WATCH_OTHER_KIND;
-    return result->resource->table == &table_pod ? decode_pod(watch, object, result)
-                                                 : decode_job(watch, object, result);
+
+    /* A live pod that is not ours, or not any more, gives no row. Once it is gone, a row that it may have from the
+     * time when it was ours is closed. */
+    struct pod_owner owner;
+    bool is_pod = result->resource->table == &table_pod;
+    if (is_pod) {
+        pod_find_owner(object, &owner);
+        if (owner.claim == POD_FOREIGN)
+            return WATCH_FOREIGN_POD;
+        if (owner.claim != POD_OURS && !object->gone)
+            return owner.claim == POD_ORPHAN ? WATCH_ORPHAN_POD : WATCH_FOREIGN_POD;
+    }
+
+    if (!object_is_uid(object->uid))
+        return refuse_text(result, WATCH_BAD_UID, "metadata.uid", object->uid);
+    if (!version_is_valid(object->version))
+        return refuse_text(result, WATCH_BAD_VERSION, "metadata.resourceVersion", object->version);
+
+    struct error err;
+    enum error_code code =
+        is_pod ? pod_convert(&watch->pod, object, &owner, &result->row, &err)
+               : job_convert(&watch->job, object, result->resource, &result->row, &err);
+    /* A converter fails only for want of memory. */
+    return code == ERROR_NONE ? WATCH_ROW : refuse(result, WATCH_NO_MEMORY, err.text);
 }
 
 /* A mark counts only for a resource that is recorded: other API groups have kinds of the same names. */

@@ -336,11 +336,8 @@ static int compare_uid(const void *a, const void *b)
 {
     const struct entry *left = *(void *const *)a;
     const struct entry *right = *(void *const *)b;
-    size_t shorter = left->uid_length < right->uid_length ? left->uid_length : right->uid_length;
-    int order = memcmp(left->uid, right->uid, shorter);
-    if (order != 0 || left->uid_length == right->uid_length)
-        return order;
-    return left->uid_length < right->uid_length ? -1 : 1;
+    return text_compare((struct text){left->uid, left->uid_length},
+                        (struct text){right->uid, right->uid_length});
 }
 
 /* Moves the row of the entry that is to be written next from waiting to in flight, and into the batch. */

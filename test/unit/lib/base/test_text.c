@@ -38,6 +38,19 @@ static void test_parts(void **state)
     assert_false(text_is_blank(TEXT(" \n")));
 }
 
+static void test_order(void **state)
+{
+    (void)state;
+    static const char *const ordered[] = {"", "a", "ab", "b", "\xc3\xa4"};
+    for (int i = 0; i < 5; i++) {
+        for (int j = 0; j < 5; j++) {
+            int order = text_compare(text_from(ordered[i]), text_from(ordered[j]));
+            assert_int_equal((order > 0) - (order < 0), (i > j) - (i < j));
+        }
+    }
+    assert_int_equal(text_compare((struct text){NULL, 0}, TEXT("")), 0);
+}
+
 static void test_copies_keep_to_their_size(void **state)
 {
     (void)state;
@@ -61,6 +74,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_order),
         cmocka_unit_test(test_copies_keep_to_their_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
