@@ -9,8 +9,8 @@
 #define TLS_ERROR   2026
 #define MAX_DIGITS  9
 
-/* One number may stand for several things, which a part of the message tells apart. The first line of the table
- * that fits decides. */
+/* One number may stand for several things, which a part of the message tells apart. The first line of the
+ * table that fits decides. */
 struct known {
     unsigned number;
     enum dberror_class class; /* in a connection that stands */
@@ -230,8 +230,8 @@ enum dberror_class dberror_classify(unsigned number, const char *sqlstate, struc
     const struct known *found = find(number, message);
     const char *state = found != NULL || sqlstate == NULL ? "" : sqlstate;
     enum dberror_class class = found != NULL ? found->class : DBERROR_OPERATOR;
-    /* The first two characters of an SQLSTATE are its class. 45 is what a trigger says by SIGNAL of a row that
-     * it does not accept; 22 and 23 are about data and constraints. */
+    /* The first two characters of an SQLSTATE are its class. 45 is what a trigger says by SIGNAL of a row
+     * that it does not accept; 22 and 23 are about data and constraints. */
     if (strncmp(state, "08", 2) == 0)
         class = DBERROR_RECONNECT;
     else if (strncmp(state, "40", 2) == 0)

@@ -38,14 +38,15 @@ const char *dberror_advice(unsigned number, struct text message, enum dberror_ph
  * connections". All other numbers are returned as they are. */
 unsigned dberror_number(unsigned number, struct text message);
 
-/* Returns the N of "... at row N" at the end of a server's message, counted from 1, or 0 if it names no row. */
+/* Returns the N of "... at row N" at the end of a server's message, counted from 1, or 0 if it names no
+ * row. */
 size_t dberror_row(struct text message);
 
 /* Returns whether a statement failed because the account lacks a privilege. */
 bool dberror_is_lack_of_rights(unsigned number);
 
-/* Returns whether an ALTER TABLE failed because of a row that the changed table does not take: a duplicate, or
- * a NULL. */
+/* Returns whether an ALTER TABLE failed because of a row that the changed table does not take: a duplicate,
+ * or a NULL. */
 bool dberror_is_row_in_the_way(unsigned number);
 
 #endif

@@ -282,8 +282,8 @@ static void plan_indexes(struct plan *plan, const struct schema_table *there)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* Returns a described column other than the uid that is in the primary key, or NULL. The descriptions allow NULL
- * in it, which a primary key does not. */
+/* Returns a described column other than the uid that is in the primary key, or NULL. The descriptions allow
+ * NULL in it, which a primary key does not. */
 static const char *column_in_primary_key(const struct schema_table *there)
 {
     const struct table *table = there->table;

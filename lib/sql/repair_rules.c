@@ -1,13 +1,14 @@
 /* repair_rules: the rules, and the statements that are made from them (see repair_rules.h).
  *
- * In the texts, `old` is the row that may be wrong. Text in square brackets needs columns that KubeDL does not
- * make, and is left out if the tables do not have them yet. @ stands for the condition that the id of `slice` is
- * within the bounds. */
+ * In the texts, `old` is the row that may be wrong. Text in square brackets needs columns that KubeDL does
+ * not make, and is left out if the tables do not have them yet. @ stands for the condition that the id of
+ * `slice` is within the bounds. */
 #include "lib/sql/repair_rules.h"
 
 #include <string.h>
 
-/* An event of an object may be on its way while this runs. So rows that changed later than this are left alone. */
+/* An event of an object may be on its way while this runs. So rows that changed later than this are left
+ * alone. */
 #define A_WHILE_AGO "(UTC_TIMESTAMP() - INTERVAL 1 HOUR)"
 
 /* A job must have ended before this for its pods to count as ended. */
@@ -35,8 +36,9 @@
     "IF(" job ".api_group IS NULL OR " job ".api_group IN " KUBEDL_GROUPS ", '', " job ".api_"     \
     "group)"
 
-/* Jobs of the same kind and name that were created later, in the same cluster as far as the rows tell. If a row
- * changed after the later job was created, both jobs existed at once, so they belong to different clusters. */
+/* Jobs of the same kind and name that were created later, in the same cluster as far as the rows tell. If a
+ * row changed after the later job was created, both jobs existed at once, so they belong to different
+ * clusters. */
 #define SUCCESSORS_OF_JOB(job)                                                                     \
     " FROM job_info AS later WHERE later.namespace = " job ".namespace AND later.name = " job      \
     ".name AND later.kind = " job ".kind AND later.job_id <> " job                                 \
@@ -48,9 +50,9 @@
 
 #define IS_OPEN(row) "NOT " GONE(row) " AND NOT " ENDED(row)
 
-/* For each pod, the time at which its job created the next pod of the same name. It is computed for all pods of
- * the jobs that have open pods in the slice, so that each pod is read only once. The uid of the job says which
- * cluster it is. */
+/* For each pod, the time at which its job created the next pod of the same name. It is computed for all pods
+ * of the jobs that have open pods in the slice, so that each pod is read only once. The uid of the job says
+ * which cluster it is. */
 #define TURNS                                                                                      \
     "JOIN (SELECT id, LEAD(gmt_created) OVER (PARTITION BY job_id, namespace, name ORDER BY"       \
     " gmt_created, id) AS replaced FROM replica_info WHERE job_id IN (SELECT slice.job_id FROM"    \

@@ -1,8 +1,8 @@
 /* repair_rules: which rows KubeDL's own writer has left wrong, and how they are repaired.
  *
- * The table of rules is in repair_rules.c. The SELECT, the plan that a person sees, and the UPDATE are made from
- * it. A rule judges by what is in the tables, and by nothing else. A repair leaves the row's version as it is, so
- * that a row that was closed by mistake is open again with the next event of its object. */
+ * The table of rules is in repair_rules.c. The SELECT, the plan that a person sees, and the UPDATE are made
+ * from it. A rule judges by what is in the tables, and by nothing else. A repair leaves the row's version as
+ * it is, so that a row that was closed by mistake is open again with the next event of its object. */
 #ifndef LIB_REPAIR_RULES_H
 #define LIB_REPAIR_RULES_H
 
@@ -25,8 +25,8 @@ struct repair_rule {
 
 #define REPAIR_MAX_RULES 16
 
-/* Returns the rules in the order in which they are applied, and NULL behind the last one. No row falls under two
- * rules. */
+/* Returns the rules in the order in which they are applied, and NULL behind the last one. No row falls under
+ * two rules. */
 const struct repair_rule *repair_rule_at(size_t number);
 
 /* The columns of the answer to repair_select(), in this order. */
@@ -46,8 +46,8 @@ enum repair_value {
     REPAIR_VALUES
 };
 
-/* Appends a SELECT of the first `limit` rows of a rule (0: all) with after < id <= until ("": no bound), by id.
- * has_ours: the tables have the columns that KubeDL does not make. */
+/* Appends a SELECT of the first `limit` rows of a rule (0: all) with after < id <= until ("": no bound), by
+ * id. has_ours: the tables have the columns that KubeDL does not make. */
 void repair_select(struct buffer *out, const struct repair_rule *rule, bool has_ours,
                    const char *after, const char *until, size_t limit);
 

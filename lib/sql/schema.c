@@ -59,8 +59,8 @@ enum {
 
 enum { RECORD_VERSION, RECORD_OLDEST_WRITER, RECORD_VALUES };
 
-/* A descending index counts as one on its columns. Indexes that cannot be searched by their first columns, such
- * as FULLTEXT, are left out, unless they are unique. */
+/* A descending index counts as one on its columns. Indexes that cannot be searched by their first columns,
+ * such as FULLTEXT, are left out, unless they are unique. */
 static const struct {
     size_t values; /* of each row of the answer */
     const char *select;

@@ -1,7 +1,7 @@
 /* schema: what a database has of our tables, as its information_schema tells it.
  *
- * This says which statements are to be sent, and is handed their answers row by row. lib/sql/migration.h makes
- * of it what is to be done. */
+ * This says which statements are to be sent, and is handed their answers row by row. lib/sql/migration.h
+ * makes of it what is to be done. */
 #ifndef LIB_SCHEMA_H
 #define LIB_SCHEMA_H
 

@@ -72,10 +72,10 @@ void sql_create_table(struct buffer *out, const struct table *table)
  *   $G     the row that comes is the latest row
  *   $C     the merged row is closed
  *
- * An assignment sees the values that the assignments to its left have made. So a column that others look at is
- * assigned after them: a KNOWN_AT column stands behind its LAST_KNOWN column, and gmt_created,
- * gmt_modified, deleted, stated_version and version come last, in this order. (Where REOPENS decides there
- * is no tombstone, and stated_version stays NULL, whatever `deleted` has become.)
+ * An assignment sees the values that the assignments to its left have made. So a column that others look at
+ * is assigned after them: a KNOWN_AT column stands behind its LAST_KNOWN column, and gmt_created,
+ * gmt_modified, deleted, stated_version and version come last, in this order. (Where REOPENS decides there is
+ * no tombstone, and stated_version stays NULL, whatever `deleted` has become.)
  */
 
 /* Versions are compared by length, then by text: a version may have more digits than any integer type, and a

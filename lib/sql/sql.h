@@ -35,8 +35,8 @@ void sql_create_table(struct buffer *out, const struct table *table);
 /* Appends "UNIQUE KEY uk_<uid> (`<uid>`)". */
 void sql_unique_key(struct buffer *out, const struct table *table);
 
-/* Appends an INSERT of several rows that updates the rows that are there, by the rules of enum merge_rule. It has
- * rows * column_count placeholders, row by row in the order of the columns. */
+/* Appends an INSERT of several rows that updates the rows that are there, by the rules of enum merge_rule. It
+ * has rows * column_count placeholders, row by row in the order of the columns. */
 void sql_upsert(struct buffer *out, const struct table *table, size_t rows);
 
 /* Appends the UPDATE of one row by its uid, by the same rules (ROW_UPDATE), and returns the number of its

@@ -1,4 +1,5 @@
-/* credentials: the account's name and password, from the settings or from the files that these name. */
+/* credentials: the account's name and password, from the settings or from the files that the settings
+ * name. */
 #ifndef SIDECAR_CREDENTIALS_H
 #define SIDECAR_CREDENTIALS_H
 
@@ -10,14 +11,13 @@ struct credentials {
     char password[CONFIG_TEXT_SIZE];
 };
 
-/* Reads what is there now: a Secret that is mounted as files may have been changed since the last
- * time. ERROR_OPERATOR: a file is missing, no file, empty, too long, or holds what no name or
- * password does; the text names the setting and the file, never what is in it. Then *credentials is
- * wiped. */
+/* Reads the present values: a Secret that is mounted as files may have changed since the last call.
+ * ERROR_OPERATOR: a file is missing, not a regular file, empty, too long, or contains what no name or
+ * password does. The text names the setting and the file, never its content, and *credentials is wiped. */
 enum error_code credentials_read(const struct config *config, struct credentials *credentials,
                                  struct error *err) MUST_CHECK;
 
-/* After each use. */
+/* Overwrites the credentials. To be called after each use. */
 void credentials_wipe(struct credentials *credentials);
 
 #endif

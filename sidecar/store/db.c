@@ -1,15 +1,16 @@
 /* db: one connection to MariaDB or MySQL, over libmariadb's blocking API.
  *
- * Happy path: connect, set the session up, look at what kind of server it is; then statements as text,
- * and batches of rows, which db_write.c writes.
+ * Happy path: db_connect() connects and sets the session up (session.h), which also finds out what kind of
+ * server it is. Then statements are sent as text, and batches of rows are written by db_write.c.
  *
  * Failure modes:
- *   host away, black-holed, silent   time-out of connect; DNS has its own; at a stop db_leave()
- *   no TLS where it is required,     refused before the account's name and password are sent
+ *   the host is away or silent     the time-out of the connect; a name server has its own. At a stop, db_leave()
+ *   no TLS where it is required,   the login ends before the account's name and password are sent (login.h)
  *   a wrong certificate
- *   connection lost, server hangs    time-out of read and write; the connection is closed
- *   read-only, no quorum             refused after connect: DBERROR_ELSEWHERE
- *   abort by another thread          the socket is shut down; the call that runs fails
+ *   the connection is lost, or     the time-out of each read and write; the connection is closed
+ *   the server hangs
+ *   a read-only server, no quorum  the connect fails with DBERROR_ELSEWHERE
+ *   another thread aborts          the socket is shut down, and the call that runs fails
  */
 #include "sidecar/store/db_private.h"
 
@@ -26,7 +27,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* No connect takes longer, whatever the time-out of a write is. */
+/* The time-out of a connect is that of a write, but no longer than this. */
 #define CONNECT_TIMEOUT_MAX_MS 10000
 
 enum error_code db_library_init(struct error *err)
@@ -96,7 +97,7 @@ static const enum error_code codes[] = {
     [DBERROR_ROW] = ERROR_INPUT,
 };
 
-/* Fills *err from what the client library says. A connection that is of no more use is closed. */
+/* Fills *err with what the client library says, and closes a connection that is of no more use. */
 static enum error_code fail(struct db *db, struct db_error *err, enum dberror_phase phase,
                             const char *what, unsigned number, const char *sqlstate,
                             const char *message)
@@ -148,8 +149,9 @@ enum error_code db_no_memory(struct db_error *err, const char *what)
 
 /* ---- connect and close ----------------------------------------------------------------------- */
 
-/* False: aborted. The socket's number is published under the lock, and withdrawn before it is
- * closed, so that db_abort() can never hit a number that is somebody else's by then. */
+/* Returns false if the connection was aborted. The socket's number is published under the lock and withdrawn
+ * before the socket is closed, so that db_abort() never shuts down a socket of somebody else that has the
+ * same number. */
 static bool publish_socket(struct db *db, int fd)
 {
     uv_mutex_lock(&db->lock);
@@ -177,38 +179,18 @@ bool db_leave(struct db *db)
     return left;
 }
 
-/* What goes on between the two is not to be interrupted, and takes as long as name servers and hosts
- * are silent. */
-static void begin_connecting(struct db *db)
-{
-    uv_mutex_lock(&db->lock);
-    db->connecting = true;
-    uv_mutex_unlock(&db->lock);
-}
-
-static void end_connecting(struct db *db)
-{
-    uv_mutex_lock(&db->lock);
-    db->connecting = false;
-    bool left = db->left;
-    uv_mutex_unlock(&db->lock);
-    if (left)
-        for (;;)
-            pause(); /* what this thread worked for is gone */
-}
-
 void db_close(struct db *db)
 {
     if (db->mysql == NULL)
         return;
     publish_socket(db, -1);
-    mysql_close(db->mysql); /* first: then closing the statements sends nothing more */
+    mysql_close(db->mysql); /* before the statements: closing these sends nothing any more */
     db->mysql = NULL;
     db_statements_drop(db->statements);
 }
 
-/* The most that an answer's row may have. What is asked for has rows of some KiB; without a bound,
- * whoever answers has memory of 1 GiB taken for each connection. */
+/* The largest row of an answer. The rows that are asked for have some KiB; without a limit, whoever answers
+ * could make each connection allocate 1 GiB. */
 #define ANSWER_MAX_BYTES ((size_t)32 << 20)
 
 static bool is_unix_socket(const struct config_host *host)
@@ -243,141 +225,131 @@ static bool set_options(MYSQL *mysql, const struct config *config, const struct 
     return failed == 0;
 }
 
-/* What goes over a local socket leaves the machine for nobody to read: as with MySQL's own client,
- * TLS has to be asked for there. */
-static enum ssl_mode effective_ssl_mode(const struct config *config, const struct config_host *host)
-{
-    bool needless = is_unix_socket(host) && config->mysql_ssl_mode == SSL_MODE_PREFERRED;
-    return needless ? SSL_MODE_DISABLED : config->mysql_ssl_mode;
-}
-
-/* Up to 3.3, libmariadb checks the chain where it has a CA, and the name where it is told to verify.
- * From 3.4 on it checks both or nothing: then verify-ca is as strict as verify-identity. */
-static bool verifies_name(enum ssl_mode mode)
-{
-    return mode == SSL_MODE_VERIFY_IDENTITY ||
-           (mode == SSL_MODE_VERIFY_CA && mysql_get_client_version() >= 30400);
-}
-
-static bool set_file(MYSQL *mysql, enum mysql_option option, const char *path)
-{
-    return path[0] == '\0' || mysql_options(mysql, option, path) == 0;
-}
-
+/* Sets the options of TLS, or of a login without it. */
 static bool set_tls_options(MYSQL *mysql, const struct config *config,
                             const struct config_host *host, enum ssl_mode mode)
 {
-    const my_bool verify = verifies_name(mode), on = 1;
-    bool good = mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify) == 0;
+    /* Up to 3.3, libmariadb checks the chain if it has a CA, and the name if it is told to verify. From 3.4
+     * on it checks both or nothing: then verify-ca is as strict as verify-identity. */
+    const my_bool on = 1,
+                  verify = mode == SSL_MODE_VERIFY_IDENTITY ||
+                           (mode == SSL_MODE_VERIFY_CA && mysql_get_client_version() >= 30400);
+    int failed = mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
     if (mode == SSL_MODE_DISABLED)
-        return good && (is_unix_socket(host) || login_hide_password(mysql));
-    good &= mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on) == 0;
-    good &= mysql_options(mysql, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3") == 0;
-    good &= set_file(mysql, MYSQL_OPT_SSL_CERT, config->mysql_ssl_cert);
-    good &= set_file(mysql, MYSQL_OPT_SSL_KEY, config->mysql_ssl_key);
-    if (mode >= SSL_MODE_VERIFY_CA)
-        good &= set_file(mysql, MYSQL_OPT_SSL_CA, config->mysql_ssl_ca);
-    return good && login_require_tls(mysql);
+        return failed == 0 && (is_unix_socket(host) || login_hide_password(mysql));
+    failed |= mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on);
+    failed |= mysql_options(mysql, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3");
+    if (config->mysql_ssl_cert[0] != '\0')
+        failed |= mysql_options(mysql, MYSQL_OPT_SSL_CERT, config->mysql_ssl_cert);
+    if (config->mysql_ssl_key[0] != '\0')
+        failed |= mysql_options(mysql, MYSQL_OPT_SSL_KEY, config->mysql_ssl_key);
+    if (mode >= SSL_MODE_VERIFY_CA && config->mysql_ssl_ca[0] != '\0')
+        failed |= mysql_options(mysql, MYSQL_OPT_SSL_CA, config->mysql_ssl_ca);
+    return failed == 0 && login_require_tls(mysql);
 }
 
 static enum error_code log_in(struct db *db, const struct config_host *host,
-                              const struct credentials *credentials, struct db_error *err)
+                              const struct credentials *credentials, enum ssl_mode mode,
+                              struct db_error *err)
 {
     const char *name = is_unix_socket(host) ? NULL : host->name;
     const char *unix_socket = is_unix_socket(host) ? host->name : NULL;
-    bool connected =
-        mysql_real_connect(db->mysql, name, credentials->user, credentials->password,
-                           db->config->mysql_db_name, host->port, unix_socket, 0) != NULL;
-    /* The library's copy is of no more use: it never connects by itself again. */
-    if (db->mysql->passwd != NULL)
-        explicit_bzero(db->mysql->passwd, strlen(db->mysql->passwd));
-    db->offers_tls = (db->mysql->server_capabilities & CLIENT_SSL) != 0;
-    if (!connected)
-        login_explain(db->mysql);
-    return connected ? ERROR_NONE : fail_connection(db, err, DBERROR_CONNECTING, "connecting");
-}
-
-static enum error_code try_mode(struct db *db, const struct config_host *host,
-                                const struct credentials *credentials, enum ssl_mode mode,
-                                struct db_error *err)
-{
     db_close(db);
     db->mysql = mysql_init(NULL);
     if (db->mysql == NULL || !set_options(db->mysql, db->config, host) ||
         !set_tls_options(db->mysql, db->config, host, mode))
         return db_no_memory(err, "connecting");
-    return log_in(db, host, credentials, err);
+    bool connected =
+        mysql_real_connect(db->mysql, name, credentials->user, credentials->password,
+                           db->config->mysql_db_name, host->port, unix_socket, 0) != NULL;
+    /* The library keeps a copy, which it does not need: it never connects again by itself. */
+    if (db->mysql->passwd != NULL)
+        explicit_bzero(db->mysql->passwd, strlen(db->mysql->passwd));
+    db->offers_tls = (db->mysql->server_capabilities & CLIENT_SSL) != 0;
+    if (connected)
+        return ERROR_NONE;
+    login_explain(db->mysql);
+    return fail_connection(db, err, DBERROR_CONNECTING, "connecting");
 }
 
-/* With TLS, and without it only where the server offers none. Never half of both: libmariadb would take
- * a connection that was to be TLS for safe, and send MySQL's caching_sha2 log-in the password as it is.
- * What a server offers is remembered, since one that is hung up on time and again blocks its client. */
-static enum error_code try_preferred(struct db *db, size_t number,
-                                     const struct credentials *credentials, struct db_error *err)
+/* Logs in with TLS, and without TLS only if the server offers none. The two are never mixed: libmariadb would
+ * take a connection that was meant to be under TLS for safe, and send MySQL's caching_sha2 login the password
+ * as it is. It is remembered that a server offers no TLS, since a server blocks a client that hangs up time
+ * and again. */
+static enum error_code log_in_preferred(struct db *db, size_t number,
+                                        const struct credentials *credentials, struct db_error *err)
 {
     const struct config_host *host = &db->config->hosts[number];
     enum error_code code;
     if (db->is_plain[number]) {
-        code = try_mode(db, host, credentials, SSL_MODE_DISABLED, err);
+        code = log_in(db, host, credentials, SSL_MODE_DISABLED, err);
         if (!db->offers_tls)
             return code;
     }
-    code = try_mode(db, host, credentials, SSL_MODE_REQUIRED, err);
+    code = log_in(db, host, credentials, SSL_MODE_REQUIRED, err);
     db->is_plain[number] =
         code != ERROR_NONE && err->number == CR_SSL_CONNECTION_ERROR && !db->offers_tls;
-    return db->is_plain[number] ? try_mode(db, host, credentials, SSL_MODE_DISABLED, err) : code;
+    return db->is_plain[number] ? log_in(db, host, credentials, SSL_MODE_DISABLED, err) : code;
 }
 
 static enum error_code open_connection(struct db *db, size_t number, struct db_error *err)
 {
     const struct config *config = db->config;
     const struct config_host *host = &config->hosts[number];
-    const enum ssl_mode mode = effective_ssl_mode(config, host);
+    enum ssl_mode mode = config->mysql_ssl_mode;
     struct credentials credentials;
     struct error why;
+    /* As with MySQL's own client, TLS has to be asked for on a local socket, which leaves no trace
+     * outside. */
+    if (mode == SSL_MODE_PREFERRED && is_unix_socket(host))
+        mode = SSL_MODE_DISABLED;
     if (credentials_read(config, &credentials, &why) != ERROR_NONE)
         return db_error_set(err, DBERROR_OPERATOR, "%s", why.text);
-    enum error_code code = mode == SSL_MODE_PREFERRED ? try_preferred(db, number, &credentials, err)
-                                                      : try_mode(db, host, &credentials, mode, err);
+    enum error_code code = mode == SSL_MODE_PREFERRED
+                               ? log_in_preferred(db, number, &credentials, err)
+                               : log_in(db, host, &credentials, mode, err);
     credentials_wipe(&credentials);
-    if (code != ERROR_NONE)
-        return code;
-    if (!publish_socket(db, (int)mysql_get_socket(db->mysql)))
-        return db_error_set(err, DBERROR_RECONNECT, "connecting: aborted");
-    return ERROR_NONE;
-}
-
-static void describe_tls(struct db *db)
-{
-    struct db_server *server = &db->server;
-    const char *cipher = mysql_get_ssl_cipher(db->mysql);
-    const char *version = NULL;
-    if (cipher == NULL)
-        return;
-    snprintf(server->tls_cipher, sizeof(server->tls_cipher), "%s", cipher);
-    if (mariadb_get_infov(db->mysql, MARIADB_CONNECTION_TLS_VERSION, &version) == 0 &&
-        version != NULL)
-        snprintf(server->tls_version, sizeof(server->tls_version), "%s", version);
+    if (code == ERROR_NONE && !publish_socket(db, (int)mysql_get_socket(db->mysql)))
+        code = db_error_set(err, DBERROR_RECONNECT, "connecting: aborted");
+    return code;
 }
 
 enum error_code db_connect(struct db *db, size_t host, struct db_error *err)
 {
     const struct config_host *target = &db->config->hosts[host];
     db_close(db);
-    begin_connecting(db);
-    enum error_code code = publish_socket(db, -1) ? open_connection(db, host, err)
-                                                  : db_error_set(err, DBERROR_RECONNECT, "aborted");
-    end_connecting(db);
+    /* While .connecting is set, nothing interrupts this thread: it takes as long as name servers and hosts
+     * are silent. */
+    uv_mutex_lock(&db->lock);
+    db->connecting = true;
+    bool aborted = db->aborted;
+    uv_mutex_unlock(&db->lock);
+    enum error_code code =
+        aborted ? db_error_set(err, DBERROR_RECONNECT, "aborted") : open_connection(db, host, err);
+    uv_mutex_lock(&db->lock);
+    db->connecting = false;
+    bool left = db->left;
+    uv_mutex_unlock(&db->lock);
+    while (left)
+        pause(); /* db_leave(): all that this thread has worked for is gone */
+
     if (code == ERROR_NONE)
         code = session_set_up(db, db->only_reads, &db->server, err);
-    if (code == ERROR_NONE) {
-        describe_tls(db);
-        return ERROR_NONE;
+    if (code != ERROR_NONE) {
+        db_close(db);
+        if (is_unix_socket(target))
+            return error_context(&err->error, code, "%s", target->name);
+        return error_context(&err->error, code, "%s port %u", target->name, target->port);
     }
-    db_close(db);
-    if (is_unix_socket(target))
-        return error_context(&err->error, code, "%s", target->name);
-    return error_context(&err->error, code, "%s port %u", target->name, target->port);
+    struct db_server *server = &db->server;
+    const char *cipher = mysql_get_ssl_cipher(db->mysql), *version = NULL;
+    if (cipher == NULL)
+        return ERROR_NONE;
+    snprintf(server->tls_cipher, sizeof(server->tls_cipher), "%s", cipher);
+    if (mariadb_get_infov(db->mysql, MARIADB_CONNECTION_TLS_VERSION, &version) == 0 &&
+        version != NULL)
+        snprintf(server->tls_version, sizeof(server->tls_version), "%s", version);
+    return ERROR_NONE;
 }
 
 enum error_code db_connect_any(struct db *db, struct db_error *err)
@@ -393,59 +365,40 @@ enum error_code db_connect_any(struct db *db, struct db_error *err)
 
 /* ---- statements as text ---------------------------------------------------------------------- */
 
-static void pass_row(MYSQL_ROW cells, const unsigned long *lengths, size_t count, db_row *row,
-                     void *context)
+enum error_code db_query(struct db *db, struct text sql, db_row *row, void *context,
+                         struct db_error *err)
 {
-    struct text values[DB_MAX_VALUES];
-    if (count > DB_MAX_VALUES)
-        count = DB_MAX_VALUES;
-    for (size_t i = 0; i < count; i++)
-        values[i] = (struct text){cells[i], lengths[i]};
-    row(context, values, count);
-}
-
-static enum error_code fail_query(struct db *db, struct text sql, struct db_error *err)
-{
+    if (db->mysql == NULL)
+        return db_error_set(err, DBERROR_RECONNECT, "not connected");
+    MYSQL_RES *result = NULL;
+    bool failed = mysql_real_query(db->mysql, sql.data, sql.length) != 0;
+    if (!failed && mysql_field_count(db->mysql) > 0)
+        result = mysql_use_result(db->mysql);
+    MYSQL_ROW cells;
+    while (result != NULL && (cells = mysql_fetch_row(result)) != NULL) {
+        struct text values[DB_MAX_VALUES];
+        const unsigned long *lengths = mysql_fetch_lengths(result);
+        size_t count = mysql_num_fields(result);
+        if (count > DB_MAX_VALUES)
+            count = DB_MAX_VALUES;
+        for (size_t i = 0; i < count; i++)
+            values[i] = (struct text){cells[i], lengths[i]};
+        if (row != NULL)
+            row(context, values, count);
+    }
+    failed |= mysql_errno(db->mysql) != 0;
+    mysql_free_result(result); /* before the connection is closed */
+    if (!failed)
+        return ERROR_NONE;
     char what[128];
     bool cut = sql.length > 80;
     snprintf(what, sizeof(what), "%.*s%s", cut ? 80 : (int)sql.length, sql.data, cut ? "..." : "");
     return fail_connection(db, err, DBERROR_CONNECTED, what);
 }
 
-enum error_code db_query(struct db *db, struct text sql, db_row *row, void *context,
-                         struct db_error *err)
-{
-    if (db->mysql == NULL)
-        return db_error_set(err, DBERROR_RECONNECT, "not connected");
-    if (mysql_real_query(db->mysql, sql.data, sql.length) != 0)
-        return fail_query(db, sql, err);
-    if (mysql_field_count(db->mysql) == 0)
-        return ERROR_NONE;
-
-    MYSQL_RES *result = mysql_use_result(db->mysql);
-    if (result == NULL)
-        return fail_query(db, sql, err);
-    MYSQL_ROW cells;
-    while ((cells = mysql_fetch_row(result)) != NULL) {
-        if (row != NULL)
-            pass_row(cells, mysql_fetch_lengths(result), mysql_num_fields(result), row, context);
-    }
-    enum error_code code = ERROR_NONE;
-    bool failed = mysql_errno(db->mysql) != 0;
-    mysql_free_result(result);
-    if (failed)
-        code = fail_query(db, sql, err);
-    return code;
-}
-
 enum error_code db_exec(struct db *db, struct text sql, struct db_error *err)
 {
     return db_query(db, sql, NULL, NULL, err);
-}
-
-enum error_code db_ping(struct db *db, struct db_error *err)
-{
-    return db_exec(db, TEXT("DO 1"), err);
 }
 
 void db_quote(struct db *db, struct buffer *out, struct text text)

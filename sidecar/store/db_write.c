@@ -1,15 +1,15 @@
-/* db_write: batches of rows through prepared statements, over a connection that db.c has opened.
+/* db_write: writes batches of rows by prepared statements, over a connection that db.c has opened.
  *
- * Happy path: one transaction per batch: START TRANSACTION, a few multi-row statements, COMMIT; or a
- * single statement, which commits itself (autocommit = 1, see session.c). The return code of what commits
- * is the acknowledgement; the count of affected rows says nothing (an unchanged row counts as 0).
+ * Happy path: a batch is one transaction: START TRANSACTION, a few statements of several rows each, COMMIT;
+ * or one statement alone, which commits itself (autocommit = 1, see session.c). The return code of what
+ * commits is the proof. The number of affected rows is no proof: a row that does not change counts as 0.
  *
  * Failure modes:
- *   one of several statements fails  ROLLBACK, always: some errors undo only the statement. If that
- *                                    fails too the connection is closed
- *   a commit's answer is lost        nobody knows; the same rows again are harmless, by the guard
- *   statements are stale             the connection is closed, the next one prepares anew
- *   a row is larger than a packet    refused before it is sent
+ *   one of several statements fails  ROLLBACK, always, since some errors undo only the statement. If that fails
+ *                                    as well, the connection is closed
+ *   the answer to a commit is lost   nobody knows whether the rows are there; writing them again is harmless
+ *   statements are stale             the connection is closed, and the next one prepares its own
+ *   a row is larger than a packet    it is refused before it is sent
  */
 #include "lib/base/buffer.h"
 #include "lib/base/invariant.h"
@@ -21,26 +21,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A batch is written by statements of 1, 2, 4, ... 128 rows, largest first: few enough to keep all
- * prepared. More than 128 rows at once gain nothing, and a prepared statement takes 2 KiB for each.
+/* A batch is written by statements of 1, 2, 4, ... 128 rows, largest first. These are few enough to keep all
+ * of them prepared. More than 128 rows in a statement gain nothing, and a prepared statement takes 2 KiB for
+ * each.
  *
- * Not by COM_STMT_BULK_EXECUTE, which would need one statement only: MariaDB (10.11.19) loses rows by
- * it, without an error, where two connections write to a table with an AUTO_INCREMENT key. A row is
- * taken for the duplicate of another one, whose version is newer, and is not written. */
+ * COM_STMT_BULK_EXECUTE would need one statement only, but MariaDB (10.11.19) loses rows by it, without an
+ * error, if two connections write to a table with an AUTO_INCREMENT key: a row is taken for the duplicate of
+ * another object's row whose version is newer, and is not written. */
 #define STATEMENT_SIZES    8
 #define STATEMENT_MAX_ROWS ((size_t)1 << (STATEMENT_SIZES - 1))
 
 /* The text of a statement of 128 rows is some 10 KiB. */
 #define STATEMENT_MAX_TEXT ((size_t)1 << 20)
 
-/* DATETIME's range: from the year 1000 up to, not including, the year 10000. */
+/* DATETIME's range is from the year 1000 to the end of the year 9999. */
 #define TIME_MIN_US (INT64_C(-30610224000) * 1000000)
 #define TIME_END_US (INT64_C(253402300800) * 1000000)
 
 #define MAX_PARAMETERS (STATEMENT_MAX_ROWS * TABLE_MAX_COLUMNS)
 
-/* The statements that write rows of one table and mode. Made when first needed, gone with the
- * connection. */
+/* The statements that write rows of one table and mode. They are prepared when first needed, and gone with
+ * the connection. */
 struct statement_set {
     const struct table *table;
     enum row_mode mode;
@@ -50,7 +51,8 @@ struct statement_set {
     uint8_t columns[];      /* [parameter_count]: the column that a parameter is bound to */
 };
 
-/* What a parameter's MYSQL_BIND points to. Texts are not copied: it points into the row. */
+/* The value that a parameter's MYSQL_BIND points to. A text is not copied: the MYSQL_BIND points into the
+ * row. */
 struct value {
     union {
         long long integer;
@@ -118,10 +120,10 @@ static struct statement_set *find_or_add_set(struct db_statements *statements,
     return set;
 }
 
-/* The most that a row can take of a packet. */
+/* Returns the most bytes that a row can take of a packet. */
 static size_t packet_bytes(const struct statement_set *set, const struct row *row)
 {
-    const size_t besides_text = 16; /* type, NULL bit, length; or a whole number or time */
+    const size_t besides_text = 16; /* type, NULL bit and length; or a number or time */
     size_t bytes = set->parameter_count * besides_text;
     for (size_t i = 0; i < set->parameter_count; i++) {
         const struct cell *cell = &row->cells[set->columns[i]];
@@ -131,8 +133,8 @@ static size_t packet_bytes(const struct statement_set *set, const struct row *ro
     return bytes;
 }
 
-/* How many of the rows the next statement takes, as a power of two: the largest that there are rows
- * for, and that fills at most 80 % of a packet. -1: not even one row fits. */
+/* Returns the size of the next statement, as a power of two: the largest for which there are rows, and which
+ * fills at most 80 % of a packet. Returns -1 if not even one row fits. */
 static int next_size(const struct db *db, const struct statement_set *set, struct row *const *rows,
                      size_t count)
 {
@@ -151,21 +153,6 @@ static int next_size(const struct db *db, const struct statement_set *set, struc
     return size;
 }
 
-static enum error_code prepare_text(struct db *db, struct text sql, const char *what,
-                                    MYSQL_STMT **result, struct db_error *err)
-{
-    MYSQL_STMT *stmt = mysql_stmt_init(db->mysql);
-    if (stmt == NULL)
-        return db_no_memory(err, what);
-    if (mysql_stmt_prepare(stmt, sql.data, sql.length) != 0) {
-        enum error_code code = db_fail_statement(db, err, what, stmt);
-        mysql_stmt_close(stmt);
-        return code;
-    }
-    *result = stmt;
-    return ERROR_NONE;
-}
-
 static enum error_code prepare(struct db *db, struct statement_set *set, int size,
                                struct db_error *err)
 {
@@ -179,39 +166,26 @@ static enum error_code prepare(struct db *db, struct statement_set *set, int siz
         (void)sql_update(&sql, set->table, NULL);
     else
         sql_upsert(&sql, set->table, (size_t)1 << size);
-    enum error_code code =
-        sql.failed ? db_no_memory(err, what)
-                   : prepare_text(db, buffer_text(&sql), what, &set->statements[size], err);
+    enum error_code code = ERROR_NONE;
+    struct text text = buffer_text(&sql);
+    MYSQL_STMT *stmt = sql.failed ? NULL : mysql_stmt_init(db->mysql);
+    if (stmt == NULL) {
+        code = db_no_memory(err, what);
+    } else if (mysql_stmt_prepare(stmt, text.data, text.length) != 0) {
+        code = db_fail_statement(db, err, what, stmt);
+        mysql_stmt_close(stmt);
+    } else {
+        set->statements[size] = stmt;
+    }
     buffer_fini(&sql);
     return code;
 }
 
-/* A time that DATETIME does not have is not known. */
-static void bind_time(MYSQL_BIND *bind, struct value *value, const struct cell *cell)
-{
-    bind->buffer_type = MYSQL_TYPE_DATETIME;
-    bind->buffer = &value->time;
-    value->is_null =
-        cell->type != CELL_TIME || cell->integer < TIME_MIN_US || cell->integer >= TIME_END_US;
-    if (value->is_null)
-        return;
-    struct civil_time civil;
-    timestamp_to_civil(cell->integer, &civil);
-    value->time = (MYSQL_TIME){
-        .year = (unsigned)civil.year,
-        .month = civil.month,
-        .day = civil.day,
-        .hour = civil.hour,
-        .minute = civil.minute,
-        .second = civil.second, /* whole ones: servers do not agree on how to round */
-        .time_type = MYSQL_TIMESTAMP_DATETIME,
-    };
-}
-
-/* Each column has one type, also where it is NULL. */
+/* Each column has one type, even if its value is NULL. */
 static void bind_cell(MYSQL_BIND *bind, struct value *value, enum column_type type,
                       const struct cell *cell)
 {
+    struct civil_time civil;
     bind->is_null = &value->is_null;
     switch (type) {
     case COLUMN_TEXT:
@@ -228,7 +202,23 @@ static void bind_cell(MYSQL_BIND *bind, struct value *value, enum column_type ty
         value->integer = value->is_null ? 0 : cell->integer;
         break;
     case COLUMN_TIME:
-        bind_time(bind, value, cell);
+        bind->buffer_type = MYSQL_TYPE_DATETIME;
+        bind->buffer = &value->time;
+        /* A time outside of DATETIME's range counts as unknown. */
+        value->is_null =
+            cell->type != CELL_TIME || cell->integer < TIME_MIN_US || cell->integer >= TIME_END_US;
+        if (value->is_null)
+            break;
+        timestamp_to_civil(cell->integer, &civil);
+        value->time = (MYSQL_TIME){
+            .year = (unsigned)civil.year,
+            .month = civil.month,
+            .day = civil.day,
+            .hour = civil.hour,
+            .minute = civil.minute,
+            .second = civil.second, /* whole seconds: servers do not agree on how to round */
+            .time_type = MYSQL_TIMESTAMP_DATETIME,
+        };
         break;
     }
 }
@@ -247,8 +237,9 @@ static size_t bind_rows(struct db_statements *statements, const struct statement
     return next;
 }
 
-/* The largest statement for the first of the rows. Where the server has no room for another prepared
- * statement, a smaller one that there is does it; where there is none, it is for this connection. */
+/* Chooses the largest statement for the first of the rows, and prepares it. If the server has no room for
+ * another prepared statement, a smaller one that is prepared already is taken; if there is none, the error is
+ * one of the connection. */
 static enum error_code choose(struct db *db, struct statement_set *set, struct row *const *rows,
                               size_t count, int *size, struct db_error *err)
 {
@@ -270,24 +261,8 @@ static enum error_code choose(struct db *db, struct statement_set *set, struct r
     return code;
 }
 
-/* Writes the first 1 << size rows. */
-static enum error_code execute(struct db *db, struct statement_set *set, struct row *const *rows,
-                               int size, struct db_error *err)
-{
-    MYSQL_STMT *stmt = set->statements[size];
-    size_t count = (size_t)1 << size;
-    size_t parameters = bind_rows(db->statements, set, rows, count);
-    invariant(parameters == mysql_stmt_param_count(stmt));
-    if (mysql_stmt_bind_param(stmt, db->statements->binds) == 0 && mysql_stmt_execute(stmt) == 0)
-        return ERROR_NONE;
-    char what[128];
-    snprintf(what, sizeof(what), "writing %zu rows to %s", count, set->table->name);
-    enum error_code code = db_fail_statement(db, err, what, stmt);
-    err->affects = DB_AFFECTS_ROWS;
-    return code;
-}
-
-/* The row of the batch that is at fault, from what is known of one statement of it. */
+/* Returns the row of the batch that is at fault, by the error of a statement that has written rows [before,
+ * before + count) of it; counted from 1, 0: not known. */
 static size_t row_at_fault(const struct db_error *err, size_t before, size_t count)
 {
     if (err->class != DBERROR_ROW)
@@ -302,39 +277,26 @@ static enum error_code execute_all(struct db *db, struct statement_set *set,
 {
     for (size_t done = 0; done < count;) {
         int size;
-        enum error_code code = choose(db, set, rows + done, count - done, &size, err);
-        if (code == ERROR_NONE)
-            code = execute(db, set, rows + done, size, err);
-        if (code != ERROR_NONE) {
+        if (choose(db, set, rows + done, count - done, &size, err) != ERROR_NONE) {
             err->row = row_at_fault(err, done, size < 0 ? 1 : (size_t)1 << size);
-            return code;
+            return err->error.code;
         }
-        done += (size_t)1 << size;
+        MYSQL_STMT *stmt = set->statements[size];
+        const size_t some = (size_t)1 << size;
+        size_t parameters = bind_rows(db->statements, set, rows + done, some);
+        invariant(parameters == mysql_stmt_param_count(stmt));
+        if (mysql_stmt_bind_param(stmt, db->statements->binds) != 0 ||
+            mysql_stmt_execute(stmt) != 0) {
+            char what[128];
+            snprintf(what, sizeof(what), "writing %zu rows to %s", some, set->table->name);
+            db_fail_statement(db, err, what, stmt);
+            err->affects = DB_AFFECTS_ROWS;
+            err->row = row_at_fault(err, done, some);
+            return err->error.code;
+        }
+        done += some;
     }
     return ERROR_NONE;
-}
-
-static void roll_back(struct db *db)
-{
-    struct db_error ignored; /* the first error is the one that tells */
-    if (db->mysql != NULL && db_exec(db, TEXT("ROLLBACK"), &ignored) != ERROR_NONE)
-        db_close(db);
-}
-
-static enum error_code execute_together(struct db *db, struct statement_set *set,
-                                        struct row *const *rows, size_t count, struct db_error *err)
-{
-    enum error_code code = db_exec(db, TEXT("START TRANSACTION"), err);
-    if (code != ERROR_NONE)
-        return code;
-    code = execute_all(db, set, rows, count, err);
-    if (code == ERROR_NONE) {
-        code = db_exec(db, TEXT("COMMIT"), err);
-        err->affects = DB_AFFECTS_ROWS;
-    }
-    if (code != ERROR_NONE)
-        roll_back(db);
-    return code;
 }
 
 enum error_code db_write(struct db *db, const struct table *table, enum row_mode mode,
@@ -347,9 +309,19 @@ enum error_code db_write(struct db *db, const struct table *table, enum row_mode
     enum error_code code = choose(db, set, rows, count, &size, err);
     if (code != ERROR_NONE)
         return code;
-    /* One statement is a transaction by itself, and one round trip instead of three. */
-    code = (size_t)1 << size == count ? execute_all(db, set, rows, count, err)
-                                      : execute_together(db, set, rows, count, err);
+    /* One statement is a transaction by itself, and takes one round trip instead of three. */
+    const bool commits_itself = (size_t)1 << size == count;
+    if (!commits_itself && db_exec(db, TEXT("START TRANSACTION"), err) != ERROR_NONE)
+        return err->error.code;
+    code = execute_all(db, set, rows, count, err);
+    if (code == ERROR_NONE && !commits_itself) {
+        code = db_exec(db, TEXT("COMMIT"), err);
+        err->affects = DB_AFFECTS_ROWS;
+    }
+    struct db_error ignored; /* the first error is the one that matters */
+    if (code != ERROR_NONE && !commits_itself && db->mysql != NULL &&
+        db_exec(db, TEXT("ROLLBACK"), &ignored) != ERROR_NONE)
+        db_close(db);
     if (code != ERROR_NONE && db->mysql == NULL)
         err->affects = DB_AFFECTS_CONNECTION;
     return code;

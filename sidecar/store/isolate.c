@@ -1,7 +1,7 @@
-/* isolate: finds the rows of a batch that can't be written, and writes the others.
+/* isolate: finds the rows of a batch that cannot be written, and writes the others.
  *
- * It goes through the batch from the left: rows before `begin` are decided. Each step writes
- * [begin, end); what the last failures have told decides where end is. */
+ * It goes through the batch from the left: the rows before `begin` have their fate. Each step writes [begin,
+ * end). What the last failures have told decides where `end` is. */
 #include "sidecar/store/isolate.h"
 
 #include <stdbool.h>
@@ -12,17 +12,16 @@
 
 struct isolation {
     struct store_request *request;
-    size_t begin;   /* rows before this one have their fate */
-    size_t bad_end; /* [begin, bad_end) is known to hold a row that fails, or NOT_KNOWN */
-    size_t suspect; /* the row that the server named, begin <= suspect < bad_end, or NOT_KNOWN */
-    size_t
-        max_rows; /* of one write: halved where the packet was too large, 1 where rows are locked */
-    size_t run;   /* rows that failed alone since something was written */
-    size_t alone; /* of these: not refused */
-    size_t written;
-    struct db_error last; /* why the last row failed alone that was not refused */
+    size_t begin;    /* rows before this one have their fate */
+    size_t bad_end;  /* [begin, bad_end) contains a row that fails; or NOT_KNOWN */
+    size_t suspect;  /* the row that the server named, begin <= suspect < bad_end; or NOT_KNOWN */
+    size_t max_rows; /* of one write: halved if the packet was too large, 1 if rows are locked */
+    size_t run;      /* rows that failed alone since something was written */
+    size_t alone;    /* of these: set aside, not refused */
+    size_t written;  /* rows */
+    struct db_error last; /* of the last row that was set aside */
     bool
-        hints_wrong; /* the server named a row that was not the first bad one: bisect from now on */
+        hints_wrong; /* the server named a row that was not the first bad one: only bisection helps */
 };
 
 static size_t next_end(const struct isolation *isolation)
@@ -33,7 +32,7 @@ static size_t next_end(const struct isolation *isolation)
         want = isolation->suspect - isolation->begin;
     else if (isolation->bad_end != NOT_KNOWN)
         want = (isolation->bad_end - isolation->begin) / 2;
-    else if (isolation->run >= ISOLATE_RUN) /* where all are bad, one write for each is enough */
+    else if (isolation->run >= ISOLATE_RUN) /* probably all are bad: one write for each */
         want = 1;
     if (want > isolation->max_rows)
         want = isolation->max_rows;
@@ -56,7 +55,7 @@ static void on_written(struct isolation *isolation, size_t end)
         isolation->bad_end = NOT_KNOWN;
 }
 
-/* The rows that are not decided wait, for this reason. */
+/* Lets the rows without a fate wait, for this reason. */
 static void stop(struct isolation *isolation, const struct db_error *why)
 {
     isolation->request->class = why->class;
@@ -69,14 +68,14 @@ static bool is_refusal(const struct db_error *why)
     return why->class == DBERROR_ROW || why->class == DBERROR_SPLIT;
 }
 
-/* Gives the row at begin its fate: it failed alone. False: the rest of the batch waits. */
+/* Gives the row at `begin`, which has failed alone, its fate. Returns false if the rest of the batch is to
+ * wait. */
 static bool decide(struct isolation *isolation, const struct db_error *why)
 {
     struct store_request *request = isolation->request;
     struct refusal *refusal = &request->refusals[request->refusal_count++];
-    refusal->row = isolation->begin;
-    refusal->class = why->class;
-    refusal->number = why->number;
+    *refusal =
+        (struct refusal){.row = isolation->begin, .class = why->class, .number = why->number};
     memcpy(refusal->text, why->error.text, sizeof(refusal->text));
     request->fates[isolation->begin] = is_refusal(why) ? ROW_REFUSED : ROW_ALONE;
     isolation->begin++;
@@ -92,7 +91,7 @@ static bool decide(struct isolation *isolation, const struct db_error *why)
     return false;
 }
 
-/* Learns what the failure of [begin, end) tells. False: the rest of the batch waits. */
+/* Learns from the failure of [begin, end). Returns false if the rest of the batch is to wait. */
 static bool on_failed(struct isolation *isolation, size_t end, const struct db_error *why)
 {
     size_t count = end - isolation->begin;
@@ -102,23 +101,20 @@ static bool on_failed(struct isolation *isolation, size_t end, const struct db_e
     }
     if (count == 1)
         return decide(isolation, why);
-    if (why->class == DBERROR_SPLIT) {
-        isolation->max_rows = count / 2;
-        return true;
-    }
-    if (why->class == DBERROR_RETRY) {
-        isolation->max_rows = 1;
+    if (why->class == DBERROR_SPLIT || why->class == DBERROR_RETRY) {
+        isolation->max_rows = why->class == DBERROR_SPLIT ? count / 2 : 1;
         return true;
     }
     if (isolation->suspect != NOT_KNOWN)
-        isolation->hints_wrong = true; /* these were the rows before the one that it named */
+        isolation->hints_wrong = true; /* the rows before the one that it named fail as well */
     bool hinted = why->row >= 1 && why->row <= count && !isolation->hints_wrong;
     isolation->bad_end = end;
     isolation->suspect = hinted ? isolation->begin + why->row - 1 : NOT_KNOWN;
     return true;
 }
 
-/* Nothing shows that others do better than those that failed alone: they wait with the rest. */
+/* If nothing was written, nothing shows that other rows succeed where those that were set aside fail. So
+ * these wait with the rest. */
 static void doubt(struct isolation *isolation)
 {
     struct store_request *request = isolation->request;

@@ -1,19 +1,19 @@
-/* login: an authentication that comes before the account's own.
+/* login: an authentication of our own that comes before the account's.
  *
- * libmariadb goes on without TLS where a server does not offer it (up to 3.3 unless it has to verify a
- * name or a fingerprint, from 3.4 on unless it has to verify the certificate), and sends the account's
- * name and an answer made of the password. So a connection that must have TLS begins with an
- * authentication of our own:
+ * If a server offers no TLS, libmariadb goes on without it, and sends the account's name and an answer made
+ * of the password. (Up to 3.3 it does so unless it has to verify a name or a fingerprint, from 3.4 on unless
+ * it has to verify the certificate.) So a connection that must be under TLS begins with an authentication of
+ * our own:
  *
  *   the greeting offers no TLS     our authentication ends the login; nothing has been sent
  *   it names no authentications    libmariadb takes mysql_native_password, which is not allowed yet:
  *   (every server since 5.5 does)  nothing has been sent
- *   TLS is offered                 an empty answer, before which libmariadb makes TLS and verifies the
- *                                  certificate; the account's own authentication is allowed then, and
- *                                  the server asks for it, since it does not know ours
+ *   TLS is offered                 our authentication sends an empty answer, before which libmariadb sets TLS up and
+ *                                  verifies the certificate. Then it allows the account's own authentication, and the
+ *                                  server asks for that, since it does not know ours
  *
- * Without TLS, only what does not send the password as it is: mysql_clear_password and dialog (PAM) are
- * not allowed, nor is mysql_old_password, whose hash is broken within seconds. */
+ * Without TLS, authentications that send the password as it is are not allowed: mysql_clear_password and
+ * dialog (PAM). Neither is mysql_old_password, whose hash is broken within seconds. */
 #include "sidecar/store/login.h"
 
 #include <errmsg.h>
@@ -28,6 +28,7 @@
     "auth_gssapi_client"
 #define CLEAR "mysql_clear_password,dialog"
 
+/* Sets the error for want of TLS. */
 static int fail(MYSQL *mysql)
 {
     mysql->net.last_errno = CR_SSL_CONNECTION_ERROR;
@@ -61,7 +62,7 @@ static int authenticate(MYSQL_PLUGIN_VIO *vio, MYSQL *mysql)
     return CR_OK;
 }
 
-/* As <mysql/client_plugin.h> has it, which includes headers that are not installed. */
+/* <mysql/client_plugin.h> declares this, but includes headers that are not installed. */
 struct authentication {
     MYSQL_CLIENT_PLUGIN_HEADER
     int (*authenticate_user)(MYSQL_PLUGIN_VIO *vio, MYSQL *mysql);
@@ -86,7 +87,7 @@ bool login_library_init(void)
     MYSQL *mysql = mysql_init(NULL);
     if (mysql == NULL)
         return false;
-    /* The library keeps the address, and only reads what is there. */
+    /* The library keeps the address, but never writes to it. */
     bool registered =
         mysql_client_register_plugin(mysql, (struct st_mysql_client_plugin *)&first) != NULL;
     mysql_close(mysql);

@@ -276,7 +276,7 @@ static enum error_code try_once(struct worker *worker, struct row *const *rows, 
     if (request->listing != NULL)
         return alive_list(worker->db, request->listing, err);
     if (count == 0)
-        return db_ping(worker->db, err);
+        return db_exec(worker->db, TEXT("SELECT 1"), err);
     return db_write(worker->db, request->batch.table, request->batch.mode, rows, count, err);
 }
 
