@@ -1,7 +1,7 @@
-/* leader: LEADER=mysql, which of several sidecars takes events in. The others stand by.
+/* leader: LEADER=mysql decides which of several sidecars takes events in. The others stand by.
  *
- * The one that holds a named lock of the database server leads. This saves work and nothing else: rows
- * are guarded by their versions, so that what two of them write at once is right all the same. */
+ * The sidecar that holds a named lock of the database server leads. This saves work and nothing else: rows
+ * are guarded by their versions, so that the tables are right even if two sidecars write at once. */
 #ifndef SIDECAR_LEADER_H
 #define SIDECAR_LEADER_H
 
@@ -18,20 +18,21 @@ struct leader_settings {
     const struct config *config; /* with a cluster_id */
     struct logger *logger;
 
-    /* This sidecar leads from now on; once. */
+    /* Called once, when this sidecar begins to lead. */
     void (*leads)(void *context);
 
-    /* It led, and another one does now; once. */
+    /* Called once, when another sidecar leads after this one. */
     void (*yields)(void *context);
     void *context;
 };
 
-/* Starts at once to ask for the lock, on a thread and a connection of its own. */
+/* Starts a thread that asks for the lock over a connection of its own. The callbacks are called on the loop's
+ * thread. */
 enum error_code leader_new(uv_loop_t *loop, const struct leader_settings *settings,
                            struct leader **leader, struct error *err) MUST_CHECK;
 
-/* Gives the lock up, frees it, then calls closed(); no other callback comes any more. left_behind: its
- * thread could not be interrupted, as in struct store. */
+/* Gives the lock up, frees the leader, then calls closed(). No other callback is called any more.
+ * left_behind: the thread could not be interrupted, as in struct store. */
 void leader_close(struct leader *leader, void (*closed)(void *context, bool left_behind),
                   void *context);
 

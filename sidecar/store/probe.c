@@ -39,7 +39,7 @@ void probe_addresses(const struct addrinfo *addresses, char *text, size_t size)
     }
 }
 
-/* Until fd is ready or the time is over; false then. */
+/* Waits until fd is ready. Returns false if the time is over before. */
 static bool await(int fd, short events, int64_t end_us)
 {
     for (;;) {
@@ -53,24 +53,11 @@ static bool await(int fd, short events, int64_t end_us)
     }
 }
 
-static enum probe_result judge(int fd, int number, struct error *err)
-{
-    close(fd);
-    error_set(err, ERROR_AGAIN, "%s", strerror(number));
-    if (number == ECONNREFUSED)
-        return PROBE_REFUSED;
-    return number == ETIMEDOUT ? PROBE_SILENT : PROBE_UNREACHABLE;
-}
-
 static enum probe_result connect_to(const struct sockaddr *address, socklen_t size,
                                     int64_t timeout_ms, int *result, struct error *err)
 {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) {
-        error_set(err, ERROR_AGAIN, "%s", strerror(errno));
-        return PROBE_UNREACHABLE;
-    }
-    int number = connect(fd, address, size) == 0 ? 0 : errno;
+    int number = fd >= 0 && connect(fd, address, size) == 0 ? 0 : errno;
     if (number == EINPROGRESS) {
         socklen_t length = sizeof(number);
         if (!await(fd, POLLOUT, clock_steady_us() + timeout_ms * 1000))
@@ -78,10 +65,16 @@ static enum probe_result connect_to(const struct sockaddr *address, socklen_t si
         else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &length) != 0)
             number = errno;
     }
-    if (number != 0)
-        return judge(fd, number, err);
-    *result = fd;
-    return PROBE_CONNECTED;
+    if (number == 0) {
+        *result = fd;
+        return PROBE_CONNECTED;
+    }
+    if (fd >= 0)
+        close(fd);
+    error_set(err, ERROR_AGAIN, "%s", strerror(number));
+    if (number == ECONNREFUSED)
+        return PROBE_REFUSED;
+    return number == ETIMEDOUT ? PROBE_SILENT : PROBE_UNREACHABLE;
 }
 
 enum probe_result probe_connect(const struct config_host *host, const struct addrinfo *addresses,

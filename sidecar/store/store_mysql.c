@@ -1,13 +1,13 @@
 /* store_mysql: the loop thread's side of the store for MariaDB and MySQL.
  *
- * Happy path: submit() hands a request to the worker of its lane (worker.h), which puts it on the list of
- * answers once it has served it; the loop thread hears of it by uv_async and calls done().
+ * Happy path: submit() hands a request to the worker of its lane (worker.h), which serves it and puts it on
+ * the list of answers. The loop thread hears of that by uv_async, and calls done().
  *
- * Failure modes (those of databases are worker.c's):
- *   abort() while a worker writes    its pauses end, its socket is shut down, its rows wait
- *   abort() while it connects        a connect that is not over a moment later is left behind, with the
- *                                    thread, the connection and this store: the rows wait, and the
- *                                    process ends without them
+ * Failure modes (worker.c has those of databases):
+ *   abort() while a worker writes    its pauses end, its socket is shut down, and its rows wait
+ *   abort() while it connects        if the connect is not over a moment later, it is left behind, with its
+ *                                    thread, its connection and this store: the rows wait, and the process ends
+ *                                    without them
  */
 #include "sidecar/store/store_mysql.h"
 
@@ -17,10 +17,10 @@
 
 #include <stdlib.h>
 
-/* A transaction holds locks for as long as it runs: no batch is larger. */
+/* The largest batch: a transaction holds locks for as long as it runs. */
 #define MAX_BATCH_ROWS 4096
 
-/* What a connect that is under way may take after abort(): where all is well it is soon over. */
+/* How long a connect may take after abort(). If all is well it is over sooner. */
 #define PATIENCE_MS 250
 
 struct store_mysql {
@@ -30,12 +30,12 @@ struct store_mysql {
     unsigned open_handles;
     void (*closed)(void *context);
     void *closed_context;
-    unsigned started; /* threads */
+    unsigned started; /* workers */
     struct worker workers[];
 };
 
-/* One wake-up may stand for several answers. After the last done() nothing is touched: it may have
- * closed the store. */
+/* Hands back all answers, since one wake-up may stand for several. The last done() may have closed the store,
+ * so nothing of it is touched afterwards. */
 static void on_answered(uv_async_t *async)
 {
     struct store_mysql *store = async->data;
@@ -61,22 +61,7 @@ static void submit(struct store *base, struct store_request *request)
     uv_cond_signal(&worker->wake);
 }
 
-/* Answers for a worker that is left behind, as it would do: its rows wait. */
-static void answer_for(struct worker *worker)
-{
-    struct workers *shared = worker->shared;
-    struct store_request *request = worker->request;
-    for (size_t i = 0; i < request->batch.count; i++)
-        request->fates[i] = ROW_WAITS;
-    request->refusal_count = 0;
-    request->class = DBERROR_RECONNECT;
-    error_set(&request->error, ERROR_AGAIN, "a connect was not waited for");
-    request->next = shared->answers;
-    shared->answers = request;
-    worker->request = NULL;
-    uv_async_send(&shared->answered);
-}
-
+/* Leaves the workers behind that are in a connect, and answers for them as they would do: their rows wait. */
 static void on_patience_over(uv_timer_t *timer)
 {
     struct store_mysql *store = timer->data;
@@ -89,12 +74,21 @@ static void on_patience_over(uv_timer_t *timer)
         LOG(store->shared.logger, WARN, "a connect to the database is not waited for",
             log_int("lane", (int64_t)i));
         uv_mutex_lock(&store->shared.lock);
-        answer_for(worker);
+        struct store_request *request = worker->request;
+        for (size_t row = 0; row < request->batch.count; row++)
+            request->fates[row] = ROW_WAITS;
+        request->refusal_count = 0;
+        request->class = DBERROR_RECONNECT;
+        error_set(&request->error, ERROR_AGAIN, "a connect was not waited for");
+        request->next = store->shared.answers;
+        store->shared.answers = request;
+        worker->request = NULL;
         uv_mutex_unlock(&store->shared.lock);
+        uv_async_send(&store->shared.answered);
     }
 }
 
-/* The timer repeats: a worker that was between two connects is found at the next look. */
+/* The timer repeats, so that it also finds a worker that was between two connects. */
 static void abort_writes(struct store *base)
 {
     struct store_mysql *store = (struct store_mysql *)base;
@@ -137,7 +131,7 @@ static void on_closed(uv_handle_t *handle)
         closed(context);
 }
 
-/* Waits only for threads that are idle. */
+/* Joins the threads, which are idle, so that they end at once. */
 static void close_store(struct store *base, void (*closed)(void *context), void *context)
 {
     struct store_mysql *store = (struct store_mysql *)base;
@@ -154,24 +148,6 @@ static void close_store(struct store *base, void (*closed)(void *context), void 
     store->closed_context = context;
     uv_close((uv_handle_t *)&store->shared.answered, on_closed);
     uv_close((uv_handle_t *)&store->patience, on_closed);
-}
-
-static enum error_code start_worker(struct store_mysql *store, struct error *err)
-{
-    struct worker *worker = &store->workers[store->started];
-    worker->shared = &store->shared;
-    if (uv_cond_init(&worker->wake) != 0)
-        memory_exhausted("a database connection");
-    worker->db = db_new(store->shared.config);
-    int status = uv_thread_create(&worker->thread, worker_main, worker);
-    if (status != 0) {
-        db_free(worker->db);
-        uv_cond_destroy(&worker->wake);
-        return error_set(err, ERROR_AGAIN, "a thread for a database connection: %s",
-                         uv_strerror(status));
-    }
-    store->started++;
-    return ERROR_NONE;
 }
 
 enum error_code store_mysql_new(uv_loop_t *loop, const struct config *config, struct logger *logger,
@@ -201,11 +177,19 @@ enum error_code store_mysql_new(uv_loop_t *loop, const struct config *config, st
     uv_timer_init(loop, &store->patience);
     store->patience.data = store;
     store->open_handles = 2;
-    while (store->started < lanes) {
-        enum error_code code = start_worker(store, err);
-        if (code != ERROR_NONE) {
-            close_store(&store->store, NULL, NULL); /* freed when the loop runs next */
-            return code;
+    for (; store->started < lanes; store->started++) {
+        struct worker *worker = &store->workers[store->started];
+        worker->shared = &store->shared;
+        if (uv_cond_init(&worker->wake) != 0)
+            memory_exhausted("a database connection");
+        worker->db = db_new(config);
+        status = uv_thread_create(&worker->thread, worker_main, worker);
+        if (status != 0) {
+            db_free(worker->db);
+            uv_cond_destroy(&worker->wake);
+            close_store(&store->store, NULL, NULL); /* the loop's next round frees it */
+            return error_set(err, ERROR_AGAIN, "a thread for a database connection: %s",
+                             uv_strerror(status));
         }
     }
     *result = &store->store;

@@ -8,8 +8,8 @@
 
 #include <uv.h>
 
-/* config->db_connections lanes, each with a worker. Does not connect yet: a worker connects at its first
- * request. config and logger are borrowed until it is closed. */
+/* Makes a store of config->db_connections lanes, each with a worker, which connects at its first request.
+ * config and logger are borrowed until the store is closed. */
 enum error_code store_mysql_new(uv_loop_t *loop, const struct config *config, struct logger *logger,
                                 struct store **store, struct error *err) MUST_CHECK;
 

@@ -1,20 +1,20 @@
 /* worker: serves the requests of one lane, each until it is answered.
  *
- * Happy path: the worker connects if it has to, brings the tables up to date once per connection, writes
+ * Happy path: the worker connects if it has to, brings the tables up to date once for each connection, writes
  * the batch in one transaction, puts the request on the list of answers and wakes the loop thread.
  *
- * Failure modes, and what a worker does before it answers:
- *   can't connect               tries each host once, beginning with the one that the workers write to
- *   connection lost             connects again, once, and sends the same rows again
- *   read-only, no quorum        the same, at the next host, and the other workers follow
- *   tables changed meanwhile    looks at them every ten seconds, and migrates them again
- *   not where the others write  goes over to their host before it writes again
- *   deadlock                    the same transaction again, a few times, after a short random pause
- *   whatever rows may be to blame for  isolate.h
- *   trouble for an operator     answers and closes the connection: the next request reads the
- *                               password and looks at the tables anew
- *   anything else               answers; the caller decides when to try again
- *   aborting is set             a pause ends, no other host is tried, and the rows wait
+ * Failure modes, and what the worker does before it answers:
+ *   no connection               it tries each host once, beginning with the write host
+ *   connection lost             it connects again, once, and sends the same rows again
+ *   read-only, no quorum        the same at the next host, and the other workers follow
+ *   the tables were changed     it looks at them every ten seconds, and migrates them again
+ *   not at the write host       it goes over to the write host before it writes again
+ *   deadlock                    it sends the same transaction again, a few times, after a short random pause
+ *   rows may be to blame        isolate.h
+ *   trouble for an operator     it answers and closes the connection: the next request reads the password and
+ *                               looks at the tables anew
+ *   anything else               it answers, and the caller decides when to try again
+ *   .aborting is set            a pause ends, no other host is tried, and the rows wait
  */
 #include "sidecar/store/worker.h"
 
@@ -25,16 +25,16 @@
 
 #include <stdio.h>
 
-/* In one request. Retries are for deadlocks, which are told at once. What was told later waited for a
- * lock: that is isolate's matter, since the other rows need not wait for it. */
+/* Limits of one request. Retries are for deadlocks, which are reported at once. An error that took longer
+ * waited for a lock: then the rows are isolated, since those that are not locked need not wait. */
 #define MAX_RECONNECTS   1
 #define MAX_RETRIES      8
 #define RETRY_FIRST_MS   10
 #define RETRY_CEILING_MS 200
 #define RETRY_WITHIN_NS  UINT64_C(500000000)
 
-/* A worker stays where it has connected for so long before it follows the others. Hosts that take only
- * some of the connections would have workers chase each other. */
+/* A worker stays at its host for so long before it goes over to the write host. If hosts accept only some of
+ * the connections, workers would chase each other otherwise. */
 #define FOLLOW_AFTER_NS UINT64_C(10000000000)
 
 /* A worker that writes looks at the tables that often: without the unique key, rows are written twice. */
@@ -63,7 +63,7 @@ static size_t get_write_host(struct workers *shared)
     return host;
 }
 
-/* Does nothing where another worker has left `from` before: then what that one has found counts. */
+/* Does nothing if another worker has moved the write host since: then what that one has found counts. */
 static void move_write_host(struct workers *shared, size_t from, size_t to)
 {
     uv_mutex_lock(&shared->lock);
@@ -78,14 +78,26 @@ static void count_error(struct worker *worker, const struct db_error *err)
     worker->request->tally.errors[err->class]++;
 }
 
-/* Fills in what describe() tells of the connection. True if it is for this worker to warn of the
- * server's binlog. */
-static bool describe_connection(struct worker *worker)
+static enum error_code connect_to(struct worker *worker, size_t number, struct db_error *err)
 {
     struct workers *shared = worker->shared;
+    struct store_tally *tally = &worker->request->tally;
     struct store_description *facts = &shared->description;
-    const struct config_host *host = host_of(worker);
     const struct db_server *server = db_server(worker->db);
+    const struct config_host *host = &shared->config->hosts[number];
+    enum error_code code = db_connect(worker->db, number, err);
+    if (code != ERROR_NONE) {
+        count_error(worker, err);
+        return code;
+    }
+    tally->connects++;
+    if (worker->connected_ns != 0)
+        tally->reconnects[worker->reason]++;
+    worker->host = number;
+    worker->connected_ns = uv_hrtime();
+    worker->migrated = false;
+    memset(worker->fits, 0, sizeof(worker->fits));
+
     uv_mutex_lock(&shared->lock);
     worker->connected = true;
     facts->port = host->port;
@@ -96,44 +108,27 @@ static bool describe_connection(struct worker *worker)
     bool warns = server->logs_statements && !shared->warned_of_binlog;
     shared->warned_of_binlog |= warns;
     uv_mutex_unlock(&shared->lock);
-    return warns;
-}
 
-static enum error_code connect_to(struct worker *worker, size_t host, struct db_error *err)
-{
-    struct store_tally *tally = &worker->request->tally;
-    const struct db_server *server = db_server(worker->db);
-    enum error_code code = db_connect(worker->db, host, err);
-    if (code != ERROR_NONE) {
-        count_error(worker, err);
-        return code;
-    }
-    tally->connects++;
-    if (worker->connected_ns != 0)
-        tally->reconnects[worker->reason]++;
-    worker->host = host;
-    worker->connected_ns = uv_hrtime();
-    worker->migrated = false;
-    memset(worker->fits, 0, sizeof(worker->fits));
-    bool warns = describe_connection(worker);
-    LOG(worker->shared->logger, INFO, "connected", log_string("host", host_of(worker)->name),
-        log_int("port", host_of(worker)->port), log_string("server", server->version),
+    LOG(shared->logger, INFO, "connected", log_string("host", host->name),
+        log_int("port", host->port), log_string("server", server->version),
         log_string("tls", server->tls_version), log_string("cipher", server->tls_cipher));
     if (warns)
-        LOG(worker->shared->logger, WARN,
+        LOG(shared->logger, WARN,
             "the server logs statements (binlog_format=STATEMENT): rows are written under "
             "REPEATABLE READ, with more waits for locks",
             log_string("advice", DB_BINLOG_ADVICE));
     return ERROR_NONE;
 }
 
-/* Of several hosts' errors it answers the one that a person can do something about, or the last. */
+/* Connects to the write host, or to one of the others. If none accepts, the error is the first one that a
+ * person can do something about, or the last one. */
 static enum error_code connect_to_any(struct worker *worker, struct db_error *err)
 {
     struct workers *shared = worker->shared;
     const size_t first = get_write_host(shared), count = shared->config->host_count;
     for (size_t tried = 0;;) {
         size_t number = (first + tried) % count;
+        const struct config_host *host = &shared->config->hosts[number];
         struct db_error why;
         if (connect_to(worker, number, &why) == ERROR_NONE) {
             move_write_host(shared, first, number);
@@ -144,8 +139,7 @@ static enum error_code connect_to_any(struct worker *worker, struct db_error *er
         if (++tried == count || is_aborting(shared))
             return err->error.code;
         LOG(shared->logger, WARN, "no connection: trying the next host",
-            log_string("host", shared->config->hosts[number].name),
-            log_int("port", shared->config->hosts[number].port),
+            log_string("host", host->name), log_int("port", host->port),
             log_string("error", why.error.text));
     }
 }
@@ -166,17 +160,8 @@ static enum error_code ensure_connection(struct worker *worker, struct db_error 
 
 /* ---- trying again ---------------------------------------------------------------------------- */
 
-static bool may_reconnect(struct worker *worker, const struct db_error *why)
-{
-    if (worker->reconnects == MAX_RECONNECTS || is_aborting(worker->shared))
-        return false;
-    worker->reconnects++;
-    LOG(worker->shared->logger, WARN, "connection lost: connecting again",
-        log_string("host", host_of(worker)->name), log_string("error", why->error.text));
-    return true;
-}
-
-/* Pauses before it answers true. False as well where abort() has cut the pause short. */
+/* Makes the pause before a retry. Returns false if there is to be none, or if abort() has cut the pause
+ * short. */
 static bool may_retry(struct worker *worker, const struct db_error *why, uint64_t took_ns)
 {
     struct workers *shared = worker->shared;
@@ -194,74 +179,67 @@ static bool may_retry(struct worker *worker, const struct db_error *why, uint64_
     return !aborting;
 }
 
-/* Whether the same is to be tried again at once. */
+/* Returns whether the same is to be tried again at once. took_ns: the time until the error. */
 static bool may_try_again(struct worker *worker, const struct db_error *why, uint64_t took_ns)
 {
-    switch (why->class) {
-    case DBERROR_RETRY:
+    struct workers *shared = worker->shared;
+    if (why->class == DBERROR_RETRY)
         return may_retry(worker, why, took_ns);
-    case DBERROR_ELSEWHERE: /* the host can be connected to, but not be written to */
-        move_write_host(worker->shared, worker->host,
-                        (worker->host + 1) % worker->shared->config->host_count);
-        return may_reconnect(worker, why);
-    case DBERROR_RECONNECT:
-        return may_reconnect(worker, why);
-    case DBERROR_OPERATOR:
-    case DBERROR_WAIT:
-    case DBERROR_SPLIT:
-    case DBERROR_ROW:
-        break;
-    }
-    return false;
+    if (why->class != DBERROR_ELSEWHERE && why->class != DBERROR_RECONNECT)
+        return false;
+    if (why->class == DBERROR_ELSEWHERE) /* the host accepts connections, but no writes */
+        move_write_host(shared, worker->host, (worker->host + 1) % shared->config->host_count);
+    if (worker->reconnects == MAX_RECONNECTS || is_aborting(shared))
+        return false;
+    worker->reconnects++;
+    LOG(shared->logger, WARN, "connection lost: connecting again",
+        log_string("host", host_of(worker)->name), log_string("error", why->error.text));
+    return true;
 }
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-/* Somebody may have changed the tables, such as dropped a unique key. */
-static enum error_code look_again(struct worker *worker, struct db_error *err)
-{
-    bool required = false;
-    if (!worker->migrated || uv_hrtime() - worker->looked_ns <= LOOK_AGAIN_NS)
-        return ERROR_NONE;
-    enum error_code code = migrate_look_again(worker->db, &required, err);
-    if (code != ERROR_NONE)
-        return code;
-    worker->migrated = !required;
-    worker->looked_ns = uv_hrtime();
-    if (required)
-        LOG(worker->shared->logger, WARN,
-            "somebody has changed the tables: they are migrated again");
-    return ERROR_NONE;
-}
-
-/* Brings the tables up to date. Where that takes a person, a table that is as it should be can be
- * written to all the same. table: the one that is wanted; NULL: any. */
+/* Brings the tables up to date. If that takes a person, a table that is as it should be can be written to all
+ * the same. table: the one that is wanted; NULL: any. */
 static enum error_code ensure_table(struct worker *worker, const struct table *table,
                                     struct db_error *err)
 {
-    enum error_code code = look_again(worker, err);
-    if (code != ERROR_NONE)
-        return code;
+    struct logger *logger = worker->shared->logger;
+    bool required = false;
+    /* Somebody may have changed the tables, such as dropped a unique key. */
+    if (worker->migrated && uv_hrtime() - worker->looked_ns > LOOK_AGAIN_NS) {
+        enum error_code code = migrate_is_required(worker->db, tables, &required, err);
+        if (code != ERROR_NONE)
+            return code;
+        worker->migrated = !required;
+        worker->looked_ns = uv_hrtime();
+        if (required)
+            LOG(logger, WARN, "somebody has changed the tables: they are migrated again");
+    }
     if (worker->migrated || (table != NULL && worker->fits[table_number(table)]))
         return ERROR_NONE;
-    code = migrate_run(worker->db, worker->shared->logger, err);
+
+    enum error_code code = migrate_run(worker->db, logger, err);
     worker->migrated = code == ERROR_NONE;
     worker->looked_ns = uv_hrtime();
     if (code == ERROR_NONE || err->class != DBERROR_OPERATOR || !db_is_connected(worker->db))
         return code;
     bool any = false;
     for (size_t i = 0; i < TABLE_COUNT; i++) {
-        worker->fits[i] = migrate_fits(worker->db, tables[i]);
+        const struct table *const one[] = {tables[i], NULL};
+        struct db_error ignored;
+        worker->fits[i] =
+            migrate_is_required(worker->db, one, &required, &ignored) == ERROR_NONE && !required;
         any |= worker->fits[i];
     }
     err->affects = any ? DB_AFFECTS_TABLE : DB_AFFECTS_CONNECTION;
-    bool is_one_of_them = table != NULL ? worker->fits[table_number(table)] : any;
-    return is_one_of_them ? ERROR_NONE : code;
+    bool fits = table != NULL ? worker->fits[table_number(table)] : any;
+    return fits ? ERROR_NONE : code;
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-/* One transaction; without rows a question, or only a sign of life. */
+/* Carries out one transaction; without rows, it asks the listing's question, or for a sign of life. */
 static enum error_code try_once(struct worker *worker, struct row *const *rows, size_t count,
                                 struct db_error *err)
 {
@@ -277,7 +255,7 @@ static enum error_code try_once(struct worker *worker, struct row *const *rows, 
         return alive_list(worker->db, request->listing, err);
     if (count == 0)
         return db_exec(worker->db, TEXT("SELECT 1"), err);
-    return db_write(worker->db, request->batch.table, request->batch.mode, rows, count, err);
+    return db_write(worker->db, table, request->batch.mode, rows, count, err);
 }
 
 static enum error_code try_all(void *context, struct row *const *rows, size_t count,
@@ -298,7 +276,7 @@ static enum error_code try_all(void *context, struct row *const *rows, size_t co
     }
 }
 
-/* Fills in the answer. */
+/* Serves the worker's request, and fills in the answer. */
 static void serve(struct worker *worker)
 {
     struct store_request *request = worker->request;
@@ -316,7 +294,7 @@ static void serve(struct worker *worker)
         request->error = (struct error){.code = ERROR_NONE};
         request->refusal_count = 0;
         request->others_may = false;
-        if (code != ERROR_NONE) { /* else err tells what was got over */
+        if (code != ERROR_NONE) { /* if not, err may be of an earlier attempt */
             request->class = err.class;
             request->error = err.error;
         }

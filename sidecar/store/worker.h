@@ -16,41 +16,43 @@
 struct workers {
     const struct config *config;
     struct logger *logger;
-    uv_async_t answered; /* there are answers */
+    uv_async_t answered; /* sent when there are answers */
 
-    uv_mutex_t lock;   /* guards what follows, and what a worker says to be under it */
-    size_t write_host; /* index in config->hosts of the one that all should write to: writes on
-                          different nodes of a Galera cluster get into each other's way */
+    uv_mutex_t lock; /* guards the fields below, and those of a worker that say so */
+    size_t
+        write_host; /* index in config->hosts of the one that all workers should write to: writes on
+                          different nodes of a Galera cluster conflict with each other */
     struct store_request *answers;
     struct store_description description; /* without .connected */
     bool aborting;
     bool stopping;
-    bool warned_of_binlog; /* that a server logs statements is said once */
+    bool
+        warned_of_binlog; /* the warning that a server logs statements was given: it is given once */
 };
 
 struct worker {
     struct workers *shared;
     uv_thread_t thread;
-    uv_cond_t wake;                /* a request, aborting or stopping has come */
-    struct store_request *request; /* under the lock; NULL: idle */
-    bool connected;                /* under the lock: as of its last answer or connect */
-    bool left_behind;              /* the loop thread's: the worker is left in a connect */
+    uv_cond_t wake;                /* signalled for a request, .aborting and .stopping */
+    struct store_request *request; /* under the lock; NULL: the worker is idle */
+    bool connected;                /* under the lock: as of the last answer or connect */
+    bool left_behind;              /* the loop thread's: the worker was left in a connect */
 
-    /* the thread's own */
+    /* The worker's thread alone uses what follows. */
     struct db *db;
-    size_t host; /* index in config->hosts of the one that it connected to last */
+    size_t host; /* index in config->hosts of the last one that it has connected to */
     uint64_t connected_ns;
-    bool migrated;             /* the tables were looked at over this connection */
-    uint64_t looked_ns;        /* when that was last */
-    bool fits[TABLE_COUNT];    /* the table can be written to, though migrating has failed */
-    enum dberror_class reason; /* of the error that was met last: what a connection is lost by */
+    bool migrated;             /* the tables were found to be up to date over this connection */
+    uint64_t looked_ns;        /* when that was checked last */
+    bool fits[TABLE_COUNT];    /* the table can be written to, although the migration has failed */
+    enum dberror_class reason; /* of the last error: why a connection was lost */
 
-    /* of the request that it serves */
+    /* Of the request that is served: */
     struct backoff retries;
     unsigned reconnects;
 };
 
-/* The thread's function: serves requests until shared->stopping is set, then closes its connection. */
+/* The thread's function: serves requests until shared->stopping is set, then closes the connection. */
 void worker_main(void *worker);
 
 #endif
