@@ -181,22 +181,6 @@ static const char *fault_of(const struct table *table, size_t i, const struct sc
     return NULL;
 }
 
-static void plan_column(struct plan *plan, const struct schema_table *there, size_t i)
-{
-    const struct table *table = there->table;
-    const struct schema_column *column = &there->columns[i];
-    bool required;
-    const char *fault = fault_of(table, i, column, &required);
-    if (fault == NULL || !change(plan, required, "%s %s", table->columns[i].name, fault))
-        return;
-    plan->rewrites |= column->exists;
-    buffer_appendf(&plan->sql, "%s COLUMN `%s` ", column->exists ? "MODIFY" : "ADD",
-                   table->columns[i].name);
-    const bool nullable = column->nullable || !column->exists;
-    const struct sql_keep keep = keep_of(&table->columns[i], column, nullable);
-    sql_column_type(&plan->sql, table, i, &keep);
-}
-
 /* Returns whether a table whose indexes take 767 bytes of a column will need more: an index is missing, or a
  * column gets longer values. */
 static bool needs_long_keys(const struct schema_table *there)
@@ -233,8 +217,19 @@ static void plan_columns(struct plan *plan, const struct schema_table *there)
         buffer_append_string(&plan->sql, "MODIFY COLUMN `id` " SQL_ID_TYPE);
         plan->rewrites = true;
     }
-    for (size_t i = 0; i < table->column_count; i++)
-        plan_column(plan, there, i);
+    for (size_t i = 0; i < table->column_count; i++) {
+        const struct schema_column *column = &there->columns[i];
+        const bool nullable = column->nullable || !column->exists;
+        const char *name = table->columns[i].name;
+        bool required;
+        const char *fault = fault_of(table, i, column, &required);
+        if (fault == NULL || !change(plan, required, "%s %s", name, fault))
+            continue;
+        plan->rewrites |= column->exists;
+        buffer_appendf(&plan->sql, "%s COLUMN `%s` ", column->exists ? "MODIFY" : "ADD", name);
+        const struct sql_keep keep = keep_of(&table->columns[i], column, nullable);
+        sql_column_type(&plan->sql, table, i, &keep);
+    }
     if (!schema_has_index(there, uid) && change(plan, false, "duplicates are searched by %s", uid))
         buffer_appendf(&plan->sql, "ADD INDEX " HELPER_INDEX " (`%s`)", uid);
     end_alter(plan, there);
@@ -242,7 +237,7 @@ static void plan_columns(struct plan *plan, const struct schema_table *there)
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
-static void plan_unique(struct plan *plan, const struct schema_table *there)
+static void plan_keys(struct plan *plan, const struct schema_table *there)
 {
     const struct table *table = there->table;
     const struct column *uid = &table->columns[table->uid];
@@ -265,11 +260,7 @@ static void plan_unique(struct plan *plan, const struct schema_table *there)
     if (has_helper && change(plan, false, HELPER_INDEX " has done its work"))
         buffer_append_string(&plan->sql, "DROP INDEX " HELPER_INDEX);
     end_alter(plan, there);
-}
 
-static void plan_indexes(struct plan *plan, const struct schema_table *there)
-{
-    const struct table *table = there->table;
     begin_alter(plan, table);
     for (size_t i = 0; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
@@ -384,8 +375,7 @@ enum error_code migration_plan(const struct schema *schema, bool only_required,
         if (there->exists) {
             plan_columns(&plan, there);
             plan_rows(&plan, schema, there);
-            plan_unique(&plan, there);
-            plan_indexes(&plan, there);
+            plan_keys(&plan, there);
         } else {
             plan_begin_step(&plan);
             plan.required = true;

@@ -29,8 +29,8 @@ struct migration_step {
     char *sql;    /* one whole statement, on one line */
     char *reason; /* for a person */
     size_t
-        where; /* sql + where is " WHERE ...", the condition on the rows `old` that are changed; 0: the step
-                     changes all rows, or reads more than one table */
+        where; /* sql + where is " WHERE ...", about the rows `old` that are changed; 0: all rows are
+                     changed, or more than one table is read */
     bool required; /* no row can be written before it is done */
     bool sliced;   /* it may change many rows, and can be done slice by slice */
 };

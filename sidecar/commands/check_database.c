@@ -338,14 +338,11 @@ static void judge_clock(struct check *check)
 
 static void judge_binlog(struct check *check)
 {
-    if (!db_server(check->db)->logs_statements)
-        findings_add(check->findings, FINDING_OK, "binlog", "", "%s: takes READ COMMITTED",
-                     check->host);
-    else
-        findings_add(check->findings, FINDING_WARN, "binlog", DB_BINLOG_ADVICE,
-                     "%s: the server logs statements (binlog_format=STATEMENT): rows are written "
-                     "under REPEATABLE READ, with more waits for locks",
-                     check->host);
+    const struct db_server *server = db_server(check->db);
+    bool warns = server->warning != NULL;
+    findings_add(check->findings, warns ? FINDING_WARN : FINDING_OK, "binlog",
+                 warns ? server->advice : "", "%s: %s", check->host,
+                 warns ? server->warning : "takes READ COMMITTED");
 }
 
 /* A node without a quorum does not come here, since no connection to such a node is made at all. */

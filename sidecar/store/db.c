@@ -42,16 +42,6 @@ void db_library_fini(void)
     mysql_library_end();
 }
 
-void db_thread_init(void)
-{
-    mysql_thread_init();
-}
-
-void db_thread_fini(void)
-{
-    mysql_thread_end();
-}
-
 struct db *db_new(const struct config *config)
 {
     struct db *db = memory_new(sizeof(*db));

@@ -44,10 +44,6 @@ enum error_code db_no_memory(struct db_error *err, const char *what);
 enum error_code db_library_init(struct error *err) MUST_CHECK;
 void db_library_fini(void);
 
-/* Each thread that uses a connection calls these before and after. */
-void db_thread_init(void);
-void db_thread_fini(void);
-
 /* Makes a connection that is not open yet. Never returns NULL. config is borrowed. */
 struct db *db_new(const struct config *config);
 void db_free(struct db *db); /* closes it; NULL is allowed */
@@ -81,16 +77,13 @@ bool db_leave(struct db *db) MUST_CHECK;
 
 /* Facts about the connection, valid while it is open. */
 struct db_server {
-    char version[128]; /* "10.11.19-MariaDB..." */
-    bool is_mariadb;
-    bool logs_statements; /* binlog_format = STATEMENT, which allows no READ COMMITTED */
+    char version[128];    /* "10.11.19-MariaDB..." */
     size_t max_packet;    /* bytes */
     char tls_version[32]; /* "TLSv1.3"; "" for a connection without TLS */
     char tls_cipher[64];
+    const char *warning; /* what is not well set at the server, though it works; NULL: nothing */
+    const char *advice;  /* what to do about it */
 };
-#define DB_BINLOG_ADVICE                                                                           \
-    "set binlog_format to MIXED or ROW at the server, in its settings too (SET GLOBAL "            \
-    "binlog_format = 'MIXED' for a start)"
 const struct db_server *db_server(const struct db *db);
 
 /* Sends one statement. A result is thrown away. */

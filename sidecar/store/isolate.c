@@ -20,8 +20,7 @@ struct isolation {
     size_t alone;    /* of these: set aside, not refused */
     size_t written;  /* rows */
     struct db_error last; /* of the last row that was set aside */
-    bool
-        hints_wrong; /* the server named a row that was not the first bad one: only bisection helps */
+    bool hints_wrong;     /* the server named a row that was not the first bad one: bisect only */
 };
 
 static size_t next_end(const struct isolation *isolation)

@@ -199,7 +199,6 @@ static void leader_main(void *argument)
 {
     struct leader *leader = argument;
     struct backoff backoff = {0};
-    db_thread_init();
     while (!is_stopping(leader)) {
         struct db_error err;
         if (stay(leader, &backoff, &err) == ERROR_NONE || is_stopping(leader))
@@ -219,7 +218,6 @@ static void leader_main(void *argument)
         sleep_ms(leader, backoff_next_ms(&backoff, clock_random()));
     }
     db_close(leader->db);
-    db_thread_fini();
     uv_mutex_lock(&leader->lock);
     leader->ended = true;
     uv_mutex_unlock(&leader->lock);

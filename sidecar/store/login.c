@@ -8,9 +8,9 @@
  *   the greeting offers no TLS     our authentication ends the login; nothing has been sent
  *   it names no authentications    libmariadb takes mysql_native_password, which is not allowed yet:
  *   (every server since 5.5 does)  nothing has been sent
- *   TLS is offered                 our authentication sends an empty answer, before which libmariadb sets TLS up and
- *                                  verifies the certificate. Then it allows the account's own authentication, and the
- *                                  server asks for that, since it does not know ours
+ *   TLS is offered                 our authentication sends an empty answer, before which libmariadb sets TLS
+ *                                  up and verifies the certificate. Then it allows the account's own
+ *                                  authentication, which the server asks for, since it does not know ours
  *
  * Without TLS, authentications that send the password as it is are not allowed: mysql_clear_password and
  * dialog (PAM). Neither is mysql_old_password, whose hash is broken within seconds. */

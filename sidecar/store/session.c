@@ -101,8 +101,14 @@ enum error_code session_set_up(struct db *db, bool only_reads, struct db_server 
         return code;
     if (server->max_packet < LEAST_MAX_PACKET)
         server->max_packet = DEFAULT_MAX_PACKET;
-    server->is_mariadb = strstr(server->version, "MariaDB") != NULL;
-    server->logs_statements = facts.binlog_on && facts.binlog_statement;
+    bool logs_statements = facts.binlog_on && facts.binlog_statement;
+    if (logs_statements) {
+        server->warning = "the server logs statements (binlog_format=STATEMENT): rows are written "
+                          "under REPEATABLE READ, with more waits for locks";
+        server->advice =
+            "set binlog_format to MIXED or ROW at the server, in its settings too (SET "
+            "GLOBAL binlog_format = 'MIXED' for a start)";
+    }
     if (facts.charset[0] != '\0')
         return db_error_set(err, DBERROR_OPERATOR,
                             "texts would be damaged: the session has %s after SET NAMES utf8mb4; "
@@ -123,7 +129,7 @@ enum error_code session_set_up(struct db *db, bool only_reads, struct db_server 
      * 1665). */
     char sql[128];
     snprintf(sql, sizeof(sql), "SET SESSION TRANSACTION ISOLATION LEVEL %s%s",
-             server->logs_statements ? "REPEATABLE READ" : "READ COMMITTED",
+             logs_statements ? "REPEATABLE READ" : "READ COMMITTED",
              only_reads ? ", READ ONLY" : "");
     return db_exec(db, text_from(sql), err);
 }

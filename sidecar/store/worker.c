@@ -105,18 +105,15 @@ static enum error_code connect_to(struct worker *worker, size_t number, struct d
     snprintf(facts->version, sizeof(facts->version), "%s", server->version);
     snprintf(facts->tls_version, sizeof(facts->tls_version), "%s", server->tls_version);
     snprintf(facts->tls_cipher, sizeof(facts->tls_cipher), "%s", server->tls_cipher);
-    bool warns = server->logs_statements && !shared->warned_of_binlog;
-    shared->warned_of_binlog |= warns;
+    bool warns = server->warning != NULL && !shared->warned;
+    shared->warned |= warns;
     uv_mutex_unlock(&shared->lock);
 
     LOG(shared->logger, INFO, "connected", log_string("host", host->name),
         log_int("port", host->port), log_string("server", server->version),
         log_string("tls", server->tls_version), log_string("cipher", server->tls_cipher));
     if (warns)
-        LOG(shared->logger, WARN,
-            "the server logs statements (binlog_format=STATEMENT): rows are written under "
-            "REPEATABLE READ, with more waits for locks",
-            log_string("advice", DB_BINLOG_ADVICE));
+        LOG(shared->logger, WARN, server->warning, log_string("advice", server->advice));
     return ERROR_NONE;
 }
 
@@ -239,35 +236,31 @@ static enum error_code ensure_table(struct worker *worker, const struct table *t
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-/* Carries out one transaction; without rows, it asks the listing's question, or for a sign of life. */
-static enum error_code try_once(struct worker *worker, struct row *const *rows, size_t count,
-                                struct db_error *err)
-{
-    struct store_request *request = worker->request;
-    const struct table *table = count > 0 ? request->batch.table : NULL;
-    if (request->listing != NULL)
-        table = request->listing->resource->table;
-    enum error_code code = ensure_table(worker, table, err);
-    if (code != ERROR_NONE)
-        return code;
-    request->attempts++;
-    if (request->listing != NULL)
-        return alive_list(worker->db, request->listing, err);
-    if (count == 0)
-        return db_exec(worker->db, TEXT("SELECT 1"), err);
-    return db_write(worker->db, table, request->batch.mode, rows, count, err);
-}
-
+/* Carries out one transaction; without rows, it asks the listing's question, or for a sign of life. Tries
+ * again as long as that may help at once. */
 static enum error_code try_all(void *context, struct row *const *rows, size_t count,
                                struct db_error *err)
 {
     struct worker *worker = context;
+    struct store_request *request = worker->request;
+    const struct table *table = count > 0 ? request->batch.table : NULL;
+    if (request->listing != NULL)
+        table = request->listing->resource->table;
     for (;;) {
         enum error_code code = ensure_connection(worker, err);
         if (code != ERROR_NONE)
             return code;
         uint64_t start_ns = uv_hrtime();
-        code = try_once(worker, rows, count, err);
+        code = ensure_table(worker, table, err);
+        if (code == ERROR_NONE) {
+            request->attempts++;
+            if (request->listing != NULL)
+                code = alive_list(worker->db, request->listing, err);
+            else if (count == 0)
+                code = db_exec(worker->db, TEXT("SELECT 1"), err);
+            else
+                code = db_write(worker->db, table, request->batch.mode, rows, count, err);
+        }
         if (code == ERROR_NONE)
             return code;
         count_error(worker, err);
@@ -315,7 +308,6 @@ void worker_main(void *argument)
 {
     struct worker *worker = argument;
     struct workers *shared = worker->shared;
-    db_thread_init();
     uv_mutex_lock(&shared->lock);
     while (!shared->stopping) {
         if (worker->request == NULL) {
@@ -333,5 +325,4 @@ void worker_main(void *argument)
     }
     uv_mutex_unlock(&shared->lock);
     db_close(worker->db);
-    db_thread_fini();
 }

@@ -18,16 +18,14 @@ struct workers {
     struct logger *logger;
     uv_async_t answered; /* sent when there are answers */
 
-    uv_mutex_t lock; /* guards the fields below, and those of a worker that say so */
-    size_t
-        write_host; /* index in config->hosts of the one that all workers should write to: writes on
-                          different nodes of a Galera cluster conflict with each other */
+    uv_mutex_t lock;   /* guards the fields below, and those of a worker that say so */
+    size_t write_host; /* index in config->hosts of the one that all workers should write to: on a
+                          Galera cluster, writes on different nodes conflict with each other */
     struct store_request *answers;
     struct store_description description; /* without .connected */
     bool aborting;
     bool stopping;
-    bool
-        warned_of_binlog; /* the warning that a server logs statements was given: it is given once */
+    bool warned; /* of what is not well set at a server: once */
 };
 
 struct worker {

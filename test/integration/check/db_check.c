@@ -451,9 +451,7 @@ static void *sleep_in_the_server(void *argument)
 {
     struct check *check = argument;
     struct db_error *err = calloc(1, sizeof(*err));
-    db_thread_init();
     err->error.code = db_exec(check->db, TEXT("DO SLEEP(600)"), err);
-    db_thread_fini();
     return err;
 }
 
