@@ -26,11 +26,10 @@
 
 struct migration_step {
     const char *table;
-    char *sql;    /* one whole statement, on one line */
-    char *reason; /* for a person */
-    size_t
-        where; /* sql + where is " WHERE ...", about the rows `old` that are changed; 0: all rows are
-                     changed, or more than one table is read */
+    char *sql;     /* one whole statement, on one line */
+    char *reason;  /* for a person */
+    size_t where;  /* sql + where: " WHERE ...", about the rows `old`; 0: it changes all rows, or
+                     reads more than one table */
     bool required; /* no row can be written before it is done */
     bool sliced;   /* it may change many rows, and can be done slice by slice */
 };
