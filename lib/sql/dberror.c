@@ -1,4 +1,4 @@
-/* dberror: the table of all error numbers that MariaDB, MySQL, Galera and libmariadb have for what is known.
+/* dberror: the table of the error numbers of MariaDB, MySQL, Galera and libmariadb.
  *
  * Numbers from 2000 to 2999 and from 5000 on are the client library's, all others are the server's. */
 #include "lib/sql/dberror.h"

@@ -32,6 +32,9 @@ void sql_create_table(struct buffer *out, const struct table *table);
 #define SQL_TEXT_COLLATION "utf8mb4_general_ci"
 #define SQL_KEY_COLLATION  "ascii_bin"
 
+/* The collation under which texts are equal only if their bytes are. */
+#define SQL_EXACT_COLLATION "utf8mb4_bin"
+
 /* Appends "UNIQUE KEY uk_<uid> (`<uid>`)". */
 void sql_unique_key(struct buffer *out, const struct table *table);
 

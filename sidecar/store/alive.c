@@ -1,6 +1,8 @@
 /* alive: one SELECT that uses the index on what is alive. */
 #include "sidecar/store/alive.h"
 
+#include "lib/sql/sql.h"
+
 #define SQL_LIMIT 4096
 
 /* Appends the comparison with a text twice: the first finds the row by an index, the second compares byte by
@@ -12,7 +14,7 @@ static void append_condition(struct buffer *sql, struct db *db, const struct col
     db_quote(db, sql, text_from(value));
     buffer_appendf(sql, " AND `%s` = ", column->name);
     db_quote(db, sql, text_from(value));
-    buffer_append_string(sql, " COLLATE utf8mb4_bin");
+    buffer_append_string(sql, " COLLATE " SQL_EXACT_COLLATION);
 }
 
 static void append_select(struct buffer *sql, struct db *db, const struct store_listing *listing)

@@ -289,8 +289,8 @@ static enum error_code open_connection(struct db *db, size_t number, struct db_e
     enum ssl_mode mode = config->mysql_ssl_mode;
     struct credentials credentials;
     struct error why;
-    /* As with MySQL's own client, TLS has to be asked for on a local socket, which leaves no trace
-     * outside. */
+    /* What goes over a local socket does not leave the machine. So, as with MySQL's own client, TLS has to be
+     * asked for there. */
     if (mode == SSL_MODE_PREFERRED && is_unix_socket(host))
         mode = SSL_MODE_DISABLED;
     if (credentials_read(config, &credentials, &why) != ERROR_NONE)

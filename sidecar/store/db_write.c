@@ -27,7 +27,7 @@
  *
  * COM_STMT_BULK_EXECUTE would need one statement only, but MariaDB (10.11.19) loses rows by it, without an
  * error, if two connections write to a table with an AUTO_INCREMENT key: a row is taken for the duplicate of
- * another object's row whose version is newer, and is not written. */
+ * another row whose version is newer, and is not written. */
 #define STATEMENT_SIZES    8
 #define STATEMENT_MAX_ROWS ((size_t)1 << (STATEMENT_SIZES - 1))
 
