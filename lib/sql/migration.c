@@ -33,22 +33,20 @@
 
 void plan_begin_step(struct plan *plan)
 {
-    buffer_reset(&plan->sql);
-    buffer_reset(&plan->reason);
-    plan->changes = 0;
-    plan->where = 0;
-    plan->required = false;
-    plan->rewrites = false;
-    plan->says_format = false;
+    *plan = (struct plan){.migration = plan->migration, .only_required = plan->only_required};
+    buffer_init(&plan->sql, TEXT_LIMIT);
+    buffer_init(&plan->reason, TEXT_LIMIT);
 }
 
 /* The text fits, since what it is made of is bounded. So only memory can be lacking. */
-static char *copy_of(struct buffer *buffer)
+static char *take_text(struct buffer *buffer)
 {
     const char *text = buffer_cstring(buffer);
     if (text == NULL)
         memory_exhausted("the steps of a migration");
-    return memory_copy_string(text);
+    char *copy = memory_copy_string(text);
+    buffer_fini(buffer);
+    return copy;
 }
 
 void plan_end_step(struct plan *plan, const char *table, bool sliced)
@@ -58,8 +56,9 @@ void plan_end_step(struct plan *plan, const char *table, bool sliced)
     struct migration_step *step = &migration->steps[migration->count++];
     *step = (struct migration_step){
         .table = table, .where = plan->where, .required = plan->required, .sliced = sliced};
-    step->sql = copy_of(&plan->sql);
-    step->reason = copy_of(&plan->reason);
+    step->sql = take_text(&plan->sql);
+    step->reason = take_text(&plan->reason);
+    migration->is_required |= plan->required;
 }
 
 static void begin_alter(struct plan *plan, const struct table *table)
@@ -91,8 +90,10 @@ static bool change(struct plan *plan, bool required, const char *reason, ...)
  * hold long text. So the format is named. */
 static void end_alter(struct plan *plan, const struct schema_table *there)
 {
-    if (plan->changes == 0)
+    if (plan->changes == 0) {
+        buffer_fini(&plan->sql);
         return;
+    }
     if (plan->rewrites && !plan->says_format && !there->is_compressed)
         buffer_append_string(&plan->sql, ", ROW_FORMAT=DYNAMIC");
     plan_end_step(plan, there->table->name, false);
@@ -334,24 +335,12 @@ static enum error_code check(const struct schema_table *there, struct error *err
 #define STRING(number)  STRING_(number)
 #define STRING_(number) #number
 
-static void begin_plan(struct plan *plan)
-{
-    plan->migration->count = 0;
-    buffer_init(&plan->sql, TEXT_LIMIT);
-    buffer_init(&plan->reason, TEXT_LIMIT);
-}
-
-static void end_plan(struct plan *plan)
-{
-    buffer_fini(&plan->sql);
-    buffer_fini(&plan->reason);
-}
-
 enum error_code migration_plan(const struct schema *schema, bool only_required,
                                struct migration *migration, struct error *err)
 {
     struct plan plan = {.migration = migration, .only_required = only_required};
     migration->count = 0;
+    migration->is_required = false;
     if (schema->oldest_writer > MIGRATION_VERSION)
         return error_set(err, ERROR_OPERATOR,
                          "the tables were migrated to version %" PRId64
@@ -363,7 +352,6 @@ enum error_code migration_plan(const struct schema *schema, bool only_required,
             return ERROR_OPERATOR;
     }
 
-    begin_plan(&plan);
     if (!schema->has_record)
         whole_step(&plan, SCHEMA_RECORD_TABLE,
                    "CREATE TABLE IF NOT EXISTS `" SCHEMA_RECORD_TABLE "` (`version` int NOT NULL, "
@@ -390,17 +378,16 @@ enum error_code migration_plan(const struct schema *schema, bool only_required,
                    "`applied_at`) VALUES (" STRING(MIGRATION_VERSION) ", " STRING(
                        MIGRATION_OLDEST_WRITER) ", UTC_TIMESTAMP())",
                    "the rows are repaired");
-    end_plan(&plan);
     return ERROR_NONE;
 }
 
 void migration_plan_rows(const struct schema *schema, struct migration *migration)
 {
     struct plan plan = {.migration = migration};
-    begin_plan(&plan);
+    migration->count = 0;
+    migration->is_required = false;
     for (size_t i = 0; i < schema->table_count; i++)
         plan_row_repairs(&plan, schema->tables[i].table);
-    end_plan(&plan);
 }
 
 void migration_fini(struct migration *migration)
@@ -410,12 +397,4 @@ void migration_fini(struct migration *migration)
         free(migration->steps[i].reason);
     }
     migration->count = 0;
-}
-
-bool migration_is_required(const struct migration *migration)
-{
-    bool required = false;
-    for (size_t i = 0; i < migration->count; i++)
-        required |= migration->steps[i].required;
-    return required;
 }

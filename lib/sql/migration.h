@@ -36,7 +36,8 @@ struct migration_step {
 
 struct migration {
     struct migration_step steps[MIGRATION_MAX_STEPS];
-    size_t count; /* 0: all is as it should be */
+    size_t count;     /* 0: all is as it should be */
+    bool is_required; /* a step is */
 };
 
 /* Plans what is left to be done. only_required: only what has to be done before a row can be written, and
@@ -49,9 +50,6 @@ void migration_fini(struct migration *migration);
 /* Plans the steps that repair single rows, whether or not the record says that they were done: KubeDL may
  * have written to the tables since. All of these steps have a .where. */
 void migration_plan_rows(const struct schema *schema, struct migration *migration);
-
-/* Returns whether there is a required step. */
-bool migration_is_required(const struct migration *migration);
 
 /* Appends the slice of a sliced step that has the rows with after < id <= until ("": no bound). */
 void migration_slice(struct buffer *out, const struct migration_step *step, const char *after,

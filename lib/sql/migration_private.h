@@ -17,7 +17,8 @@ struct plan {
     bool required;
 };
 
-/* Begins a step with an empty .sql and .reason, which the caller fills before it ends the step. */
+/* Begins a step with an empty .sql and .reason, which the caller fills before it ends the step. .migration and
+ * .only_required stay, all else is reset. */
 void plan_begin_step(struct plan *plan);
 void plan_end_step(struct plan *plan, const char *table, bool sliced);
 

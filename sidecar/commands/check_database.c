@@ -381,7 +381,7 @@ static void judge_plan(struct check *check, const struct migration *migration)
                      check->host, migration->count, first);
         return;
     }
-    bool required = migration_is_required(migration);
+    bool required = migration->is_required;
     struct buffer advice;
     buffer_init(&advice, ADVICE_LIMIT);
     buffer_append_string(&advice, "give the account these rights, for the first start at least:\n");

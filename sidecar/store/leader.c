@@ -56,12 +56,11 @@ struct leader {
 
     /* The thread alone uses what follows. */
     struct db *db;
-    struct buffer name; /* of the lock, as SQL */
-    char held_by
-        [ID_SIZE];     /* the server's number for the connection that held the lock last, or "" */
-    uint64_t lost_ns;  /* when that connection was lost; 0: it was not */
-    bool told_trouble; /* the log says that the database cannot be asked */
-    bool told_waits;   /* the log says that another sidecar leads */
+    struct buffer name;    /* of the lock, as SQL */
+    char held_by[ID_SIZE]; /* the server's number of the connection that held it last, or "" */
+    uint64_t lost_ns;      /* when that connection was lost; 0: it was not */
+    bool told_trouble;     /* the log says that the database cannot be asked */
+    bool told_waits;       /* the log says that another sidecar leads */
 
     /* The loop's thread alone uses what follows. */
     enum role told;

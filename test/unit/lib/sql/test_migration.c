@@ -244,7 +244,7 @@ static void test_rows_are_repaired_once_for_each_version(void **state)
     assert_int_equal(plan(world), 4); /* times, uids, nulls, record */
     for (size_t i = 0; i < 3; i++)
         assert_true(world->migration.steps[i].sliced);
-    assert_false(migration_is_required(&world->migration));
+    assert_false(world->migration.is_required);
     world->schema->version = MIGRATION_VERSION + 1;
     assert_int_equal(plan(world), 0);
 }
@@ -255,7 +255,7 @@ static void test_rows_are_repaired_where_the_unique_key_is_gone(void **state)
     struct world *world = *state;
     snprintf(world->there->indexes[1].columns, sizeof(world->there->indexes[1].columns), "uid,x,");
     assert_int_equal(plan(world), 5);
-    assert_true(migration_is_required(&world->migration));
+    assert_true(world->migration.is_required);
 }
 
 /* KubeDL may have written since. */
