@@ -15,7 +15,7 @@
  * The record of the version is written last: then the rows are known to be repaired. Its table is created
  * first: without the right to create it, the rows would be repaired anew at each start.
  */
-#include "lib/sql/migration_private.h"
+#include "lib/sql/migration.h"
 
 #include "lib/base/invariant.h"
 #include "lib/base/memory.h"
@@ -31,7 +31,21 @@
 /* The index makes the search for duplicates quick. It is dropped when there is a unique key. */
 #define HELPER_INDEX "kubedl_shipper_uid"
 
-void plan_begin_step(struct plan *plan)
+/* A migration while it is planned. What stands below only_required is of the step that is being written. */
+struct plan {
+    struct migration *migration;
+    bool only_required; /* steps that are only useful are left out */
+    struct buffer sql;
+    struct buffer reason;
+    size_t changes;   /* of an ALTER TABLE, so far */
+    size_t where;     /* see struct migration_step */
+    bool rewrites;    /* the server writes the whole table again */
+    bool says_format; /* the statement names a row format */
+    bool required;
+};
+
+/* Begins a step with an empty .sql and .reason, which the caller fills before it ends the step. */
+static void begin_step(struct plan *plan)
 {
     *plan = (struct plan){.migration = plan->migration, .only_required = plan->only_required};
     buffer_init(&plan->sql, TEXT_LIMIT);
@@ -49,7 +63,7 @@ static char *take_text(struct buffer *buffer)
     return copy;
 }
 
-void plan_end_step(struct plan *plan, const char *table, bool sliced)
+static void end_step(struct plan *plan, const char *table, bool sliced)
 {
     struct migration *migration = plan->migration;
     invariant(migration->count < MIGRATION_MAX_STEPS);
@@ -63,7 +77,7 @@ void plan_end_step(struct plan *plan, const char *table, bool sliced)
 
 static void begin_alter(struct plan *plan, const struct table *table)
 {
-    plan_begin_step(plan);
+    begin_step(plan);
     buffer_appendf(&plan->sql, "ALTER TABLE `%s` ", table->name);
 }
 
@@ -96,17 +110,122 @@ static void end_alter(struct plan *plan, const struct schema_table *there)
     }
     if (plan->rewrites && !plan->says_format && !there->is_compressed)
         buffer_append_string(&plan->sql, ", ROW_FORMAT=DYNAMIC");
-    plan_end_step(plan, there->table->name, false);
+    end_step(plan, there->table->name, false);
 }
 
 static void whole_step(struct plan *plan, const char *table, const char *sql, const char *reason)
 {
     if (plan->only_required)
         return;
-    plan_begin_step(plan);
+    begin_step(plan);
     buffer_append_string(&plan->sql, sql);
     buffer_append_string(&plan->reason, reason);
-    plan_end_step(plan, table, false);
+    end_step(plan, table, false);
+}
+
+/* ---- rows ------------------------------------------------------------------------------------
+ *
+ * The statements call the row that is changed `old`, and migration_slice() adds a condition at their end. */
+
+/* This comparison works under every sql_mode, where '0000-00-00' as a literal does not. */
+#define UNKNOWN_TIME "`old`.`%s` < '1000-01-01'"
+
+static void plan_times(struct plan *plan, const struct table *table)
+{
+    begin_step(plan);
+    buffer_appendf(&plan->sql, "UPDATE `%s` AS `old` ", table->name);
+    const char *separator = "SET ";
+    for (size_t i = 0; i < table->column_count; i++) {
+        const char *name = table->columns[i].name;
+        if (table->columns[i].type != COLUMN_TIME)
+            continue;
+        buffer_appendf(&plan->sql, "%s`old`.`%s` = IF(" UNKNOWN_TIME ", NULL, `old`.`%s`)",
+                       separator, name, name, name);
+        separator = ", ";
+    }
+    plan->where = plan->sql.length;
+    separator = " WHERE (";
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (table->columns[i].type != COLUMN_TIME)
+            continue;
+        buffer_appendf(&plan->sql, "%s" UNKNOWN_TIME, separator, table->columns[i].name);
+        separator = " OR ";
+    }
+    buffer_append_char(&plan->sql, ')');
+    buffer_append_string(&plan->reason, "a zero time is an unknown one");
+    end_step(plan, table->name, true);
+}
+
+static void plan_uids(struct plan *plan, const struct table *table, bool required)
+{
+    const char *uid = table->columns[table->uid].name;
+    begin_step(plan);
+    plan->required = required;
+    buffer_appendf(&plan->sql,
+                   "UPDATE `%s` AS `old` SET `old`.`%s` = CONCAT('kubedl-row-', `old`.`id`)",
+                   table->name, uid);
+    plan->where = plan->sql.length;
+    buffer_appendf(&plan->sql, " WHERE (`old`.`%s` IS NULL OR `old`.`%s` = '')", uid, uid);
+    buffer_appendf(&plan->reason, "a row without %s keeps its data under a made-up one", uid);
+    end_step(plan, table->name, true);
+}
+
+/* Fills in the columns that have a default, and the time of creation, which is guessed. */
+static void plan_nulls(struct plan *plan, const struct table *table)
+{
+    const char *created = table->columns[table->created].name;
+    begin_step(plan);
+    buffer_appendf(&plan->sql, "UPDATE `%s` AS `old` SET ", table->name);
+    for (size_t i = 0; i < table->column_count; i++) {
+        const struct column *column = &table->columns[i];
+        if (column->initial != NULL)
+            buffer_appendf(&plan->sql, "`old`.`%s` = COALESCE(`old`.`%s`, %s), ", column->name,
+                           column->name, column->initial);
+    }
+    buffer_appendf(&plan->sql, "`old`.`%s` = COALESCE(`old`.`%s`, `old`.`%s`, UTC_TIMESTAMP())",
+                   created, created, table->columns[table->modified].name);
+    plan->where = plan->sql.length;
+    buffer_append_string(&plan->sql, " WHERE (");
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (table->columns[i].initial != NULL)
+            buffer_appendf(&plan->sql, "`old`.`%s` IS NULL OR ", table->columns[i].name);
+    }
+    buffer_appendf(&plan->sql, "`old`.`%s` IS NULL)", created);
+    buffer_append_string(&plan->reason, "KubeDL's console fails on NULL here");
+    end_step(plan, table->name, true);
+}
+
+/* The row with the newest version stays; of equal versions the one with the greatest id, so that exactly one
+ * stays. */
+static void plan_duplicates(struct plan *plan, const struct table *table)
+{
+    const char *uid = table->columns[table->uid].name;
+    const char *version = table->columns[table->version].name;
+    begin_step(plan);
+    plan->required = true;
+    buffer_appendf(&plan->sql,
+                   "DELETE `old` FROM `%s` AS `old` JOIN `%s` AS `new` ON `new`.`%s` = `old`.`%s`"
+                   " AND (CHAR_LENGTH(COALESCE(`new`.`%s`, '')), COALESCE(`new`.`%s`, ''),"
+                   " `new`.`id`) > (CHAR_LENGTH(COALESCE(`old`.`%s`, '')),"
+                   " COALESCE(`old`.`%s`, ''), `old`.`id`)",
+                   table->name, table->name, uid, uid, version, version, version, version);
+    buffer_appendf(&plan->reason, "of the rows with one %s the newest stays", uid);
+    end_step(plan, table->name, true);
+}
+
+static void plan_rows(struct plan *plan, const struct schema *schema,
+                      const struct schema_table *there)
+{
+    bool unique = schema_uid_is_unique(there);
+    if (unique && (plan->only_required || schema->version >= MIGRATION_VERSION))
+        return;
+    if (!plan->only_required)
+        plan_times(plan, there->table);
+    plan_uids(plan, there->table, !unique);
+    if (!plan->only_required)
+        plan_nulls(plan, there->table);
+    if (!unique)
+        plan_duplicates(plan, there->table);
 }
 
 /* ---- columns --------------------------------------------------------------------------------- */
@@ -274,64 +393,6 @@ static void plan_keys(struct plan *plan, const struct schema_table *there)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* Returns a described column other than the uid that is in the primary key, or NULL. The descriptions allow
- * NULL in it, which a primary key does not. */
-static const char *column_in_primary_key(const struct schema_table *there)
-{
-    const struct table *table = there->table;
-    for (size_t i = 0; i < there->index_count; i++) {
-        const struct schema_index *index = &there->indexes[i];
-        for (size_t c = 0; strcmp(index->name, "PRIMARY") == 0 && c < table->column_count; c++) {
-            char name[SCHEMA_NAME_SIZE + 2], columns[sizeof(index->columns) + 1];
-            snprintf(name, sizeof(name), ",%s,", table->columns[c].name);
-            snprintf(columns, sizeof(columns), ",%s", index->columns);
-            if (c != table->uid && strstr(columns, name) != NULL)
-                return table->columns[c].name;
-        }
-    }
-    return NULL;
-}
-
-/* ERROR_OPERATOR: the table has a fault that only a person can mend. */
-static enum error_code check(const struct schema_table *there, struct error *err)
-{
-    const char *name = there->table->name;
-    const char *uid = there->table->columns[there->table->uid].name;
-    if (there->is_view)
-        return error_set(err, ERROR_OPERATOR,
-                         "%s is a view, but rows are written to a table: rename the view", name);
-    if (!there->id.exists)
-        return error_set(err, ERROR_OPERATOR,
-                         "table %s has no column id: ALTER TABLE `%s` ADD COLUMN `id` " SQL_ID_TYPE
-                         " UNIQUE FIRST",
-                         name, name);
-    const char *in_primary_key = column_in_primary_key(there);
-    if (in_primary_key != NULL)
-        return error_set(
-            err, ERROR_OPERATOR,
-            "column %s of table %s is in its primary key, and can neither be NULL nor be "
-            "left out of a unique key%s: %s%s%sALTER TABLE `%s` DROP PRIMARY KEY, ADD "
-            "PRIMARY KEY (`id`)",
-            in_primary_key, name, there->is_partitioned ? ", because the table is partitioned" : "",
-            there->is_partitioned ? "ALTER TABLE `" : "", there->is_partitioned ? name : "",
-            there->is_partitioned ? "` REMOVE PARTITIONING; " : "", name);
-    if (there->stranger[0] != '\0')
-        return error_set(err, ERROR_OPERATOR,
-                         "column %s of table %s must be given in every INSERT, but is not known "
-                         "here: give it a default value, or allow NULL",
-                         there->stranger, name);
-    for (size_t i = 0; i < there->index_count; i++) {
-        const struct schema_index *index = &there->indexes[i];
-        if (index->unique && !index->holds_uid)
-            return error_set(err, ERROR_OPERATOR,
-                             "unique key %s of table %s is on other columns than %s, so that a row "
-                             "would be written over that of another object: ALTER TABLE `%s` DROP "
-                             "INDEX `%s`",
-                             index->name, name, uid, name, index->name);
-    }
-    return ERROR_NONE;
-}
-
 #define STRING(number)  STRING_(number)
 #define STRING_(number) #number
 
@@ -348,7 +409,7 @@ enum error_code migration_plan(const struct schema *schema, bool only_required,
                          "kubedl-shipper",
                          schema->version);
     for (size_t i = 0; i < schema->table_count; i++) {
-        if (schema->tables[i].exists && check(&schema->tables[i], err) != ERROR_NONE)
+        if (schema->tables[i].exists && schema_check(&schema->tables[i], err) != ERROR_NONE)
             return ERROR_OPERATOR;
     }
 
@@ -365,11 +426,11 @@ enum error_code migration_plan(const struct schema *schema, bool only_required,
             plan_rows(&plan, schema, there);
             plan_keys(&plan, there);
         } else {
-            plan_begin_step(&plan);
+            begin_step(&plan);
             plan.required = true;
             sql_create_table(&plan.sql, there->table);
             buffer_append_string(&plan.reason, "there is no such table");
-            plan_end_step(&plan, there->table->name, false);
+            end_step(&plan, there->table->name, false);
         }
     }
     if (schema->version < MIGRATION_VERSION)
@@ -386,8 +447,12 @@ void migration_plan_rows(const struct schema *schema, struct migration *migratio
     struct plan plan = {.migration = migration};
     migration->count = 0;
     migration->is_required = false;
-    for (size_t i = 0; i < schema->table_count; i++)
-        plan_row_repairs(&plan, schema->tables[i].table);
+    for (size_t i = 0; i < schema->table_count; i++) {
+        const struct table *table = schema->tables[i].table;
+        plan_times(&plan, table);
+        plan_uids(&plan, table, false);
+        plan_nulls(&plan, table);
+    }
 }
 
 void migration_fini(struct migration *migration)
@@ -397,4 +462,24 @@ void migration_fini(struct migration *migration)
         free(migration->steps[i].reason);
     }
     migration->count = 0;
+}
+
+/* ---- slices ---------------------------------------------------------------------------------- */
+
+void migration_slice(struct buffer *out, const struct migration_step *step, const char *after,
+                     const char *until)
+{
+    buffer_append_string(out, step->sql);
+    if (after[0] != '\0')
+        buffer_appendf(out, " AND `old`.`id` > %s", after);
+    if (until[0] != '\0')
+        buffer_appendf(out, " AND `old`.`id` <= %s", until);
+}
+
+void migration_slice_end(struct buffer *out, const struct migration_step *step, const char *after)
+{
+    buffer_appendf(out, "SELECT `id` FROM `%s`", step->table);
+    if (after[0] != '\0')
+        buffer_appendf(out, " WHERE `id` > %s", after);
+    buffer_appendf(out, " ORDER BY `id` LIMIT 1 OFFSET %d", MIGRATION_SLICE_ROWS - 1);
 }

@@ -3,6 +3,7 @@
 
 #include "lib/base/invariant.h"
 #include "lib/base/memory.h"
+#include "lib/sql/sql.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -284,4 +285,61 @@ bool schema_uid_is_unique(const struct schema_table *there)
             return true;
     }
     return false;
+}
+
+/* Returns a described column other than the uid that is in the primary key, or NULL. The descriptions allow
+ * NULL in it, which a primary key does not. */
+static const char *column_in_primary_key(const struct schema_table *there)
+{
+    const struct table *table = there->table;
+    for (size_t i = 0; i < there->index_count; i++) {
+        const struct schema_index *index = &there->indexes[i];
+        for (size_t c = 0; strcmp(index->name, "PRIMARY") == 0 && c < table->column_count; c++) {
+            char name[SCHEMA_NAME_SIZE + 2], columns[sizeof(index->columns) + 1];
+            snprintf(name, sizeof(name), ",%s,", table->columns[c].name);
+            snprintf(columns, sizeof(columns), ",%s", index->columns);
+            if (c != table->uid && strstr(columns, name) != NULL)
+                return table->columns[c].name;
+        }
+    }
+    return NULL;
+}
+
+enum error_code schema_check(const struct schema_table *there, struct error *err)
+{
+    const char *name = there->table->name;
+    const char *uid = there->table->columns[there->table->uid].name;
+    if (there->is_view)
+        return error_set(err, ERROR_OPERATOR,
+                         "%s is a view, but rows are written to a table: rename the view", name);
+    if (!there->id.exists)
+        return error_set(err, ERROR_OPERATOR,
+                         "table %s has no column id: ALTER TABLE `%s` ADD COLUMN `id` " SQL_ID_TYPE
+                         " UNIQUE FIRST",
+                         name, name);
+    const char *in_primary_key = column_in_primary_key(there);
+    if (in_primary_key != NULL)
+        return error_set(
+            err, ERROR_OPERATOR,
+            "column %s of table %s is in its primary key, and can neither be NULL nor be "
+            "left out of a unique key%s: %s%s%sALTER TABLE `%s` DROP PRIMARY KEY, ADD "
+            "PRIMARY KEY (`id`)",
+            in_primary_key, name, there->is_partitioned ? ", because the table is partitioned" : "",
+            there->is_partitioned ? "ALTER TABLE `" : "", there->is_partitioned ? name : "",
+            there->is_partitioned ? "` REMOVE PARTITIONING; " : "", name);
+    if (there->stranger[0] != '\0')
+        return error_set(err, ERROR_OPERATOR,
+                         "column %s of table %s must be given in every INSERT, but is not known "
+                         "here: give it a default value, or allow NULL",
+                         there->stranger, name);
+    for (size_t i = 0; i < there->index_count; i++) {
+        const struct schema_index *index = &there->indexes[i];
+        if (index->unique && !index->holds_uid)
+            return error_set(err, ERROR_OPERATOR,
+                             "unique key %s of table %s is on other columns than %s, so that a row "
+                             "would be written over that of another object: ALTER TABLE `%s` DROP "
+                             "INDEX `%s`",
+                             index->name, name, uid, name, index->name);
+    }
+    return ERROR_NONE;
 }

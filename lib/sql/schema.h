@@ -92,6 +92,10 @@ enum error_code schema_answer(struct schema *schema, enum schema_question questi
                               const struct text *values, size_t count,
                               struct error *err) MUST_CHECK;
 
+/* Checks a table that exists for what no migration can mend. ERROR_OPERATOR: a person has to, and the text
+ * says how. */
+enum error_code schema_check(const struct schema_table *there, struct error *err) MUST_CHECK;
+
 /* Returns whether there is an index that begins with these columns ("status, gmt_created"). */
 bool schema_has_index(const struct schema_table *there, const char *columns);
 
