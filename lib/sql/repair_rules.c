@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+/* clang-format off */
+
 /* An event of an object may be on its way while this runs. So rows that changed later than this are left
  * alone. */
 #define A_WHILE_AGO "(UTC_TIMESTAMP() - INTERVAL 1 HOUR)"
@@ -15,63 +17,69 @@
 #define LONG_AGO "(UTC_TIMESTAMP() - INTERVAL 1 DAY)"
 
 /* Zero dates stand for "unknown" in tables that were not migrated yet. */
+#define NEVER           "TIMESTAMP'1000-01-01 00:00:00'"
 #define KNOWN(time)     "IF(" time " >= '1000-01-01', " time ", NULL)"
-#define OR_NEVER(time)  "COALESCE(" KNOWN(time) ", TIMESTAMP'1000-01-01 00:00:00')"
-#define NOT_NEVER(time) "NULLIF(" time ", TIMESTAMP'1000-01-01 00:00:00')"
+#define OR_NEVER(time)  "COALESCE(" KNOWN(time) ", " NEVER ")"
+#define NOT_NEVER(time) "NULLIF(" time ", " NEVER ")"
 
-#define GONE(row)  "(COALESCE(" row ".deleted, 0) <> 0 OR COALESCE(" row ".is_in_etcd, 1) = 0)"
-#define ENDED(row) "COALESCE(" row ".status, '') IN ('Succeeded', 'Failed', '" STATUS_STOPPED "')"
+#define GONE(row)    "(COALESCE(" row ".deleted, 0) <> 0 OR COALESCE(" row ".is_in_etcd, 1) = 0)"
+#define ENDED(row)   "COALESCE(" row ".status, '') IN ('Succeeded', 'Failed', '" STATUS_STOPPED "')"
+#define IS_OPEN(row) "NOT " GONE(row) " AND NOT " ENDED(row)
 
 /* The newest time at which the object existed, as far as its row tells. */
-#define LAST_NEWS_OF_JOB(job)                                                                      \
-    "GREATEST(" OR_NEVER(job ".gmt_created") ", " OR_NEVER(job ".gmt_modified") ", " OR_NEVER(     \
-        job ".gmt_job_running") ", " OR_NEVER(job ".gmt_job_finished") ")"
-#define LAST_NEWS_OF_POD(pod)                                                                      \
-    "GREATEST(" OR_NEVER(pod ".gmt_created") ", " OR_NEVER(pod ".gmt_modified") ", " OR_NEVER(     \
-        pod ".gmt_started") ", " OR_NEVER(pod ".gmt_finished") ")"
+#define LATEST(a, b, c, d) \
+    "GREATEST(" OR_NEVER(a) ", " OR_NEVER(b) ", " OR_NEVER(c) ", " OR_NEVER(d) ")"
+#define LAST_NEWS_OF_JOB(job) \
+    LATEST(job ".gmt_created", job ".gmt_modified", job ".gmt_job_running", job ".gmt_job_finished")
+#define LAST_NEWS_OF_POD(pod) \
+    LATEST(pod ".gmt_created", pod ".gmt_modified", pod ".gmt_started", pod ".gmt_finished")
 
 /* KubeDL's writer leaves the group NULL. It is one of KubeDL's groups then, which have no kind in common. */
 #define KUBEDL_GROUPS "('training.kubedl.io', 'inference.kubedl.io')"
-#define GROUP(job)                                                                                 \
-    "IF(" job ".api_group IS NULL OR " job ".api_group IN " KUBEDL_GROUPS ", '', " job ".api_"     \
-    "group)"
+#define GROUP(job) \
+    "IF(" job ".api_group IS NULL OR " job ".api_group IN " KUBEDL_GROUPS ", '', " job ".api_group)"
 
 /* Jobs of the same kind and name that were created later, in the same cluster as far as the rows tell. If a
  * row changed after the later job was created, both jobs existed at once, so they belong to different
  * clusters. */
-#define SUCCESSORS_OF_JOB(job)                                                                     \
-    " FROM job_info AS later WHERE later.namespace = " job ".namespace AND later.name = " job      \
-    ".name AND later.kind = " job ".kind AND later.job_id <> " job                                 \
-    ".job_id AND later.gmt_created > " job ".gmt_created AND later.gmt_created < " A_WHILE_AGO     \
-    " AND " LAST_NEWS_OF_JOB(job) " <= later.gmt_created AND later.deploy_region <=> " job         \
-                                  ".deploy_region[ AND later.cluster_id <=> " job                  \
-                                  ".cluster_id AND " GROUP("later") " = " GROUP(job) "]"
-#define JOB_IS_REPLACED(job) "(" IS_OPEN(job) " AND EXISTS (SELECT 1" SUCCESSORS_OF_JOB(job) "))"
-
-#define IS_OPEN(row) "NOT " GONE(row) " AND NOT " ENDED(row)
+#define SUCCESSORS_OF_JOB(job)                                        \
+    " FROM job_info AS later"                                         \
+    " WHERE later.namespace = " job ".namespace"                      \
+    " AND later.name = " job ".name"                                  \
+    " AND later.kind = " job ".kind"                                  \
+    " AND later.job_id <> " job ".job_id"                             \
+    " AND later.gmt_created > " job ".gmt_created"                    \
+    " AND later.gmt_created < " A_WHILE_AGO                           \
+    " AND " LAST_NEWS_OF_JOB(job) " <= later.gmt_created"             \
+    " AND later.deploy_region <=> " job ".deploy_region"              \
+    "[ AND later.cluster_id <=> " job ".cluster_id"                   \
+    " AND " GROUP("later") " = " GROUP(job) "]"
+#define JOB_IS_REPLACED(job)    "(" IS_OPEN(job) " AND EXISTS (SELECT 1" SUCCESSORS_OF_JOB(job) "))"
+#define TIME_OF_SUCCESSOR(job)  "(SELECT MIN(later.gmt_created)" SUCCESSORS_OF_JOB(job) ")"
 
 /* For each pod, the time at which its job created the next pod of the same name. It is computed for all pods
  * of the jobs that have open pods in the slice, so that each pod is read only once. The uid of the job says
  * which cluster it is. */
-#define TURNS                                                                                      \
-    "JOIN (SELECT id, LEAD(gmt_created) OVER (PARTITION BY job_id, namespace, name ORDER BY"       \
-    " gmt_created, id) AS replaced FROM replica_info WHERE job_id IN (SELECT slice.job_id FROM"    \
-    " replica_info AS slice WHERE @ AND " IS_OPEN("slice") ")) AS turn ON turn.id = old.id "
+#define TURNS                                                                             \
+    "JOIN (SELECT id, LEAD(gmt_created) OVER"                                             \
+    " (PARTITION BY job_id, namespace, name ORDER BY gmt_created, id) AS replaced"        \
+    " FROM replica_info WHERE job_id IN"                                                  \
+    " (SELECT slice.job_id FROM replica_info AS slice WHERE @ AND " IS_OPEN("slice") "))" \
+    " AS turn ON turn.id = old.id "
+#define POD_IS_REPLACED \
+    "COALESCE(turn.replaced > old.gmt_created AND turn.replaced < " A_WHILE_AGO ", 0)"
 #define POD_IS_QUIET LAST_NEWS_OF_POD("old") " < " A_WHILE_AGO
 #define POD_IS_OPEN  IS_OPEN("old") " AND " POD_IS_QUIET
-#define POD_IS_REPLACED                                                                            \
-    "COALESCE(turn.replaced > old.gmt_created AND turn.replaced < " A_WHILE_AGO ", 0)"
 
 #define JOB_OF_POD "JOIN job_info AS job ON job.job_id = old.job_id"
-
-#define JOB_IS_OVER                                                                                \
-    "((" GONE("job") " AND " LAST_NEWS_OF_JOB("job") " < " A_WHILE_AGO                             \
-                                                     ") OR " JOB_IS_REPLACED("job") ")"
-#define END_OF_JOB                                                                                 \
-    "COALESCE(" KNOWN("job.gmt_job_finished") ", IF(" JOB_IS_REPLACED(                             \
-        "job") ", (SELECT"                                                                         \
-               " MIN(later.gmt_created)" SUCCESSORS_OF_JOB("job") "), NULL), " NOT_NEVER(          \
-                   LAST_NEWS_OF_JOB("job")) ")"
+#define JOB_IS_OVER \
+    "((" GONE("job") " AND " LAST_NEWS_OF_JOB("job") " < " A_WHILE_AGO ") OR " JOB_IS_REPLACED("job") ")"
+#define END_OF_JOB                                                               \
+    "COALESCE(" KNOWN("job.gmt_job_finished")                                    \
+    ", IF(" JOB_IS_REPLACED("job") ", " TIME_OF_SUCCESSOR("job") ", NULL)"       \
+    ", " NOT_NEVER(LAST_NEWS_OF_JOB("job")) ")"
+#define NEWS_OF_PODS_OF_JOB \
+    "(SELECT MAX(" LAST_NEWS_OF_POD("pod") ") FROM replica_info AS pod WHERE pod.job_id = old.job_id)"
 
 static const struct repair_rule rules[] = {
     {
@@ -81,11 +89,9 @@ static const struct repair_rule rules[] = {
                "the tables know of it or its pods",
         .join = "",
         .where = GONE("old") " AND NOT " ENDED("old"),
-        .end = "COALESCE(" KNOWN("old.gmt_job_finished") ", " NOT_NEVER(
-            "GREATEST(" LAST_NEWS_OF_JOB("old") ", COALESCE((SELECT MAX(" LAST_NEWS_OF_POD(
-                "pod") ") FROM replica_info AS pod WHERE pod.job_id = old.job_id), "
-                       "TIMESTAMP'1000-01-01"
-                       " 00:00:00'))") ")",
+        .end = "COALESCE(" KNOWN("old.gmt_job_finished")
+               ", " NOT_NEVER("GREATEST(" LAST_NEWS_OF_JOB("old")
+                              ", COALESCE(" NEWS_OF_PODS_OF_JOB ", " NEVER "))") ")",
     },
     {
         .name = "jobs-replaced",
@@ -94,7 +100,7 @@ static const struct repair_rule rules[] = {
                "one at a time: it ended then at the latest",
         .join = "",
         .where = JOB_IS_REPLACED("old"),
-        .end = "(SELECT MIN(later.gmt_created)" SUCCESSORS_OF_JOB("old") ")",
+        .end = TIME_OF_SUCCESSOR("old"),
     },
     {
         .name = "pods-gone",
@@ -116,8 +122,7 @@ static const struct repair_rule rules[] = {
     {
         .name = "pods-of-gone-jobs",
         .table = &table_pod,
-        .why =
-            "Kubernetes removes the pods of a job that is gone: they ended with it at the latest",
+        .why = "Kubernetes removes the pods of a job that is gone: they ended with it at the latest",
         .join = TURNS JOB_OF_POD,
         .where = POD_IS_OPEN " AND NOT " POD_IS_REPLACED " AND " JOB_IS_OVER,
         .end = END_OF_JOB,
@@ -125,18 +130,15 @@ static const struct repair_rule rules[] = {
     {
         .name = "pods-of-ended-jobs",
         .table = &table_pod,
-        .why =
-            "KubeDL removes the pods of a job that has ended, unless its cleanPodPolicy is None; "
-            "this one ended over a day ago, and nothing was heard of the pod since, nor does a "
-            "sidecar with a CLUSTER_ID know it",
+        .why = "KubeDL removes the pods of a job that has ended, unless its cleanPodPolicy is None; "
+               "this one ended over a day ago, and nothing was heard of the pod since, nor does a "
+               "sidecar with a CLUSTER_ID know it",
         .join = TURNS JOB_OF_POD,
-        .where = POD_IS_OPEN
-        " AND NOT " POD_IS_REPLACED " AND NOT " GONE("job") " AND " ENDED("job") " AND " KNOWN(
-            "job.gmt_job_finished") " < " LONG_AGO
-                                    " AND " LAST_NEWS_OF_POD(
-                                        "old") " < job.gmt_job_finished + INTERVAL 1 HOUR"
-                                               "[ AND old.cluster_id IS NULL AND " GROUP(
-                                                   "job") " = '']",
+        .where = POD_IS_OPEN " AND NOT " POD_IS_REPLACED
+                 " AND NOT " GONE("job") " AND " ENDED("job")
+                 " AND " KNOWN("job.gmt_job_finished") " < " LONG_AGO
+                 " AND " LAST_NEWS_OF_POD("old") " < job.gmt_job_finished + INTERVAL 1 HOUR"
+                 "[ AND old.cluster_id IS NULL AND " GROUP("job") " = '']",
         .end = "job.gmt_job_finished",
     },
     {
@@ -149,6 +151,8 @@ static const struct repair_rule rules[] = {
         .end = "COALESCE(" KNOWN("old.gmt_finished") ", " END_OF_JOB ")",
     },
 };
+
+/* clang-format on */
 
 #define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))
 
@@ -211,9 +215,7 @@ void repair_select(struct buffer *out, const struct repair_rule *rule, bool has_
     /* An object does not end before it was created or has started. */
     const char *const earlier[] = {columns[table->created].name, start_of(table)};
     for (size_t i = 0; i < 2; i++)
-        buffer_appendf(out,
-                       ", COALESCE(IF(old.`%s` >= '1000-01-01', old.`%s`, NULL), "
-                       "TIMESTAMP'1000-01-01 00:00:00')",
+        buffer_appendf(out, ", COALESCE(IF(old.`%s` >= '1000-01-01', old.`%s`, NULL), " NEVER ")",
                        earlier[i], earlier[i]);
     buffer_appendf(out, ") AS ended FROM `%s` AS old ", table->name);
     append_template(out, rule->join, &slice);

@@ -69,12 +69,11 @@ static void on_fact(void *context, const struct text *values, size_t count)
         facts->binlog_on = !off;
     else if (text_is(name, "binlog_format"))
         facts->binlog_statement = text_is(value, "STATEMENT");
-    else if (text_starts_with(name, TEXT("character_set_")) && !text_is(value, "utf8mb4"))
-        snprintf(facts->charset, sizeof(facts->charset), "%.*s = %.*s", (int)name.length, name.data,
-                 (int)value.length, value.data);
-    else if (text_starts_with(name, TEXT("character_set_")))
-        return;
-    else if (text_is(name, "wsrep_on"))
+    else if (text_starts_with(name, TEXT("character_set_"))) {
+        if (!text_is(value, "utf8mb4"))
+            snprintf(facts->charset, sizeof(facts->charset), "%.*s = %.*s", (int)name.length,
+                     name.data, (int)value.length, value.data);
+    } else if (text_is(name, "wsrep_on"))
         facts->wsrep_on = !off;
     else if (text_is(name, "wsrep_provider"))
         facts->wsrep_provider = value.length > 0 && !text_is(value, "none");
