@@ -320,8 +320,9 @@ enum error_code db_connect(struct db *db, size_t host, struct db_error *err)
     db->connecting = false;
     bool left = db->left;
     uv_mutex_unlock(&db->lock);
-    while (left)
-        pause(); /* db_leave(): all that this thread has worked for is gone */
+    if (left)
+        for (;;)
+            pause(); /* db_leave(): all that this thread has worked for is gone */
 
     if (code == ERROR_NONE)
         code = session_set_up(db, db->only_reads, &db->server, err);
