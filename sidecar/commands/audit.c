@@ -75,36 +75,25 @@ static bool print_spool(const struct spool_counts *counts, const struct spool_us
     return missing <= 0;
 }
 
-static enum error_code audit(struct spool_file *file, bool *balances, struct error *err)
-{
-    struct ledger ledger = {0};
-    struct spool_counts counts = {0};
-    struct spool_usage usage = {0};
-    enum error_code code = spool_file_read_numbers(file, set_number, &ledger, err);
-    if (code == ERROR_NONE)
-        code = spool_file_count(file, &counts, err);
-    if (code == ERROR_NONE)
-        code = spool_file_usage(file, &usage, err);
-    if (code != ERROR_NONE)
-        return code;
-    *balances = print_ledger(&ledger);
-    *balances = print_spool(&counts, &usage) && *balances;
-    return ERROR_NONE;
-}
-
 static int run(const struct invocation *invocation)
 {
     struct spool_file *file;
     struct error err;
-    bool balances = false;
+    struct ledger ledger = {0};
+    struct spool_counts counts = {0};
+    struct spool_usage usage = {0};
     enum error_code code = spool_file_attach(invocation->config->spool_dir, &file, &err);
-    if (code == ERROR_NONE) {
-        code = audit(file, &balances, &err);
-        spool_file_close(file);
-    }
+    if (code == ERROR_NONE)
+        code = spool_file_read_numbers(file, set_number, &ledger, &err);
+    if (code == ERROR_NONE)
+        code = spool_file_count(file, &counts, &err);
+    if (code == ERROR_NONE)
+        code = spool_file_usage(file, &usage, &err);
+    spool_file_close(file);
     if (code != ERROR_NONE)
         return command_failed(&err);
-    return balances ? EXIT_OK : EXIT_FAILED;
+    bool balances = print_ledger(&ledger);
+    return print_spool(&counts, &usage) && balances ? EXIT_OK : EXIT_FAILED;
 }
 
 const struct command command_audit = {

@@ -118,7 +118,7 @@ static enum error_code carry_out(struct repair *repair, struct db_error *err)
             code = migrate_step(repair->db, repair->logger, &repair->rows.steps[i], err);
     }
     for (size_t i = 0; repair_rule_at(i) != NULL && code == ERROR_NONE; i++) {
-        if (repair_is_wanted(repair, repair_rule_at(i)))
+        if (repair->wanted[i])
             code = run_rule(repair, repair_rule_at(i), err);
     }
     return code;
@@ -170,10 +170,9 @@ static int run(const struct invocation *invocation)
     struct repair *repair = memory_new(sizeof(*repair));
     struct db_error err = {0};
     bool done = false;
-    repair->only = invocation->values[ONLY];
     repair->dry_run = invocation->values[DRY_RUN] != NULL;
     repair->yes = invocation->values[YES] != NULL;
-    if (repair_check_only(repair->only, &err.error) != ERROR_NONE) {
+    if (repair_choose(repair, invocation->values[ONLY], &err.error) != ERROR_NONE) {
         free(repair);
         return command_misused(invocation->command, err.error.text);
     }

@@ -86,37 +86,27 @@ enum error_code repair_find_slice_end(struct repair *repair, const struct table 
 
 /* ---- the plan --------------------------------------------------------------------------------- */
 
-bool repair_is_wanted(const struct repair *repair, const struct repair_rule *rule)
-{
-    const char *list = repair->only;
-    if (list == NULL)
-        return true;
-    for (;;) {
-        size_t length = strcspn(list, ",");
-        if (text_equal((struct text){list, length}, text_from(rule->name)))
-            return true;
-        if (list[length] == '\0')
-            return false;
-        list += length + 1;
-    }
-}
-
-static bool is_rule(struct text name)
+/* Returns the number of the rule; REPAIR_MAX_RULES if there is none of this name. */
+static size_t find_rule(struct text name)
 {
     for (size_t i = 0; repair_rule_at(i) != NULL; i++) {
         if (text_is(name, repair_rule_at(i)->name))
-            return true;
+            return i;
     }
-    return false;
+    return REPAIR_MAX_RULES;
 }
 
-enum error_code repair_check_only(const char *list, struct error *err)
+enum error_code repair_choose(struct repair *repair, const char *list, struct error *err)
 {
+    for (size_t i = 0; i < REPAIR_MAX_RULES; i++)
+        repair->wanted[i] = list == NULL;
     while (list != NULL) {
-        size_t length = strcspn(list, ",");
-        if (!is_rule((struct text){list, length}))
-            return error_set(err, ERROR_INPUT, "there is no rule %.*s", (int)length, list);
-        list = list[length] == '\0' ? NULL : list + length + 1;
+        struct text name = {list, strcspn(list, ",")};
+        size_t rule = find_rule(name);
+        if (rule == REPAIR_MAX_RULES)
+            return error_set(err, ERROR_INPUT, "there is no rule %.*s", (int)name.length, list);
+        repair->wanted[rule] = true;
+        list = list[name.length] == '\0' ? NULL : list + name.length + 1;
     }
     return ERROR_NONE;
 }
@@ -166,7 +156,7 @@ static enum error_code plan_rules(struct repair *repair, struct db_error *err)
 {
     for (size_t i = 0; repair_rule_at(i) != NULL; i++) {
         const struct repair_rule *rule = repair_rule_at(i);
-        if (!repair_is_wanted(repair, rule))
+        if (!repair->wanted[i])
             continue;
         enum error_code code = count_rule(repair, rule, err);
         if (code != ERROR_NONE)
@@ -341,7 +331,7 @@ void repair_print_counts(const struct repair *repair)
     command_begin_columns(&columns, head, 3);
     for (size_t i = 0; repair_rule_at(i) != NULL; i++) {
         char number[REPAIR_ID_SIZE];
-        if (!repair_is_wanted(repair, repair_rule_at(i)))
+        if (!repair->wanted[i])
             continue;
         (void)snprintf(number, sizeof(number), "%" PRIu64, repair->counts[i]);
         columns_add_string(&columns, repair_rule_at(i)->name);

@@ -29,7 +29,7 @@ struct repair_chunk {
 };
 
 struct repair {
-    const char *only; /* the rules that are wanted, with commas between them; NULL: all */
+    bool wanted[REPAIR_MAX_RULES]; /* by the number of the rule */
     bool dry_run;
     bool yes;      /* nobody is asked */
     struct db *db; /* owned, as what follows */
@@ -47,10 +47,10 @@ struct repair {
     struct repair_chunk chunk;
 };
 
-/* Returns ERROR_INPUT if the list has a name that is no rule's. list may be NULL. */
-enum error_code repair_check_only(const char *list, struct error *err) MUST_CHECK;
-
-bool repair_is_wanted(const struct repair *repair, const struct repair_rule *rule);
+/* Chooses the rules whose names are in the list, with commas between them; NULL: all rules. ERROR_INPUT if it
+ * has a name that is no rule's. */
+enum error_code repair_choose(struct repair *repair, const char *list,
+                              struct error *err) MUST_CHECK;
 
 /* Reads the tables' structure anew. */
 enum error_code repair_look(struct repair *repair, struct db_error *err) MUST_CHECK;

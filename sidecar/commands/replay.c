@@ -179,12 +179,19 @@ static bool is_whole(const struct replay *replay)
            (replay->size == 0 || bytes_read() >= replay->size);
 }
 
-static int run_replay(const struct config *config, const char *version)
+static int run(const struct invocation *invocation)
 {
+    const char *path = invocation->operands[0];
+    struct error err;
+    if ((strcmp(path, "-") != 0 && open_file(path, &err) != ERROR_NONE) ||
+        db_library_init(&err) != ERROR_NONE)
+        return command_failed(&err);
     struct replay replay = {.is_terminal = isatty(STDERR_FILENO) == 1, .size = size_of_input()};
-    struct config changed = *config;
-    const struct run_options options = {
-        .version = version, .to_the_end = true, .progress = on_progress, .context = &replay};
+    struct config changed = *invocation->config;
+    const struct run_options options = {.version = invocation->version,
+                                        .to_the_end = true,
+                                        .progress = on_progress,
+                                        .context = &replay};
     (void)snprintf(changed.event_source, sizeof(changed.event_source), "%s", SOURCE_REPLAY);
     changed.http_listen[0] = '\0'; /* the port is the sidecar's, beside which this may run */
     bool left_behind = false;
@@ -199,20 +206,6 @@ static int run_replay(const struct config *config, const char *version)
     status = run_end(status, left_behind);
     explicit_bzero(&changed, sizeof(changed));
     return status;
-}
-
-static int run(const struct invocation *invocation)
-{
-    struct error err;
-    enum error_code code = ERROR_NONE;
-    const char *path = invocation->operands[0];
-    if (strcmp(path, "-") != 0)
-        code = open_file(path, &err);
-    if (code == ERROR_NONE)
-        code = db_library_init(&err);
-    if (code != ERROR_NONE)
-        return command_failed(&err);
-    return run_replay(invocation->config, invocation->version);
 }
 
 const struct command command_replay = {

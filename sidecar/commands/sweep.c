@@ -69,18 +69,6 @@ static bool on_note(void *context, struct text name, struct text text, bool inta
     return true;
 }
 
-static enum error_code read_notes(struct confirm *confirm, const struct config *config,
-                                  struct error *err)
-{
-    struct spool_file *file;
-    enum error_code code = spool_file_attach(config->spool_dir, &file, err);
-    if (code != ERROR_NONE)
-        return code;
-    code = spool_file_read_notes(file, on_note, confirm, err);
-    spool_file_close(file);
-    return code;
-}
-
 /* ---- rows ------------------------------------------------------------------------------------- */
 
 enum { VALUE_UID, VALUE_VERSION, VALUE_OBJECT, VALUE_STATUS, VALUE_COUNT };
@@ -110,31 +98,26 @@ static void on_row(void *context, const struct text *values, size_t count)
         confirm->no_memory = true;
 }
 
-static void append_select(struct confirm *confirm, struct buffer *sql, size_t first)
+/* Shows the rows of the chunk of uids that begins at `first`, and closes them if that is confirmed. */
+static enum error_code do_chunk(struct confirm *confirm, size_t first, struct error *err)
 {
     const struct table *table = confirm->now->resource->table;
     const struct suspects *suspects = confirm->now->suspects;
+    struct db_error failure = {0};
+    struct buffer sql;
+    buffer_init(&sql, SQL_LIMIT);
     buffer_appendf(
-        sql,
+        &sql,
         "SELECT `%s`, COALESCE(`%s`, ''), CONCAT(COALESCE(`%s`, ''), '/', "
         "COALESCE(`name`, '')), COALESCE(`%s`, '') FROM `%s` WHERE `%s` = 1 AND `%s` IN (",
         table->columns[table->uid].name, table->columns[table->version].name,
         table->columns[table->namespace].name, table->columns[table->status].name, table->name,
         table->columns[table->in_etcd].name, table->columns[table->uid].name);
     for (size_t i = first; i < suspects->count && i < first + CHUNK_ROWS; i++) {
-        buffer_append_string(sql, i > first ? ", " : "");
-        db_quote(confirm->db, sql, suspects->uids[i]);
+        buffer_append_string(&sql, i > first ? ", " : "");
+        db_quote(confirm->db, &sql, suspects->uids[i]);
     }
-    buffer_append_string(sql, ")");
-}
-
-/* Shows the rows of the chunk of uids that begins at `first`, and closes them if that is confirmed. */
-static enum error_code do_chunk(struct confirm *confirm, size_t first, struct error *err)
-{
-    struct db_error failure = {0};
-    struct buffer sql;
-    buffer_init(&sql, SQL_LIMIT);
-    append_select(confirm, &sql, first);
+    buffer_append_string(&sql, ")");
     confirm->row_count = 0;
     enum error_code code =
         sql.failed ? error_set(&failure.error, ERROR_NOMEM, "no memory")
@@ -143,8 +126,8 @@ static enum error_code do_chunk(struct confirm *confirm, size_t first, struct er
     if (code == ERROR_NONE && confirm->no_memory)
         code = error_set(&failure.error, ERROR_NOMEM, "no memory");
     if (code == ERROR_NONE && confirm->confirmed && confirm->row_count > 0)
-        code = db_write(confirm->db, confirm->now->resource->table, ROW_UPDATE, confirm->rows,
-                        confirm->row_count, &failure);
+        code =
+            db_write(confirm->db, table, ROW_UPDATE, confirm->rows, confirm->row_count, &failure);
     for (size_t i = 0; i < confirm->row_count; i++)
         row_free(confirm->rows[i]);
     if (code != ERROR_NONE)
@@ -190,7 +173,12 @@ static int run(const struct invocation *invocation)
 {
     struct confirm confirm = {.confirmed = invocation->values[0] != NULL};
     struct error err = {0};
-    enum error_code code = read_notes(&confirm, invocation->config, &err);
+    struct spool_file *file;
+    enum error_code code = spool_file_attach(invocation->config->spool_dir, &file, &err);
+    if (code == ERROR_NONE) {
+        code = spool_file_read_notes(file, on_note, &confirm, &err);
+        spool_file_close(file);
+    }
     if (code == ERROR_NONE && confirm.count == 0)
         printf("no sweep waits to be confirmed\n");
     else if (code == ERROR_NONE)
