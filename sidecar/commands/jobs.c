@@ -26,8 +26,6 @@
 /* At most so many jobs of one name are listed. */
 #define MAX_NAMESAKES 10
 
-#define NOTHING "No resources found\n"
-
 /* The places of the options in the tables of both commands; only `jobs` has the last three. */
 enum { NAMESPACE, LIMIT, OUTPUT, STATUS, KIND, SINCE };
 
@@ -191,32 +189,6 @@ static void on_namesake(void *context, const struct text *values, size_t count)
         found->jobs[found->count++] = job;
 }
 
-/* The index is on (namespace, name): without --namespace, the name is looked up in each namespace. */
-static enum error_code find_namesakes(struct query *query, struct namesakes *found,
-                                      struct db_error *err)
-{
-    const char *namespace = query->values[NAMESPACE];
-    buffer_reset(&query->sql);
-    buffer_append_string(&query->sql, "SELECT `job`.`job_id`, `job`.`namespace`, `job`.`kind`, "
-                                      "`job`.`gmt_created` FROM ");
-    if (namespace == NULL) {
-        buffer_append_string(&query->sql,
-                             "(SELECT DISTINCT `namespace` FROM `job_info`) AS `each` JOIN "
-                             "`job_info` AS `job` ON `job`.`namespace` = `each`.`namespace`"
-                             " WHERE `job`.`name` = ");
-    } else {
-        buffer_append_string(&query->sql, "`job_info` AS `job` WHERE `job`.`namespace` = ");
-        db_quote(query->db, &query->sql, text_from(namespace));
-        buffer_append_string(&query->sql, " AND `job`.`name` = ");
-    }
-    db_quote(query->db, &query->sql, text_from(query->job));
-    buffer_appendf(&query->sql, " ORDER BY `job`.`gmt_created` DESC, `job`.`id` DESC LIMIT %d",
-                   4 * MAX_NAMESAKES);
-    if (query->sql.failed)
-        return db_no_memory(err, "listing rows");
-    return db_query(query->db, buffer_text(&query->sql), on_namesake, found, err);
-}
-
 /* Lists the jobs of this name, so that nobody takes the newest job for the only one. */
 static void print_namesakes(const struct namesakes *found, const char *name)
 {
@@ -237,10 +209,30 @@ static void print_namesakes(const struct namesakes *found, const char *name)
     fputc('\n', stderr);
 }
 
+/* The index is on (namespace, name): without --namespace, the name is looked up in each namespace. */
 static enum error_code find_pods(struct query *query, struct db_error *err)
 {
     struct namesakes found = {.count = 0};
-    enum error_code code = find_namesakes(query, &found, err);
+    const char *namespace = query->values[NAMESPACE];
+    buffer_reset(&query->sql);
+    buffer_append_string(&query->sql, "SELECT `job`.`job_id`, `job`.`namespace`, `job`.`kind`, "
+                                      "`job`.`gmt_created` FROM ");
+    if (namespace == NULL) {
+        buffer_append_string(&query->sql,
+                             "(SELECT DISTINCT `namespace` FROM `job_info`) AS `each` JOIN "
+                             "`job_info` AS `job` ON `job`.`namespace` = `each`.`namespace`"
+                             " WHERE `job`.`name` = ");
+    } else {
+        buffer_append_string(&query->sql, "`job_info` AS `job` WHERE `job`.`namespace` = ");
+        db_quote(query->db, &query->sql, text_from(namespace));
+        buffer_append_string(&query->sql, " AND `job`.`name` = ");
+    }
+    db_quote(query->db, &query->sql, text_from(query->job));
+    buffer_appendf(&query->sql, " ORDER BY `job`.`gmt_created` DESC, `job`.`id` DESC LIMIT %d",
+                   4 * MAX_NAMESAKES);
+    if (query->sql.failed)
+        return db_no_memory(err, "listing rows");
+    enum error_code code = db_query(query->db, buffer_text(&query->sql), on_namesake, &found, err);
     if (code != ERROR_NONE)
         return code;
     if (found.count > 1)
@@ -250,7 +242,7 @@ static enum error_code find_pods(struct query *query, struct db_error *err)
     const char *uid = object_is_uid(text_from(query->job)) ? query->job : "";
     append_condition(query, "job_id", found.count > 0 ? found.jobs[0].uid : uid);
     if (found.count == 0)
-        append_condition(query, "namespace", query->values[NAMESPACE]);
+        append_condition(query, "namespace", namespace);
     return run_select(query,
                       "`replica_type`, CAST(SUBSTRING_INDEX(`name`, '-', -1) AS SIGNED), "
                       "`gmt_created` DESC, `id` DESC",
@@ -280,7 +272,7 @@ static enum error_code look(struct query *query, const struct config *config, st
 static int print(struct query *query)
 {
     if (query->found == 0)
-        fputs(NOTHING, stderr);
+        fputs("No resources found\n", stderr);
     if (query->found == 0 && !query->as_json)
         return EXIT_OK;
     int status = command_print(&query->out, stdout);

@@ -525,9 +525,8 @@ int run_sidecar(const struct config *config, const struct run_options *options, 
 
 int run_end(int status, bool left_behind)
 {
-    if (left_behind) {
+    if (left_behind)
         _exit(fflush(stdout) == 0 ? status : 1);
-    }
     db_library_fini();
     return status;
 }
