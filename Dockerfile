@@ -23,11 +23,12 @@ COPY sidecar sidecar
 ARG VERSION=
 RUN make -j"$(nproc)" ${VERSION:+VERSION="$VERSION"} && strip build/release/kubedl-shipper
 COPY LICENSE ./
+COPY docs/kubedl-shipper.1 docs/kubedl-shipper.bash docs/
 COPY .ci/image/collect .ci/image/sbom .ci/image/
 ARG REVISION=
 ARG SOURCE=
 ARG SOURCE_DATE_EPOCH=0
-RUN .ci/image/collect build/release/kubedl-shipper LICENSE /image
+RUN .ci/image/collect build/release/kubedl-shipper . /image
 
 # `make image` adds the labels that it knows the values of: version, revision, source, created.
 FROM scratch

@@ -436,6 +436,7 @@ def stripped_kib(directory):
 def image_mib(directory):
     """What `make image` would put into it: the program and the libraries that it needs."""
     root = Path(directory) / "root"
-    subprocess.run([BENCH.parents[1] / ".ci/image/collect", Path(directory) / "stripped", root],
+    sources = BENCH.parents[1]
+    subprocess.run([sources / ".ci/image/collect", Path(directory) / "stripped", sources, root],
                    check=True, stdout=subprocess.DEVNULL)
     return sum(path.lstat().st_size for path in root.rglob("*")) / 2**20

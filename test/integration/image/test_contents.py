@@ -6,6 +6,8 @@ import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
 
+import pytest
+
 MIB = 1024 * 1024
 CEILING = 25 * MIB          # of all files; docs/install.md says so, too
 PROGRAM_CEILING = 1 * MIB
@@ -23,6 +25,7 @@ EXPECTED_FILES = re.compile(
     r"|etc/ssl/certs/ca-certificates\.crt"
     r"|usr/share/doc/[^/]+/copyright"
     r"|usr/share/doc/kubedl-shipper/(LICENSE|sbom\.spdx\.json)"
+    r"|usr/share/man/man1/kubedl-shipper\.1|usr/share/bash-completion/completions/kubedl-shipper"
     r"|var/lib/dpkg/status\.d/[^/]+")
 LOADER = re.compile(r"(usr/)?lib\w*/([^/]+/)*ld-linux-[^/]+\.so\.[0-9]+")
 
@@ -138,8 +141,11 @@ def test_each_package_has_its_licence_and_its_version(image):
         assert re.search(r"^Version: .", status, re.MULTILINE)
 
 
-def test_the_projects_own_licence_is_there(image):
-    assert (image.root / "usr/share/doc/kubedl-shipper/LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+@pytest.mark.parametrize("place, source", [
+    ("doc/kubedl-shipper/LICENSE", "LICENSE"), ("man/man1/kubedl-shipper.1", "docs/kubedl-shipper.1"),
+    ("bash-completion/completions/kubedl-shipper", "docs/kubedl-shipper.bash")])
+def test_the_projects_own_files_are_there(place, source, image):
+    assert (image.root / "usr/share" / place).read_bytes() == (ROOT / source).read_bytes()
 
 
 def test_all_times_are_that_of_the_sources(image):
