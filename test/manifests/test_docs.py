@@ -8,6 +8,7 @@ import combinations
 import discovery
 import pytest
 import ways
+import yaml
 from test_render import by_kubectl
 
 EACH = pytest.mark.parametrize(
@@ -43,6 +44,15 @@ def test_kubectl_renders_it_and_the_settings_arrive(kubectl, tmp_path, title, ku
     chosen = maps[source["configMapRef"]["name"]]
     assert chosen["data"] == {"CLUSTER_ID": "prod-1"}
     assert chosen["metadata"]["namespace"] == pod.deployment["metadata"]["namespace"]
+
+
+@pytest.mark.parametrize("title, kustomization", ways.kustomizations()[::2])
+def test_the_image_of_a_registry_gets_into_the_pod(kubectl, tmp_path, title, kustomization):
+    """As a native sidecar, which kustomize has to find among the init containers, and by itself."""
+    (block,) = re.findall(r"^```yaml\n(images:.*?)^```", ways.TEXT, re.MULTILINE | re.DOTALL)
+    ways.write(tmp_path, title, {**kustomization, **yaml.safe_load(block)}, hashes=True)
+    image = combinations.Pod(by_kubectl(kubectl, tmp_path)).sidecar["image"]
+    assert re.fullmatch(r"registry\.example\.com/kubedl-shipper:[0-9.]+", image)
 
 
 @EACH
