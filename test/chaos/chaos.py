@@ -186,7 +186,7 @@ def main():
     try:
         server.install()
         server.start()
-        for number, name in enumerate(names):
+        for number, name in enumerate(names[:options.rounds]):  # each has a round at least
             share = options.rounds // len(names) + (number < options.rounds % len(names))
             begun = time.monotonic()
             print(f"{name}: {share} rounds, SEED={seed}", flush=True)
