@@ -1,18 +1,19 @@
-/* http_client: libcurl's multi interface, driven by a loop of libuv.
+/* http_client: libcurl's multi interface, driven by the libuv loop. All on the loop's thread.
  *
- * Happy path: a request is added; curl says for which sockets and for how long it wants to wait, in
- * callbacks; what libuv then reports is passed on to it; it calls back with the body, piece by piece,
- * and says at last how the request went.
+ * Happy path: a request is added. By callbacks curl says which sockets it waits for, and for how long; what
+ * libuv then reports is passed on to curl. Curl calls back with the body, piece by piece, and says at last
+ * how the request has ended.
  *
  * Failure modes:
- *   the reader is slow             its buffer fills, the transfer is paused until it has been emptied
- *   the server cannot be reached,  the request ends with curl's words for it
- *   is another one, or goes away
- *   its certificate is not from    the same: nothing has been sent to it, the token neither
- *   our CA, or for another name
- *   the token cannot be read       the request is not begun
- *   over MAX_POLLERS sockets       curl gives up all requests; that is logged as an error
- *   closed                         connections that are kept are closed by curl, then the handles
+ *   the reader is slow              the buffer fills, and the transfer is paused until the buffer is empty
+ *   the server cannot be reached,   the request ends with curl's words for it
+ *   or goes away
+ *   the server's certificate is     the same; neither the request nor the token has been sent
+ *   not from our CA, or is for
+ *   another name
+ *   the token cannot be read        the request is not begun
+ *   a socket cannot be polled       curl gives up its requests, which is logged as an error
+ *   the client is closed            curl closes the connections that it kept; then the handles are closed
  */
 #include "sidecar/kube/http_client.h"
 
@@ -26,19 +27,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
-#define MAX_POLLERS        128
 #define CONNECT_TIMEOUT_MS 10000L
 #define KEEPALIVE_S        30L
 #define BODY_LIMIT         (64U << 10) /* bytes that wait for the reader, and one more piece of curl's */
-#define TOKEN_LIMIT        16384
-#define URL_LIMIT          65536
+#define TOKEN_LIMIT        16384       /* bytes */
+#define URL_LIMIT          65536       /* bytes */
+#define JSON_TYPE          "application/json"
 #define AUTHORIZATION      "Authorization: Bearer "
 
+/* A socket of curl's that the loop waits for. */
 struct poller {
-    SLIST_ENTRY(poller) unused;
     struct http_client *client;
     uv_poll_t poll;
 };
@@ -48,24 +48,22 @@ struct http_client {
     struct logger *logger;
     struct curl_library curl;
     CURLM *multi;
-    uv_timer_t timer; /* curl's */
-    struct poller pollers[MAX_POLLERS];
-    SLIST_HEAD(, poller) unused;
-    unsigned requests;
-    unsigned pending_closes;
-    bool closing;
-    void (*closed)(void *context);
+    uv_timer_t timer;              /* runs as long as curl has asked for */
+    unsigned requests;             /* that are not freed yet */
+    unsigned pending_closes;       /* handles */
+    void (*closed)(void *context); /* NULL until http_client_close() */
     void *closed_context;
-    char *base_url, *socket_path, *ca_file, *token_file; /* the last three: NULL where not used */
+    char *base_url, *socket_path, *ca_file,
+        *token_file; /* owned; the last three: NULL if not used */
 };
 
 struct http_request {
     struct http_client *client;
     CURL *easy;
     struct curl_slist *headers;
-    struct buffer body;
-    bool paused; /* the body does not fit */
-    bool done;   /* curl has ended it, as result says */
+    struct buffer body; /* what has come and was not read yet */
+    bool paused;        /* the next piece of the body does not fit */
+    bool done;          /* curl has ended the request, with `result` */
     CURLcode result;
     void (*progress)(void *context);
     void *context;
@@ -74,33 +72,29 @@ struct http_request {
 
 /* ---- between curl and the loop ---------------------------------------------------------------- */
 
-/* Puts into words why the request ended. Of a Unix socket curl would say "Failed to connect to localhost port
- * 80". */
-static void say_why(struct http_request *request)
+/* Curl has ended the request. Where a Unix socket refuses, curl would say "Failed to connect to localhost port
+ * 80", so the text is made here. */
+static void on_done(const struct http_client *client, CURL *easy, CURLcode result)
 {
-    const struct http_client *client = request->client;
+    struct http_request *request = NULL;
     long number = 0;
-    client->curl.easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &number);
-    if (request->result == CURLE_COULDNT_CONNECT && client->socket_path != NULL)
+    client->curl.easy_getinfo(easy, CURLINFO_PRIVATE, &request);
+    client->curl.easy_getinfo(easy, CURLINFO_OS_ERRNO, &number);
+    request->done = true;
+    request->result = result;
+    if (result == CURLE_COULDNT_CONNECT && client->socket_path != NULL)
         (void)snprintf(
             request->error, sizeof(request->error),
             "cannot connect to the socket %.108s: %s: kubectl proxy --unix-socket makes it",
             client->socket_path, strerror((int)number));
     else if (request->error[0] == '\0')
-        (void)snprintf(request->error, sizeof(request->error), "%s",
-                       client->curl.easy_strerror(request->result));
-}
-
-static void on_done(const struct http_client *client, CURLMsg *message)
-{
-    struct http_request *request = NULL;
-    client->curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &request);
-    request->done = true;
-    request->result = message->data.result;
-    say_why(request);
+        text_copy(request->error, sizeof(request->error),
+                  text_from(client->curl.easy_strerror(result)));
     request->progress(request->context);
 }
 
+/* Tells curl what has happened to a socket (or, with CURL_SOCKET_TIMEOUT, that its time is over), and asks it which
+ * requests have ended. */
 static void act(struct http_client *client, curl_socket_t fd, int events)
 {
     int running, queued;
@@ -111,7 +105,7 @@ static void act(struct http_client *client, curl_socket_t fd, int events)
             log_string("error", client->curl.multi_strerror(code)));
     while ((message = client->curl.multi_info_read(client->multi, &queued)) != NULL) {
         if (message->msg == CURLMSG_DONE)
-            on_done(client, message);
+            on_done(client, message->easy_handle, message->data.result);
     }
 }
 
@@ -128,9 +122,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         act(poller->client, fd, what);
 }
 
-static void free_when_closed(struct http_client *client)
+/* One of the client's handles is closed. The last one frees a client that is being closed. */
+static void handle_closed(struct http_client *client)
 {
-    if (client->pending_closes > 0 || !client->closing)
+    if (--client->pending_closes > 0 || client->closed == NULL)
         return;
     void (*closed)(void *context) = client->closed;
     void *context = client->closed_context;
@@ -146,44 +141,35 @@ static void on_poller_closed(uv_handle_t *handle)
 {
     struct poller *poller = handle->data;
     struct http_client *client = poller->client;
-    SLIST_INSERT_HEAD(&client->unused, poller, unused);
-    client->pending_closes--;
-    free_when_closed(client);
+    free(poller);
+    handle_closed(client);
 }
 
-static void close_poller(struct poller *poller)
-{
-    poller->client->pending_closes++;
-    uv_close((uv_handle_t *)&poller->poll, on_poller_closed);
-}
-
-static struct poller *open_poller(struct http_client *client, curl_socket_t fd)
-{
-    struct poller *poller = SLIST_FIRST(&client->unused);
-    if (poller == NULL || uv_poll_init_socket(client->loop, &poller->poll, fd) != 0)
-        return NULL;
-    SLIST_REMOVE_HEAD(&client->unused, unused);
-    poller->poll.data = poller;
-    client->curl.multi_assign(client->multi, fd, poller);
-    return poller;
-}
-
-/* Curl calls this where it wants to hear about a socket, or no longer wants to. */
+/* Curl calls this when it wants to hear about a socket, or no longer wants to. of_fd: the poller of the socket;
+ * NULL: it has none yet. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *of_fd)
 {
     struct http_client *client = context;
     struct poller *poller = of_fd;
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
-        if (poller != NULL)
-            close_poller(poller);
+        if (poller != NULL) {
+            client->pending_closes++;
+            uv_close((uv_handle_t *)&poller->poll, on_poller_closed);
+        }
         client->curl.multi_assign(client->multi, fd, NULL);
         return 0;
     }
-    if (poller == NULL)
-        poller = open_poller(client, fd);
-    if (poller == NULL)
-        return -1;
+    if (poller == NULL) {
+        poller = memory_new(sizeof(*poller));
+        if (uv_poll_init_socket(client->loop, &poller->poll, fd) != 0) {
+            free(poller);
+            return -1;
+        }
+        poller->client = client;
+        poller->poll.data = poller;
+        client->curl.multi_assign(client->multi, fd, poller);
+    }
     int events = ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
                  ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
     return uv_poll_start(&poller->poll, events, on_poll) == 0 ? 0 : -1;
@@ -194,7 +180,7 @@ static void on_timer(uv_timer_t *timer)
     act(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* timeout_ms: until curl wants to be called; -1: not at all. */
+/* Curl wants to be called in timeout_ms milliseconds; -1: not at all. */
 static int on_timeout(CURLM *multi, long timeout_ms, void *context)
 {
     struct http_client *client = context;
@@ -208,6 +194,7 @@ static int on_timeout(CURLM *multi, long timeout_ms, void *context)
 
 /* ---- a request -------------------------------------------------------------------------------- */
 
+/* Curl has a piece of the body. If there is no memory for it, 0 is returned, which ends the request. */
 static size_t on_body(char *data, size_t size, size_t count, void *context)
 {
     struct http_request *request = context;
@@ -218,11 +205,11 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
         return CURL_WRITEFUNC_PAUSE;
     }
     buffer_append(&request->body, (struct text){data, length});
-    return request->body.failed ? 0 : length; /* 0: no memory, which ends the request */
+    return request->body.failed ? 0 : length;
 }
 
-/* Curl calls this for each line of the head. Its last one, which is empty, is progress: a watch may be answered long
- * before something happens. */
+/* Curl has a line of the answer's head. The empty line after the head is progress, because a watch is answered
+ * long before its first event. */
 static size_t on_header(char *line, size_t size, size_t count, void *context)
 {
     struct http_request *request = context;
@@ -246,25 +233,19 @@ size_t http_request_read(struct http_request *request, char *to, size_t room)
     return length;
 }
 
-static bool is_json(const struct http_request *request)
-{
-    static const char json[] = "application/json";
-    const char *type = NULL;
-    request->client->curl.easy_getinfo(request->easy, CURLINFO_CONTENT_TYPE, &type);
-    return type != NULL && strncasecmp(type, json, sizeof(json) - 1) == 0;
-}
-
 struct http_state http_request_state(struct http_request *request)
 {
     long status = 0;
     curl_off_t retry_after_s = 0;
+    const char *type = NULL;
     const struct curl_library *curl = &request->client->curl;
     curl->easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
     curl->easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+    curl->easy_getinfo(request->easy, CURLINFO_CONTENT_TYPE, &type);
     bool whole = request->done && request->result == CURLE_OK;
     return (struct http_state){
-        .status = status >= 200 ? (int)status : 0, /* the others only announce the answer */
-        .is_json = is_json(request),
+        .status = status >= 200 ? (int)status : 0, /* lower ones only announce the answer */
+        .is_json = type != NULL && strncasecmp(type, JSON_TYPE, strlen(JSON_TYPE)) == 0,
         .ended = request->done && request->body.length == 0,
         .whole = whole,
         .retry_after_s = retry_after_s,
@@ -285,12 +266,21 @@ void http_request_free(struct http_request *request)
     free(request);
 }
 
-/* Appends the token to the line. It is read for each request, since the kubelet replaces it. */
-static enum error_code read_token(const char *path, struct buffer *line, struct error *err)
+static bool add_header(struct http_request *request, const char *line)
 {
-    char token[TOKEN_LIMIT];
+    struct curl_slist *longer = request->client->curl.slist_append(request->headers, line);
+    if (longer != NULL)
+        request->headers = longer;
+    return longer != NULL;
+}
+
+/* Adds the header with the token. The token is read for each request, since the kubelet replaces it. */
+static enum error_code add_token(struct http_request *request, const char *path, struct error *err)
+{
+    char line[sizeof(AUTHORIZATION) + TOKEN_LIMIT] = AUTHORIZATION;
+    char *token = line + strlen(AUTHORIZATION);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd >= 0 ? read(fd, token, sizeof(token)) : -1;
+    ssize_t length = fd >= 0 ? read(fd, token, TOKEN_LIMIT) : -1;
     int error = errno;
     if (fd >= 0)
         close(fd);
@@ -300,38 +290,16 @@ static enum error_code read_token(const char *path, struct buffer *line, struct 
                          path, strerror(error));
     while (length > 0 && (token[length - 1] == '\n' || token[length - 1] == '\r'))
         length--;
-    bool good = length > 0 && length < (ssize_t)sizeof(token);
+    token[length] = '\0';
+    bool good = length > 0 && length < TOKEN_LIMIT;
     for (ssize_t i = 0; i < length; i++)
         good &= token[i] > ' ' && token[i] < 0x7F;
-    if (good)
-        buffer_append(line, (struct text){token, (size_t)length});
-    explicit_bzero(token, sizeof(token));
-    return good ? ERROR_NONE : error_set(err, ERROR_OPERATOR, "%s does not hold a token", path);
-}
-
-static bool add_header(struct http_request *request, const char *line)
-{
-    struct curl_slist *longer = request->client->curl.slist_append(request->headers, line);
-    if (longer != NULL)
-        request->headers = longer;
-    return longer != NULL;
-}
-
-static enum error_code add_token(struct http_request *request, struct error *err)
-{
-    const char *path = request->client->token_file;
-    if (path == NULL)
-        return ERROR_NONE;
-    struct buffer line;
-    buffer_init(&line, TOKEN_LIMIT + sizeof(AUTHORIZATION));
-    buffer_append_string(&line, AUTHORIZATION);
-    enum error_code code = read_token(path, &line, err);
-    const char *header = buffer_cstring(&line);
-    if (code == ERROR_NONE && (header == NULL || !add_header(request, header)))
+    enum error_code code = ERROR_NONE;
+    if (!good)
+        code = error_set(err, ERROR_OPERATOR, "%s does not hold a token", path);
+    else if (!add_header(request, line))
         code = error_set(err, ERROR_NOMEM, "no memory for a request");
-    if (line.data != NULL)
-        explicit_bzero(line.data, line.capacity);
-    buffer_fini(&line);
+    explicit_bzero(line, sizeof(line));
     return code;
 }
 
@@ -344,36 +312,26 @@ static bool set_server(const struct http_request *request)
     const struct http_client *client = request->client;
     if (client->socket_path != NULL)
         return SET(UNIX_SOCKET_PATH, client->socket_path) && SET(PROTOCOLS_STR, "http");
-    /* Without CAPATH the system's CAs are not believed, and a CA that is replaced is read again. */
+    /* With no CAPATH, curl does not believe the system's CAs. With no cache, it reads a CA that is replaced. */
     return SET(PROTOCOLS_STR, "https") && SET(CAINFO, client->ca_file) &&
            SET(CAPATH, (char *)NULL) && SET(CA_CACHE_TIMEOUT, 0L) && SET(SSL_VERIFYPEER, 1L) &&
            SET(SSL_VERIFYHOST, 2L) && SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 }
 
-static bool set_connection(const struct http_request *request)
-{
-    return SET(NOSIGNAL, 1L) && SET(PROXY, "") && SET(FOLLOWLOCATION, 0L) &&
-           SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
-           SET(CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) && SET(TCP_KEEPALIVE, 1L) &&
-           SET(TCP_KEEPIDLE, KEEPALIVE_S) && SET(TCP_KEEPINTVL, KEEPALIVE_S);
-}
-
-static bool set_url(const struct http_request *request, const char *path)
+static bool set_request(struct http_request *request, const struct http_get *get)
 {
     struct buffer url;
     buffer_init(&url, URL_LIMIT);
     buffer_append_string(&url, request->client->base_url);
-    buffer_append_string(&url, path);
+    buffer_append_string(&url, get->path);
     const char *text = buffer_cstring(&url);
-    bool set = text != NULL && SET(URL, text);
+    bool set = text != NULL && SET(URL, text); /* curl copies it */
     buffer_fini(&url);
-    return set;
-}
-
-static bool set_request(struct http_request *request, const struct http_get *get)
-{
-    return set_url(request, get->path) && SET(USERAGENT, "kubedl-shipper") &&
-           SET(HTTPHEADER, request->headers) &&
+    return set && SET(NOSIGNAL, 1L) && SET(PROXY, "") && SET(FOLLOWLOCATION, 0L) &&
+           SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
+           SET(CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) && SET(TCP_KEEPALIVE, 1L) &&
+           SET(TCP_KEEPIDLE, KEEPALIVE_S) && SET(TCP_KEEPINTVL, KEEPALIVE_S) &&
+           SET(USERAGENT, "kubedl-shipper") && SET(HTTPHEADER, request->headers) &&
            (!get->compressed || SET(ACCEPT_ENCODING, "gzip")) && SET(WRITEFUNCTION, on_body) &&
            SET(WRITEDATA, request) && SET(HEADERFUNCTION, on_header) && SET(HEADERDATA, request) &&
            SET(PRIVATE, request) && SET(ERRORBUFFER, request->error);
@@ -382,19 +340,21 @@ static bool set_request(struct http_request *request, const struct http_get *get
 static enum error_code begin(struct http_request *request, const struct http_get *get,
                              struct error *err)
 {
-    const struct curl_library *curl = &request->client->curl;
-    request->easy = curl->easy_init();
-    if (request->easy == NULL || !add_header(request, "Accept: application/json"))
+    const struct http_client *client = request->client;
+    request->easy = client->curl.easy_init();
+    if (request->easy == NULL || !add_header(request, "Accept: " JSON_TYPE))
         return error_set(err, ERROR_NOMEM, "no memory for a request");
-    enum error_code code = add_token(request, err);
+    enum error_code code = ERROR_NONE;
+    if (client->token_file != NULL)
+        code = add_token(request, client->token_file, err);
     if (code != ERROR_NONE)
         return code;
-    if (!set_server(request) || !set_connection(request) || !set_request(request, get))
+    if (!set_server(request) || !set_request(request, get))
         return error_set(err, ERROR_AGAIN, "the request cannot be made");
-    CURLMcode added = curl->multi_add_handle(request->client->multi, request->easy);
+    CURLMcode added = client->curl.multi_add_handle(client->multi, request->easy);
     if (added != CURLM_OK)
         return error_set(err, ERROR_AGAIN, "the request cannot be begun: %s",
-                         curl->multi_strerror(added));
+                         client->curl.multi_strerror(added));
     return ERROR_NONE;
 }
 
@@ -420,68 +380,45 @@ enum error_code http_client_get(struct http_client *client, const struct http_ge
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-    struct http_client *client = handle->data;
-    client->pending_closes--;
-    free_when_closed(client);
+    handle_closed(handle->data);
 }
 
 void http_client_close(struct http_client *client, void (*closed)(void *context), void *context)
 {
     invariant(client->requests == 0);
-    client->closing = true;
     client->closed = closed;
     client->closed_context = context;
-    client->pending_closes++;                  /* until the timer is closed */
-    client->curl.multi_cleanup(client->multi); /* with on_socket() for what it closes */
+    client->pending_closes++;                  /* of the timer */
+    client->curl.multi_cleanup(client->multi); /* calls on_socket() for connections that it kept */
     client->curl.global_cleanup();
     uv_close((uv_handle_t *)&client->timer, on_timer_closed);
 }
 
-/* NULL for an empty text, or none. */
-static char *copy(const char *text)
-{
-    return text != NULL && text[0] != '\0' ? memory_copy_string(text) : NULL;
-}
-
-static void copy_server(struct http_client *client, const struct http_server *server)
-{
-    char url[512];
-    bool is_ipv6 = server->host != NULL && strchr(server->host, ':') != NULL;
-    if (server->socket_path[0] != '\0')
-        (void)snprintf(url, sizeof(url), "http://localhost");
-    else
-        (void)snprintf(url, sizeof(url), "https://%s%.255s%s:%.5s", is_ipv6 ? "[" : "",
-                       server->host, is_ipv6 ? "]" : "", server->port);
-    client->base_url = memory_copy_string(url);
-    client->socket_path = copy(server->socket_path);
-    client->ca_file = copy(server->ca_file);
-    client->token_file = copy(server->token_file);
-}
-
-static bool set_multi(struct http_client *client)
-{
-    client->multi = client->curl.multi_init();
-    return client->multi != NULL &&
-           client->curl.multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket) ==
-               CURLM_OK &&
-           client->curl.multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client) == CURLM_OK &&
-           client->curl.multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timeout) ==
-               CURLM_OK &&
-           client->curl.multi_setopt(client->multi, CURLMOPT_TIMERDATA, client) == CURLM_OK;
-}
-
 static enum error_code open_curl(struct http_client *client, struct error *err)
 {
+    const struct curl_library *curl = &client->curl;
     enum error_code code = curl_library_open(&client->curl, err);
     if (code != ERROR_NONE)
         return code;
-    if (client->curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    if (curl->global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return error_set(err, ERROR_AGAIN, "libcurl cannot be initialised");
-    if (set_multi(client))
-        return ERROR_NONE;
-    client->curl.multi_cleanup(client->multi);
-    client->curl.global_cleanup();
-    return error_set(err, ERROR_NOMEM, "no memory for requests to the API server");
+    client->multi = curl->multi_init();
+    if (client->multi == NULL) {
+        curl->global_cleanup();
+        return error_set(err, ERROR_NOMEM, "no memory for requests to the API server");
+    }
+    /* These fail only where curl does not know an option, and it has known these since 2006. */
+    (void)curl->multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    (void)curl->multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+    (void)curl->multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
+    (void)curl->multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+    return ERROR_NONE;
+}
+
+/* NULL for an empty text. */
+static char *copy(const char *text)
+{
+    return text[0] != '\0' ? memory_copy_string(text) : NULL;
 }
 
 enum error_code http_client_new(uv_loop_t *loop, const struct http_server *server,
@@ -496,12 +433,15 @@ enum error_code http_client_new(uv_loop_t *loop, const struct http_server *serve
     }
     client->loop = loop;
     client->logger = logger;
-    copy_server(client, server);
-    SLIST_INIT(&client->unused);
-    for (size_t i = 0; i < MAX_POLLERS; i++) {
-        client->pollers[i].client = client;
-        SLIST_INSERT_HEAD(&client->unused, &client->pollers[i], unused);
-    }
+    char url[512] = "http://localhost";
+    bool is_ipv6 = strchr(server->host, ':') != NULL;
+    if (server->socket_path[0] == '\0')
+        (void)snprintf(url, sizeof(url), "https://%s%.255s%s:%.5s", is_ipv6 ? "[" : "",
+                       server->host, is_ipv6 ? "]" : "", server->port);
+    client->base_url = memory_copy_string(url);
+    client->socket_path = copy(server->socket_path);
+    client->ca_file = copy(server->ca_file);
+    client->token_file = copy(server->token_file);
     uv_timer_init(loop, &client->timer);
     client->timer.data = client;
     *result = client;
