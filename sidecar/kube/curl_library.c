@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Of the interface that has been since 2006. */
+/* libcurl has had this interface since 2006. */
 #define LIBRARY "libcurl.so.4"
 
 static bool find(void *library, const char *name, void *function)

@@ -1,7 +1,7 @@
-/* curl_library: libcurl, opened by the first that needs it.
+/* curl_library: libcurl, which is opened when a source that lists and watches begins.
  *
- * Only a source that lists and watches makes requests, and libcurl brings fifteen libraries more: linked
- * to the program, they would take an eighth of what any other sidecar takes in memory. */
+ * No other source makes requests, and libcurl brings fifteen libraries more: if the program were linked to it,
+ * they would add an eighth to the memory of every sidecar. */
 #ifndef SIDECAR_CURL_LIBRARY_H
 #define SIDECAR_CURL_LIBRARY_H
 
@@ -9,7 +9,7 @@
 
 #include <curl/curl.h>
 
-/* What is used of it, without the curl_ before each. */
+/* The functions that are used, each without its prefix curl_. */
 #define CURL_FUNCTIONS(FUNCTION)                                                                   \
     FUNCTION(easy_cleanup)                                                                         \
     FUNCTION(easy_getinfo)                                                                         \
@@ -38,8 +38,8 @@ struct curl_library {
 #undef CURL_MEMBER
 };
 
-/* ERROR_OPERATOR: it is not installed, or is not the one that is needed. It stays open until the process
- * ends. */
+/* Opens the library, which then stays open until the process ends. ERROR_OPERATOR: it is not installed, or
+ * lacks a function. */
 enum error_code curl_library_open(struct curl_library *curl, struct error *err) MUST_CHECK;
 
 #endif

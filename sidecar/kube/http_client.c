@@ -93,8 +93,8 @@ static void on_done(const struct http_client *client, CURL *easy, CURLcode resul
     request->progress(request->context);
 }
 
-/* Tells curl what has happened to a socket (or, with CURL_SOCKET_TIMEOUT, that its time is over), and asks it which
- * requests have ended. */
+/* Tells curl what has happened to a socket, or with CURL_SOCKET_TIMEOUT that the time is over, and asks it
+ * which requests have ended. */
 static void act(struct http_client *client, curl_socket_t fd, int events)
 {
     int running, queued;
@@ -145,8 +145,8 @@ static void on_poller_closed(uv_handle_t *handle)
     handle_closed(client);
 }
 
-/* Curl calls this when it wants to hear about a socket, or no longer wants to. of_fd: the poller of the socket;
- * NULL: it has none yet. */
+/* Curl calls this when it wants to hear about a socket, or no longer wants to. of_fd: the socket's poller; NULL:
+ * it has none yet. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *of_fd)
 {
     struct http_client *client = context;

@@ -4,21 +4,21 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char own[] = "kube:", proxied[] = "kube+unix:";
+#define PROXIED "kube+unix:" /* and the path of a socket */
 
-static bool begins_with(const char *text, const char *prefix)
+static bool is_proxied(const char *address)
 {
-    return strncmp(text, prefix, strlen(prefix)) == 0;
+    return text_starts_with(text_from(address), TEXT(PROXIED));
 }
 
 bool kube_client_is_for(const char *address)
 {
-    return begins_with(address, own) || begins_with(address, proxied);
+    return is_proxied(address) || text_starts_with(text_from(address), TEXT("kube:"));
 }
 
 const char *kube_client_socket(const char *address)
 {
-    return begins_with(address, proxied) ? address + strlen(proxied) : "";
+    return is_proxied(address) ? address + strlen(PROXIED) : "";
 }
 
 const char *kube_client_advice(const char *address)

@@ -1,4 +1,4 @@
-/* kube_client: the way to the API server that a source's address names, as kube: or kube+unix:PATH. */
+/* kube_client: the way to the API server that the address of a source names: kube: or kube+unix:PATH. */
 #ifndef SIDECAR_KUBE_CLIENT_H
 #define SIDECAR_KUBE_CLIENT_H
 
@@ -10,7 +10,8 @@
 /* Whether the address is one of an API server. */
 bool kube_client_is_for(const char *address);
 
-/* The path of the Unix socket behind which it is; "": the cluster's own, over TLS. */
+/* Returns the path of the Unix socket on which the API server answers; "": it is that of the own cluster, over
+ * TLS. */
 const char *kube_client_socket(const char *address);
 
 /* Returns what to do if no API server answers at the address. */
@@ -21,7 +22,7 @@ const char *kube_client_advice(const char *address);
     "let the pod mount a token of this cluster that has not expired; KUBE_SERVICE_ACCOUNT names "  \
     "its directory"
 
-/* As http_client_new(). socket_path: of a Unix socket; "": the cluster's own API server. */
+/* Makes a client as http_client_new() does. socket_path: as kube_client_socket() returns it. */
 enum error_code kube_client_new(uv_loop_t *loop, const char *socket_path,
                                 const struct config *config, struct logger *logger,
                                 struct http_client **client, struct error *err) MUST_CHECK;

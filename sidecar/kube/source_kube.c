@@ -1,22 +1,23 @@
-/* source_kube: kube: and kube+unix:PATH, lists and watches the API server itself.
+/* source_kube: the source kube: or kube+unix:PATH, which lists and watches the API server itself.
  *
- * Happy path: the cluster is identified; each resource is then listed and watched by a kube_watch of its
- * own, or watched from where an earlier process has stopped; what is acknowledged is noted in the spool,
- * as the version from which the next process goes on.
+ * Happy path: the cluster is identified. Each resource is then listed and watched by a kube_watch of its own,
+ * or watched from where an earlier process has stopped. What is acknowledged is noted in the spool, as the
+ * version from which the next process goes on.
  *
- * All events come from one place, on_turn(), which does a bounded piece of work, or from a timer of a
- * kube_watch. While the source is paused nothing is read: the server feels it.
+ * All on the loop's thread. Documents come from one place, on_turn(), which does a bounded piece of work; a
+ * timer of a kube_watch brings only a mark, or the end of a connection. While the source is paused it reads
+ * nothing, so that the server soon cannot write.
  *
  * Failure modes:
  *   the API server is away             each request is tried again (kube_watch)
- *   the cluster's id may not be read   it goes on without, and is asked for again; once it is there all
- *                                      objects are shown again, with it
+ *   the cluster's id may not be read   the source goes on without it, and asks again; once the id is known,
+ *                                      all objects are shown again, with it
  *   KUBE_NAMESPACE does not exist      said once, looked for again
  *   the note is of another cluster,    it is not used: all objects are listed
  *   namespace or selector
  *   finished by its user               requests are given up: the server keeps what has not been read
- *   closed in any state                requests are freed, all handles closed; the last one frees the
- *                                      source
+ *   closed in any state                requests are freed and all handles closed; the last one to be closed
+ *                                      frees the source
  */
 #include "lib/base/memory.h"
 #include "lib/settings/config.h"
@@ -32,24 +33,29 @@
 
 #define TURN_WORK 128 /* documents and reads in one round of the loop: some milliseconds of work */
 
+/* A watch for each resource has the resource's number; then come two that only ask for a namespace. */
+enum {
+    IDENTITY = RESOURCE_COUNT, /* whose uid names the cluster */
+    PLACE,                     /* KUBE_NAMESPACE; not used if that is not set */
+    WATCH_COUNT,
+};
+
 struct source_kube {
     struct source source; /* first: the memory that is freed */
     struct kube_session session;
     const struct config *config;
     char address[SOURCE_ADDRESS_SIZE];
-    const char *socket_path;    /* in address; "": the API server of the own cluster */
-    struct spool *spool;        /* NULL: there is none */
-    struct kube_watch identity; /* of the cluster */
-    struct kube_watch place;    /* KUBE_NAMESPACE, if it is set */
-    struct kube_watch watches[RESOURCE_COUNT];
+    const char *socket_path; /* in address; "": the API server of the own cluster */
+    struct spool *spool;     /* NULL: there is none */
+    struct kube_watch watches[WATCH_COUNT];
     struct kube_watch_list ready;
     uv_idle_t turn;    /* active while something is to be delivered, or said */
-    uint64_t scope;    /* what a note has to be of */
+    uint64_t scope;    /* of the notes that may be used */
     bool said_missing; /* that there is no such namespace */
     bool begun;        /* the resources are watched, with or without the cluster's id */
     bool finishing;
     unsigned pending_closes;
-    void (*closed)(void *context);
+    void (*closed)(void *context); /* NULL until close() */
     void *closed_context;
 };
 
@@ -82,16 +88,7 @@ static void on_ready(struct kube_watch *watch)
     schedule_turn(self);
 }
 
-static void serve(struct source_kube *self, unsigned *work)
-{
-    struct kube_watch *watch = TAILQ_FIRST(&self->ready);
-    TAILQ_REMOVE(&self->ready, watch, entry);
-    watch->is_ready = false;
-    if (kube_watch_serve(watch, work))
-        on_ready(watch); /* behind the others */
-}
-
-/* The connections end, one after another, until a callback pauses or closes the source. */
+/* Ends the connections, one after another, until a callback pauses or closes the source. */
 static void end_connections(struct source_kube *self)
 {
     for (size_t i = 0; i < RESOURCE_COUNT && !self->session.paused && self->closed == NULL; i++)
@@ -112,8 +109,13 @@ static void on_turn(uv_idle_t *handle)
         end_connections(self);
         return;
     }
-    while (work > 0 && !session->paused && !session->stopped && !TAILQ_EMPTY(&self->ready))
-        serve(self, &work);
+    while (work > 0 && !session->paused && !session->stopped && !TAILQ_EMPTY(&self->ready)) {
+        struct kube_watch *watch = TAILQ_FIRST(&self->ready);
+        TAILQ_REMOVE(&self->ready, watch, entry);
+        watch->is_ready = false;
+        if (kube_watch_serve(watch, &work))
+            on_ready(watch); /* behind the others */
+    }
     if (session->stopped)
         return;
     schedule_turn(self);
@@ -136,7 +138,7 @@ static void resume_source(struct source *source)
 
 /* ---- notes ------------------------------------------------------------------------------------ */
 
-/* FNV-1a, with the end of each text. */
+/* FNV-1a, over the texts with their NULs. */
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
     do
@@ -145,7 +147,7 @@ static uint64_t hash_text(uint64_t hash, const char *text)
     return hash;
 }
 
-/* A version means something only for the same objects of the same cluster. */
+/* A version in a note counts only for the same objects of the same cluster. */
 static void set_scope(struct source_kube *self, const char *cluster_id)
 {
     uint64_t hash = hash_text(UINT64_C(0xcbf29ce484222325), cluster_id);
@@ -160,7 +162,7 @@ static void name_note(const struct kube_watch *watch, char name[SPOOL_NOTE_SIZE]
                    resource->group[0] != '\0' ? "." : "", resource->group);
 }
 
-/* "VERSION SCOPE" */
+/* Reads a note, which is "VERSION SCOPE". version: "" if there is none that may be used. */
 static void read_note(const struct source_kube *self, const struct kube_watch *watch,
                       char version[KUBE_VERSION_SIZE])
 {
@@ -203,13 +205,13 @@ static void acknowledge(struct source *source, struct connection *connection, ui
         write_note((struct source_kube *)source, watch_of(connection), position.version);
 }
 
-/* Until the cluster was asked who it is, all wait for that. */
+/* Until the cluster is identified, all resources wait for that. */
 static const char *unwatched(const struct source *source, size_t number)
 {
     const struct source_kube *self = (const struct source_kube *)source;
     if (number >= RESOURCE_COUNT)
         return NULL;
-    return self->begun ? self->watches[number].trouble : self->identity.trouble;
+    return self->begun ? self->watches[number].trouble : self->watches[IDENTITY].trouble;
 }
 
 static size_t count_watched(const struct source *source)
@@ -229,14 +231,6 @@ static void begin_again(struct source *source, struct connection *connection)
 
 /* ---- beginning and end ------------------------------------------------------------------------ */
 
-static void begin_watch(const struct source_kube *self, struct kube_watch *watch)
-{
-    char version[KUBE_VERSION_SIZE];
-    read_note(self, watch, version);
-    watch->reflector.starting = self->identity.reflector.starting;
-    kube_watch_begin(watch, version);
-}
-
 static void log_refusal(const struct source_kube *self, const struct kube_watch *watch,
                         const char *message, const struct kube_status *said)
 {
@@ -245,7 +239,8 @@ static void log_refusal(const struct source_kube *self, const struct kube_watch 
         log_int("status", watch->answer.status), log_string("said", said->message));
 }
 
-/* id: "" if it may not be read, or not yet: it goes on without. Where CLUSTER_ID is set that is enough. */
+/* id: "" if it may not be read, or not yet; the source then goes on without it. Returns true if it is to be asked
+ * for again, which is not needed where CLUSTER_ID is set. */
 static bool on_cluster(struct source_kube *self, const char *id, const struct kube_status *said)
 {
     const struct source_events *events = &self->session.events;
@@ -254,30 +249,37 @@ static bool on_cluster(struct source_kube *self, const char *id, const struct ku
         return true;
     self->begun = true;
     if (id[0] == '\0' && !named)
-        log_refusal(self, &self->identity,
+        log_refusal(self, &self->watches[IDENTITY],
                     "the cluster's id cannot be read, which is tried again: until then, objects "
                     "that vanish while nobody watches are not closed; set CLUSTER_ID, or let the "
                     "account get this namespace (manifests/rights/role.yaml)",
                     said);
     set_scope(self, id[0] != '\0' ? id : self->config->cluster_id);
     for (size_t i = 0; i < RESOURCE_COUNT; i++) {
-        if (begun)
-            kube_watch_show_again(&self->watches[i]);
-        else
-            begin_watch(self, &self->watches[i]);
+        struct kube_watch *watch = &self->watches[i];
+        char version[KUBE_VERSION_SIZE];
+        if (begun) {
+            kube_watch_show_again(watch);
+            continue;
+        }
+        read_note(self, watch, version);
+        watch->reflector.starting = self->watches[IDENTITY].reflector.starting;
+        kube_watch_begin(watch, version);
     }
     if (id[0] != '\0' && events->cluster != NULL)
         events->cluster(events->context, id);
     return id[0] == '\0' && !named;
 }
 
-/* Of a namespace that does not exist the API server lists no objects, without a word. */
+/* The API server does not refuse to list the objects of a namespace that does not exist: it lists none. So the
+ * namespace itself is asked for. */
 static bool on_place(struct source_kube *self, const struct kube_status *said)
 {
-    bool is_missing = self->place.answer.status == 404;
+    const struct kube_watch *place = &self->watches[PLACE];
+    bool is_missing = place->answer.status == 404;
     if (is_missing && !self->said_missing)
         log_refusal(
-            self, &self->place,
+            self, place,
             "KUBE_NAMESPACE names a namespace that does not exist: nothing is recorded until it "
             "is made; or correct the setting",
             said);
@@ -288,7 +290,7 @@ static bool on_place(struct source_kube *self, const struct kube_status *said)
 static bool on_identified(struct kube_watch *watch, const char *uid, const struct kube_status *said)
 {
     struct source_kube *self = of_session(watch->session);
-    return watch == &self->place ? on_place(self, said) : on_cluster(self, uid, said);
+    return watch == &self->watches[PLACE] ? on_place(self, said) : on_cluster(self, uid, said);
 }
 
 static enum error_code start(struct source *source, struct error *err)
@@ -298,18 +300,16 @@ static enum error_code start(struct source *source, struct error *err)
                                            self->session.logger, &self->session.client, err);
     if (code != ERROR_NONE)
         return code;
-    kube_watch_begin(&self->identity, "");
+    kube_watch_begin(&self->watches[IDENTITY], "");
     if (self->config->kube_namespace[0] != '\0')
-        kube_watch_begin(&self->place, "");
+        kube_watch_begin(&self->watches[PLACE], "");
     return ERROR_NONE;
 }
 
 static void stop_watches(struct source_kube *self)
 {
     self->session.stopped = true;
-    kube_watch_stop(&self->identity);
-    kube_watch_stop(&self->place);
-    for (size_t i = 0; i < RESOURCE_COUNT; i++)
+    for (size_t i = 0; i < WATCH_COUNT; i++)
         kube_watch_stop(&self->watches[i]);
 }
 
@@ -327,9 +327,7 @@ static void free_when_closed(struct source_kube *self)
         return;
     void (*closed)(void *context) = self->closed;
     void *context = self->closed_context;
-    kube_watch_fini(&self->identity);
-    kube_watch_fini(&self->place);
-    for (size_t i = 0; i < RESOURCE_COUNT; i++)
+    for (size_t i = 0; i < WATCH_COUNT; i++)
         kube_watch_fini(&self->watches[i]);
     json_free(self->session.json);
     free(self);
@@ -360,9 +358,7 @@ static void close_source(struct source *source, void (*closed)(void *context), v
     self->closed = closed;
     self->closed_context = context;
     close_handle(self, (uv_handle_t *)&self->turn);
-    close_handle(self, (uv_handle_t *)&self->identity.timer);
-    close_handle(self, (uv_handle_t *)&self->place.timer);
-    for (size_t i = 0; i < RESOURCE_COUNT; i++)
+    for (size_t i = 0; i < WATCH_COUNT; i++)
         close_handle(self, (uv_handle_t *)&self->watches[i].timer);
     if (self->session.client == NULL)
         return;
@@ -372,36 +368,11 @@ static void close_source(struct source *source, void (*closed)(void *context), v
 
 /* ---- making ----------------------------------------------------------------------------------- */
 
-static struct kube_session new_session(uv_loop_t *loop, const struct source_settings *settings)
-{
-    const struct config *config = settings->config;
-    return (struct kube_session){
-        .loop = loop,
-        .shared = settings->shared,
-        .json = kube_answer_reader(),
-        .selection = {config->kube_namespace, config->kube_label_selector},
-        .silence_ms = (uint32_t)config->kube_silence_ms,
-        .discovery_ms = (uint32_t)config->kube_discovery_ms,
-        .max_document = settings->max_document,
-        .events = settings->events,
-        .logger = settings->logger,
-        .ready = on_ready,
-        .identified = on_identified,
-    };
-}
-
-static void init_watches(struct source_kube *self)
-{
-    kube_watch_init(&self->identity, &self->session, NULL, KUBE_CLUSTER_NAMESPACE);
-    kube_watch_init(&self->place, &self->session, NULL, self->config->kube_namespace);
-    for (size_t i = 0; i < RESOURCE_COUNT; i++)
-        kube_watch_init(&self->watches[i], &self->session, &resource_table[i], NULL);
-}
-
 struct source *source_kube_new(uv_loop_t *loop, const struct source_settings *settings,
                                const char *path)
 {
     struct source_kube *self = memory_new(sizeof(*self));
+    const struct config *config = settings->config;
     self->source = (struct source){.streams = count_watched,
                                    .start = start,
                                    .pause = pause_source,
@@ -411,15 +382,30 @@ struct source *source_kube_new(uv_loop_t *loop, const struct source_settings *se
                                    .begin_again = begin_again,
                                    .finish = finish,
                                    .close = close_source};
-    self->session = new_session(loop, settings);
-    self->session.source = &self->source;
-    self->session.server = self->address;
-    self->config = settings->config;
+    self->session = (struct kube_session){
+        .loop = loop,
+        .server = self->address,
+        .json = kube_answer_reader(),
+        .selection = {config->kube_namespace, config->kube_label_selector},
+        .silence_ms = (uint32_t)config->kube_silence_ms,
+        .discovery_ms = (uint32_t)config->kube_discovery_ms,
+        .max_document = settings->max_document,
+        .events = settings->events,
+        .logger = settings->logger,
+        .source = &self->source,
+        .shared = settings->shared,
+        .ready = on_ready,
+        .identified = on_identified,
+    };
+    self->config = config;
     text_copy(self->address, sizeof(self->address), text_from(settings->address));
     self->socket_path = self->address + (path - settings->address);
     self->spool = settings->spool;
     TAILQ_INIT(&self->ready);
-    init_watches(self);
+    for (size_t i = 0; i < RESOURCE_COUNT; i++)
+        kube_watch_init(&self->watches[i], &self->session, &resource_table[i], NULL);
+    kube_watch_init(&self->watches[IDENTITY], &self->session, NULL, KUBE_CLUSTER_NAMESPACE);
+    kube_watch_init(&self->watches[PLACE], &self->session, NULL, config->kube_namespace);
     uv_idle_init(loop, &self->turn);
     self->turn.data = self;
     return &self->source;

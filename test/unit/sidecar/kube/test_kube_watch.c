@@ -36,10 +36,10 @@ static int set_up(void **state)
     world->watch.session = &world->session;
     world->watch.reflector.request = REFLECTOR_WATCH;
     world->watch.connection.id = 1;
-    world->watch.input.kind = KUBE_INPUT_LINES;
+    world->watch.body = KUBE_BODY_LINES;
     world->watch.request =
         (struct http_request *)world; /* there is one; nothing more comes from it */
-    frame_init(&world->watch.input.lines, 1 << 20);
+    input_init(&world->watch.input, INPUT_LINES, 1 << 20);
     *state = world;
     return 0;
 }
@@ -47,7 +47,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct world *world = *state;
-    frame_fini(&world->watch.input.lines);
+    input_fini(&world->watch.input);
     json_free(world->session.json);
     test_free(world);
     return 0;
@@ -57,10 +57,10 @@ static int tear_down(void **state)
 static void deliver(struct world *world, const char *lines, unsigned count)
 {
     size_t room = 0;
-    char *start = frame_room(&world->watch.input.lines, &room);
+    char *start = input_room(&world->watch.input, &room);
     assert_true(start != NULL && room >= strlen(lines));
     memcpy(start, lines, strlen(lines));
-    frame_fed(&world->watch.input.lines, strlen(lines));
+    input_fed(&world->watch.input, strlen(lines));
     unsigned before = world->documents, work = count;
     assert_true(kube_watch_serve(&world->watch, &work));
     assert_int_equal(world->documents - before, count);
