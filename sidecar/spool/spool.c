@@ -41,6 +41,8 @@
 #define LOOK_INTERVAL_US 10000000   /* at the disk, and at dead letters that others drop */
 #define CLOSE_LOOK_US    1000000    /* at a disk that is nearly full */
 
+#define AT_A_FLUSH INT64_MAX /* in the place of a tick's time: all that there is is stored */
+
 struct spool {
     struct spool_settings settings;
     uv_loop_t *loop;
@@ -50,8 +52,7 @@ struct spool {
     struct spool_request request;
     bool for_flush;               /* the request was begun by a flush ... */
     bool final;                   /* ... and stores all that there is */
-    struct spool_letter *letters; /* wait for the next request */
-    struct spool_letter **letters_end;
+    struct spool_letters letters; /* wait for the next request */
 
     struct spool_usage usage;
     int64_t looked_us; /* when it was last asked for */
@@ -82,30 +83,15 @@ static void on_work(uv_work_t *work)
     spool_request_run(&spool->request, spool->settings.directory, &spool->file);
 }
 
-static void free_letters(struct spool *spool, struct spool_letter *letter)
+static void free_letters(struct spool *spool, struct spool_letters *letters)
 {
-    while (letter != NULL) {
-        struct spool_letter *next = letter->next;
+    struct spool_letter *letter;
+    while ((letter = STAILQ_FIRST(letters)) != NULL) {
+        STAILQ_REMOVE_HEAD(letters, entry);
         if (letter->epoch != 0)
             durability_release(spool->settings.durability, letter->epoch);
         spool_letter_free(letter);
-        letter = next;
     }
-}
-
-/* Dead letters that could not be stored go back to the front. */
-static void put_letters_back(struct spool *spool)
-{
-    struct spool_letter *last = spool->request.letters;
-    if (last == NULL)
-        return;
-    while (last->next != NULL)
-        last = last->next;
-    last->next = spool->letters;
-    if (spool->letters == NULL)
-        spool->letters_end = &last->next;
-    spool->letters = spool->request.letters;
-    spool->request.letters = NULL;
 }
 
 /* Logs what was found when the file was opened. */
@@ -148,8 +134,7 @@ static void end_well(struct spool *spool)
         LOG(spool->settings.logger, INFO, "the spool can be written again");
     spool->failing = false;
     backoff_reset(&spool->backoff);
-    free_letters(spool, request->letters);
-    request->letters = NULL;
+    free_letters(spool, &request->letters);
     spool->shrinking =
         request->task == SPOOL_SHRINK ? request->more : spool->shrinking || request->count > 0;
 }
@@ -159,7 +144,8 @@ static void end_badly(struct spool *spool)
     uint32_t delay_ms = backoff_next_ms(&spool->backoff, clock_random());
     spool->failing = true;
     spool->retry_at_us = clock_steady_us() + (int64_t)delay_ms * 1000;
-    put_letters_back(spool);
+    STAILQ_CONCAT(&spool->request.letters, &spool->letters); /* the older ones first */
+    STAILQ_CONCAT(&spool->letters, &spool->request.letters);
     spool_notes_put_back(&spool->notes, &spool->request.notes);
     spool->notes_are_due |= spool->request.notes.count > 0;
     LOG(spool->settings.logger, ERROR, "the spool can't be used: rows are only in memory",
@@ -179,7 +165,7 @@ static enum spool_loading read_back(struct spool *spool);
 static bool has_work(const struct spool *spool)
 {
     return outbox_unspooled_since_us(spool->settings.outbox) != INT64_MAX ||
-           outbox_has_deletions(spool->settings.outbox) || spool->letters != NULL;
+           outbox_has_deletions(spool->settings.outbox) || !STAILQ_EMPTY(&spool->letters);
 }
 
 /* Takes the next step of a flush. The records that the file held at the start are read back first, without
@@ -189,7 +175,7 @@ static void flush_on(struct spool *spool)
     if (read_back(spool) == SPOOL_MORE)
         uv_async_send(&spool->next_step); /* the rest in the next round of the loop */
     else
-        begin_request(spool, INT64_MAX);
+        begin_request(spool, AT_A_FLUSH);
 }
 
 static void on_work_done(uv_work_t *work, int status)
@@ -227,13 +213,13 @@ static bool may_grow(const struct spool *spool)
 }
 
 /* Takes from the outbox the records that are due. Where the disk has no room, only those to be deleted are
- * taken; the others stay in memory, unacknowledged. */
+ * taken; the others stay in memory, unacknowledged. At a flush there is nothing to save the room for. */
 static void collect(struct spool *spool, int64_t now_us)
 {
     struct spool_request *request = &spool->request;
-    int64_t before_us = now_us == INT64_MAX ? INT64_MAX - 1 : now_us - TICK_US;
-    if (now_us != INT64_MAX && !may_grow(spool))
-        before_us = 0; /* at the end there is nothing to save the room for */
+    int64_t before_us = may_grow(spool) ? now_us - TICK_US : 0;
+    if (now_us == AT_A_FLUSH)
+        before_us = INT64_MAX - 1;
     while (!spool_request_is_full(request)) {
         if (outbox_capture(spool->settings.outbox, before_us, 1, spool_request_add, request) == 0)
             break;
@@ -248,14 +234,14 @@ static bool numbers_are_due(const struct spool *spool, int64_t now_us)
         return false;
     bool changed = ledger_received(spool->settings.ledger) != spool->ledger_stored ||
                    spool_notes_have_changed(&spool->notes);
-    return now_us == INT64_MAX || spool->notes_are_due ||
+    return now_us == AT_A_FLUSH || spool->notes_are_due ||
            (changed && clock_steady_us() - spool->ledger_stored_us > LEDGER_INTERVAL_US);
 }
 
 static void take_numbers(struct spool *spool)
 {
     if (!spool->restore.has_numbers)
-        return; /* what is on disk is not in them yet */
+        return; /* they lack what is on disk */
     spool_request_add_numbers(&spool->request, spool->settings.ledger, spool->settings.outbox);
     spool_notes_take(&spool->notes, &spool->request.notes);
     spool->notes_are_due = false;
@@ -263,40 +249,33 @@ static void take_numbers(struct spool *spool)
     spool->ledger_stored_us = clock_steady_us();
 }
 
-static bool look_is_due(const struct spool *spool)
-{
-    int64_t interval_us =
-        spool->usage.free_bytes < MIN_FREE_BYTES ? CLOSE_LOOK_US : LOOK_INTERVAL_US;
-    return clock_steady_us() - spool->looked_us > interval_us;
-}
-
 /* Fills in the next request. Returns false if there is nothing to do. */
 static bool make_request(struct spool *spool, int64_t now_us)
 {
     struct spool_request *request = &spool->request;
-    spool->for_flush = now_us == INT64_MAX;
-    spool_request_reset(request, spool->file == NULL ? SPOOL_OPEN : SPOOL_STORE);
+    int64_t steady_us = clock_steady_us();
+    bool has_room = spool->usage.free_bytes >= MIN_FREE_BYTES;
+    spool->for_flush = now_us == AT_A_FLUSH;
     spool->final = spool->for_flush && spool->file != NULL;
+    spool_request_reset(request, spool->file == NULL ? SPOOL_OPEN : SPOOL_STORE);
     request->records_are_held = spool->restore.done;
     if (spool->file == NULL)
         return true;
     if (spool->restore.done) {
         collect(spool, now_us);
-        request->letters = spool->letters;
-        spool->letters = NULL;
-        spool->letters_end = &spool->letters;
+        STAILQ_CONCAT(&request->letters, &spool->letters);
     } else if (spool->for_flush) {
         return false; /* what is there could not be read: nothing is put over it */
     }
-    if (request->count > 0 || request->letters != NULL || numbers_are_due(spool, now_us))
+    if (request->count > 0 || !STAILQ_EMPTY(&request->letters) || numbers_are_due(spool, now_us))
         take_numbers(spool);
-    else if (look_is_due(spool))
+    else if (steady_us - spool->looked_us > (has_room ? LOOK_INTERVAL_US : CLOSE_LOOK_US))
         request->task = SPOOL_LOOK;
     else if (spool->shrinking)
         request->task = SPOOL_SHRINK;
     else
         return false;
-    spool->looked_us = clock_steady_us();
+    spool->looked_us = steady_us;
     return true;
 }
 
@@ -327,8 +306,7 @@ void spool_add_letter(struct spool *spool, const struct row *row, const struct r
     letter->epoch = outbox_unsafe_epoch(spool->settings.outbox, row);
     if (letter->epoch != 0)
         durability_hold(spool->settings.durability, letter->epoch);
-    *spool->letters_end = letter;
-    spool->letters_end = &letter->next;
+    STAILQ_INSERT_TAIL(&spool->letters, letter, entry);
 }
 
 void spool_set_note(struct spool *spool, const char *name, const char *text)
@@ -403,7 +381,7 @@ enum error_code spool_new(uv_loop_t *loop, const struct spool_settings *settings
     spool->loop = loop;
     spool->work.data = spool;
     spool->next_step.data = spool;
-    spool->letters_end = &spool->letters;
+    STAILQ_INIT(&spool->letters);
     spool->backoff = (struct backoff){.first_ms = 500, .ceiling_ms = 10000};
     spool_request_init(&spool->request);
     spool_restore_init(&spool->restore, settings->outbox, settings->ledger, &spool->notes,
@@ -460,7 +438,7 @@ bool spool_is_up(const struct spool *spool)
 
 bool spool_has_letters(const struct spool *spool)
 {
-    return spool->letters != NULL || spool->request.letters != NULL;
+    return !STAILQ_EMPTY(&spool->letters) || !STAILQ_EMPTY(&spool->request.letters);
 }
 
 static void on_next_step_closed(uv_handle_t *handle)
@@ -468,8 +446,8 @@ static void on_next_step_closed(uv_handle_t *handle)
     struct spool *spool = handle->data;
     void (*closed)(void *context) = spool->closed;
     void *context = spool->closed_context;
-    free_letters(spool, spool->letters);
-    free_letters(spool, spool->request.letters);
+    free_letters(spool, &spool->letters);
+    free_letters(spool, &spool->request.letters);
     spool_notes_fini(&spool->notes);
     spool_request_fini(&spool->request);
     spool_file_close(spool->file);

@@ -6,21 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct spool_note *look_up(const struct spool_notes *notes, struct text name)
+static struct spool_note *find(const struct spool_notes *notes, struct text name)
 {
     for (size_t i = 0; i < notes->count; i++) {
         if (text_is(name, notes->notes[i].name))
-            return &notes->notes[i];
+            return (struct spool_note *)&notes->notes[i];
     }
     return NULL;
 }
 
-static struct spool_note *find(struct spool_notes *notes, struct text name)
-{
-    return (struct spool_note *)look_up(notes, name);
-}
-
-/* Adds an empty note. Returns NULL if there is no room for it. */
+/* Adds a note, whose text is to be set. Returns NULL if there is no room for it. */
 static struct spool_note *add(struct spool_notes *notes, struct text name)
 {
     if (notes->count == SPOOL_MAX_NOTES || name.length >= SPOOL_NOTE_SIZE)
@@ -39,11 +34,6 @@ static void set_text(struct spool_note *note, struct text text)
     note->text = copy;
 }
 
-static const char *text_of(const struct spool_note *note)
-{
-    return note->text != NULL ? note->text : "";
-}
-
 void spool_notes_fini(struct spool_notes *notes)
 {
     for (size_t i = 0; i < notes->count; i++)
@@ -53,18 +43,18 @@ void spool_notes_fini(struct spool_notes *notes)
 
 const char *spool_notes_get(const struct spool_notes *notes, const char *name)
 {
-    const struct spool_note *note = look_up(notes, text_from(name));
-    return note != NULL ? text_of(note) : "";
+    const struct spool_note *note = find(notes, text_from(name));
+    return note != NULL ? note->text : "";
 }
 
 bool spool_notes_hold(const struct spool_notes *notes, const char *name)
 {
-    return look_up(notes, text_from(name)) != NULL;
+    return find(notes, text_from(name)) != NULL;
 }
 
 bool spool_notes_changed(const struct spool_notes *notes, const char *name)
 {
-    const struct spool_note *note = look_up(notes, text_from(name));
+    const struct spool_note *note = find(notes, text_from(name));
     return note != NULL && note->changed;
 }
 
@@ -95,8 +85,8 @@ void spool_notes_each(const struct spool_notes *notes, const char *prefix,
 {
     for (size_t i = 0; i < notes->count; i++) {
         const struct spool_note *one = &notes->notes[i];
-        if (strncmp(one->name, prefix, strlen(prefix)) == 0 && text_of(one)[0] != '\0')
-            note(context, one->name, text_of(one));
+        if (strncmp(one->name, prefix, strlen(prefix)) == 0 && one->text[0] != '\0')
+            note(context, one->name, one->text);
     }
 }
 
@@ -114,14 +104,10 @@ void spool_notes_take(struct spool_notes *notes, struct spool_notes *to)
     spool_notes_fini(to);
     for (size_t i = 0; i < notes->count; i++) {
         struct spool_note *note = &notes->notes[i];
-        struct spool_note *copy = &to->notes[to->count];
         if (!note->changed)
             continue;
-        *copy = (struct spool_note){0};
-        memcpy(copy->name, note->name, sizeof(copy->name));
-        set_text(copy, text_from(text_of(note)));
+        set_text(add(to, text_from(note->name)), text_from(note->text));
         note->changed = false;
-        to->count++;
     }
 }
 

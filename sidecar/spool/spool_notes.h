@@ -1,4 +1,4 @@
-/* spool_notes: texts under names that outlive the process, and which of them are still to be stored. */
+/* spool_notes: named texts that outlive the process, and which of them are still to be stored. */
 #ifndef SIDECAR_SPOOL_NOTES_H
 #define SIDECAR_SPOOL_NOTES_H
 
@@ -13,7 +13,7 @@
 
 struct spool_note {
     char name[SPOOL_NOTE_SIZE];
-    char *text;   /* on the heap; NULL: "" */
+    char *text;   /* owned */
     bool changed; /* it is not stored as it is here */
 };
 

@@ -12,7 +12,7 @@
 
 void spool_request_init(struct spool_request *request)
 {
-    *request = (struct spool_request){0};
+    *request = (struct spool_request){.letters = STAILQ_HEAD_INITIALIZER(request->letters)};
     buffer_init(&request->bytes, HARD_LIMIT);
 }
 
@@ -46,9 +46,8 @@ static void set_number(void *context, const char *name, uint64_t value)
     struct spool_request *request = context;
     invariant(request->number_count < SPOOL_REQUEST_MAX_NUMBERS);
     struct spool_number *number = &request->numbers[request->number_count++];
-    size_t length = strlen(name);
-    invariant(length < sizeof(number->name));
-    memcpy(number->name, name, length + 1);
+    invariant(strlen(name) < sizeof(number->name));
+    text_copy(number->name, sizeof(number->name), text_from(name));
     number->value = (int64_t)value;
 }
 
@@ -58,76 +57,62 @@ void spool_request_add_numbers(struct spool_request *request, const struct ledge
     ledger_numbers(ledger, outbox, set_number, request);
 }
 
-static void append_rows(struct buffer *out, const struct outbox_record *record)
-{
-    buffer_append_char(out, '[');
-    for (size_t i = 0; i < record->row_count; i++) {
-        if (i > 0)
-            buffer_append_char(out, ',');
-        rowjson_append(out, record->rows[i]);
-    }
-    buffer_append_char(out, ']');
-}
-
 void spool_request_add(void *context, const struct outbox_record *record)
 {
     struct spool_request *request = context;
+    struct buffer *bytes = &request->bytes;
     struct spool_item *item = &request->items[request->count++];
-    *item = (struct spool_item){.table = record->table, .uid = request->bytes.length};
-    buffer_append(&request->bytes, record->uid);
-    item->uid_length = record->uid.length;
-    item->body = request->bytes.length;
+    *item = (struct spool_item){
+        .table = record->table, .uid = bytes->length, .uid_length = record->uid.length};
+    buffer_append(bytes, record->uid);
+    item->body = bytes->length;
+    for (size_t i = 0; i < record->row_count; i++) {
+        buffer_append_char(bytes, i == 0 ? '[' : ',');
+        rowjson_append(bytes, record->rows[i]);
+    }
     if (record->row_count > 0)
-        append_rows(&request->bytes, record);
-    item->body_length = request->bytes.length - item->body;
+        buffer_append_char(bytes, ']');
+    item->body_length = bytes->length - item->body;
 }
 
-static struct text part(const struct spool_request *request, size_t start, size_t length)
-{
-    return (struct text){buffer_text(&request->bytes).data + start, length};
-}
+/* ---- in the thread pool ------------------------------------------------------------------------*/
 
 static enum error_code store_items(struct spool_file *file, const struct spool_request *request,
                                    struct error *err)
 {
     enum error_code code = ERROR_NONE;
+    const char *bytes = buffer_text(&request->bytes).data;
     for (size_t i = 0; i < request->count && code == ERROR_NONE; i++) {
         const struct spool_item *item = &request->items[i];
         struct text table = text_from(item->table->name);
-        struct text uid = part(request, item->uid, item->uid_length);
-        if (item->body_length > 0)
-            code =
-                spool_file_put(file, table, uid, part(request, item->body, item->body_length), err);
-        else
-            code = spool_file_delete(file, table, uid, err);
+        struct text uid = {bytes + item->uid, item->uid_length};
+        struct text body = {bytes + item->body, item->body_length};
+        code = body.length > 0 ? spool_file_put(file, table, uid, body, err)
+                               : spool_file_delete(file, table, uid, err);
     }
-    return code;
-}
-
-static enum error_code store_rest(struct spool_file *file, const struct spool_request *request,
-                                  struct error *err)
-{
-    enum error_code code = ERROR_NONE;
-    for (const struct spool_letter *letter = request->letters; letter != NULL && code == ERROR_NONE;
-         letter = letter->next)
-        code = spool_file_put_dead(file, &letter->letter, err);
-    for (size_t i = 0; i < request->number_count && code == ERROR_NONE; i++)
-        code =
-            spool_file_put_number(file, request->numbers[i].name, request->numbers[i].value, err);
-    for (size_t i = 0; i < request->notes.count && code == ERROR_NONE; i++)
-        code = spool_file_put_note(file, request->notes.notes[i].name, request->notes.notes[i].text,
-                                   err);
     return code;
 }
 
 static enum error_code store(struct spool_file *file, struct spool_request *request,
                              struct error *err)
 {
+    const struct spool_letter *letter;
+    if (request->bytes.failed)
+        return error_set(err, ERROR_NOMEM, "no memory for what is to be stored");
     enum error_code code = spool_file_begin(file, err);
     if (code == ERROR_NONE)
         code = store_items(file, request, err);
-    if (code == ERROR_NONE)
-        code = store_rest(file, request, err);
+    STAILQ_FOREACH(letter, &request->letters, entry)
+    {
+        if (code == ERROR_NONE)
+            code = spool_file_put_dead(file, &letter->letter, err);
+    }
+    for (size_t i = 0; i < request->number_count && code == ERROR_NONE; i++)
+        code =
+            spool_file_put_number(file, request->numbers[i].name, request->numbers[i].value, err);
+    for (size_t i = 0; i < request->notes.count && code == ERROR_NONE; i++)
+        code = spool_file_put_note(file, request->notes.notes[i].name, request->notes.notes[i].text,
+                                   err);
     if (code == ERROR_NONE)
         code = spool_file_commit(file, err);
     if (code != ERROR_NONE)
@@ -144,33 +129,24 @@ static enum error_code run_task(struct spool_request *request, const char *direc
         return spool_file_open(directory, request->records_are_held, file, &request->opening, err);
     case SPOOL_SHRINK:
         return spool_file_shrink(*file, &request->more, err);
-    case SPOOL_LOOK:
-        return ERROR_NONE;
     case SPOOL_STORE:
+        return store(*file, request, err);
+    case SPOOL_LOOK:
         break;
     }
-    if (request->bytes.failed)
-        return error_set(err, ERROR_NOMEM, "no memory for what is to be stored");
-    return store(*file, request, err);
-}
-
-static enum error_code look_and_run(struct spool_request *request, const char *directory,
-                                    struct spool_file **file)
-{
-    enum error_code code = ERROR_NONE;
-    if (*file != NULL)
-        code = spool_file_check(*file, &request->error);
-    return code == ERROR_NONE ? run_task(request, directory, file) : code;
+    return ERROR_NONE;
 }
 
 void spool_request_run(struct spool_request *request, const char *directory,
                        struct spool_file **file)
 {
-    enum error_code code = look_and_run(request, directory, file);
-    struct error ignored;
+    struct error *err = &request->error, ignored;
+    enum error_code code = *file != NULL ? spool_file_check(*file, err) : ERROR_NONE;
+    if (code == ERROR_NONE)
+        code = run_task(request, directory, file);
     if (*file != NULL && code != ERROR_INPUT) {
-        enum error_code looked = spool_file_usage(*file, &request->usage,
-                                                  code == ERROR_NONE ? &request->error : &ignored);
+        enum error_code looked =
+            spool_file_usage(*file, &request->usage, code == ERROR_NONE ? err : &ignored);
         code = code == ERROR_NONE ? looked : code;
     }
     if (*file != NULL && code == ERROR_INPUT) {
@@ -180,6 +156,8 @@ void spool_request_run(struct spool_request *request, const char *directory,
         *file = NULL;
     }
 }
+
+/* ---- dead letters ------------------------------------------------------------------------------*/
 
 struct spool_letter *spool_letter_new(const struct row *row, const struct refusal *refusal,
                                       int64_t now_us)
@@ -194,9 +172,8 @@ struct spool_letter *spool_letter_new(const struct row *row, const struct refusa
     buffer_append(bytes, row_version(row));
     size_t version = bytes->length;
     buffer_append_string(bytes, refusal->text);
-    if (bytes->failed)
-        memory_exhausted(
-            "a dead letter"); /* its row is about to leave the outbox, and is in no table */
+    if (bytes->failed) /* the row is about to leave the outbox, and is in no table */
+        memory_exhausted("a dead letter");
     const char *data = buffer_text(bytes).data;
     letter->letter = (struct dead_letter){
         .at_us = now_us,
@@ -212,8 +189,6 @@ struct spool_letter *spool_letter_new(const struct row *row, const struct refusa
 
 void spool_letter_free(struct spool_letter *letter)
 {
-    if (letter == NULL)
-        return;
     buffer_fini(&letter->bytes);
     free(letter);
 }

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #define SPOOL_REQUEST_MAX_ITEMS   2048
 #define SPOOL_REQUEST_MAX_NUMBERS 128
@@ -29,11 +30,13 @@ struct spool_item {
 
 /* A dead letter on its way to the file. */
 struct spool_letter {
-    struct spool_letter *next;
+    STAILQ_ENTRY(spool_letter) entry;
     uint64_t epoch;            /* held until it is stored; 0: none */
     struct dead_letter letter; /* its texts point into bytes */
     struct buffer bytes;
 };
+
+STAILQ_HEAD(spool_letters, spool_letter);
 
 struct spool_number {
     char name[64];
@@ -52,7 +55,7 @@ struct spool_request {
     struct buffer bytes;
     struct spool_item items[SPOOL_REQUEST_MAX_ITEMS];
     size_t count;
-    struct spool_letter *letters;
+    struct spool_letters letters;
     struct spool_number numbers[SPOOL_REQUEST_MAX_NUMBERS];
     size_t number_count;
     struct spool_notes notes;

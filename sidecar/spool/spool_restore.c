@@ -78,14 +78,6 @@ struct chunk {
     size_t table; /* that it is of; TABLE_COUNT: of none that is known */
 };
 
-static size_t find_table(struct text name)
-{
-    size_t i = 0;
-    while (i < TABLE_COUNT && !text_is(name, tables[i]->name))
-        i++;
-    return i;
-}
-
 static bool restore_next(void *context, const struct spool_record *record, bool intact)
 {
     struct chunk *chunk = context;
@@ -96,25 +88,13 @@ static bool restore_next(void *context, const struct spool_record *record, bool 
     if (code != ERROR_INPUT)
         return code == ERROR_NONE;
     chunk->bad = record->id;
-    chunk->table = find_table(record->table);
+    while (chunk->table < TABLE_COUNT && !text_is(record->table, tables[chunk->table]->name))
+        chunk->table++;
     LOG(chunk->restore->logger, ERROR,
         "a record of the spool can't be read: it is set aside in its quarantine",
         log_text("table", record->table), log_text("uid", record->uid),
         log_string("error", chunk->error.text));
     return false;
-}
-
-/* Moves the record that stopped the chunk to the quarantine. */
-static enum error_code quarantine(const struct chunk *chunk, struct spool_file *file,
-                                  struct error *err)
-{
-    if (chunk->bad == 0)
-        return error_set(err, chunk->error.code, "%s", chunk->error.text);
-    enum error_code code =
-        spool_file_quarantine(file, chunk->bad, text_from(chunk->error.text), err);
-    if (code == ERROR_NONE && chunk->table < TABLE_COUNT)
-        ledger_quarantine(chunk->restore->ledger, chunk->table);
-    return code;
 }
 
 enum error_code spool_restore_chunk(struct spool_restore *restore, struct spool_file *file,
@@ -130,8 +110,13 @@ enum error_code spool_restore_chunk(struct spool_restore *restore, struct spool_
     }
     if (code == ERROR_NONE)
         code = spool_file_read(file, &restore->after, CHUNK_RECORDS, restore_next, &chunk, err);
-    if (code == ERROR_NONE && chunk.error.code != ERROR_NONE)
-        code = quarantine(&chunk, file, err);
+    if (code == ERROR_NONE && chunk.bad != 0) {
+        code = spool_file_quarantine(file, chunk.bad, text_from(chunk.error.text), err);
+        if (code == ERROR_NONE && chunk.table < TABLE_COUNT)
+            ledger_quarantine(restore->ledger, chunk.table);
+    } else if (code == ERROR_NONE && chunk.error.code != ERROR_NONE) {
+        code = error_set(err, chunk.error.code, "%s", chunk.error.text);
+    }
     if (code == ERROR_NONE && chunk.count == 0) {
         restore->done = true;
         ledger_settle(restore->ledger);
