@@ -14,15 +14,14 @@ struct one_file {
 struct file_watch {
     void (*changed)(void *context, const char *path);
     void *context;
-    size_t open; /* handles */
-    size_t count;
+    size_t count; /* handles that are not closed yet */
     struct one_file files[];
 };
 
 static void on_closed(uv_handle_t *handle)
 {
     struct file_watch *watch = ((struct one_file *)handle->data)->watch;
-    if (--watch->open == 0)
+    if (--watch->count == 0)
         free(watch);
 }
 
@@ -35,17 +34,6 @@ static void on_change(uv_fs_poll_t *poll, int status, const uv_stat_t *before,
     (void)after;
     if (status == 0)
         file->watch->changed(file->watch->context, file->path);
-}
-
-static int open_file(struct file_watch *watch, uv_loop_t *loop, const char *path,
-                     unsigned interval_ms)
-{
-    struct one_file *file = &watch->files[watch->count++];
-    *file = (struct one_file){.watch = watch, .path = path};
-    uv_fs_poll_init(loop, &file->poll);
-    file->poll.data = file;
-    watch->open++;
-    return uv_fs_poll_start(&file->poll, on_change, path, interval_ms);
 }
 
 enum error_code file_watch_new(uv_loop_t *loop, unsigned interval_ms, const char *const *paths,
@@ -62,7 +50,13 @@ enum error_code file_watch_new(uv_loop_t *loop, unsigned interval_ms, const char
     watch->changed = changed;
     watch->context = context;
     for (size_t i = 0; i < count; i++) {
-        int status = paths[i][0] != '\0' ? open_file(watch, loop, paths[i], interval_ms) : 0;
+        if (paths[i][0] == '\0')
+            continue;
+        struct one_file *file = &watch->files[watch->count++];
+        *file = (struct one_file){.watch = watch, .path = paths[i]};
+        uv_fs_poll_init(loop, &file->poll);
+        file->poll.data = file;
+        int status = uv_fs_poll_start(&file->poll, on_change, paths[i], interval_ms);
         if (status != 0) {
             file_watch_close(watch);
             return error_set(err, ERROR_AGAIN, "watching %s: %s", paths[i], uv_strerror(status));

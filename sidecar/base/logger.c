@@ -68,8 +68,7 @@ static void write_record(int fd, struct text record)
             continue;
         if (written <= 0)
             return;
-        record.data += written;
-        record.length -= (size_t)written;
+        record = text_skip(record, (size_t)written);
     }
 }
 
@@ -80,7 +79,7 @@ static void write_records(int fd, struct text records)
         const char *end = memchr(records.data, '\n', records.length);
         size_t length = end != NULL ? (size_t)(end - records.data) + 1 : records.length;
         write_record(fd, (struct text){records.data, length});
-        records = (struct text){records.data + length, records.length - length};
+        records = text_skip(records, length);
     }
 }
 

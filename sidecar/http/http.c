@@ -27,6 +27,7 @@
 
 #include <errno.h>
 #include <http_parser.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,36 +91,23 @@ struct http {
 
 /* ---- the address -------------------------------------------------------------------------------*/
 
-static bool parse_port(const char *text, int *port)
-{
-    size_t length = strspn(text, "0123456789");
-    if (length == 0 || length > 5 || text[length] != '\0')
-        return false;
-    *port = (int)strtol(text, NULL, 10);
-    return *port <= UINT16_MAX;
-}
-
-/* Parses a host, which has no brackets any more; "" stands for all addresses. */
-static bool parse_host(const char *host, bool bracketed, int port, union address *address)
-{
-    if (host[0] == '\0')
-        host = "::";
-    else if (!bracketed)
-        return uv_ip4_addr(host, port, &address->v4) == 0;
-    return uv_ip6_addr(host, port, &address->v6) == 0;
-}
-
 static enum error_code parse_listen(const char *listen, union address *address, struct error *err)
 {
     char host[INET6_ADDRSTRLEN + 2];
     const char *colon = strrchr(listen, ':');
     size_t length = colon != NULL ? (size_t)(colon - listen) : sizeof(host);
-    int port;
-    if (length < sizeof(host) && parse_port(colon + 1, &port)) {
+    size_t digits = colon != NULL ? strspn(colon + 1, "0123456789") : 0;
+    long port = digits > 0 && digits <= 5 ? strtol(colon + 1, NULL, 10) : LONG_MAX;
+    if (length < sizeof(host) && port <= UINT16_MAX && colon[1 + digits] == '\0') {
         bool bracketed = length > 2 && listen[0] == '[' && listen[length - 1] == ']';
-        snprintf(host, sizeof(host), "%.*s", (int)(bracketed ? length - 2 : length),
-                 bracketed ? listen + 1 : listen);
-        if (parse_host(host, bracketed, port, address))
+        text_copy(host, sizeof(host),
+                  bracketed ? (struct text){listen + 1, length - 2}
+                            : (struct text){listen, length});
+        bool is_wildcard = host[0] == '\0';
+        int status = is_wildcard || bracketed
+                         ? uv_ip6_addr(is_wildcard ? "::" : host, (int)port, &address->v6)
+                         : uv_ip4_addr(host, (int)port, &address->v4);
+        if (status == 0)
             return ERROR_NONE;
     }
     return error_set(
@@ -449,8 +437,9 @@ static void on_connection(uv_stream_t *listener, int status)
 
 /* ---- listening ---------------------------------------------------------------------------------*/
 
-static int start_listening(struct http *http)
+static void open_http(uv_timer_t *timer)
 {
+    struct http *http = timer->data;
     uv_tcp_init(http->loop, &http->listener);
     http->open_handles++;
     http->listener.data = http;
@@ -460,13 +449,8 @@ static int start_listening(struct http *http)
         http->is_wildcard = false;
         status = uv_tcp_bind(&http->listener, &http->address.any, 0);
     }
-    return status == 0 ? uv_listen((uv_stream_t *)&http->listener, BACKLOG, on_connection) : status;
-}
-
-static void open_http(uv_timer_t *timer)
-{
-    struct http *http = timer->data;
-    int status = start_listening(http);
+    if (status == 0)
+        status = uv_listen((uv_stream_t *)&http->listener, BACKLOG, on_connection);
     if (status != 0) {
         listen_later(http, status);
         return;

@@ -9,6 +9,7 @@
 #include "sidecar/http/status_facts.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,13 +49,6 @@ static int64_t rows_of(const struct outbox_counts *counts)
     return (int64_t)(counts->pending + counts->in_flight);
 }
 
-/* Returns the bytes that the spool may grow to: its bound, or what its disk has room for. */
-static int64_t spool_bound(const struct config *config, const struct spool_usage *usage)
-{
-    int64_t disk = usage->bytes + usage->free_bytes;
-    return config->spool_max_bytes < disk ? config->spool_max_bytes : disk;
-}
-
 void status_tick(struct status *status)
 {
     const struct status_parts *parts = &status->parts;
@@ -66,24 +60,21 @@ void status_tick(struct status *status)
         growth_sample(&status->spool_bytes, now_us, spool_usage(parts->spool).bytes);
 }
 
-static double smaller(double a, double b)
-{
-    return a < b ? a : b;
-}
-
-/* Returns the seconds until growth reaches the first of the bounds at which the source is paused. */
+/* Returns the seconds until growth reaches the first of the bounds at which the source is paused. The spool's bound
+ * is what its disk has room for, if that is less than the setting. */
 static double seconds_left(const struct status *status, const struct status_facts *facts)
 {
     const struct config *config = status->parts.config;
     int64_t now_us = clock_steady_us();
-    double left = growth_seconds_left(&status->rows, now_us, rows_of(&facts->counts),
-                                      config->outbox_max_rows);
-    left = smaller(left, growth_seconds_left(&status->bytes, now_us, (int64_t)facts->counts.bytes,
-                                             config->outbox_max_bytes));
+    double left = fmin(growth_seconds_left(&status->rows, now_us, rows_of(&facts->counts),
+                                           config->outbox_max_rows),
+                       growth_seconds_left(&status->bytes, now_us, (int64_t)facts->counts.bytes,
+                                           config->outbox_max_bytes));
     if (status->parts.spool == NULL)
         return left;
-    return smaller(left, growth_seconds_left(&status->spool_bytes, now_us, facts->spool.bytes,
-                                             spool_bound(config, &facts->spool)));
+    int64_t disk = facts->spool.bytes + facts->spool.free_bytes;
+    int64_t bound = config->spool_max_bytes < disk ? config->spool_max_bytes : disk;
+    return fmin(left, growth_seconds_left(&status->spool_bytes, now_us, facts->spool.bytes, bound));
 }
 
 static double oldest_seconds(struct status *status, const struct outbox_counts *counts)
@@ -172,20 +163,8 @@ static void fill_ledger(struct metrics *metrics, const struct status_facts *fact
     metrics->ledger_balanced = facts->balanced;
 }
 
-static void fill_database(struct metrics *metrics, const struct status_facts *facts)
-{
-    bool known = facts->store.connected;
-    metrics->database_up = facts->database_up;
-    metrics->database[METRICS_DATABASE_VERSION] = known ? facts->store.version : NULL;
-    metrics->database[METRICS_DATABASE_TLS] = facts->store.tls_version;
-    metrics->database[METRICS_DATABASE_CIPHER] = facts->store.tls_cipher;
-}
-
 static void fill_spool(struct metrics *metrics, const struct status_facts *facts)
 {
-    metrics->outage_left = facts->outage_seconds;
-    if (facts->parts->spool == NULL)
-        return;
     metrics->spool_up = facts->spool_up;
     metrics->spool_bytes = (double)facts->spool.bytes;
     metrics->spool_limit_bytes = (double)facts->parts->config->spool_max_bytes;
@@ -195,35 +174,36 @@ static void fill_spool(struct metrics *metrics, const struct status_facts *facts
     metrics->spool_lost_transactions = (double)facts->spool.state.lost.transactions;
 }
 
-static void fill_process(struct metrics *metrics, const struct status_facts *facts)
-{
-    struct process_usage usage = process_usage();
-    metrics->log_dropped = logger_dropped(facts->parts->logger);
-    metrics->build[0] = facts->parts->version;
-    metrics->cpu_seconds = usage.cpu_seconds;
-    metrics->resident_bytes = usage.resident_bytes;
-    metrics->open_fds = usage.open_fds;
-    metrics->max_fds = usage.max_fds;
-    metrics->start_time = (double)facts->started_us / 1e6;
-}
-
 static unsigned answer_metrics(void *context, bool verbose, struct buffer *body)
 {
     struct status *status = context;
     struct metrics *metrics = status->parts.metrics;
+    struct process_usage usage = process_usage();
     struct status_facts facts;
     (void)verbose;
     gather(status, &facts);
+    fill_sources(metrics, &facts);
+    fill_ledger(metrics, &facts);
+    if (status->parts.spool != NULL)
+        fill_spool(metrics, &facts);
+    metrics->outage_left = facts.outage_seconds;
     metrics->oldest_unwritten = facts.oldest_seconds;
     metrics->pending_limit_rows = (double)status->parts.config->outbox_max_rows;
     metrics->pending_bytes = (double)facts.counts.bytes;
     metrics->pending_limit_bytes = (double)status->parts.config->outbox_max_bytes;
     metrics->leads = facts.leads;
-    fill_sources(metrics, &facts);
-    fill_ledger(metrics, &facts);
-    fill_database(metrics, &facts);
-    fill_spool(metrics, &facts);
-    fill_process(metrics, &facts);
+    metrics->database_up = facts.database_up;
+    metrics->database[METRICS_DATABASE_VERSION] =
+        facts.store.connected ? facts.store.version : NULL;
+    metrics->database[METRICS_DATABASE_TLS] = facts.store.tls_version;
+    metrics->database[METRICS_DATABASE_CIPHER] = facts.store.tls_cipher;
+    metrics->log_dropped = logger_dropped(status->parts.logger);
+    metrics->build[0] = status->parts.version;
+    metrics->cpu_seconds = usage.cpu_seconds;
+    metrics->resident_bytes = usage.resident_bytes;
+    metrics->open_fds = usage.open_fds;
+    metrics->max_fds = usage.max_fds;
+    metrics->start_time = (double)status->started_us / 1e6;
     metrics_expose(body, metrics);
     return 200;
 }

@@ -3,17 +3,13 @@
 #include "lib/kube/kind.h"
 #include "sidecar/http/status_facts.h"
 
-/* Writes the time, or null for 0, which says that there is no such time. */
-static void write_time_or_null(struct json_writer *writer, const char *name, int64_t us)
+static void add_source(struct json_writer *writer, const struct status_facts *facts)
 {
-    if (us != 0)
-        json_write_time(writer, name, us);
-    else
-        json_write_null(writer, name);
-}
-
-static void add_unwatched(struct json_writer *writer, const struct status_facts *facts)
-{
+    json_begin_object(writer, "source");
+    json_write_string(writer, "address", facts->parts->config->event_source);
+    json_write_bool(writer, "leads", facts->leads);
+    json_write_integer(writer, "streams", (int64_t)facts->streams);
+    json_write_bool(writer, "paused", facts->source_paused);
     json_begin_array(writer, "unwatched");
     for (size_t i = 0; i < RESOURCE_COUNT; i++) {
         if (facts->unwatched[i] == NULL)
@@ -25,16 +21,6 @@ static void add_unwatched(struct json_writer *writer, const struct status_facts 
         json_end(writer);
     }
     json_end(writer);
-}
-
-static void add_source(struct json_writer *writer, const struct status_facts *facts)
-{
-    json_begin_object(writer, "source");
-    json_write_string(writer, "address", facts->parts->config->event_source);
-    json_write_bool(writer, "leads", facts->leads);
-    json_write_integer(writer, "streams", (int64_t)facts->streams);
-    json_write_bool(writer, "paused", facts->source_paused);
-    add_unwatched(writer, facts);
     json_begin_array(writer, "sources");
     for (size_t i = 0; i < facts->source_count; i++) {
         const struct source_state *source = &facts->sources[i];
@@ -61,7 +47,10 @@ static void add_database(struct json_writer *writer, const struct status_facts *
     json_write_string(writer, "tls_version", store->tls_version);
     json_write_string(writer, "tls_cipher", store->tls_cipher);
     json_write_string(writer, "last_error", store->last_error);
-    write_time_or_null(writer, "last_error_at", store->last_error_us);
+    if (store->last_error_us != 0)
+        json_write_time(writer, "last_error_at", store->last_error_us);
+    else
+        json_write_null(writer, "last_error_at");
     json_end(writer);
 }
 
@@ -92,17 +81,17 @@ static void add_spool(struct json_writer *writer, const struct status_facts *fac
     json_end(writer);
 }
 
-static void add_documents(struct json_writer *writer, const struct ledger *ledger)
+static void add_ledger(struct json_writer *writer, const struct status_facts *facts)
 {
+    const struct ledger *ledger = facts->parts->ledger;
+    json_begin_object(writer, "ledger");
+    json_write_bool(writer, "balanced", facts->balanced);
+    json_write_integer(writer, "received", (int64_t)ledger_received(ledger));
     json_begin_object(writer, "documents");
     for (unsigned fate = 0; fate < WATCH_FATE_COUNT; fate++)
         json_write_integer(writer, watch_fate_name((enum watch_fate)fate),
                            (int64_t)ledger->fates[fate]);
     json_end(writer);
-}
-
-static void add_rows(struct json_writer *writer, const struct status_facts *facts)
-{
     json_begin_object(writer, "rows");
     for (size_t i = 0; i < TABLE_COUNT; i++) {
         json_begin_object(writer, tables[i]->name);
@@ -112,16 +101,6 @@ static void add_rows(struct json_writer *writer, const struct status_facts *fact
         json_end(writer);
     }
     json_end(writer);
-}
-
-static void add_ledger(struct json_writer *writer, const struct status_facts *facts)
-{
-    const struct ledger *ledger = facts->parts->ledger;
-    json_begin_object(writer, "ledger");
-    json_write_bool(writer, "balanced", facts->balanced);
-    json_write_integer(writer, "received", (int64_t)ledger_received(ledger));
-    add_documents(writer, ledger);
-    add_rows(writer, facts);
 #define COUNTER(counter, help) json_write_integer(writer, #counter, (int64_t)ledger->counter);
     LEDGER_COUNTERS(COUNTER)
 #undef COUNTER
@@ -133,7 +112,7 @@ void status_append_json(struct buffer *out, const struct status_facts *facts)
     struct json_writer writer = json_writer(out);
     json_begin_object(&writer, NULL);
     json_write_string(&writer, "version", facts->parts->version);
-    write_time_or_null(&writer, "started_at", facts->started_us);
+    json_write_time(&writer, "started_at", facts->started_us);
     json_write_real(&writer, "uptime_seconds", (double)facts->uptime_us / 1e6);
     json_write_bool(&writer, "ready", facts->unready == NULL);
     json_write_string(&writer, "unready", facts->unready != NULL ? facts->unready : "");

@@ -114,7 +114,6 @@ static void fill_request(struct lane *lane)
 void dispatch_write(struct lane *lane)
 {
     struct dispatch *dispatch = lane->dispatch;
-    lane->request.lane = lane->number;
     fill_request(lane);
     dispatch_move(lane, LANE_BUSY);
     dispatch->settings.store->submit(dispatch->settings.store, &lane->request);
@@ -134,9 +133,7 @@ static void on_linger_over(uv_timer_t *timer)
 static void lane_wake(struct lane *lane)
 {
     struct dispatch *dispatch = lane->dispatch;
-    if (dispatch->stopping)
-        return;
-    if (lane->state != LANE_IDLE && lane->state != LANE_LINGERS)
+    if (dispatch->stopping || (lane->state != LANE_IDLE && lane->state != LANE_LINGERS))
         return;
     const struct lane *owner = next_owner(lane);
     bool at_once = (dispatch->listing != NULL && !dispatch->asked) || is_aside_due(dispatch);
@@ -153,19 +150,6 @@ static void lane_wake(struct lane *lane)
 }
 
 /* ---- what came of a request -------------------------------------------------------------------- */
-
-/* A listing that failed is answered, too, and not asked for again: rows must not wait for it. */
-static void settle_listing(struct lane *lane)
-{
-    struct dispatch *dispatch = lane->dispatch;
-    struct store_request *request = &lane->request;
-    if (request->listing == NULL)
-        return;
-    dispatch->listing = NULL;
-    dispatch->asked = false;
-    if (!dispatch->stopping)
-        dispatch->answered(dispatch->answered_context, request->error.code == ERROR_NONE);
-}
 
 /* The lane's connection can be used, also where the rows of this request failed. */
 static void lane_succeeded(struct lane *lane)
@@ -218,7 +202,13 @@ static void on_answer(struct store_request *request)
     lane->heard = true;
     count(&dispatch->settings, request);
     verdict_settle_rows(lane);
-    settle_listing(lane);
+    if (request->listing !=
+        NULL) { /* if it failed, it is not asked for again: rows must not wait */
+        dispatch->listing = NULL;
+        dispatch->asked = false;
+        if (!dispatch->stopping)
+            dispatch->answered(dispatch->answered_context, request->error.code == ERROR_NONE);
+    }
     if (request->error.code == ERROR_NONE || request->others_may)
         lane_succeeded(lane);
     else
@@ -272,6 +262,7 @@ static enum error_code lane_init(struct lane *lane, struct dispatch *dispatch, u
     lane->number = number;
     lane->rows_of = number;
     lane->max_rows = rows;
+    lane->request.lane = number;
     lane->request.owner = lane;
     lane->request.done = on_answer;
     enum error_code code = batch_init(&lane->request.batch, rows, err);
@@ -282,19 +273,6 @@ static enum error_code lane_init(struct lane *lane, struct dispatch *dispatch, u
     if (lane->request.fates == NULL || lane->request.refusals == NULL)
         return error_set(err, ERROR_NOMEM, "no memory for a batch of %zu rows", rows);
     return ERROR_NONE;
-}
-
-static void open_handles(struct dispatch *dispatch, uv_loop_t *loop)
-{
-    for (unsigned i = 0; i < dispatch->lane_count; i++) {
-        uv_timer_init(loop, &dispatch->lanes[i].timer);
-        dispatch->lanes[i].timer.data = &dispatch->lanes[i];
-    }
-    uv_timer_init(loop, &dispatch->due);
-    dispatch->due.data = dispatch;
-    dispatch->settle.data = dispatch;
-    dispatch->open_handles = dispatch->lane_count + 2;
-    dispatch->progress_ms = dispatch_now_ms(dispatch);
 }
 
 enum error_code dispatch_new(uv_loop_t *loop, const struct dispatch_settings *settings,
@@ -318,7 +296,15 @@ enum error_code dispatch_new(uv_loop_t *loop, const struct dispatch_settings *se
         free_dispatch(dispatch);
         return error_set(err, ERROR_AGAIN, "the event loop: %s", uv_strerror(status));
     }
-    open_handles(dispatch, loop);
+    for (unsigned i = 0; i < lanes; i++) {
+        uv_timer_init(loop, &dispatch->lanes[i].timer);
+        dispatch->lanes[i].timer.data = &dispatch->lanes[i];
+    }
+    uv_timer_init(loop, &dispatch->due);
+    dispatch->due.data = dispatch;
+    dispatch->settle.data = dispatch;
+    dispatch->open_handles = lanes + 2;
+    dispatch->progress_ms = dispatch_now_ms(dispatch);
     *result = dispatch;
     return ERROR_NONE;
 }

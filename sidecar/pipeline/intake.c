@@ -82,17 +82,6 @@ static void log_document(struct intake *intake, const struct connection *connect
                  sizeof(fields) / sizeof(fields[0]) - (connection->line == 0));
 }
 
-static void log_fate(struct intake *intake, const struct connection *connection,
-                     const struct watch_result *result)
-{
-    if (watch_fate_class(result->fate) == WATCH_CLASS_INVALID)
-        log_document(intake, connection, LOG_LEVEL_WARN, "document refused", result);
-    else if (result->fate == WATCH_ERROR_EVENT || result->fate == WATCH_STATUS)
-        log_document(intake, connection, LOG_LEVEL_WARN, "the API server reported trouble", result);
-    else
-        log_document(intake, connection, LOG_LEVEL_DEBUG, "document not recorded", result);
-}
-
 /* Logs and counts what was left out of a row or cut, since nothing else tells of it. */
 static void note_losses(struct intake *intake, const struct connection *connection,
                         const struct watch_result *result)
@@ -155,20 +144,6 @@ static void pause_if_full(struct intake *intake)
         log_int("dead_letters", usage.state.dead_letters));
 }
 
-/* Takes over row, also on failure. False if there was no memory. */
-static bool keep_row(struct intake *intake, struct row *row)
-{
-    size_t table = table_number(row->table);
-    struct error err;
-    if (outbox_put(intake->settings.outbox, row, &err) != ERROR_NONE) {
-        row_free(row);
-        return false;
-    }
-    intake->settings.ledger->rows[table].received++;
-    intake->stored = true;
-    return true;
-}
-
 static void count_document(struct intake *intake, const struct watch_result *result)
 {
     intake->settings.ledger->fates[result->fate]++;
@@ -179,18 +154,32 @@ static void count_document(struct intake *intake, const struct watch_result *res
 static void on_document(void *context, struct connection *connection, struct text line)
 {
     struct intake *intake = context;
+    const struct intake_settings *settings = &intake->settings;
     struct watch_result result;
-    int64_t now_us = clock_now_us();
-    watch_decode(intake->watch, line, now_us, &result);
+    watch_decode(intake->watch, line, clock_now_us(), &result);
     note_losses(intake, connection, &result);
-    sweep_document(intake->settings.sweep, &connection->snapshot, &result);
-    if (result.fate == WATCH_ROW && !keep_row(intake, result.row))
-        result.fate = WATCH_NO_MEMORY;
+    sweep_document(settings->sweep, &connection->snapshot, &result);
+    if (result.fate == WATCH_ROW) {
+        size_t table = table_number(result.row->table);
+        struct error err;
+        if (outbox_put(settings->outbox, result.row, &err) == ERROR_NONE) {
+            settings->ledger->rows[table].received++;
+            intake->stored = true;
+        } else {
+            row_free(result.row);
+            result.fate = WATCH_NO_MEMORY;
+        }
+    }
     count_document(intake, &result);
-    if (result.fate != WATCH_ROW)
-        log_fate(intake, connection, &result);
+    if (watch_fate_class(result.fate) == WATCH_CLASS_INVALID)
+        log_document(intake, connection, LOG_LEVEL_WARN, "document refused", &result);
+    else if (result.fate == WATCH_ERROR_EVENT || result.fate == WATCH_STATUS)
+        log_document(intake, connection, LOG_LEVEL_WARN, "the API server reported trouble",
+                     &result);
+    else if (result.fate != WATCH_ROW)
+        log_document(intake, connection, LOG_LEVEL_DEBUG, "document not recorded", &result);
     if (result.fate == WATCH_NO_MEMORY) {
-        intake->settings.no_memory(intake->settings.context);
+        settings->no_memory(settings->context);
         return;
     }
     acks_document(&connection->acks);
@@ -304,31 +293,25 @@ void intake_attach(struct intake *intake, struct sources *sources)
     sweep_close_all(intake->settings.sweep);
 }
 
-/* The bound is lower than the one for pausing, so that the source is not paused and resumed all the time. */
-static bool has_room(const struct intake *intake)
+/* Pauses, too: the spool fills up later than the outbox, when no document may come any more. The bounds for
+ * resuming are lower than those for pausing, so that the source is not paused and resumed all the time. */
+void intake_progress(struct intake *intake)
 {
     const struct config *config = intake->settings.config;
     const struct spool *spool = intake->settings.spool;
     struct outbox_counts counts = outbox_counts(intake->settings.outbox);
-    return why_full(intake) == METRICS_PAUSE_COUNT && (spool == NULL || spool_has_room(spool)) &&
-           counts.pending + counts.in_flight <= (size_t)config->outbox_max_rows / 4 * 3 &&
-           counts.bytes <= (size_t)config->outbox_max_bytes / 4 * 3;
-}
-
-static void resume(struct intake *intake)
-{
+    if (!intake->paused) {
+        pause_if_full(intake);
+        return;
+    }
+    if (intake->sources == NULL || why_full(intake) != METRICS_PAUSE_COUNT ||
+        (spool != NULL && !spool_has_room(spool)) ||
+        counts.pending + counts.in_flight > (size_t)config->outbox_max_rows / 4 * 3 ||
+        counts.bytes > (size_t)config->outbox_max_bytes / 4 * 3)
+        return;
     intake->paused = false;
     sources_resume(intake->sources);
     LOG(intake->settings.logger, INFO, "source resumed");
-}
-
-/* It may have to pause, too: the spool fills up later than the outbox, when no document may come any more. */
-void intake_progress(struct intake *intake)
-{
-    if (!intake->paused)
-        pause_if_full(intake);
-    else if (intake->sources != NULL && has_room(intake))
-        resume(intake);
 }
 
 bool intake_is_paused(const struct intake *intake)

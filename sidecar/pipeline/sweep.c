@@ -37,7 +37,9 @@
 
 #include <stdlib.h>
 
-/* The brake: a sweep of more than this many live rows must leave at least half of them. */
+/* The brake: a sweep of more than this many live rows must leave at least half of them. Other rows do not
+ * count: objects that have ended by themselves are cleaned up in large numbers, and nothing is lost by closing
+ * their rows. */
 #define BRAKE_FROM 20
 
 /* The cost of one piece, which takes some milliseconds: to look at an object costs 1, a tombstone costs
@@ -103,8 +105,7 @@ static struct text take_until(struct text *rest, char end)
     const char *at = memchr(rest->data, end, rest->length);
     size_t length = at != NULL ? (size_t)(at - rest->data) : rest->length;
     struct text taken = {rest->data, length};
-    size_t used = at != NULL ? length + 1 : length;
-    *rest = (struct text){rest->data + used, rest->length - used};
+    *rest = text_skip(*rest, at != NULL ? length + 1 : length);
     return taken;
 }
 
@@ -168,13 +169,6 @@ static bool put_tombstone(struct sweep *sweep, const struct sweep_line *line)
     return true;
 }
 
-/* Only live rows count: objects that have ended by themselves are cleaned up in large numbers, and nothing is
- * lost by closing their rows. */
-static bool brake_holds(const struct census *census)
-{
-    return census->live > BRAKE_FROM && census->live_vanished > census->live / 2;
-}
-
 /* Notes the latest timeline of a row, and the newest version in it that the stream has not shown. */
 static void count_newest(struct sweep *sweep, const struct sweep_line *line)
 {
@@ -203,26 +197,12 @@ static void count_piece(struct sweep *sweep)
         census->live += !line.is_final;
         census->live_vanished += vanished && !line.is_final;
     }
-    if (sweep->rest.length > 0)
+    if (sweep->rest.length > 0 || sweep_look_back(sweep))
         return;
-    if (sweep_look_back(sweep))
-        return;
-    if (brake_holds(census))
+    if (census->live > BRAKE_FROM && census->live_vanished > census->live / 2)
         sweep_refuse(sweep);
     else
         sweep_move(sweep, SWEEP_CLOSING);
-}
-
-static void say_swept(struct sweep *sweep)
-{
-    const struct mark *mark = sweep->mark;
-    sweep_count(sweep, METRICS_SWEEP_DONE);
-    LOG(sweep->settings.logger, INFO, "swept",
-        log_string("kind", resource_table[mark->resource].kind),
-        log_string("api_group", resource_table[mark->resource].group),
-        log_string("namespace", mark->namespace), log_int("alive", (int64_t)sweep->census.alive),
-        log_int("vanished", (int64_t)sweep->census.vanished),
-        log_int("closed", (int64_t)sweep->census.closed));
 }
 
 static void close_piece(struct sweep *sweep)
@@ -244,8 +224,16 @@ static void close_piece(struct sweep *sweep)
     if (sweep->rest.length > 0)
         return;
     struct mark *mark = sweep->mark;
-    if (sweep->census.alive > 0 || mark->version[0] != '\0')
-        say_swept(sweep);
+    const struct census *census = &sweep->census;
+    if (census->alive > 0 || mark->version[0] != '\0') {
+        sweep_count(sweep, METRICS_SWEEP_DONE);
+        LOG(sweep->settings.logger, INFO, "swept",
+            log_string("kind", resource_table[mark->resource].kind),
+            log_string("api_group", resource_table[mark->resource].group),
+            log_string("namespace", mark->namespace), log_int("alive", (int64_t)census->alive),
+            log_int("vanished", (int64_t)census->vanished),
+            log_int("closed", (int64_t)census->closed));
+    }
     sweep_move(sweep, SWEEP_IDLE);
     sweep_drop_mark(sweep, mark);
 }
@@ -264,16 +252,6 @@ static void on_answered(void *context, bool ok)
     sweep->census = (struct census){0};
     sweep_move(sweep, SWEEP_COUNTING);
     count_piece(sweep);
-}
-
-static void ask(struct sweep *sweep, struct mark *mark)
-{
-    sweep_move(sweep, SWEEP_ASKING);
-    sweep->mark = mark;
-    sweep->listing.resource = &resource_table[mark->resource];
-    sweep->listing.cluster = sweep->settings.cluster_id;
-    sweep->listing.namespace = mark->namespace;
-    dispatch_list(sweep->settings.dispatch, &sweep->listing, on_answered, sweep);
 }
 
 static bool cell_is(const struct row *row, size_t column, const char *text)
@@ -319,7 +297,12 @@ static void begin(struct sweep *sweep)
         if (outbox_holds(sweep->settings.outbox, resource_table[mark->resource].table,
                          is_to_be_swept, &wait))
             continue;
-        ask(sweep, mark);
+        sweep_move(sweep, SWEEP_ASKING);
+        sweep->mark = mark;
+        sweep->listing.resource = &resource_table[mark->resource];
+        sweep->listing.cluster = sweep->settings.cluster_id;
+        sweep->listing.namespace = mark->namespace;
+        dispatch_list(sweep->settings.dispatch, &sweep->listing, on_answered, sweep);
         return;
     }
 }
@@ -332,14 +315,13 @@ void sweep_tick(struct sweep *sweep)
     case SWEEP_IDLE:
         begin(sweep);
         break;
-    case SWEEP_ASKING:
-        break;
     case SWEEP_COUNTING:
         count_piece(sweep);
         break;
     case SWEEP_CLOSING:
         close_piece(sweep);
         break;
+    case SWEEP_ASKING: /* on_answered() goes on */
     case SWEEP_STAGE_COUNT:
         break;
     }

@@ -80,8 +80,7 @@ void sweep_refuse(struct sweep *sweep)
         sweep_count(sweep, METRICS_SWEEP_REFUSED);
         LOG(sweep->settings.logger, ERROR,
             "sweep refused: it would close more than half of the live rows; if the snapshot is "
-            "right, "
-            "confirm it with kubedl-shipper sweep --confirm",
+            "right, confirm it with kubedl-shipper sweep --confirm",
             log_string("kind", resource_table[mark->resource].kind),
             log_string("api_group", resource_table[mark->resource].group),
             log_string("namespace", mark->namespace), log_int("alive", (int64_t)sweep->census.live),
@@ -118,9 +117,15 @@ void sweep_look_at_notes(struct sweep *sweep)
     }
 }
 
-static void restore_refused(struct sweep *sweep, size_t resource, const char *namespace,
-                            const char *text)
+/* Takes a refused sweep back from its note, unless a newer mark has come. */
+static void on_note(void *context, const char *name, const char *text)
 {
+    struct sweep *sweep = context;
+    const char *namespace;
+    const struct resource *found = resource_find_title(name + strlen(SUSPECTS_NOTES), &namespace);
+    if (found == NULL || strlen(namespace) >= sizeof(((struct mark *)NULL)->namespace))
+        return;
+    size_t resource = resource_number(found);
     struct suspects *list = suspects_read(text);
     if (list == NULL || sweep_find_mark(sweep, resource, namespace) != NULL) {
         suspects_free(list);
@@ -133,18 +138,8 @@ static void restore_refused(struct sweep *sweep, size_t resource, const char *na
     memcpy(mark->version, list->version, sizeof(mark->version));
     sweep_show_refused(sweep, resource);
     LOG(sweep->settings.logger, WARN, "a sweep that was refused is tried again",
-        log_string("kind", resource_table[resource].kind),
-        log_string("api_group", resource_table[resource].group), log_string("namespace", namespace),
-        log_int("vanished", (int64_t)list->count));
-}
-
-static void on_note(void *context, const char *name, const char *text)
-{
-    const char *namespace;
-    const struct resource *resource =
-        resource_find_title(name + strlen(SUSPECTS_NOTES), &namespace);
-    if (resource != NULL && strlen(namespace) < sizeof(((struct mark *)NULL)->namespace))
-        restore_refused(context, resource_number(resource), namespace, text);
+        log_string("kind", found->kind), log_string("api_group", found->group),
+        log_string("namespace", namespace), log_int("vanished", (int64_t)list->count));
 }
 
 void sweep_restore(struct sweep *sweep)
