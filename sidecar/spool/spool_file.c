@@ -21,12 +21,12 @@
 #include "sidecar/spool/spool_layout.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SHRINK_PAGES 1024 /* given back at once: some milliseconds of work */
+/* So many pages are given back at once: some milliseconds of work. */
+#define VACUUM "PRAGMA incremental_vacuum(1024)"
 
 /* ---- opening -----------------------------------------------------------------------------------*/
 
@@ -56,14 +56,7 @@ static enum error_code open_database(struct spool_file *file, bool with_check, s
     return code;
 }
 
-static enum error_code read_changes(struct spool_file *file, int64_t *changes, struct error *err)
-{
-    static const struct spool_statement read = {"read", "PRAGMA data_version"};
-    struct spool_cursor cursor = spool_sql_select(&file->sql, &read, NULL, 0);
-    while (spool_sql_next(&cursor))
-        *changes = spool_column_integer(&cursor, 0);
-    return spool_sql_end(&cursor, err);
-}
+static const struct spool_statement read_changes = {"look for changes", "PRAGMA data_version"};
 
 /* Ends an opening: remembers the files as they are now, or closes them and returns the error `code`. */
 static enum error_code end_opening(struct spool_file *file, enum error_code code,
@@ -71,7 +64,7 @@ static enum error_code end_opening(struct spool_file *file, enum error_code code
 {
     if (code == ERROR_NONE) {
         spool_place_remember(&file->place);
-        code = read_changes(file, &file->changes, err);
+        code = spool_sql_integers(&file->sql, &read_changes, &file->changes, 1, err);
     }
     if (code == ERROR_NONE)
         *result = file;
@@ -140,7 +133,7 @@ enum error_code spool_file_check(struct spool_file *file, struct error *err)
     int64_t changes = 0;
     enum error_code code = spool_place_check(&file->place, err);
     if (code == ERROR_NONE)
-        code = read_changes(file, &changes, err);
+        code = spool_sql_integers(&file->sql, &read_changes, &changes, 1, err);
     if (code != ERROR_NONE)
         return code;
     if (changes == file->changes && spool_place_is_written(&file->place)) {
@@ -238,10 +231,7 @@ enum error_code spool_file_usage(struct spool_file *file, struct spool_usage *us
     static const struct spool_statement pages = {
         "count pages", "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count,"
                        " pragma_freelist_count, pragma_page_size"};
-    struct spool_cursor cursor = spool_sql_select(&file->sql, &pages, NULL, 0);
-    while (spool_sql_next(&cursor))
-        usage->bytes = spool_column_integer(&cursor, 0);
-    enum error_code code = spool_sql_end(&cursor, err);
+    enum error_code code = spool_sql_integers(&file->sql, &pages, &usage->bytes, 1, err);
     if (code == ERROR_NONE)
         code = spool_state_read(file, &usage->state, err);
     usage->file_bytes = spool_place_bytes(&file->place);
@@ -253,13 +243,12 @@ enum error_code spool_file_usage(struct spool_file *file, struct spool_usage *us
 
 enum error_code spool_file_shrink(struct spool_file *file, bool *more, struct error *err)
 {
-    char vacuum[64];
+    static const struct spool_statement count = {"count unused pages", "PRAGMA freelist_count"};
     int64_t unused = 0;
     *more = false;
-    snprintf(vacuum, sizeof(vacuum), "PRAGMA incremental_vacuum(%d)", SHRINK_PAGES);
-    enum error_code code = spool_sql_execute(&file->sql, vacuum, err);
+    enum error_code code = spool_sql_execute(&file->sql, VACUUM, err);
     if (code == ERROR_NONE)
-        code = spool_sql_number(&file->sql, "PRAGMA freelist_count", &unused, err);
+        code = spool_sql_integers(&file->sql, &count, &unused, 1, err);
     if (code != ERROR_NONE)
         return code;
     *more = unused > 0;

@@ -49,8 +49,9 @@ static const char additions[] =
 
 enum error_code spool_layout_check(struct spool_sql *sql, struct error *err)
 {
+    static const struct spool_statement read = {"read the layout", "PRAGMA user_version"};
     int64_t version = 0;
-    enum error_code code = spool_sql_number(sql, "PRAGMA user_version", &version, err);
+    enum error_code code = spool_sql_integers(sql, &read, &version, 1, err);
     if (code == ERROR_NONE && version > LAYOUT_VERSION)
         return error_set(err, ERROR_OPERATOR,
                          "spool %s: written by a newer kubedl-shipper (layout %lld): let that one "
@@ -61,9 +62,10 @@ enum error_code spool_layout_check(struct spool_sql *sql, struct error *err)
 
 enum error_code spool_layout_upgrade(struct spool_sql *sql, struct error *err)
 {
+    static const struct spool_statement look = {
+        "look for the state", "SELECT count(*) FROM sqlite_master WHERE name = 'state'"};
     int64_t is_present = 0;
-    enum error_code code = spool_sql_number(
-        sql, "SELECT count(*) FROM sqlite_master WHERE name = 'state'", &is_present, err);
+    enum error_code code = spool_sql_integers(sql, &look, &is_present, 1, err);
     if (code != ERROR_NONE || is_present)
         return code;
     code = spool_sql_begin(sql, err);

@@ -71,22 +71,6 @@ enum error_code spool_sql_execute(struct spool_sql *sql, const char *text, struc
     return status == SQLITE_OK ? ERROR_NONE : sql_error(sql, status, text, err);
 }
 
-enum error_code spool_sql_number(struct spool_sql *sql, const char *text, int64_t *number,
-                                 struct error *err)
-{
-    sqlite3_stmt *handle;
-    int status = sqlite3_prepare_v2(sql->db, text, -1, &handle, NULL);
-    if (status == SQLITE_OK)
-        status = sqlite3_step(handle);
-    enum error_code code = ERROR_NONE;
-    if (status == SQLITE_ROW)
-        *number = sqlite3_column_int64(handle, 0);
-    else
-        code = sql_error(sql, status, text, err);
-    sqlite3_finalize(handle);
-    return code;
-}
-
 /* This is a PRAGMA statement, not a SELECT from the pragma's table-valued function: there SQLite 3.46 takes
  * the argument for the name of the table to check. */
 enum error_code spool_sql_check(struct spool_sql *sql, struct error *err)
@@ -178,6 +162,17 @@ enum error_code spool_sql_run(struct spool_sql *sql, const struct spool_statemen
 {
     struct spool_cursor cursor = spool_sql_select(sql, statement, values, count);
     (void)spool_sql_next(&cursor);
+    return spool_sql_end(&cursor, err);
+}
+
+enum error_code spool_sql_integers(struct spool_sql *sql, const struct spool_statement *statement,
+                                   int64_t *integers, size_t count, struct error *err)
+{
+    struct spool_cursor cursor = spool_sql_select(sql, statement, NULL, 0);
+    while (spool_sql_next(&cursor)) {
+        for (size_t i = 0; i < count; i++)
+            integers[i] = spool_column_integer(&cursor, (int)i);
+    }
     return spool_sql_end(&cursor, err);
 }
 

@@ -63,10 +63,6 @@ void spool_sql_leave_log(struct spool_sql *sql);
 enum error_code spool_sql_execute(struct spool_sql *sql, const char *text,
                                   struct error *err) MUST_CHECK;
 
-/* Runs a statement and reads the first column of its first row. */
-enum error_code spool_sql_number(struct spool_sql *sql, const char *text, int64_t *number,
-                                 struct error *err) MUST_CHECK;
-
 /* Reads every page. ERROR_INPUT: the file is damaged. */
 enum error_code spool_sql_check(struct spool_sql *sql, struct error *err) MUST_CHECK;
 
@@ -79,6 +75,11 @@ void spool_sql_rollback(struct spool_sql *sql);
 enum error_code spool_sql_run(struct spool_sql *sql, const struct spool_statement *statement,
                               const struct spool_value *values, size_t count,
                               struct error *err) MUST_CHECK;
+
+/* Runs a statement without parameters whose result is one row of `count` integers. They are left as they are if
+ * there is no row. */
+enum error_code spool_sql_integers(struct spool_sql *sql, const struct spool_statement *statement,
+                                   int64_t *integers, size_t count, struct error *err) MUST_CHECK;
 
 /* A statement with results: spool_sql_select(), spool_sql_next() until it returns false, spool_sql_end(),
  * which returns an error of any of the three. */

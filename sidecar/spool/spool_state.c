@@ -13,12 +13,10 @@ enum error_code spool_state_count_up(struct spool_file *file, struct spool_left 
     static const struct spool_statement count_up = {
         "count the transaction", "UPDATE state SET transactions = transactions + 1"
                                  " RETURNING transactions, records, dead_letters"};
-    struct spool_cursor cursor = spool_sql_select(&file->sql, &count_up, NULL, 0);
-    while (spool_sql_next(&cursor))
-        *left = (struct spool_left){.transactions = spool_column_integer(&cursor, 0),
-                                    .records = spool_column_integer(&cursor, 1),
-                                    .dead_letters = spool_column_integer(&cursor, 2)};
-    return spool_sql_end(&cursor, err);
+    int64_t n[3] = {0};
+    enum error_code code = spool_sql_integers(&file->sql, &count_up, n, 3, err);
+    *left = (struct spool_left){.transactions = n[0], .records = n[1], .dead_letters = n[2]};
+    return code;
 }
 
 enum error_code spool_state_read(struct spool_file *file, struct spool_state *state,
@@ -27,17 +25,16 @@ enum error_code spool_state_read(struct spool_file *file, struct spool_state *st
     static const struct spool_statement read = {
         "read the state", "SELECT transactions, records, dead_letters,"
                           " lost_transactions, lost_records, lost_letters FROM state"};
-    struct spool_cursor cursor = spool_sql_select(&file->sql, &read, NULL, 0);
-    while (spool_sql_next(&cursor))
+    int64_t n[6] = {0};
+    enum error_code code = spool_sql_integers(&file->sql, &read, n, 6, err);
+    if (code == ERROR_NONE)
         *state = (struct spool_state){
-            .transactions = spool_column_integer(&cursor, 0),
-            .records = spool_column_integer(&cursor, 1),
-            .dead_letters = spool_column_integer(&cursor, 2),
-            .lost = {.transactions = spool_column_integer(&cursor, 3),
-                     .records = spool_column_integer(&cursor, 4),
-                     .dead_letters = spool_column_integer(&cursor, 5)},
+            .transactions = n[0],
+            .records = n[1],
+            .dead_letters = n[2],
+            .lost = {.transactions = n[3], .records = n[4], .dead_letters = n[5]},
         };
-    return spool_sql_end(&cursor, err);
+    return code;
 }
 
 static enum error_code write_state(struct spool_file *file, const struct spool_state *state,
@@ -60,13 +57,11 @@ enum error_code spool_file_count(struct spool_file *file, struct spool_counts *c
     static const struct spool_statement count = {
         "count", "SELECT (SELECT count(*) FROM records), (SELECT count(*) FROM dead_letters),"
                  " (SELECT count(*) FROM quarantine), (SELECT records FROM state)"};
-    struct spool_cursor cursor = spool_sql_select(&file->sql, &count, NULL, 0);
-    while (spool_sql_next(&cursor))
-        *counts = (struct spool_counts){.records = spool_column_integer(&cursor, 0),
-                                        .dead_letters = spool_column_integer(&cursor, 1),
-                                        .quarantined = spool_column_integer(&cursor, 2),
-                                        .records_left = spool_column_integer(&cursor, 3)};
-    return spool_sql_end(&cursor, err);
+    int64_t n[4] = {0};
+    enum error_code code = spool_sql_integers(&file->sql, &count, n, 4, err);
+    *counts = (struct spool_counts){
+        .records = n[0], .dead_letters = n[1], .quarantined = n[2], .records_left = n[3]};
+    return code;
 }
 
 static int64_t missing(int64_t expected, int64_t found)
