@@ -60,38 +60,22 @@ static void free_logger(struct logger *logger)
 
 /* ---- the thread ------------------------------------------------------------------------------ */
 
-static void write_record(int fd, struct text record)
-{
-    while (record.length > 0) {
-        ssize_t written = write(fd, record.data, record.length);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return;
-        record = text_skip(record, (size_t)written);
-    }
-}
-
-/* Each record is one write(), so that no other process that writes to the same pipe writes into a record. */
+/* Each record is one write(), so that no other process that writes to the same pipe writes into a record. If a
+ * write fails, the record is lost. */
 static void write_records(int fd, struct text records)
 {
     while (records.length > 0) {
         const char *end = memchr(records.data, '\n', records.length);
-        size_t length = end != NULL ? (size_t)(end - records.data) + 1 : records.length;
-        write_record(fd, (struct text){records.data, length});
-        records = text_skip(records, length);
+        size_t left = end != NULL ? (size_t)(end - records.data) + 1 : records.length;
+        while (left > 0) {
+            ssize_t written = write(fd, records.data, left);
+            if (written < 0 && errno == EINTR)
+                continue;
+            size_t done = written > 0 ? (size_t)written : left;
+            records = text_skip(records, done);
+            left -= done;
+        }
     }
-}
-
-/* The record about dropped records is put at the end of the queue, since they came after the queued ones. */
-static void tell_dropped(struct logger *logger)
-{
-    if (logger->dropped == logger->told)
-        return;
-    const struct log_field count = log_int("records", (int64_t)(logger->dropped - logger->told));
-    log_format_record(&logger->queue, logger->format, clock_now_us(), LOG_LEVEL_WARN,
-                      "records of the log were dropped: nobody read standard error", &count, 1);
-    logger->told = logger->dropped;
 }
 
 static void logger_main(void *argument)
@@ -104,7 +88,14 @@ static void logger_main(void *argument)
             uv_cond_wait(&logger->changed, &logger->mutex);
             continue;
         }
-        tell_dropped(logger);
+        if (logger->dropped > logger->told) { /* at the end, as they came after the queued ones */
+            const struct log_field count =
+                log_int("records", (int64_t)(logger->dropped - logger->told));
+            log_format_record(&logger->queue, logger->format, clock_now_us(), LOG_LEVEL_WARN,
+                              "records of the log were dropped: nobody read standard error", &count,
+                              1);
+            logger->told = logger->dropped;
+        }
         struct buffer taken = logger->queue;
         logger->queue = logger->writing;
         logger->writing = taken;

@@ -60,8 +60,8 @@ void status_tick(struct status *status)
         growth_sample(&status->spool_bytes, now_us, spool_usage(parts->spool).bytes);
 }
 
-/* Returns the seconds until growth reaches the first of the bounds at which the source is paused. The spool's bound
- * is what its disk has room for, if that is less than the setting. */
+/* Returns the seconds until growth reaches the first of the bounds at which the source is paused. The spool's
+ * bound is what its disk has room for, if that is less than the setting. */
 static double seconds_left(const struct status *status, const struct status_facts *facts)
 {
     const struct config *config = status->parts.config;
@@ -90,19 +90,6 @@ static double oldest_seconds(struct status *status, const struct outbox_counts *
     return age_us > 0 ? (double)age_us / 1e6 : 0; /* the time of day may have been set back */
 }
 
-static void gather_sources(const struct sources *sources, struct status_facts *facts)
-{
-    while (facts->source_count < SOURCE_MAX &&
-           sources_state(sources, facts->source_count, &facts->sources[facts->source_count]))
-        facts->streams += facts->sources[facts->source_count++].streams;
-    for (size_t i = 0; facts->leads && i < RESOURCE_COUNT; i++) {
-        const char *trouble = sources_unwatched(sources, i);
-        if (trouble == NULL)
-            break;
-        facts->unwatched[i] = trouble[0] != '\0' ? trouble : NULL;
-    }
-}
-
 static void gather(struct status *status, struct status_facts *facts)
 {
     const struct status_parts *parts = &status->parts;
@@ -117,8 +104,16 @@ static void gather(struct status *status, struct status_facts *facts)
         .source_paused = intake_is_paused(parts->intake),
         .database_up = dispatch_is_up(parts->dispatch),
     };
-    if (*parts->sources != NULL)
-        gather_sources(*parts->sources, facts);
+    const struct sources *sources = *parts->sources;
+    while (sources != NULL && facts->source_count < SOURCE_MAX &&
+           sources_state(sources, facts->source_count, &facts->sources[facts->source_count]))
+        facts->streams += facts->sources[facts->source_count++].streams;
+    for (size_t i = 0; sources != NULL && facts->leads && i < RESOURCE_COUNT; i++) {
+        const char *trouble = sources_unwatched(sources, i);
+        if (trouble == NULL)
+            break;
+        facts->unwatched[i] = trouble[0] != '\0' ? trouble : NULL;
+    }
     for (size_t i = 0; i < TABLE_COUNT; i++)
         facts->rows[i] = ledger_rows(parts->ledger, parts->outbox, i);
     facts->oldest_seconds = oldest_seconds(status, &facts->counts);
@@ -229,19 +224,6 @@ static const char *intake_state(const struct status_facts *facts)
     return facts->streams > 0 ? "yes" : "no, none come: nothing is connected";
 }
 
-/* Appends which resources are not watched, and why. Kinds that are not installed are no trouble: they are
- * left out. */
-static void append_unwatched(struct buffer *body, const struct status_facts *facts)
-{
-    for (size_t i = 0; i < RESOURCE_COUNT; i++) {
-        const char *trouble = facts->unwatched[i];
-        if (trouble != NULL && strcmp(trouble, "not_installed") != 0)
-            buffer_appendf(body, "(not watched: %s%s%s: %s)\n", resource_table[i].kind,
-                           resource_table[i].group[0] != '\0' ? " of " : "",
-                           resource_table[i].group, trouble);
-    }
-}
-
 /* Appends the facts for ?verbose. Facts that readiness does not depend on are in parentheses. */
 static void append_details(struct buffer *body, const struct status_facts *facts)
 {
@@ -255,7 +237,13 @@ static void append_details(struct buffer *body, const struct status_facts *facts
     for (size_t i = 0; i < facts->source_count; i++)
         buffer_appendf(body, "source: %s: %s, %zu connected\n", facts->sources[i].address,
                        closed != NULL ? closed : facts->sources[i].name, facts->sources[i].streams);
-    append_unwatched(body, facts);
+    for (size_t i = 0; i < RESOURCE_COUNT; i++) {
+        const char *trouble = facts->unwatched[i];
+        const char *group = resource_table[i].group;
+        if (trouble != NULL && strcmp(trouble, "not_installed") != 0) /* that is no trouble */
+            buffer_appendf(body, "(not watched: %s%s%s: %s)\n", resource_table[i].kind,
+                           group[0] != '\0' ? " of " : "", group, trouble);
+    }
     buffer_appendf(body, "(taking events in: %s)\n", intake_state(facts));
     buffer_appendf(body, "(database: %s%s%s)\n", facts->database_up ? "up" : "down",
                    facts->store.last_error[0] != '\0' ? "; last error: " : "",

@@ -8,20 +8,17 @@
 /* libcurl has had this interface since 2006. */
 #define LIBRARY "libcurl.so.4"
 
-static bool find(void *library, const char *name, void *function)
-{
-    void *found = dlsym(library, name);
-    memcpy(function, &found, sizeof(found));
-    return found != NULL;
-}
-
 static bool find_all(void *library, struct curl_library *curl)
 {
-    bool found = true;
-#define FIND(name) found = found && find(library, "curl_" #name, &curl->name);
+    void *found = NULL;
+#define FIND(name)                                                                                 \
+    found = dlsym(library, "curl_" #name);                                                         \
+    if (found == NULL)                                                                             \
+        return false;                                                                              \
+    memcpy(&curl->name, &found, sizeof(found));
     CURL_FUNCTIONS(FIND)
 #undef FIND
-    return found;
+    return true;
 }
 
 enum error_code curl_library_open(struct curl_library *curl, struct error *err)

@@ -72,40 +72,36 @@ struct http_request {
 
 /* ---- between curl and the loop ---------------------------------------------------------------- */
 
-/* Curl has ended the request. Where a Unix socket refuses, curl would say "Failed to connect to localhost port
- * 80", so the text is made here. */
-static void on_done(const struct http_client *client, CURL *easy, CURLcode result)
-{
-    struct http_request *request = NULL;
-    long number = 0;
-    client->curl.easy_getinfo(easy, CURLINFO_PRIVATE, &request);
-    client->curl.easy_getinfo(easy, CURLINFO_OS_ERRNO, &number);
-    request->done = true;
-    request->result = result;
-    if (result == CURLE_COULDNT_CONNECT && client->socket_path != NULL)
-        (void)snprintf(
-            request->error, sizeof(request->error),
-            "cannot connect to the socket %.108s: %s: kubectl proxy --unix-socket makes it",
-            client->socket_path, strerror((int)number));
-    else if (request->error[0] == '\0')
-        text_copy(request->error, sizeof(request->error),
-                  text_from(client->curl.easy_strerror(result)));
-    request->progress(request->context);
-}
-
 /* Tells curl what has happened to a socket, or with CURL_SOCKET_TIMEOUT that the time is over, and asks it
- * which requests have ended. */
+ * which requests have ended. Where a Unix socket refuses, curl would say "Failed to connect to localhost port
+ * 80", so the text is made here. */
 static void act(struct http_client *client, curl_socket_t fd, int events)
 {
+    const struct curl_library *curl = &client->curl;
     int running, queued;
     CURLMsg *message;
-    CURLMcode code = client->curl.multi_socket_action(client->multi, fd, events, &running);
+    CURLMcode code = curl->multi_socket_action(client->multi, fd, events, &running);
     if (code != CURLM_OK)
         LOG(client->logger, ERROR, "requests to the API server cannot be driven any more",
-            log_string("error", client->curl.multi_strerror(code)));
-    while ((message = client->curl.multi_info_read(client->multi, &queued)) != NULL) {
-        if (message->msg == CURLMSG_DONE)
-            on_done(client, message->easy_handle, message->data.result);
+            log_string("error", curl->multi_strerror(code)));
+    while ((message = curl->multi_info_read(client->multi, &queued)) != NULL) {
+        struct http_request *request = NULL;
+        long number = 0;
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        curl->easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &request);
+        curl->easy_getinfo(message->easy_handle, CURLINFO_OS_ERRNO, &number);
+        request->done = true;
+        request->result = message->data.result;
+        if (request->result == CURLE_COULDNT_CONNECT && client->socket_path != NULL)
+            (void)snprintf(
+                request->error, sizeof(request->error),
+                "cannot connect to the socket %.108s: %s: kubectl proxy --unix-socket makes it",
+                client->socket_path, strerror((int)number));
+        else if (request->error[0] == '\0')
+            text_copy(request->error, sizeof(request->error),
+                      text_from(curl->easy_strerror(request->result)));
+        request->progress(request->context);
     }
 }
 

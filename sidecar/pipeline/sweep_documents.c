@@ -40,17 +40,6 @@ void sweep_close_all(struct sweep *sweep)
     snapshot_close_all(sweep->snapshot);
 }
 
-static void say_not_whole(struct sweep *sweep, const struct watch_result *result)
-{
-    sweep_count(sweep, METRICS_SWEEP_INCOMPLETE);
-    LOG(sweep->settings.logger, WARN, "the snapshot is not whole: nothing is swept",
-        log_string("kind", result->kind), log_string("api_version", result->api_version),
-        log_string("namespace", result->namespace),
-        log_string("hint",
-                   "something of it could not be read, or this connection has had the mark of "
-                   "this kind already: a mark of one namespace has to name it"));
-}
-
 /* True if a mark of a later version, or that the server lacks the kind, waits for its sweep. It holds its epoch,
  * so that what comes now is not acknowledged before that sweep either. */
 static bool has_newer_mark(const struct sweep *sweep, size_t resource, const char *namespace,
@@ -77,7 +66,13 @@ static void note_mark(struct sweep *sweep, struct snapshot_connection *connectio
     const char *namespace =
         result->namespace[0] != '\0' ? result->namespace : sweep->settings.namespace;
     if (!snapshot_mark(connection, resource, namespace, &since, &known)) {
-        say_not_whole(sweep, result);
+        sweep_count(sweep, METRICS_SWEEP_INCOMPLETE);
+        LOG(sweep->settings.logger, WARN, "the snapshot is not whole: nothing is swept",
+            log_string("kind", result->kind), log_string("api_version", result->api_version),
+            log_string("namespace", result->namespace),
+            log_string("hint",
+                       "something of it could not be read, or this connection has had the mark of "
+                       "this kind already: a mark of one namespace has to name it"));
         return;
     }
     struct server_timeline *timeline = &sweep->timelines[resource];

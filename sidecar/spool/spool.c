@@ -127,18 +127,6 @@ static void begin_anew(struct spool *spool)
     spool->restore.after = 0;
 }
 
-static void end_well(struct spool *spool)
-{
-    struct spool_request *request = &spool->request;
-    if (spool->failing)
-        LOG(spool->settings.logger, INFO, "the spool can be written again");
-    spool->failing = false;
-    backoff_reset(&spool->backoff);
-    free_letters(spool, &request->letters);
-    spool->shrinking =
-        request->task == SPOOL_SHRINK ? request->more : spool->shrinking || request->count > 0;
-}
-
 static void end_badly(struct spool *spool)
 {
     uint32_t delay_ms = backoff_next_ms(&spool->backoff, clock_random());
@@ -162,12 +150,6 @@ static void end_flush(struct spool *spool, bool stored)
 static void begin_request(struct spool *spool, int64_t now_us);
 static enum spool_loading read_back(struct spool *spool);
 
-static bool has_work(const struct spool *spool)
-{
-    return outbox_unspooled_since_us(spool->settings.outbox) != INT64_MAX ||
-           outbox_has_deletions(spool->settings.outbox) || !STAILQ_EMPTY(&spool->letters);
-}
-
 /* Takes the next step of a flush. The records that the file held at the start are read back first, without
  * regard to the outbox's bounds: they may be newer than the rows to be stored. */
 static void flush_on(struct spool *spool)
@@ -182,34 +164,37 @@ static void on_work_done(uv_work_t *work, int status)
 {
     struct spool *spool = work->data;
     struct spool_request *request = &spool->request;
+    struct outbox *outbox = spool->settings.outbox;
     bool stored = status == 0 && request->error.code == ERROR_NONE;
     spool->busy = false;
     spool->tried = true;
     spool->usage = request->usage;
     log_opening(spool);
-    outbox_captured(spool->settings.outbox, stored);
+    outbox_captured(outbox, stored);
     if (request->lost)
         begin_anew(spool);
-    if (stored)
-        end_well(spool);
-    else
+    if (!stored) {
         end_badly(spool);
-
-    if (spool->flushing) {
-        bool tried = spool->for_flush; /* else a tick's request was under way */
-        if (!tried || request->lost || (stored && (!spool->final || has_work(spool))))
-            flush_on(spool);
-        else
-            end_flush(spool, stored);
+    } else {
+        if (spool->failing)
+            LOG(spool->settings.logger, INFO, "the spool can be written again");
+        spool->failing = false;
+        backoff_reset(&spool->backoff);
+        free_letters(spool, &request->letters);
+        spool->shrinking =
+            request->task == SPOOL_SHRINK ? request->more : spool->shrinking || request->count > 0;
+    }
+    if (!spool->flushing) {
+        spool->settings.progress(spool->settings.context);
         return;
     }
-    spool->settings.progress(spool->settings.context);
-}
-
-static bool may_grow(const struct spool *spool)
-{
-    return spool->usage.bytes < spool->settings.max_bytes &&
-           spool->usage.free_bytes >= MIN_FREE_BYTES;
+    bool has_more = !spool->final || outbox_unspooled_since_us(outbox) != INT64_MAX ||
+                    outbox_has_deletions(outbox) || !STAILQ_EMPTY(&spool->letters);
+    bool was_of_tick = !spool->for_flush; /* it was under way when the flush began */
+    if (was_of_tick || request->lost || (stored && has_more))
+        flush_on(spool);
+    else
+        end_flush(spool, stored);
 }
 
 /* Takes from the outbox the records that are due. Where the disk has no room, only those to be deleted are
@@ -217,7 +202,9 @@ static bool may_grow(const struct spool *spool)
 static void collect(struct spool *spool, int64_t now_us)
 {
     struct spool_request *request = &spool->request;
-    int64_t before_us = may_grow(spool) ? now_us - TICK_US : 0;
+    bool may_grow =
+        spool->usage.bytes < spool->settings.max_bytes && spool->usage.free_bytes >= MIN_FREE_BYTES;
+    int64_t before_us = may_grow ? now_us - TICK_US : 0;
     if (now_us == AT_A_FLUSH)
         before_us = INT64_MAX - 1;
     while (!spool_request_is_full(request)) {
@@ -226,33 +213,11 @@ static void collect(struct spool *spool, int64_t now_us)
     }
 }
 
-/* Returns whether the ledger and the notes are due. Notes are asked for as well as the ledger, since a note
- * may change after the last document was received. */
-static bool numbers_are_due(const struct spool *spool, int64_t now_us)
-{
-    if (!spool->restore.done)
-        return false;
-    bool changed = ledger_received(spool->settings.ledger) != spool->ledger_stored ||
-                   spool_notes_have_changed(&spool->notes);
-    return now_us == AT_A_FLUSH || spool->notes_are_due ||
-           (changed && clock_steady_us() - spool->ledger_stored_us > LEDGER_INTERVAL_US);
-}
-
-static void take_numbers(struct spool *spool)
-{
-    if (!spool->restore.has_numbers)
-        return; /* they lack what is on disk */
-    spool_request_add_numbers(&spool->request, spool->settings.ledger, spool->settings.outbox);
-    spool_notes_take(&spool->notes, &spool->request.notes);
-    spool->notes_are_due = false;
-    spool->ledger_stored = ledger_received(spool->settings.ledger);
-    spool->ledger_stored_us = clock_steady_us();
-}
-
 /* Fills in the next request. Returns false if there is nothing to do. */
 static bool make_request(struct spool *spool, int64_t now_us)
 {
     struct spool_request *request = &spool->request;
+    const struct ledger *ledger = spool->settings.ledger;
     int64_t steady_us = clock_steady_us();
     bool has_room = spool->usage.free_bytes >= MIN_FREE_BYTES;
     spool->for_flush = now_us == AT_A_FLUSH;
@@ -261,20 +226,32 @@ static bool make_request(struct spool *spool, int64_t now_us)
     request->records_are_held = spool->restore.done;
     if (spool->file == NULL)
         return true;
+    bool is_due = false;
     if (spool->restore.done) {
         collect(spool, now_us);
         STAILQ_CONCAT(&request->letters, &spool->letters);
+        /* Notes are asked for as well as the ledger: one may change after the last document was received. */
+        bool changed = ledger_received(ledger) != spool->ledger_stored ||
+                       spool_notes_have_changed(&spool->notes);
+        is_due = request->count > 0 || !STAILQ_EMPTY(&request->letters) || spool->for_flush ||
+                 spool->notes_are_due ||
+                 (changed && steady_us - spool->ledger_stored_us > LEDGER_INTERVAL_US);
     } else if (spool->for_flush) {
         return false; /* what is there could not be read: nothing is put over it */
     }
-    if (request->count > 0 || !STAILQ_EMPTY(&request->letters) || numbers_are_due(spool, now_us))
-        take_numbers(spool);
-    else if (steady_us - spool->looked_us > (has_room ? LOOK_INTERVAL_US : CLOSE_LOOK_US))
+    if (is_due) {
+        spool_request_add_numbers(request, ledger, spool->settings.outbox);
+        spool_notes_take(&spool->notes, &request->notes);
+        spool->notes_are_due = false;
+        spool->ledger_stored = ledger_received(ledger);
+        spool->ledger_stored_us = steady_us;
+    } else if (steady_us - spool->looked_us > (has_room ? LOOK_INTERVAL_US : CLOSE_LOOK_US)) {
         request->task = SPOOL_LOOK;
-    else if (spool->shrinking)
+    } else if (spool->shrinking) {
         request->task = SPOOL_SHRINK;
-    else
+    } else {
         return false;
+    }
     spool->looked_us = steady_us;
     return true;
 }

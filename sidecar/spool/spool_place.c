@@ -130,19 +130,13 @@ void spool_place_remember(struct spool_place *place)
         place->files[i] = look_at(place, i);
 }
 
-static bool has_lock_file(const struct spool_place *place)
+enum error_code spool_place_check(const struct spool_place *place, struct error *err)
 {
     char path[600];
     struct stat held, there;
-    if (place->lock < 0)
-        return true;
     lock_path(place, path);
-    return fstat(place->lock, &held) == 0 && stat(path, &there) == 0 && is_same(&held, &there);
-}
-
-enum error_code spool_place_check(const struct spool_place *place, struct error *err)
-{
-    bool is_there = has_lock_file(place);
+    bool is_there = place->lock < 0 || (fstat(place->lock, &held) == 0 && stat(path, &there) == 0 &&
+                                        is_same(&held, &there));
     for (size_t i = 0; i < SPOOL_PLACE_FILES; i++) {
         struct stat now = look_at(place, i);
         is_there = is_there && is_same(&place->files[i], &now);

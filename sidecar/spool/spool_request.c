@@ -77,11 +77,14 @@ void spool_request_add(void *context, const struct outbox_record *record)
 
 /* ---- in the thread pool ------------------------------------------------------------------------*/
 
-static enum error_code store_items(struct spool_file *file, const struct spool_request *request,
-                                   struct error *err)
+static enum error_code store(struct spool_file *file, const struct spool_request *request,
+                             struct error *err)
 {
-    enum error_code code = ERROR_NONE;
+    const struct spool_letter *letter;
     const char *bytes = buffer_text(&request->bytes).data;
+    if (request->bytes.failed)
+        return error_set(err, ERROR_NOMEM, "no memory for what is to be stored");
+    enum error_code code = spool_file_begin(file, err);
     for (size_t i = 0; i < request->count && code == ERROR_NONE; i++) {
         const struct spool_item *item = &request->items[i];
         struct text table = text_from(item->table->name);
@@ -90,29 +93,19 @@ static enum error_code store_items(struct spool_file *file, const struct spool_r
         code = body.length > 0 ? spool_file_put(file, table, uid, body, err)
                                : spool_file_delete(file, table, uid, err);
     }
-    return code;
-}
-
-static enum error_code store(struct spool_file *file, struct spool_request *request,
-                             struct error *err)
-{
-    const struct spool_letter *letter;
-    if (request->bytes.failed)
-        return error_set(err, ERROR_NOMEM, "no memory for what is to be stored");
-    enum error_code code = spool_file_begin(file, err);
-    if (code == ERROR_NONE)
-        code = store_items(file, request, err);
     STAILQ_FOREACH(letter, &request->letters, entry)
     {
         if (code == ERROR_NONE)
             code = spool_file_put_dead(file, &letter->letter, err);
     }
-    for (size_t i = 0; i < request->number_count && code == ERROR_NONE; i++)
-        code =
-            spool_file_put_number(file, request->numbers[i].name, request->numbers[i].value, err);
-    for (size_t i = 0; i < request->notes.count && code == ERROR_NONE; i++)
-        code = spool_file_put_note(file, request->notes.notes[i].name, request->notes.notes[i].text,
-                                   err);
+    for (size_t i = 0; i < request->number_count && code == ERROR_NONE; i++) {
+        const struct spool_number *number = &request->numbers[i];
+        code = spool_file_put_number(file, number->name, number->value, err);
+    }
+    for (size_t i = 0; i < request->notes.count && code == ERROR_NONE; i++) {
+        const struct spool_note *note = &request->notes.notes[i];
+        code = spool_file_put_note(file, note->name, note->text, err);
+    }
     if (code == ERROR_NONE)
         code = spool_file_commit(file, err);
     if (code != ERROR_NONE)

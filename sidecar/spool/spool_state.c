@@ -37,20 +37,6 @@ enum error_code spool_state_read(struct spool_file *file, struct spool_state *st
     return code;
 }
 
-static enum error_code write_state(struct spool_file *file, const struct spool_state *state,
-                                   struct error *err)
-{
-    static const struct spool_statement write = {
-        "write the state", "UPDATE state SET transactions = ?, records = ?, dead_letters = ?,"
-                           " lost_transactions = ?, lost_records = ?, lost_letters = ?"};
-    return spool_sql_run(
-        &file->sql, &write,
-        SPOOL_VALUES(spool_integer(state->transactions), spool_integer(state->records),
-                     spool_integer(state->dead_letters), spool_integer(state->lost.transactions),
-                     spool_integer(state->lost.records), spool_integer(state->lost.dead_letters)),
-        err);
-}
-
 enum error_code spool_file_count(struct spool_file *file, struct spool_counts *counts,
                                  struct error *err)
 {
@@ -72,6 +58,9 @@ static int64_t missing(int64_t expected, int64_t found)
 enum error_code spool_state_take_stock(struct spool_file *file, bool records_are_held,
                                        struct spool_loss *loss, struct error *err)
 {
+    static const struct spool_statement write = {
+        "write the state", "UPDATE state SET transactions = ?, records = ?, dead_letters = ?,"
+                           " lost_transactions = ?, lost_records = ?, lost_letters = ?"};
     struct spool_state state = {0};
     struct spool_counts counts = {0};
     enum error_code code = spool_state_read(file, &state, err);
@@ -99,7 +88,12 @@ enum error_code spool_state_take_stock(struct spool_file *file, bool records_are
     state.lost.records += loss->records;
     state.lost.dead_letters += loss->dead_letters;
     if (memcmp(&state, &found, sizeof(state)) != 0)
-        code = write_state(file, &state, err);
+        code = spool_sql_run(
+            &file->sql, &write,
+            SPOOL_VALUES(spool_integer(state.transactions), spool_integer(state.records),
+                         spool_integer(state.dead_letters), spool_integer(state.lost.transactions),
+                         spool_integer(state.lost.records), spool_integer(state.lost.dead_letters)),
+            err);
     if (code == ERROR_NONE)
         spool_place_note(&file->place, &(struct spool_left){state.transactions, state.records,
                                                             state.dead_letters});
