@@ -88,25 +88,19 @@ static void on_ready(struct kube_watch *watch)
     schedule_turn(self);
 }
 
-/* Ends the connections, one after another, until a callback pauses or closes the source. */
-static void end_connections(struct source_kube *self)
-{
-    for (size_t i = 0; i < RESOURCE_COUNT && !self->session.paused && self->closed == NULL; i++)
-        kube_watch_close_connection(&self->watches[i]);
-    if (self->session.paused || self->closed != NULL)
-        return;
-    self->source.ended = true;
-    schedule_turn(self);
-    self->session.events.finished(self->session.events.context);
-}
-
 static void on_turn(uv_idle_t *handle)
 {
     struct source_kube *self = handle->data;
     struct kube_session *session = &self->session;
     unsigned work = TURN_WORK;
-    if (self->finishing) {
-        end_connections(self);
+    if (self->finishing) { /* the connections end, until a callback pauses or closes the source */
+        for (size_t i = 0; i < RESOURCE_COUNT && !session->paused && self->closed == NULL; i++)
+            kube_watch_close_connection(&self->watches[i]);
+        if (session->paused || self->closed != NULL)
+            return;
+        self->source.ended = true;
+        schedule_turn(self);
+        session->events.finished(session->events.context);
         return;
     }
     while (work > 0 && !session->paused && !session->stopped && !TAILQ_EMPTY(&self->ready)) {

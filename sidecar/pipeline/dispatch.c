@@ -151,32 +151,6 @@ static void lane_wake(struct lane *lane)
 
 /* ---- what came of a request -------------------------------------------------------------------- */
 
-/* The lane's connection can be used, also where the rows of this request failed. */
-static void lane_succeeded(struct lane *lane)
-{
-    struct dispatch_settings *settings = &lane->dispatch->settings;
-    if (lane->failing)
-        LOG(settings->logger, INFO, "the store takes rows again",
-            log_string("store", settings->store->name), log_int("lane", lane->number));
-    lane->failing = false;
-    backoff_reset(&lane->backoff);
-    if (lane->max_rows < settings->batch_max_rows)
-        lane->max_rows++;
-    dispatch_move(lane, LANE_IDLE);
-}
-
-static void lane_failed(struct lane *lane)
-{
-    lane->failing = true;
-    lane->class = lane->request.class;
-    if (lane->class == DBERROR_RECONNECT && lane->max_rows > 1)
-        lane->max_rows /= 2;
-    if (lane->dispatch->stopping)
-        dispatch_move(lane, LANE_IDLE);
-    else
-        retry_lane(lane, lane->class);
-}
-
 static void count(const struct dispatch_settings *settings, const struct store_request *request)
 {
     struct metrics *metrics = settings->metrics;
@@ -199,8 +173,9 @@ static void on_answer(struct store_request *request)
 {
     struct lane *lane = request->owner;
     struct dispatch *dispatch = lane->dispatch;
+    const struct dispatch_settings *settings = &dispatch->settings;
     lane->heard = true;
-    count(&dispatch->settings, request);
+    count(settings, request);
     verdict_settle_rows(lane);
     if (request->listing !=
         NULL) { /* if it failed, it is not asked for again: rows must not wait */
@@ -209,14 +184,29 @@ static void on_answer(struct store_request *request)
         if (!dispatch->stopping)
             dispatch->answered(dispatch->answered_context, request->error.code == ERROR_NONE);
     }
-    if (request->error.code == ERROR_NONE || request->others_may)
-        lane_succeeded(lane);
-    else
-        lane_failed(lane);
+    bool was_failing = lane->failing;
+    lane->failing = request->error.code != ERROR_NONE && !request->others_may;
+    if (!lane->failing) { /* the connection can be used, even if the rows of this request failed */
+        if (was_failing)
+            LOG(settings->logger, INFO, "the store takes rows again",
+                log_string("store", settings->store->name), log_int("lane", lane->number));
+        backoff_reset(&lane->backoff);
+        if (lane->max_rows < settings->batch_max_rows)
+            lane->max_rows++;
+        dispatch_move(lane, LANE_IDLE);
+    } else {
+        lane->class = request->class;
+        if (lane->class == DBERROR_RECONNECT && lane->max_rows > 1)
+            lane->max_rows /= 2;
+        if (dispatch->stopping)
+            dispatch_move(lane, LANE_IDLE);
+        else
+            retry_lane(lane, lane->class);
+    }
     dispatch_wake(dispatch);
     retry_await(dispatch);
     uv_async_send(&dispatch->settle);
-    dispatch->settings.progress(dispatch->settings.context);
+    settings->progress(settings->context);
 }
 
 static bool all_idle(const struct dispatch *dispatch)

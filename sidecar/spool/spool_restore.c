@@ -30,10 +30,12 @@ static bool restore_note(void *context, struct text name, struct text text, bool
     return true;
 }
 
-static enum error_code read_rows(struct spool_restore *restore, struct text body,
-                                 struct row *rows[OUTBOX_RECORD_ROWS], size_t *count,
-                                 struct error *err)
+/* Puts one record into the outbox, all of its rows or none. ERROR_INPUT: the text is no record. */
+static enum error_code restore_record(struct spool_restore *restore, struct text body,
+                                      struct error *err)
 {
+    struct row *rows[OUTBOX_RECORD_ROWS];
+    size_t count = 0;
     const json_value *root;
     enum json_result result = json_read(restore->json, body, &root, err);
     if (result != JSON_OK)
@@ -43,21 +45,12 @@ static enum error_code read_rows(struct spool_restore *restore, struct text body
     enum error_code code = ERROR_NONE;
     for (const json_value *value = json_first(root); value != NULL && code == ERROR_NONE;
          value = json_next(value)) {
-        if (*count == OUTBOX_RECORD_ROWS)
-            return error_set(err, ERROR_INPUT, "more than %d rows", OUTBOX_RECORD_ROWS);
-        code = rowjson_read(value, &rows[*count], err);
-        *count += code == ERROR_NONE;
+        if (count == OUTBOX_RECORD_ROWS)
+            code = error_set(err, ERROR_INPUT, "more than %d rows", OUTBOX_RECORD_ROWS);
+        else
+            code = rowjson_read(value, &rows[count], err);
+        count += code == ERROR_NONE;
     }
-    return code;
-}
-
-/* Puts one record into the outbox, all of its rows or none. ERROR_INPUT: the text is no record. */
-static enum error_code restore_record(struct spool_restore *restore, struct text body,
-                                      struct error *err)
-{
-    struct row *rows[OUTBOX_RECORD_ROWS];
-    size_t count = 0;
-    enum error_code code = read_rows(restore, body, rows, &count, err);
     for (size_t i = 0; i < count; i++) {
         size_t table = table_number(rows[i]->table);
         if (code == ERROR_NONE)
