@@ -110,7 +110,7 @@ void kube_watch_begin(struct kube_watch *watch, const char *version)
     begin_request(watch);
 }
 
-/* Frees the input apart from the request, since kube_watch_stop() may be called while a line of it is in use. */
+/* Frees the input. kube_watch_stop() does not, since it may be called while a line of the input is in use. */
 void kube_watch_fini(struct kube_watch *watch)
 {
     if (watch->body != KUBE_BODY_UNKNOWN)
