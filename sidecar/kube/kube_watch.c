@@ -22,6 +22,7 @@
 #include "sidecar/base/clock.h"
 #include "sidecar/base/logger.h"
 #include "sidecar/kube/kube_client.h"
+#include "sidecar/kube/kube_report.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -197,62 +198,21 @@ bool kube_watch_acknowledge(struct kube_watch *watch, uint64_t documents,
 
 /* ---- what an answer ends in ------------------------------------------------------------------- */
 
-struct report {
-    enum log_level level;
-    const char *message; /* NULL: nothing is logged */
-    const char *trouble; /* in a word, why the resource is not watched; NULL: as before */
-    const char *advice;  /* what to do; NULL: nothing */
-};
-
-static const struct report no_answer = {LOG_LEVEL_WARN, "no answer from the API server",
-                                        "no_answer", NULL}; /* kube_client_advice() has it */
-
-/* Of the other outcomes nothing is logged here. */
-static const struct report reports[] = {
-    [REFLECTOR_ABSENT] = {LOG_LEVEL_INFO, "kind not installed: looked for again later",
-                          "not_installed"},
-    [REFLECTOR_STARTING] = {LOG_LEVEL_INFO,
-                            "not found: the API server may be starting, it is asked again soon",
-                            "not_installed"},
-    [REFLECTOR_FORBIDDEN] =
-        {LOG_LEVEL_ERROR, "forbidden: an RBAC rule is missing", "forbidden",
-         "the account needs a rule for this resource and group with the verbs list and watch: "
-         "manifests/rights/role.yaml has all rules, and kubedl-shipper check prints those that are "
-         "missing"},
-    [REFLECTOR_UNAUTHORIZED] = {LOG_LEVEL_ERROR, "the API server does not accept the token",
-                                "unauthorized", KUBE_CLIENT_TOKEN_ADVICE},
-    [REFLECTOR_REFUSED] = {LOG_LEVEL_ERROR,
-                           "the API server does not take the request: if what it says is about "
-                           "labels, correct KUBE_LABEL_SELECTOR",
-                           "refused"},
-    [REFLECTOR_SILENT] = {LOG_LEVEL_INFO,
-                          "nothing happens, or the API server is lost: asking it again, from where "
-                          "the watch was",
-                          NULL},
-    [REFLECTOR_GONE] =
-        {LOG_LEVEL_WARN,
-         "the API server no longer knows what has happened since: listing all objects", NULL},
-    [REFLECTOR_NO_SNAPSHOTS] =
-        {LOG_LEVEL_INFO, "the API server cannot begin a watch with all objects: listing them",
-         NULL},
-    [REFLECTOR_BUSY] = {LOG_LEVEL_WARN, "the API server is busy: asking again later", "busy"},
-    [REFLECTOR_BROKEN] = {LOG_LEVEL_WARN, "the API server's answer broke off", "no_answer"},
-    [REFLECTOR_TROUBLE] = {LOG_LEVEL_WARN, "the API server's answer is of no use", "bad_answer"},
-};
-
 static void log_ending(struct kube_watch *watch, enum reflector_request request,
                        const struct reflector_step *step, const struct kube_status *said,
                        const char *error)
 {
     const struct resource *resource = &watch->reflector.resource;
-    const struct report *report = watch->answer.status != 0 ? &reports[step->outcome] : &no_answer;
+    const struct kube_report *report =
+        watch->answer.status != 0 ? &kube_reports[step->outcome] : &kube_report_no_answer;
     bool is_missed = step->outcome == REFLECTOR_ABSENT || step->outcome == REFLECTOR_STARTING;
     bool is_known = is_missed && watch->said_absent;
     watch->said_absent = step->outcome == REFLECTOR_ABSENT ||
                          (watch->said_absent && step->outcome != REFLECTOR_PROCEED);
     if (report->message == NULL || is_known)
         return;
-    const char *advice = report == &no_answer     ? kube_client_advice(watch->session->server)
+    const char *advice = report == &kube_report_no_answer
+                             ? kube_client_advice(watch->session->server)
                          : report->advice != NULL ? report->advice
                                                   : "";
     const struct log_field fields[] = {
@@ -348,8 +308,9 @@ static void answer_ended(struct kube_watch *watch, const char *error)
         reflector_answered(&watch->reflector, &watch->answer, clock_random());
     bool is_news = step.outcome == REFLECTOR_ABSENT && !watch->said_absent;
     log_ending(watch, request, &step, &said, error);
-    if (reports[step.outcome].trouble != NULL) /* what a proxy answers in its place is no answer */
-        watch->trouble = watch->reflector.away ? no_answer.trouble : reports[step.outcome].trouble;
+    const struct kube_report *report = &kube_reports[step.outcome];
+    if (report->trouble != NULL) /* what a proxy answers in its place is no answer */
+        watch->trouble = watch->reflector.away ? kube_report_no_answer.trouble : report->trouble;
     if (is_news)
         tell_absent(watch);
     give_up(watch);

@@ -273,6 +273,7 @@ def test_full_disk_from_the_start(spooling, spool, path, database, server, small
 
 def test_check_says_that_nothing_can_be_stored(spooling, spool, path, database, small_disk):
     sidecar = spooling()
+    sidecar.wait_for_record("started")
     assert "FAIL" not in command(sidecar, "check").stdout
     assert list(spool.directory.glob(".check*")) == []
     assert sidecar.stop() == 0
