@@ -1,17 +1,17 @@
 /* run: the life of the process, from start to stop (phase.h). The parts that it is made of are in parts.h.
  *
  * Start: the parts are made, and the records in the spool are read back, as far as there is room; then the
- * source is opened. The store connects in the background: the process takes events whether or not the
+ * sources are opened. The store connects in the background: the process takes events whether or not the
  * database can be reached.
  *
- * With LEADER the source is opened only once this sidecar leads. A closed source misses nothing, since it
+ * With LEADER the sources are opened only once this sidecar leads. A closed source misses nothing, since it
  * begins with a list of all objects. Where another sidecar takes the lead, this process ends as upon SIGTERM:
  * it writes the rows that it holds, which are guarded by versions, and is started again as a standby.
  *
  * Stop, in the order of enum phase; each phase ends in a callback that begins the next one:
- *   FINISHING  the source takes nothing more in, and delivers what        SIGTERM, SIGINT
- *              producers have sent until now; then it is closed
- *   DRAINING,  what the outbox holds is written, and what is still        source finished, failed
+ *   FINISHING  the sources take nothing more in, and deliver what         SIGTERM, SIGINT, all
+ *              producers have sent until now; then they are closed        sources have ended
+ *   DRAINING,  what the outbox holds is written, and what is still        sources closed, failed
  *   REFILLING  being read back from the spool                             start
  *   STOPPING   running writes are aborted; what waits goes to the spool   drained, grace over, or
  *                                                                         a second signal
@@ -20,7 +20,7 @@
  * Failure modes:
  *   something can't be made or opened      logged with what to do; stops with exit status 1
  *   a connect to the database does not end     it is not waited for: the process ends by _exit()
- *   there is no memory for a document      the source is closed at once, what the outbox holds is
+ *   there is no memory for a document      the sources are closed at once, what the outbox holds is
  *                                          written or spooled: exit status 1
  *   rows are left when the grace is over   they are in the spool: exit status 0. If there is no spool, or
  *                                          it can't be written: the log counts them, exit status 1
@@ -38,7 +38,6 @@
 #include "sidecar/run/phase.h"
 #include "sidecar/run/report.h"
 #include "sidecar/run/signals.h"
-#include "sidecar/source/connection.h"
 #include "sidecar/store/db.h"
 
 #include <signal.h>
@@ -89,8 +88,9 @@ static void close_all(struct run *run)
 }
 
 /* stored: all rows that were not written are in the spool. */
-static void finish(struct run *run, bool stored)
+static void finish(void *context, bool stored)
 {
+    struct run *run = context;
     const struct parts *parts = &run->parts;
     struct outbox_counts counts = outbox_counts(parts->outbox);
     size_t left = counts.pending + counts.in_flight;
@@ -113,24 +113,16 @@ static void finish(struct run *run, bool stored)
     close_all(run);
 }
 
-static void on_flushed(void *context, bool stored)
-{
-    finish(context, stored);
-}
-
 static void on_stopped(void *context)
 {
     struct run *run = context;
     if (run->parts.spool != NULL)
-        spool_flush(run->parts.spool, on_flushed, run);
+        spool_flush(run->parts.spool, finish, run);
     else
         finish(run, false);
 }
 
-static void on_nothing(void *context)
-{
-    (void)context;
-}
+static void on_sources_closed(void *context);
 
 /* Aborts the writes in flight: rows that are not written by now go to the spool. */
 static void stop(struct run *run)
@@ -141,7 +133,7 @@ static void stop(struct run *run)
     uv_timer_stop(&run->grace);
     loading_stop(&run->loading);
     if (run->parts.sources != NULL)
-        parts_close_sources(&run->parts, on_nothing, run);
+        parts_close_sources(&run->parts, on_sources_closed, run);
     dispatch_stop(run->parts.dispatch, on_stopped, run);
 }
 
@@ -172,19 +164,19 @@ static void on_drained(void *context)
         dispatch_drain(run->parts.dispatch, on_drained, run);
 }
 
-static void on_source_closed(void *context)
+static void on_sources_closed(void *context)
 {
     struct run *run = context;
     if (run->phase == PHASE_FINISHING)
         drain(run);
 }
 
-static void close_source(struct run *run)
+static void close_sources(struct run *run)
 {
     if (run->phase < PHASE_FINISHING)
         phase_move(&run->phase, PHASE_FINISHING);
     sweep_end(run->parts.sweep);
-    parts_close_sources(&run->parts, on_source_closed, run);
+    parts_close_sources(&run->parts, on_sources_closed, run);
 }
 
 static void on_grace_over(uv_timer_t *timer)
@@ -201,26 +193,25 @@ static void start_grace(struct run *run)
 /* Begins an orderly stop, which has to end within the grace period. */
 static void end(struct run *run)
 {
-    bool is_open = run->phase == PHASE_RUNNING;
     start_grace(run);
-    if (!is_open) {
-        close_source(run);
-        return;
+    if (run->phase == PHASE_RUNNING) {
+        phase_move(&run->phase, PHASE_FINISHING);
+        sources_finish(run->parts.sources);
+    } else {
+        close_sources(run);
     }
-    phase_move(&run->phase, PHASE_FINISHING);
-    sources_finish(run->parts.sources);
 }
 
 /* Where other sources still bring events, it goes on with these. */
 static void on_source_finished(void *context)
 {
     struct run *run = context;
-    if (!sources_have_ended(run->parts.sources)) {
+    if (sources_have_ended(run->parts.sources)) {
+        LOG(run->logger, INFO, "end of the stream: writing what waits");
+        close_sources(run);
+    } else if (run->phase == PHASE_RUNNING) {
         LOG(run->logger, INFO, "a source has ended: the others go on");
-        return;
     }
-    LOG(run->logger, INFO, "end of the stream: writing what waits");
-    close_source(run);
 }
 
 /* Documents that were acknowledged are kept; those that were not are sent again to the next process. */
@@ -233,7 +224,7 @@ static void on_no_memory(void *context)
     run->exit_status = 1;
     if (run->phase == PHASE_RUNNING)
         start_grace(run);
-    close_source(run);
+    close_sources(run);
 }
 
 /* ---- the beginning: loading, standing by, opening -----------------------------------------------*/
@@ -243,10 +234,10 @@ static void fail_to_start(struct run *run, const struct error *err)
     LOG(run->logger, ERROR, "cannot start", log_string("error", err->text));
     run->exit_status = 1;
     start_grace(run);
-    close_source(run);
+    close_sources(run);
 }
 
-static void open_source(struct run *run)
+static void open_sources(struct run *run)
 {
     struct error err = {0};
     phase_move(&run->phase, PHASE_RUNNING);
@@ -261,20 +252,11 @@ static bool has_leader(const struct run *run)
     return run->config->leader != LEADER_NONE && !run->options->to_the_end;
 }
 
-/* Only a sidecar that could take the events in asks for the lead. */
-static void stand_by(struct run *run)
-{
-    struct error err = {0};
-    phase_move(&run->phase, PHASE_STANDING_BY);
-    if (parts_ask_for_lead(&run->parts, &err) != ERROR_NONE)
-        fail_to_start(run, &err);
-}
-
 static void on_leads(void *context)
 {
     struct run *run = context;
     LOG(run->logger, INFO, "this sidecar leads: it takes events in");
-    open_source(run);
+    open_sources(run);
 }
 
 static void on_yields(void *context)
@@ -286,20 +268,25 @@ static void on_yields(void *context)
     end(run);
 }
 
-/* Where the spool holds more than there is room for, the source is opened, but paused until all records have
- * been read. Events are taken even if the spool can't be opened; it is read back once it can be. */
+/* Where the spool holds more than there is room for, the sources are opened, but paused until all records
+ * have been read. Events are taken even if the spool can't be opened; it is read back once it can be. Only a
+ * sidecar that could take events in asks for the lead. */
 static void on_loaded(void *context)
 {
     struct run *run = context;
     dispatch_wake(run->parts.dispatch);
     if (loading_is_under_way(&run->loading))
         return;
-    if (run->phase == PHASE_LOADING && has_leader(run))
-        stand_by(run);
-    else if (run->phase == PHASE_LOADING)
-        open_source(run);
-    else if (run->phase == PHASE_REFILLING)
+    if (run->phase == PHASE_REFILLING) {
         drain(run);
+    } else if (run->phase == PHASE_LOADING && has_leader(run)) {
+        struct error err = {0};
+        phase_move(&run->phase, PHASE_STANDING_BY);
+        if (parts_ask_for_lead(&run->parts, &err) != ERROR_NONE)
+            fail_to_start(run, &err);
+    } else if (run->phase == PHASE_LOADING) {
+        open_sources(run);
+    }
 }
 
 /* ---- at work -----------------------------------------------------------------------------------*/
@@ -312,26 +299,6 @@ static void on_progress(void *context)
         loading_go_on(&run->loading);
     if (run->phase >= PHASE_RUNNING)
         intake_progress(run->parts.intake);
-}
-
-static void acknowledge(void *context, struct acks_connection *acks, uint64_t documents)
-{
-    struct connection *connection = connection_of_acks(acks);
-    struct source *source = connection->source;
-    (void)context;
-    if (source->acknowledge != NULL)
-        source->acknowledge(source, connection, documents);
-}
-
-static void begin_again(struct run *run)
-{
-    for (struct snapshot_connection *snapshot;
-         (snapshot = sweep_begin_again(run->parts.sweep)) != NULL;) {
-        struct connection *connection = connection_of_snapshot(snapshot);
-        struct source *source = connection->source;
-        if (run->phase == PHASE_RUNNING && source->begin_again != NULL)
-            source->begin_again(source, connection);
-    }
 }
 
 /* replay gives up where rows can't be written until a person has acted: waiting would not help. */
@@ -361,7 +328,7 @@ static void on_tick(uv_timer_t *timer)
     struct parts *parts = &run->parts;
     acks_checkpoint(&parts->acks, durability_epoch(parts->durability));
     durability_advance(parts->durability);
-    acks_settle(&parts->acks, durability_safe(parts->durability), acknowledge, NULL);
+    acks_settle(&parts->acks, durability_safe(parts->durability), sources_acknowledge, NULL);
     if (parts->spool != NULL)
         spool_tick(parts->spool, clock_steady_us());
     status_tick(parts->status);
@@ -369,10 +336,14 @@ static void on_tick(uv_timer_t *timer)
     give_up_if_stuck(run);
     if (run->phase >= PHASE_STOPPING)
         return;
+    sweep_tick(parts->sweep);
     if (run->phase == PHASE_RUNNING)
         sources_tick(parts->sources);
-    sweep_tick(parts->sweep);
-    begin_again(run);
+    for (struct snapshot_connection *outdated;
+         (outdated = sweep_begin_again(parts->sweep)) != NULL;) {
+        if (run->phase == PHASE_RUNNING)
+            sources_begin_again(outdated);
+    }
     on_progress(run);
 }
 
@@ -428,18 +399,6 @@ static void on_signal(void *context, int number)
     if (run->options->to_the_end)
         run->exit_status = 1;
     end(run);
-}
-
-static void open_handles(struct run *run)
-{
-    signals_open(&run->signals, &run->loop, on_signal, run);
-    uv_timer_init(&run->loop, &run->summary);
-    uv_timer_init(&run->loop, &run->grace);
-    uv_timer_init(&run->loop, &run->tick);
-    run->summary.data = run;
-    run->grace.data = run;
-    run->tick.data = run;
-    loading_init(&run->loading, &run->loop, on_loaded, run);
 }
 
 static void log_remark(void *context, const struct remark *remark)
@@ -514,7 +473,12 @@ int run_sidecar(const struct config *config, const struct run_options *options, 
         logger_free(run.logger);
         return 1;
     }
-    open_handles(&run);
+    signals_open(&run.signals, &run.loop, on_signal, &run);
+    uv_timer_init(&run.loop, &run.summary);
+    uv_timer_init(&run.loop, &run.grace);
+    uv_timer_init(&run.loop, &run.tick);
+    run.summary.data = run.grace.data = run.tick.data = &run;
+    loading_init(&run.loading, &run.loop, on_loaded, &run);
     start(&run);
     uv_run(&run.loop, UV_RUN_DEFAULT);
     invariant(uv_loop_close(&run.loop) == 0);

@@ -42,7 +42,6 @@
 #define TURN_WORK 256
 
 #define STARVED_MS 100
-#define CROWD_MS   1000
 
 /* A pointer to the struct source is cast to the base, and the base is the memory that is freed. */
 _Static_assert(offsetof(struct source_base, source) == 0, "struct source comes first");
@@ -50,7 +49,7 @@ _Static_assert(offsetof(struct source_base, source) == 0, "struct source comes f
 /* A pointer to the struct connection is cast to the source_connection. */
 _Static_assert(offsetof(struct source_connection, shared) == 0, "struct connection comes first");
 
-static void move(struct source_connection *connection, enum source_state state)
+void source_connection_move(struct source_connection *connection, enum source_state state)
 {
     struct source_connection_list *lists = connection->base->lists;
     if (connection->state != SOURCE_CLOSED)
@@ -58,12 +57,6 @@ static void move(struct source_connection *connection, enum source_state state)
     connection->state = state;
     if (state != SOURCE_CLOSED)
         TAILQ_INSERT_TAIL(&lists[state], connection, entry);
-}
-
-static void move_all(struct source_base *base, enum source_state from, enum source_state to)
-{
-    while (!TAILQ_EMPTY(&base->lists[from]))
-        move(TAILQ_FIRST(&base->lists[from]), to);
 }
 
 static void on_turn(uv_idle_t *handle);
@@ -95,31 +88,11 @@ char *source_connection_room(struct source_connection *connection, size_t *room)
     return input_room(&connection->input, room);
 }
 
-/* ---- waiting for memory of other connections --------------------------------------------------- */
-
-void source_base_let_in(struct source_base *base)
+void source_base_make_ready(struct source_base *base, enum source_state from)
 {
-    if (base->stopped)
-        return;
-    move_all(base, SOURCE_CROWDED, SOURCE_READY);
-    uv_timer_stop(&base->crowd);
+    while (!base->stopped && !TAILQ_EMPTY(&base->lists[from]))
+        source_connection_move(TAILQ_FIRST(&base->lists[from]), SOURCE_READY);
     schedule_turn(base);
-}
-
-static void on_crowd(uv_timer_t *timer)
-{
-    source_memory_look(timer->data);
-}
-
-static void crowd_out(struct source_connection *connection)
-{
-    struct source_base *base = connection->base;
-    LOG(base->logger, WARN,
-        "unfinished events take all the memory that they may: a producer is not read for now",
-        log_int("connection", (int64_t)connection->shared.id),
-        log_int("bytes", (int64_t)base->shared->held));
-    move(connection, SOURCE_CROWDED);
-    uv_timer_start(&base->crowd, on_crowd, CROWD_MS, CROWD_MS);
 }
 
 /* ---- closing ----------------------------------------------------------------------------------*/
@@ -167,7 +140,7 @@ static void on_connection_closed(uv_handle_t *handle)
 
 static void close_connection(struct source_connection *connection)
 {
-    move(connection, SOURCE_CLOSED);
+    source_connection_move(connection, SOURCE_CLOSED);
     connection->base->pending_closes++;
     uv_close(&connection->handle.any, on_connection_closed);
 }
@@ -192,9 +165,7 @@ static void close_source(struct source *source, void (*closed)(void *context), v
 
 static void on_starvation(uv_timer_t *handle)
 {
-    struct source_base *base = handle->data;
-    move_all(base, SOURCE_STARVED, SOURCE_READY);
-    schedule_turn(base);
+    source_base_make_ready(handle->data, SOURCE_STARVED);
 }
 
 static void starve(struct source_connection *connection)
@@ -202,7 +173,7 @@ static void starve(struct source_connection *connection)
     struct source_base *base = connection->base;
     LOG(base->logger, ERROR, "no memory to read the stream: trying again",
         log_int("connection", (int64_t)connection->shared.id));
-    move(connection, SOURCE_STARVED);
+    source_connection_move(connection, SOURCE_STARVED);
     uv_timer_start(&base->starvation, on_starvation, STARVED_MS, 0);
 }
 
@@ -249,7 +220,7 @@ void source_connection_fed(struct source_connection *connection, ssize_t result)
         if (connection->received == 0)
             judge_beginning(connection);
     }
-    move(connection, SOURCE_READY);
+    source_connection_move(connection, SOURCE_READY);
     schedule_turn(connection->base);
 }
 
@@ -275,7 +246,7 @@ void source_connection_read_stream(struct source_connection *connection)
 {
     int status = uv_read_start(&connection->handle.stream, on_room, on_read);
     if (status == 0)
-        move(connection, SOURCE_WAITING);
+        source_connection_move(connection, SOURCE_WAITING);
     else
         source_connection_fed(connection, status);
 }
@@ -307,7 +278,7 @@ static void go_on_reading(struct source_connection *connection)
     if (source_memory_has_room(connection))
         connection->read(connection);
     else
-        crowd_out(connection);
+        source_memory_crowd_out(connection);
 }
 
 /* Gives the connection its turn: up to *work lines and one read. If lines are left, it stays ready. */
@@ -336,7 +307,7 @@ static void serve(struct source_connection *connection, unsigned *work)
         }
     }
     if (may_deliver(base))
-        move(connection, SOURCE_READY); /* after the others */
+        source_connection_move(connection, SOURCE_READY); /* after the others */
 }
 
 static void on_turn(uv_idle_t *handle)
@@ -515,7 +486,7 @@ void source_connection_init(struct source_connection *connection, struct source_
     connection->read = read;
     connection->handle.any.data = connection;
     input_init(&connection->input, base->kind->layout, base->max_document);
-    move(connection, SOURCE_WAITING);
+    source_connection_move(connection, SOURCE_WAITING);
 }
 
 /* A connection goes to the end of the list with each read, so that the first is the most silent one. */
@@ -532,7 +503,7 @@ void source_connection_open(struct source_connection *connection)
 {
     connection->shared.id = ++connection->base->shared->opened;
     connection->heard_ms = uv_now(connection->base->loop);
-    move(connection, SOURCE_READY);
+    source_connection_move(connection, SOURCE_READY);
     schedule_turn(connection->base);
 }
 

@@ -26,7 +26,7 @@ TAILQ_HEAD(source_connection_list, source_connection);
 #define SOURCE_ACK_SIZE 40 /* bytes: {"acked":N} and a newline */
 
 /* What a connection waits for. From source_connection_init() until it closes it is in base->lists[state].
- * Only source_base.c moves it. */
+ * source_connection_move() moves it. */
 enum source_state {
     SOURCE_READY,   /* it waits for its turn: there may be something to deliver */
     SOURCE_WAITING, /* it waits for the kernel: it connects or reads */
@@ -133,9 +133,11 @@ void source_connection_end(struct source_connection *connection);
 struct source_connection *source_base_most_silent(const struct source_base *base,
                                                   uint64_t *silent_ms);
 
-/* There may be memory again (source_memory.h): each connection that is SOURCE_CROWDED checks again in its
- * turn. */
-void source_base_let_in(struct source_base *base);
+/* Moves the connection to the end of the list of the state. */
+void source_connection_move(struct source_connection *connection, enum source_state state);
+
+/* Makes all connections in the state `from` ready: in its turn each checks again what it waited for. */
+void source_base_make_ready(struct source_base *base, enum source_state from);
 
 /* A connection that has been silent for so long may be ended to make room for another one. */
 #define SOURCE_SILENT_MS 10000

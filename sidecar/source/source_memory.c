@@ -7,6 +7,8 @@
  * always read. */
 #define SMALL_INPUT (2 * FRAME_READ_SIZE)
 
+#define CROWD_MS 1000 /* so often the privileged connection is looked at */
+
 void source_memory_note(struct source_connection *connection, size_t held)
 {
     struct source_shared *shared = connection->base->shared;
@@ -20,8 +22,10 @@ void source_memory_note(struct source_connection *connection, size_t held)
     struct source_base *base;
     LIST_FOREACH(base, &shared->bases, entry)
     {
-        if (better)
-            source_base_let_in(base);
+        if (better && !base->stopped) {
+            uv_timer_stop(&base->crowd);
+            source_base_make_ready(base, SOURCE_CROWDED);
+        }
     }
 }
 
@@ -38,8 +42,9 @@ bool source_memory_has_room(struct source_connection *connection)
     return shared->privileged == connection;
 }
 
-void source_memory_look(const struct source_base *base)
+static void on_crowd(uv_timer_t *timer)
 {
+    const struct source_base *base = timer->data;
     struct source_connection *connection = base->shared->privileged;
     if (connection == NULL || connection->state != SOURCE_WAITING ||
         uv_now(base->loop) - connection->heard_ms < SOURCE_SILENT_MS)
@@ -50,4 +55,15 @@ void source_memory_look(const struct source_base *base)
         log_int("connection", (int64_t)connection->shared.id),
         log_int("bytes", (int64_t)connection->held));
     source_connection_end(connection);
+}
+
+void source_memory_crowd_out(struct source_connection *connection)
+{
+    struct source_base *base = connection->base;
+    LOG(base->logger, WARN,
+        "unfinished events take all the memory that they may: a producer is not read for now",
+        log_int("connection", (int64_t)connection->shared.id),
+        log_int("bytes", (int64_t)base->shared->held));
+    source_connection_move(connection, SOURCE_CROWDED);
+    uv_timer_start(&base->crowd, on_crowd, CROWD_MS, CROWD_MS);
 }

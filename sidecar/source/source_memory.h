@@ -16,7 +16,8 @@ void source_memory_note(struct source_connection *connection, size_t held);
 /* Returns whether the connection may be read once more. It may become the privileged one. */
 bool source_memory_has_room(struct source_connection *connection);
 
-/* Ends the privileged connection if it is silent. To be called now and then while a connection waits. */
-void source_memory_look(const struct source_base *base);
+/* The connection, for which there is no room, waits as SOURCE_CROWDED until others need less memory. While it
+ * waits, a privileged connection that is silent is ended. */
+void source_memory_crowd_out(struct source_connection *connection);
 
 #endif

@@ -106,6 +106,23 @@ void sources_finish(struct sources *sources)
     }
 }
 
+void sources_acknowledge(void *context, struct acks_connection *acks, uint64_t documents)
+{
+    struct connection *connection = connection_of_acks(acks);
+    struct source *source = connection->source;
+    (void)context;
+    if (source->acknowledge != NULL)
+        source->acknowledge(source, connection, documents);
+}
+
+void sources_begin_again(struct snapshot_connection *snapshot)
+{
+    struct connection *connection = connection_of_snapshot(snapshot);
+    struct source *source = connection->source;
+    if (source->begin_again != NULL)
+        source->begin_again(source, connection);
+}
+
 static void on_closed(void *context)
 {
     struct sources *sources = context;

@@ -7,6 +7,7 @@
 #ifndef SIDECAR_SOURCES_H
 #define SIDECAR_SOURCES_H
 
+#include "sidecar/source/connection.h"
 #include "sidecar/source/source.h"
 
 /* A minute, in milliseconds: a source that is silent for longer is said in the log. */
@@ -45,6 +46,13 @@ void sources_finish(struct sources *sources);
 
 /* Closes and frees all of it, then calls closed(), never from inside this call. */
 void sources_close(struct sources *sources, void (*closed)(void *context), void *context);
+
+/* For acks_settle(): so many documents of the connection are safe; its source tells its producer. */
+void sources_acknowledge(void *context, struct acks_connection *acks, uint64_t documents);
+
+/* The connection ends, so that all objects are shown again on a new one, if its source can do that. Not to be
+ * called from inside a callback of a source. */
+void sources_begin_again(struct snapshot_connection *snapshot);
 
 /* To be called some times a second while the sources are open. Says in the log that a source has had no stream
  * for a minute, and what to do, and from then on at growing intervals of up to an hour: as a warning, or as an
