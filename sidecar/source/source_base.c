@@ -168,15 +168,6 @@ static void on_starvation(uv_timer_t *handle)
     source_base_make_ready(handle->data, SOURCE_STARVED);
 }
 
-static void starve(struct source_connection *connection)
-{
-    struct source_base *base = connection->base;
-    LOG(base->logger, ERROR, "no memory to read the stream: trying again",
-        log_int("connection", (int64_t)connection->shared.id));
-    source_connection_move(connection, SOURCE_STARVED);
-    uv_timer_start(&base->starvation, on_starvation, STARVED_MS, 0);
-}
-
 /* Ends the connection without a document: all bytes that were read are dropped. why is a literal. */
 static void refuse(struct source_connection *connection, const char *why)
 {
@@ -204,14 +195,18 @@ static void judge_beginning(struct source_connection *connection)
 
 void source_connection_fed(struct source_connection *connection, ssize_t result)
 {
+    struct source_base *base = connection->base;
     if (result == UV_ENOBUFS) {
-        starve(connection);
+        LOG(base->logger, ERROR, "no memory to read the stream: trying again",
+            log_int("connection", (int64_t)connection->shared.id));
+        source_connection_move(connection, SOURCE_STARVED);
+        uv_timer_start(&base->starvation, on_starvation, STARVED_MS, 0);
         return;
     }
     if (result > 0) {
         bool begins = connection->received < BEGINNING_SIZE;
         connection->received += (uint64_t)result;
-        connection->heard_ms = uv_now(connection->base->loop);
+        connection->heard_ms = uv_now(base->loop);
         input_fed(&connection->input, (size_t)result);
         if (begins)
             judge_beginning(connection);
@@ -221,7 +216,7 @@ void source_connection_fed(struct source_connection *connection, ssize_t result)
             judge_beginning(connection);
     }
     source_connection_move(connection, SOURCE_READY);
-    schedule_turn(connection->base);
+    schedule_turn(base);
 }
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -286,7 +281,6 @@ static void serve(struct source_connection *connection, unsigned *work)
 {
     struct source_base *base = connection->base;
     const struct source_events *events = &base->events;
-
     if (!connection->announced) {
         connection->announced = true;
         base->source.opened++;
@@ -314,7 +308,6 @@ static void on_turn(uv_idle_t *handle)
 {
     struct source_base *base = handle->data;
     unsigned work = TURN_WORK;
-
     while (work > 0 && may_deliver(base) && !TAILQ_EMPTY(&base->lists[SOURCE_READY]))
         serve(TAILQ_FIRST(&base->lists[SOURCE_READY]), &work);
     if (base->stopped)
@@ -469,20 +462,12 @@ void source_base_init(struct source_base *base, const struct source_kind *kind, 
 void source_connection_init(struct source_connection *connection, struct source_base *base,
                             void (*read)(struct source_connection *connection))
 {
+    /* The handle, the last member, has been initialised before. */
+    memset(connection, 0, offsetof(struct source_connection, handle));
     base->connections++;
-    connection->base = base;
     connection->shared.source = &base->source;
-    connection->shared.id = 0;
-    connection->shared.refused = false;
-    connection->shared.line = 0;
+    connection->base = base;
     connection->state = SOURCE_CLOSED;
-    connection->received = 0;
-    connection->held = 0;
-    connection->end = 0;
-    connection->announced = false;
-    connection->safe = 0;
-    connection->told = 0;
-    connection->telling = false;
     connection->read = read;
     connection->handle.any.data = connection;
     input_init(&connection->input, base->kind->layout, base->max_document);

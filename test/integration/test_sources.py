@@ -28,11 +28,12 @@ def api(paths):
 
 @pytest.fixture
 def both(new_sidecar, paths):
-    """both(NAME=value, ...): a sidecar that lists and watches, and listens as well; started."""
+    """both(NAME=value, ...): a sidecar that lists and watches, and listens as well; started. With a CLUSTER_ID no
+    stream is begun again because the API server tells the cluster late."""
 
     def start(**settings):
         return new_sidecar(**{"EVENT_SOURCE": f"kube+unix:{paths[0]},unix-listen:{paths[1]}",
-                              **settings}).start()
+                              "CLUSTER_ID": "blue", **settings}).start()
 
     return start
 
