@@ -204,22 +204,17 @@ static bool ask(struct check *check)
 
 /* ---- judging --------------------------------------------------------------------------------- */
 
-static void add_advised(struct check *check, enum finding_status status, const char *name,
-                        struct buffer *advice, const char *detail)
-{
-    const char *text = buffer_cstring(advice);
-    findings_add(check->findings, status, name, text != NULL ? text : "", "%s: %s", check->host,
-                 detail);
-    buffer_fini(advice);
-}
+#define LIST_SIZE 64 /* bytes of all rights in one list */
 
-/* Appends the rights among rights[from..to) that are missing: "INSERT, UPDATE". */
-static void append_missing(struct buffer *out, const struct facts *facts, size_t from, size_t to)
+/* Writes the rights among rights[from..to) that are missing: "INSERT, UPDATE"; "" if none is. */
+static void list_missing(char list[LIST_SIZE], const struct facts *facts, size_t from, size_t to)
 {
-    const size_t before = out->length;
+    int used = 0;
+    list[0] = '\0';
     for (size_t i = from; i < to; i++) {
         if (!facts->has[i])
-            buffer_appendf(out, "%s%s", out->length > before ? ", " : "", rights[i]);
+            used += snprintf(list + used, LIST_SIZE - (size_t)used, "%s%s", used > 0 ? ", " : "",
+                             rights[i]);
     }
 }
 
@@ -239,34 +234,30 @@ static bool has_role(const struct facts *facts)
 static void judge_grants(struct check *check)
 {
     const struct facts *facts = &check->facts;
-    char detail[1024];
-    struct buffer missing, advice;
-    buffer_init(&missing, ADVICE_LIMIT);
-    buffer_init(&advice, ADVICE_LIMIT);
-    enum finding_status status = FINDING_OK;
+    char missing[LIST_SIZE];
     if (has_all(facts, 0, WRITE_RIGHTS)) {
-        append_missing(&missing, facts, WRITE_RIGHTS, RIGHTS);
-        const char *rest = buffer_cstring(&missing);
-        snprintf(detail, sizeof(detail), "%s may write the tables%s%s%s", facts->account,
-                 missing.length > 0 ? " (not " : ", and make and migrate them",
-                 missing.length > 0 && rest != NULL ? rest : "",
-                 missing.length > 0 ? ": a DBA makes and migrates them)" : "");
-    } else {
-        append_missing(&missing, facts, 0, WRITE_RIGHTS);
-        const char *list = buffer_cstring(&missing);
-        status = has_role(facts) ? FINDING_WARN : FINDING_FAIL;
-        snprintf(detail, sizeof(detail), "%s has no right to %s%s%s", facts->account,
-                 list != NULL ? list : "",
+        list_missing(missing, facts, WRITE_RIGHTS, RIGHTS);
+        bool some = missing[0] != '\0';
+        findings_add(check->findings, FINDING_OK, "grants", "", "%s: %s may write the tables%s%s%s",
+                     check->host, facts->account, some ? " (not " : ", and make and migrate them",
+                     missing, some ? ": a DBA makes and migrates them)" : "");
+        return;
+    }
+    struct buffer advice;
+    buffer_init(&advice, ADVICE_LIMIT);
+    buffer_append_string(&advice, "as an administrator of the database:\n");
+    check_grant(&advice, WRITE_LIST, check->config, facts->account);
+    const char *text = buffer_cstring(&advice);
+    list_missing(missing, facts, 0, WRITE_RIGHTS);
+    findings_add(check->findings, has_role(facts) ? FINDING_WARN : FINDING_FAIL, "grants",
+                 text != NULL ? text : "", "%s: %s has no right to %s%s%s", check->host,
+                 facts->account, missing,
                  has_role(facts) ? " of its own; not looked at: role " : "",
                  has_role(facts) ? facts->role : "");
-        buffer_append_string(&advice, "as an administrator of the database:\n");
-        check_grant(&advice, WRITE_LIST, check->config, facts->account);
-    }
-    add_advised(check, status, "grants", &advice, detail);
-    buffer_fini(&missing);
+    buffer_fini(&advice);
 }
 
-static void judge_sql_mode(struct check *check)
+static void judge_session(struct check *check)
 {
     const struct facts *facts = &check->facts;
     if (strstr(facts->session_mode, "STRICT_ALL_TABLES") != NULL)
@@ -279,11 +270,6 @@ static void judge_sql_mode(struct check *check)
             "something between this program and the server (a proxy?) must let SET SESSION "
             "sql_mode through",
             "%s: the session is not strict: %s", check->host, facts->session_mode);
-}
-
-static void judge_charset(struct check *check)
-{
-    const struct facts *facts = &check->facts;
     if (strcmp(facts->charset, "utf8mb4") == 0)
         findings_add(check->findings, FINDING_OK, "charset", "",
                      "%s: utf8mb4 (the database's own: %s)", check->host, facts->database_charset);
@@ -291,53 +277,36 @@ static void judge_charset(struct check *check)
         findings_add(check->findings, FINDING_FAIL, "charset",
                      "the server, or a proxy before it, must take utf8mb4 from its clients",
                      "%s: the connection has %s", check->host, facts->charset);
+    bool fits = facts->max_packet >= LEAST_PACKET;
+    findings_add(check->findings, fits ? FINDING_OK : FINDING_WARN, "packet",
+                 fits ? ""
+                      : "as an administrator of the server (and in its settings, to last):\n"
+                        "SET GLOBAL max_allowed_packet = 16777216;",
+                 "%s: max_allowed_packet is %" PRId64 " bytes%s", check->host, facts->max_packet,
+                 fits ? "" : ": batches are small, and a long row may not fit");
 }
 
-static void judge_packet(struct check *check)
+static void judge_server(struct check *check)
 {
-    const int64_t bytes = check->facts.max_packet;
-    if (bytes >= LEAST_PACKET)
-        findings_add(check->findings, FINDING_OK, "packet", "",
-                     "%s: max_allowed_packet is %" PRId64 " bytes", check->host, bytes);
-    else
-        findings_add(check->findings, FINDING_WARN, "packet",
-                     "as an administrator of the server (and in its settings, to last):\n"
-                     "SET GLOBAL max_allowed_packet = 16777216;",
-                     "%s: max_allowed_packet is %" PRId64
-                     " bytes: batches are small, and a long row may not fit",
-                     check->host, bytes);
-}
-
-static void judge_read_only(struct check *check)
-{
-    if (check->facts.read_only[0] == '\0') {
+    const struct facts *facts = &check->facts;
+    char advice[256];
+    (void)snprintf(
+        advice, sizeof(advice),
+        "put the server that takes writes into MYSQL_HOST, alone or as well; or, if this one "
+        "should, as its administrator:\nSET GLOBAL %s = OFF;",
+        facts->read_only);
+    if (facts->read_only[0] == '\0')
         findings_add(check->findings, FINDING_OK, "read_only", "", "%s: the server takes writes",
                      check->host);
-        return;
-    }
-    struct buffer advice;
-    buffer_init(&advice, ADVICE_LIMIT);
-    buffer_appendf(
-        &advice,
-        "put the server that takes writes into MYSQL_HOST, alone or as well; or, if this "
-        "one should, as its administrator:\nSET GLOBAL %s = OFF;\n",
-        check->facts.read_only);
-    add_advised(check, FINDING_FAIL, "read_only", &advice, "the server is read-only");
-}
-
-static void judge_clock(struct check *check)
-{
-    const int64_t skew_us = check->facts.skew_us;
-    bool off = skew_us > MAX_SKEW_US || skew_us < -MAX_SKEW_US;
-    int64_t tenths = (skew_us < 0 ? -skew_us : skew_us) / 100000;
+    else
+        findings_add(check->findings, FINDING_FAIL, "read_only", advice,
+                     "%s: the server is read-only", check->host);
+    bool off = facts->skew_us > MAX_SKEW_US || facts->skew_us < -MAX_SKEW_US;
+    int64_t tenths = (facts->skew_us < 0 ? -facts->skew_us : facts->skew_us) / 100000;
     findings_add(check->findings, off ? FINDING_WARN : FINDING_OK, "clock",
                  off ? "let NTP set the clocks of both machines" : "",
                  "%s: the server's clock is %" PRId64 ".%" PRId64 " s %s ours", check->host,
-                 tenths / 10, tenths % 10, skew_us < 0 ? "behind" : "ahead of");
-}
-
-static void judge_binlog(struct check *check)
-{
+                 tenths / 10, tenths % 10, facts->skew_us < 0 ? "behind" : "ahead of");
     const struct db_server *server = db_server(check->db);
     bool warns = server->warning != NULL;
     findings_add(check->findings, warns ? FINDING_WARN : FINDING_OK, "binlog",
@@ -455,12 +424,8 @@ void check_database(struct findings *findings, const char *host, struct db *db,
     if (!ask(&check))
         return;
     judge_grants(&check);
-    judge_sql_mode(&check);
-    judge_charset(&check);
-    judge_packet(&check);
-    judge_read_only(&check);
-    judge_clock(&check);
-    judge_binlog(&check);
+    judge_session(&check);
+    judge_server(&check);
     judge_galera(&check);
     judge_tables(&check);
 }
