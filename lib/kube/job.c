@@ -33,15 +33,17 @@ void job_converter_fini(struct job_converter *converter)
     buffer_fini(&converter->json);
 }
 
-/* Appends {"Worker":{"resources":{...},"replicas":3},...}, made from the replica specs. A replica spec
+/* Writes {"Worker":{"resources":{...},"replicas":3},...}, made from the replica specs. A replica spec
  * that is null counts as an empty one (difference 10: KubeDL panics). */
-static void append_replicas(struct job_converter *converter, struct object *object,
-                            const json_value *replica_specs)
+static enum error_code build_resources(struct job_converter *converter, struct object *object,
+                                       const struct resource *resource, struct error *err)
 {
     struct json_writer writer = json_writer(&converter->json);
     struct members *specs = &converter->replica_specs;
+    const json_value *job_spec = object_child(object, object->root, "spec");
+    buffer_reset(&converter->json);
     members_reset(specs);
-    members_add(specs, replica_specs, 0);
+    members_add(specs, object_child(object, job_spec, resource->replica_specs), 0);
     members_sort(specs);
     object->bad_fields += (uint32_t)specs->left_out;
 
@@ -58,14 +60,6 @@ static void append_replicas(struct job_converter *converter, struct object *obje
         json_end(&writer);
     }
     json_end(&writer);
-}
-
-static enum error_code build_resources(struct job_converter *converter, struct object *object,
-                                       const struct resource *resource, struct error *err)
-{
-    const json_value *spec = object_child(object, object->root, "spec");
-    buffer_reset(&converter->json);
-    append_replicas(converter, object, object_child(object, spec, resource->replica_specs));
     return converter->json.failed ? error_set(err, ERROR_NOMEM, "no memory for a job's resources")
                                   : ERROR_NONE;
 }
@@ -118,11 +112,6 @@ static struct text console_word(struct text type, const struct resource *resourc
     return resource->convention->suspends && text_is(type, "Suspended") ? TEXT("Queuing") : type;
 }
 
-static bool is_final(struct text status)
-{
-    return table_status_is_final(status.data, status.length);
-}
-
 static struct progress find_progress(struct object *object, const struct resource *resource,
                                      const json_value *status)
 {
@@ -137,8 +126,9 @@ static struct progress find_progress(struct object *object, const struct resourc
         }
         if (!is_over(object, c, resource)) {
             progress.status = console_word(type, resource);
-            progress.ended =
-                is_final(type) ? object_time(object, c, "lastTransitionTime") : cell_null();
+            progress.ended = table_status_is_final(type)
+                                 ? object_time(object, c, "lastTransitionTime")
+                                 : cell_null();
         }
     }
     return progress;
@@ -154,15 +144,9 @@ static struct cell finish_time(struct object *object, const json_value *status,
     struct cell completion = object_time(object, status, "completionTime");
     if (completion.type == CELL_NULL)
         completion = progress->ended;
-    if (!object->gone || (is_final(progress->status) && completion.type != CELL_NULL))
+    if (!object->gone || (table_status_is_final(progress->status) && completion.type != CELL_NULL))
         return completion;
     return object_stopped(object, completion);
-}
-
-static struct cell created_time(struct object *object)
-{
-    struct cell created = object_time(object, object->metadata, "creationTimestamp");
-    return created.type != CELL_NULL ? created : cell_time(object->received_us);
 }
 
 enum error_code job_convert(struct job_converter *converter, struct object *object,
@@ -179,10 +163,11 @@ enum error_code job_convert(struct job_converter *converter, struct object *obje
         return code;
 
     struct progress progress = find_progress(object, resource, status);
-    bool stopped = object->gone && !is_final(progress.status);
+    bool stopped = object->gone && !table_status_is_final(progress.status);
     struct text region = converter->region.length > 0 ? converter->region : tenancy.region;
     bool has_tensorboard =
         object_find_text(object, annotations, TENSORBOARD_ANNOTATION, &tensorboard);
+    struct cell created = object_time(object, object->metadata, "creationTimestamp");
     const struct cell cells[JOB_COLUMN_COUNT] = {
         [JOB_NAME] = cell_text(object->name),
         [JOB_NAMESPACE] = cell_text(object->namespace),
@@ -197,7 +182,7 @@ enum error_code job_convert(struct job_converter *converter, struct object *obje
         [JOB_DELETED] = cell_int(object->gone ? 1 : 0),
         [JOB_IN_ETCD] = cell_int(object->gone ? 0 : 1),
         [JOB_REMARK] = has_tensorboard ? cell_text(TEXT("EnableTensorBoard")) : cell_null(),
-        [JOB_CREATED] = created_time(object),
+        [JOB_CREATED] = cell_or(created, cell_time(object->received_us)),
         [JOB_MODIFIED] = cell_time(object->received_us),
         [JOB_RUNNING] = progress.running,
         [JOB_FINISHED] = finish_time(object, status, &progress),

@@ -82,17 +82,6 @@ static bool find_any_labels(struct object *object, struct pod_owner *owner)
     return false;
 }
 
-/* The claim of a pod that is controlled by a job of ours, or by nothing. */
-static enum pod_claim judge_claim(const struct pod_owner *owner, bool is_controlled,
-                                  bool has_labels)
-{
-    if (!has_labels)
-        return POD_UNKNOWN;
-    if (!is_controlled)
-        return POD_ORPHAN;
-    return owner->job_uid.length > 0 ? POD_OURS : POD_UNKNOWN;
-}
-
 void pod_find_owner(struct object *object, struct pod_owner *owner)
 {
     const json_value *controller = find_controller(object);
@@ -107,7 +96,10 @@ void pod_find_owner(struct object *object, struct pod_owner *owner)
     struct text uid = object_text(object, controller, "uid");
     if (object_is_uid(uid))
         owner->job_uid = uid;
-    owner->claim = judge_claim(owner, controller != NULL, has_labels);
+    if (has_labels && controller == NULL)
+        owner->claim = POD_ORPHAN;
+    else
+        owner->claim = has_labels && owner->job_uid.length > 0 ? POD_OURS : POD_UNKNOWN;
 }
 
 void pod_converter_init(struct pod_converter *converter, struct text region, struct text cluster_id)
@@ -164,24 +156,14 @@ static struct pod_state find_state(struct object *object, const struct pod_owner
     return state;
 }
 
-static bool is_final(struct text phase)
-{
-    return table_status_is_final(phase.data, phase.length);
-}
-
-static struct cell first_known(struct cell a, struct cell b)
-{
-    return a.type != CELL_NULL ? a : b;
-}
-
 static struct cell start_time(struct object *object, const struct pod_state *state,
                               struct cell creation)
 {
     struct cell started = cell_null();
     if (text_is(state->phase, "Running"))
-        started = first_known(object_time(object, state->running, "startedAt"), creation);
-    else if (is_final(state->phase))
-        started = first_known(object_time(object, state->terminated, "startedAt"), creation);
+        started = cell_or(object_time(object, state->running, "startedAt"), creation);
+    else if (table_status_is_final(state->phase))
+        started = cell_or(object_time(object, state->terminated, "startedAt"), creation);
     return started;
 }
 
@@ -205,7 +187,7 @@ static struct cell last_finish(struct object *object, const json_value *containe
  * time when it noticed). A pod that is not gone has no end before its phase is final. */
 static struct cell finish_time(struct object *object, const struct pod_state *state)
 {
-    bool ended = is_final(state->phase);
+    bool ended = table_status_is_final(state->phase);
     if (!ended && !object->gone)
         return cell_null();
     struct cell last = last_finish(object, state->containers);
@@ -311,10 +293,9 @@ enum error_code pod_convert(struct pod_converter *converter, struct object *obje
     if (converter->json.failed || converter->remark.failed)
         return error_set(err, ERROR_NOMEM, "no memory for a pod's resources or remark");
 
-    bool stopped = object->gone && !is_final(state.phase);
+    bool stopped = object->gone && !table_status_is_final(state.phase);
     struct cell creation = object_time(object, object->metadata, "creationTimestamp");
-    struct cell created =
-        is_update ? creation : first_known(creation, cell_time(object->received_us));
+    struct cell created = is_update ? creation : cell_or(creation, cell_time(object->received_us));
     struct cell started = start_time(object, &state, creation);
     const struct cell cells[POD_COLUMN_COUNT] = {
         [POD_NAME] = text_if_known(object->name, is_update),
@@ -334,7 +315,7 @@ enum error_code pod_convert(struct pod_converter *converter, struct object *obje
         [POD_REMARK] = remark,
         [POD_CREATED] = created,
         [POD_MODIFIED] = cell_time(object->received_us),
-        [POD_STARTED] = object->gone ? first_known(started, created) : started,
+        [POD_STARTED] = object->gone ? cell_or(started, created) : started,
         [POD_FINISHED] = finish_time(object, &state),
         [POD_CLUSTER] = object_text_or_null(converter->cluster_id),
         /* A pod whose phase is not even known gives a tombstone, which leaves a final status as it is. */

@@ -180,11 +180,6 @@ bool version_is_valid(struct text version)
     return version.data[0] != '0' || version.length == 1;
 }
 
-static struct cell known_or(struct cell first, struct cell second)
-{
-    return first.type != CELL_NULL ? first : second;
-}
-
 /* Two rows that meet. The terms are explained above enum merge_rule. */
 struct meeting {
     const struct row *there, *comes;
@@ -245,7 +240,7 @@ static struct cell merge_last_known(const struct meeting *meeting, size_t column
 static struct cell merge_status(const struct meeting *meeting, size_t column)
 {
     struct cell status = meeting->newer_event->cells[column];
-    bool is_final = status.type == CELL_TEXT && table_status_is_final(status.data, status.length);
+    bool is_final = status.type == CELL_TEXT && table_status_is_final(cell_as_text(&status));
     return is_closed(meeting->latest) && !is_final ? cell_text(TEXT(STATUS_STOPPED)) : status;
 }
 
@@ -280,7 +275,7 @@ static struct cell merge_end(const struct meeting *meeting, size_t column)
     struct cell end = row->cells[column];
     if (is_closed(row) && same_second(&end, &row->cells[modified]))
         end = cell_null();
-    return is_closed(meeting->latest) ? known_or(end, meeting->latest->cells[modified]) : end;
+    return is_closed(meeting->latest) ? cell_or(end, meeting->latest->cells[modified]) : end;
 }
 
 static struct cell merge_cell(const struct meeting *meeting, size_t column)
@@ -289,7 +284,7 @@ static struct cell merge_cell(const struct meeting *meeting, size_t column)
     case MERGE_EVENT:
         return meeting->newer_event->cells[column];
     case MERGE_SETTLED:
-        return known_or(meeting->newer_event->cells[column], meeting->older_event->cells[column]);
+        return cell_or(meeting->newer_event->cells[column], meeting->older_event->cells[column]);
     case MERGE_LAST_KNOWN:
         return merge_last_known(meeting, column, column + 1);
     case MERGE_KNOWN_AT:

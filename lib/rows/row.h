@@ -46,6 +46,12 @@ static inline struct cell cell_text(struct text text)
     return (struct cell){.type = CELL_TEXT, .length = (uint32_t)text.length, .data = text.data};
 }
 
+/* Returns `first`, or `second` where `first` is NULL. */
+static inline struct cell cell_or(struct cell first, struct cell second)
+{
+    return first.type != CELL_NULL ? first : second;
+}
+
 /* cell: of type CELL_TEXT. */
 static inline struct text cell_as_text(const struct cell *cell)
 {

@@ -1,8 +1,6 @@
 /* table: the descriptions of job_info and replica_info, made from the lists in table.h. */
 #include "lib/rows/table.h"
 
-#include "lib/base/text.h"
-
 #define COLUMN(suffix, name, type, max, merge, initial)                                            \
     {name, COLUMN_##type, max, MERGE_##merge, initial},
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -81,8 +79,7 @@ size_t table_number(const struct table *table)
     return number;
 }
 
-bool table_status_is_final(const char *status, size_t length)
+bool table_status_is_final(struct text status)
 {
-    struct text text = {status, length};
-    return text_is(text, "Succeeded") || text_is(text, "Failed");
+    return text_is(status, "Succeeded") || text_is(status, "Failed");
 }

@@ -6,6 +6,8 @@
 #ifndef LIB_TABLE_H
 #define LIB_TABLE_H
 
+#include "lib/base/text.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -186,7 +188,7 @@ extern const struct table *const tables[TABLE_COUNT + 1];
 size_t table_number(const struct table *table);
 
 /* True if the status stays when the object is deleted: Succeeded and Failed. */
-bool table_status_is_final(const char *status, size_t length);
+bool table_status_is_final(struct text status);
 
 /* The status of a deleted object that had not ended by itself; the word is KubeDL's. */
 #define STATUS_STOPPED "Stopped"

@@ -389,7 +389,7 @@ static struct cell expected_cell(const struct world *world, unsigned object, siz
     case MERGE_EARLIEST:
         return earliest(world, object, column);
     case MERGE_STATUS:
-        if (closed && (said.type == CELL_NULL || !table_status_is_final(said.data, said.length)))
+        if (closed && (said.type == CELL_NULL || !table_status_is_final(cell_as_text(&said))))
             return cell_text(TEXT(STATUS_STOPPED));
         break;
     case MERGE_END:

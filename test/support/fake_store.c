@@ -102,7 +102,7 @@ static void list_alive(struct fake_store *fake, struct store_listing *listing)
         buffer_append(&listing->uids, row_version(row));
         const struct cell *status = &row->cells[row->table->status];
         bool is_final =
-            status->type == CELL_TEXT && (table_status_is_final(status->data, status->length) ||
+            status->type == CELL_TEXT && (table_status_is_final(cell_as_text(status)) ||
                                           text_is(cell_as_text(status), STATUS_STOPPED));
         buffer_append_string(&listing->uids, is_final ? "\t1\n" : "\t0\n");
     }

@@ -231,7 +231,7 @@ static void test_a_closed_row_keeps_exactly_the_final_statuses(void **state)
         strcat(strcat(quoted, statuses[i]), "'");
         const char *found = strstr(list, quoted);
         bool listed = found != NULL && found < end;
-        assert_int_equal(listed, table_status_is_final(statuses[i], strlen(statuses[i])));
+        assert_int_equal(listed, table_status_is_final(text_from(statuses[i])));
     }
     buffer_fini(&out);
 }
