@@ -1,6 +1,6 @@
-/* job: makes the row of job_info of a job of any kind.
+/* job: makes the row of job_info from a job of any kind.
  *
- * A field that is absent or malformed leaves its column empty (lib/kube/object); only memory can be
+ * A field that is absent or malformed leaves its column empty (lib/kube/object). So only memory can be
  * lacking. */
 #ifndef LIB_JOB_H
 #define LIB_JOB_H
@@ -20,12 +20,12 @@ extern const char *const job_paths[];
 extern const char *const replica_paths[];
 
 struct job_converter {
-    struct text region;      /* "": taken from the job's tenancy annotation */
-    struct text cluster_id;  /* "": the column is NULL */
-    struct json *annotation; /* reader for the tenancy annotation: JSON in a string */
-    struct members replica_specs;
+    struct text region;      /* the column deploy_region; "": the job's tenancy annotation has it */
+    struct text cluster_id;  /* the column cluster_id; "": it is NULL */
+    struct json *annotation; /* the reader of the tenancy annotation, which is JSON in a string */
+    struct members replica_specs; /* memory that is used again for each job */
     struct requirements requirements;
-    struct buffer json; /* the resources column */
+    struct buffer json; /* the column resources */
 };
 
 /* region and cluster_id are borrowed for the converter's life. */

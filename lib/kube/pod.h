@@ -1,6 +1,6 @@
-/* pod: makes the row of replica_info of a pod that belongs to a job.
+/* pod: makes the row of replica_info from a pod that belongs to a job.
  *
- * A field that is absent or malformed leaves its column empty (lib/kube/object); only memory can be
+ * A field that is absent or malformed leaves its column empty (lib/kube/object). So only memory can be
  * lacking. */
 #ifndef LIB_POD_H
 #define LIB_POD_H
@@ -22,13 +22,14 @@ enum pod_claim {
 
 struct pod_owner {
     enum pod_claim claim;
-    const struct resource *job; /* kind of the job of ours that controls it; NULL: none */
-    struct text job_uid;        /* "" if it is not known */
-    struct text replica_type;   /* value of the operator's label for it */
-    bool has_replica_type;
+    const struct resource
+        *job;            /* the kind of the job of ours that controls the pod; NULL: none does */
+    struct text job_uid; /* the uid of that job; "" if it is not known */
+    struct text replica_type; /* the value of the operator's label for the replica type */
+    bool has_replica_type;    /* the pod has that label */
 };
 
-/* The texts of *owner point into the object's document. */
+/* Fills in *owner. Its texts point into the object's document. */
 void pod_find_owner(struct object *object, struct pod_owner *owner);
 
 /* Paths for json_keep(), ends in NULL: what is read of a pod in addition to object_paths, the labels of all
@@ -36,11 +37,11 @@ void pod_find_owner(struct object *object, struct pod_owner *owner);
 extern const char *const pod_paths[];
 
 struct pod_converter {
-    struct text region;     /* "": the column is NULL */
-    struct text cluster_id; /* "": the column is NULL */
+    struct text region;     /* the column deploy_region; "": it is NULL */
+    struct text cluster_id; /* the column cluster_id; "": it is NULL */
     struct requirements requirements;
-    struct buffer json;   /* the resources column */
-    struct buffer remark; /* the remark column */
+    struct buffer json;   /* the column resources */
+    struct buffer remark; /* the column remark */
 };
 
 /* region and cluster_id are borrowed for the converter's life. */

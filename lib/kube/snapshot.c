@@ -1,6 +1,6 @@
-/* snapshot: for each resource there is a map of the objects that exist, each with the moment at which it
- * was shown last. A window does not list objects: it is the moment at which it opened. A moment is a
- * number that only grows; it is no time of a clock. */
+/* snapshot: has a map for each resource of the objects that exist, each with the moment at which it was shown
+ * last. A window does not list objects: it is the moment at which it opened. A moment is a number that only
+ * grows, and no time of a clock (see snapshot.h). */
 #include "lib/kube/snapshot.h"
 
 #include "lib/base/memory.h"
@@ -19,7 +19,7 @@
 struct object {
     UT_hash_handle hh;
     uint64_t shown;   /* the moment at which it was shown last */
-    uint64_t version; /* the newest in which it was shown */
+    uint64_t version; /* the newest version in which it was shown */
     size_t uid_length;
     char uid[];
 };
@@ -32,10 +32,11 @@ struct snapshot_part {
 };
 
 struct snapshot {
-    uint64_t moment; /* the present one; the first is 1 */
+    uint64_t moment; /* the present moment; the first one is 1 */
     struct snapshot_connection *connections;
-    struct object *objects[RESOURCE_COUNT]; /* uthash */
-    uint64_t known[RESOURCE_COUNT];         /* reached by closed connections or earlier processes */
+    struct object *objects[RESOURCE_COUNT]; /* uthash, by uid */
+    uint64_t
+        known[RESOURCE_COUNT]; /* versions that closed connections and earlier processes reached */
 };
 
 struct snapshot *snapshot_new(void)
@@ -78,7 +79,7 @@ static void open_window(const struct snapshot *snapshot, struct snapshot_window 
         *window = (struct snapshot_window){snapshot->moment, snapshot->known[resource]};
 }
 
-/* How far the server has come, as the connection tells; 0: it does not tell. */
+/* Returns the version that the server has reached, if the connection tells it; else 0. */
 static uint64_t reached_by(const struct snapshot_connection *connection, size_t resource)
 {
     return connection->is_reference ? connection->reached[resource] : 0;
@@ -248,8 +249,8 @@ void snapshot_set_known(struct snapshot *snapshot, size_t resource, uint64_t ver
         snapshot->known[resource] = version;
 }
 
-/* *since becomes the moment at which the window opened, if it is open and opened earlier. */
-static void earlier(uint64_t *since, const struct snapshot_window *window)
+/* Sets *since to the moment at which the window opened, if it is open and opened earlier than *since. */
+static void bring_forward(uint64_t *since, const struct snapshot_window *window)
 {
     if (window->opened != 0 && window->opened < *since)
         *since = window->opened;
@@ -260,12 +261,12 @@ void snapshot_forget(struct snapshot *snapshot, size_t resource, uint64_t since)
     const struct snapshot_connection *connection;
     DL_FOREACH(snapshot->connections, connection)
     {
-        earlier(&since, &connection->windows[resource]);
+        bring_forward(&since, &connection->windows[resource]);
         const struct snapshot_part *part;
         LL_FOREACH(connection->parts, part)
         {
             if (part->resource == resource)
-                earlier(&since, &part->window);
+                bring_forward(&since, &part->window);
         }
     }
     struct object *object, *next;
@@ -281,7 +282,7 @@ uint64_t snapshot_moment(struct snapshot *snapshot)
     return ++snapshot->moment;
 }
 
-/* The part for the namespace. NULL if the connection has too many, or the name is too long for a
+/* Returns the part for the namespace. NULL if the connection has too many, or the name is too long for a
  * namespace. */
 static struct snapshot_part *find_or_add_part(struct snapshot_connection *connection,
                                               size_t resource, const char *namespace)

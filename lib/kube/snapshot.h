@@ -36,12 +36,13 @@ struct snapshot_window {
  * owns it. */
 struct snapshot_connection {
     struct snapshot_connection *prev, *next;
-    struct snapshot_window windows[RESOURCE_COUNT]; /* of all namespaces without a part */
-    uint64_t reached[RESOURCE_COUNT];               /* newest version shown; 0: none */
-    struct snapshot_part *parts;
+    struct snapshot_window windows[RESOURCE_COUNT]; /* for all namespaces that have no part */
+    uint64_t reached[RESOURCE_COUNT];               /* the newest version that was shown; 0: none */
+    struct snapshot_part *parts;                    /* owned; a linked list */
     size_t part_count;
-    bool is_reference; /* its versions tell how far the server has come; those of others may lag */
-    bool is_unnamed;   /* it showed objects while the cluster was not known */
+    bool
+        is_reference; /* its versions tell which version the server has reached; those of others may lag */
+    bool is_unnamed; /* it showed objects while the cluster was not known */
 
     /* It showed objects before the server was known to be restored, or before the cluster was known. */
     bool is_outdated;
@@ -50,58 +51,60 @@ struct snapshot_connection {
 struct snapshot *snapshot_new(void);
 void snapshot_free(struct snapshot *snapshot); /* after all connections are closed */
 
-/* The connection has opened. It must stay at its address until snapshot_closed(). is_reference: see there. */
+/* To be called when the connection opens, and when it closes; in between it must stay at its address.
+ * snapshot_close_all() closes all connections. is_reference: as in struct snapshot_connection. */
 void snapshot_opened(struct snapshot *snapshot, struct snapshot_connection *connection,
                      bool is_reference);
 void snapshot_closed(struct snapshot *snapshot, struct snapshot_connection *connection);
 void snapshot_close_all(struct snapshot *snapshot);
 
-/* A connection that is_outdated, with that flag cleared; NULL if there is none. */
+/* Returns a connection that is_outdated, and clears that flag; NULL if there is none. */
 struct snapshot_connection *snapshot_take_outdated(struct snapshot *snapshot);
 
-/* The connection shows objects while the cluster is not known, so that they cannot be noted: its windows
- * close. snapshot_named(): now the cluster is known, and each such connection is outdated. */
+/* snapshot_unnamed() is to be called when the connection shows an object while the cluster is not known. The
+ * object cannot be noted then, so the windows close. snapshot_named() is to be called once the cluster is known;
+ * each such connection is then outdated. */
 void snapshot_unnamed(struct snapshot_connection *connection);
 void snapshot_named(struct snapshot *snapshot);
 
-/* Each connection that has shown objects of the resource is outdated. */
+/* Makes each connection outdated that has shown objects of the resource. */
 void snapshot_outdate(struct snapshot *snapshot, size_t resource);
 
-/* An ERROR event came: each window of the connection that is closed opens. */
+/* To be called when an ERROR event comes. Opens each window of the connection that is closed. */
 void snapshot_error(struct snapshot *snapshot, struct snapshot_connection *connection);
 
-/* A document of the connection could not be read: its windows close, since they would miss an object. */
+/* To be called when a document of the connection cannot be read. Closes its windows, since they would miss an
+ * object. */
 void snapshot_lost(struct snapshot_connection *connection);
 
-/* snapshot_seen(): the object was shown, in this version (0 if it is not known). snapshot_gone(): it is
- * gone. */
+/* To be called when an object is shown, in this version (0 if it is not known), or when it is gone. */
 void snapshot_seen(struct snapshot *snapshot, size_t resource, struct text uid, uint64_t version);
 void snapshot_gone(struct snapshot *snapshot, size_t resource, struct text uid);
 
-/* The newest version in which the object was shown; 0 if it was not shown. */
+/* Returns the newest version in which the object was shown; 0 if it was not shown. */
 uint64_t snapshot_version(const struct snapshot *snapshot, size_t resource, struct text uid);
 
-/* A document of the connection says that the server has reached this version of the resource. */
+/* To be called when a document of the connection tells that the server has reached this version. */
 void snapshot_reached(struct snapshot_connection *connection, size_t resource, uint64_t version);
 
-/* The greatest version that any reference has reached; 0 if none is known. */
+/* Returns the greatest version that any reference has reached; 0 if none is known. */
 uint64_t snapshot_known(const struct snapshot *snapshot, size_t resource);
 
-/* The server had reached this version before, as a closed connection or an earlier process has seen. */
+/* Notes that the server had reached this version, as a closed connection or an earlier process has seen. */
 void snapshot_set_known(struct snapshot *snapshot, size_t resource, uint64_t version);
 
-/* The versions of the server went back: it has reached this one and no later one. Connections that are no
- * reference and have shown objects of the resource are outdated. */
+/* To be called when the versions of the server went back: it has reached this version and no later one. Makes
+ * connections outdated that are no reference and have shown objects of the resource. */
 void snapshot_go_back(struct snapshot *snapshot, size_t resource, uint64_t version);
 
-/* The mark of the resource has come, for a namespace or, with "", for all of them. False if no window was
- * open. Else the window closes, *since is the moment at which it had opened, for snapshot_is_present(),
- * and *known is the version that the server had reached by then: a server that was not restored answers
- * with no older one. */
+/* To be called when the mark of the resource comes, for a namespace or, with "", for all of them. Returns false if
+ * no window was open. Else it closes the window, and sets *since to the moment at which it had opened, for
+ * snapshot_is_present(), and *known to the version that the server had reached by then: a server that was not
+ * restored answers with no older one. */
 bool snapshot_mark(struct snapshot_connection *connection, size_t resource, const char *namespace,
                    uint64_t *since, uint64_t *known);
 
-/* A new moment, for snapshot_is_present(): objects that are shown from now on count. */
+/* Begins and returns a new moment, for snapshot_is_present(): objects that are shown from now on count. */
 uint64_t snapshot_moment(struct snapshot *snapshot);
 
 /* Forgets the objects that were last shown before `since`, for which nobody will ask any more, but keeps

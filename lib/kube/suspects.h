@@ -1,4 +1,4 @@
-/* suspects: the objects whose rows a refused sweep would have closed, as a note (a text) that outlives the
+/* suspects: the objects whose rows a refused sweep would have closed, as a note of the spool that outlives the
  * process.
  *
  * The text is a line "VERSION LIVE VANISHED" and then a line for each uid. VERSION is that of the
@@ -18,11 +18,11 @@
 #define SUSPECTS_NOTES "refused/"
 
 struct suspects {
-    char *text;       /* a copy of the note, into which the uids point */
-    char version[33]; /* "": the kind is not installed */
-    size_t live, vanished;
-    size_t count;
-    struct text uids[]; /* sorted */
+    char *text;            /* a copy of the note, into which the uids point; owned */
+    char version[33];      /* VERSION; "" if the kind is not installed */
+    size_t live, vanished; /* LIVE and VANISHED */
+    size_t count;          /* the number of uids */
+    struct text uids[];    /* sorted by text_compare() */
 };
 
 /* Appends the first line; the caller then appends the uids, each with a newline behind it. */

@@ -25,24 +25,23 @@ struct entry {
             struct row *in_flight;               /* the row that is in a batch; NULL if none is */
             struct row *waiting[ROW_MODE_COUNT]; /* by mode; NULL if none of the mode waits */
         };
-        struct row
-            *rows[ENTRY_ROWS]; /* all of them, in the order in which they are to be written */
+        struct row *rows[ENTRY_ROWS]; /* all rows, in the order in which they are written */
     };
     const struct table *table;
     unsigned lane;
-    struct queue *queue; /* where it waits; NULL while a row of it is in flight, or it has none */
+    struct queue *queue; /* the queue in which the entry waits; NULL while a row is in flight */
     struct entry *prev, *next; /* its neighbours in `queue` */
-    uint64_t turn; /* a number from outbox->turns: the smaller, the longer it has waited */
+    uint64_t turn; /* its number in the order of waiting: the smallest has waited longest */
     struct outbox_trial trial;
 
-    bool dirty;         /* in the dirty list: the spool does not have its present rows */
-    bool to_delete;     /* in the list of deletions: the spool has rows, and it has none any more */
-    bool captured;      /* in the captured list: the spool is writing its record */
-    bool captured_rows; /* that record has rows; else it is a deletion */
+    bool dirty;         /* it is in the dirty list: the spool does not have its present rows */
+    bool to_delete;     /* it is in the list of deletions: it has no rows, but the spool has some */
+    bool captured;      /* it is in the captured list: the spool is writing its record */
+    bool captured_rows; /* the captured record has rows; if not, it is a deletion */
     bool dirty_again;   /* its rows have changed since it was captured */
     bool on_disk;       /* the spool has a record of it */
     int64_t dirty_since_us; /* when it became dirty, by limits.now_us */
-    uint64_t unsafe_epoch;  /* held for rows that were captured and are not safe yet; 0: none */
+    uint64_t unsafe_epoch;  /* the epoch held for captured rows that are not stored yet; 0: none */
     struct entry *spool_prev, *spool_next; /* its neighbours in one of the three lists */
 
     UT_hash_handle hh;
@@ -66,12 +65,12 @@ struct outbox_part {
 
 struct outbox {
     struct outbox_limits limits;
-    uint64_t turns;                        /* the last turn that was given to an entry */
-    struct entry *dirty;                   /* in the order in which they became dirty */
-    struct entry *deletions;               /* empty entries that the spool is to delete */
-    struct entry *captured;                /* the answer of the spool is still to come */
+    uint64_t turns;          /* the last turn that was given to an entry */
+    struct entry *dirty;     /* dirty entries, in the order in which they became dirty */
+    struct entry *deletions; /* empty entries that the spool is to delete */
+    struct entry *captured;  /* entries for which the answer of the spool is still to come */
     struct outbox_part parts[TABLE_COUNT]; /* in the order of tables[] */
-    struct queue aside;                    /* entries that were set aside, by due time */
+    struct queue aside;                    /* entries that were set aside, sorted by due time */
 };
 
 /* Defined in outbox.c. Epoch 0 is none. To release it does nothing. */
