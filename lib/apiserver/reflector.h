@@ -43,50 +43,55 @@ enum reflector_request {
 
 struct reflector {
     struct resource resource; /* a copy from the table, but with the version that is asked for */
-    const char *namespace;    /* IDENTIFY: the one to read; else NULL */
-    enum reflector_request request;  /* the next one, or the one under way */
-    char version[KUBE_VERSION_SIZE]; /* seen last: a WATCH continues from here */
-    char next_page[KUBE_TOKEN_SIZE]; /* token for the next page of a LIST; "": the first */
-    bool unpaged;                    /* LIST without pages, since the token of a page had expired */
-    bool no_snapshots;               /* the server does not know WatchList */
-    bool tried_other;                /* other_version is asked for, since the first was missing */
-    bool list_once;                  /* the next SNAPSHOT is made as a LIST */
-    bool away;                       /* the last request was not answered by an API server */
-    bool starting; /* the server may be starting: it was away, did not tell its identity, or lost
-                        * a resource, and has shown no objects since; the caller may set it, too */
-    bool settled;  /* a watch has lasted since all objects were asked for anew */
+    const char *namespace; /* the namespace that an IDENTIFY reads; NULL for all others; borrowed */
+    enum reflector_request request; /* the request that comes next, or is under way */
+    char version
+        [KUBE_VERSION_SIZE]; /* the version that was seen last, from which a WATCH continues */
+    char next_page
+        [KUBE_TOKEN_SIZE]; /* the token for the next page of a LIST; "" for the first page */
+    bool unpaged;          /* a LIST is made without pages, since the token of a page had expired */
+    bool no_snapshots;     /* the server does not know WatchList */
+    bool tried_other;      /* other_version is asked for, since the first one was missing */
+    bool list_once;        /* a LIST is made in place of the next SNAPSHOT */
+    bool away;             /* the last request was not answered by an API server */
+    bool settled;          /* a watch has lasted since all objects were asked for anew */
+
+    /* The server may be starting: it was away, did not tell its identity, or lost a resource, and has shown no
+     * objects since. The caller may set it, too. */
+    bool starting;
+
     uint32_t discovery_ms; /* milliseconds until a missing resource is looked for again */
     struct backoff backoff;
 };
 
 /* How a request has ended. */
 struct reflector_answer {
-    int status;                   /* HTTP; 0: there was no answer */
-    bool is_json;                 /* its content type is JSON */
-    bool whole;                   /* its end was that of a whole HTTP answer */
-    bool silent;                  /* we gave it up, since nothing came for too long */
-    bool found;                   /* IDENTIFY, DISCOVER: the body has what was asked for */
-    int64_t error_code;           /* of an ERROR event; 0: there was none */
-    uint64_t documents;           /* how many lines or items it has brought */
-    uint32_t elapsed_ms;          /* from the request to the end of the answer */
-    int64_t retry_after_s;        /* header Retry-After, in seconds; 0: none */
-    const struct kube_list *list; /* LIST, CONFIRM: its metadata; else not read */
+    int status;            /* the status of HTTP; 0: there was no answer */
+    bool is_json;          /* the content type is JSON */
+    bool whole;            /* the answer did not break off */
+    bool silent;           /* the caller gave the request up, since nothing came for too long */
+    bool found;            /* the body has what an IDENTIFY or DISCOVER asked for */
+    int64_t error_code;    /* the code of an ERROR event; 0: there was none */
+    uint64_t documents;    /* how many lines or items have come */
+    uint32_t elapsed_ms;   /* milliseconds from the request to the end of the answer */
+    int64_t retry_after_s; /* the header Retry-After, in seconds; 0: there was none */
+    const struct kube_list *list; /* the metadata that a LIST or CONFIRM has brought; borrowed */
 };
 
 enum reflector_outcome {
-    REFLECTOR_PROCEED,    /* all is well: the next request follows */
-    REFLECTOR_LISTED,     /* LIST: this was the last page; the caller makes a mark */
-    REFLECTOR_IDENTIFIED, /* IDENTIFY: the uid is known; there is no next request */
-    REFLECTOR_ANONYMOUS,  /* IDENTIFY was refused: it is tried again, and all else goes on */
+    REFLECTOR_PROCEED,    /* all is well, and the next request follows */
+    REFLECTOR_LISTED,     /* the last page of a LIST has come; the caller makes a mark */
+    REFLECTOR_IDENTIFIED, /* IDENTIFY has brought the uid; there is no next request */
+    REFLECTOR_ANONYMOUS,  /* IDENTIFY was refused; it is tried again, and all else goes on */
     REFLECTOR_ABSENT,     /* the resource is not installed */
-    REFLECTOR_STARTING, /* the resource was not found, but the server may be starting: tried again soon */
-    REFLECTOR_ELSEWHERE,    /* not installed in this version: the other version is tried */
+    REFLECTOR_STARTING, /* the resource was not found; it is tried again soon, as the server may be starting */
+    REFLECTOR_ELSEWHERE, /* the resource is not installed in this version; the other version is tried */
     REFLECTOR_FORBIDDEN,    /* an RBAC rule is missing */
     REFLECTOR_UNAUTHORIZED, /* the token is not accepted */
-    REFLECTOR_REFUSED,      /* LIST: the server does not accept the selector */
-    REFLECTOR_SILENT,       /* WATCH: nothing has come for too long */
-    REFLECTOR_GONE,         /* the version cannot be continued from: all objects again */
-    REFLECTOR_NO_SNAPSHOTS, /* the server does not know WatchList: a LIST instead */
+    REFLECTOR_REFUSED,      /* the server does not accept the selector of a LIST */
+    REFLECTOR_SILENT,       /* nothing has come in a WATCH for too long */
+    REFLECTOR_GONE, /* the server cannot continue from the version; all objects are asked for anew */
+    REFLECTOR_NO_SNAPSHOTS, /* the server does not know WatchList; a LIST is made instead */
     REFLECTOR_BUSY,         /* the server asks to come back later */
     REFLECTOR_BROKEN,       /* there was no answer, or it broke off */
     REFLECTOR_TROUBLE,      /* the answer is none of the above */
@@ -106,11 +111,11 @@ void reflector_init(struct reflector *reflector, const struct resource *resource
  * for the reflector's life. */
 void reflector_init_identify(struct reflector *reflector, const char *namespace);
 
-/* An earlier process has recorded everything up to this version, so the reflector watches from there.
+/* Has the reflector watch from this version, since an earlier process has recorded everything up to it.
  * Where the resource may be served in another API version, DISCOVER comes first. */
 void reflector_resume(struct reflector *reflector, const char *version);
 
-/* All objects are to be shown once more; the caller gives up the request under way. If the reflector was
+/* Has all objects shown once more; the caller gives up the request under way. If the reflector was
  * watching, it makes a LIST, and then watches from the version that it had reached before, so that no event
  * is missed in between. If it had not shown all objects yet, it begins anew. */
 void reflector_show_all(struct reflector *reflector);
@@ -120,16 +125,16 @@ void reflector_show_all(struct reflector *reflector);
 void reflector_path(const struct reflector *reflector, const struct kube_selection *selection,
                     uint32_t random, struct buffer *out);
 
-/* The mark of a SNAPSHOT has come: from now on its request is a WATCH. */
+/* To be called when the mark of a SNAPSHOT comes: from then on its request is a WATCH. */
 void reflector_marked(struct reflector *reflector, const char *version);
 
-/* All objects are to be asked for anew. The caller gives up the request under way. */
+/* Has all objects asked for anew; the caller gives up the request under way. */
 void reflector_begin_again(struct reflector *reflector);
 
-/* An event with this resourceVersion was taken over. version: "" if the event has none. */
+/* To be called when an event with this resourceVersion was taken over. version: "" if the event has none. */
 void reflector_saw(struct reflector *reflector, const char *version);
 
-/* The answer to the request has ended: decides which request is next, and when. */
+/* To be called when the answer to the request has ended. Decides which request is next, and when. */
 struct reflector_step reflector_answered(struct reflector *reflector,
                                          const struct reflector_answer *answer, uint32_t random);
 

@@ -45,7 +45,7 @@ struct outbox_limits {
     int64_t (*now_us)(void);
 };
 
-/* put = superseded + done + pending + in_flight. */
+/* It always holds that put = superseded + done + pending + in_flight. */
 struct outbox_counts {
     size_t pending;      /* rows that wait, with those that were set aside */
     size_t in_flight;    /* rows that were taken into a batch */
@@ -91,7 +91,7 @@ struct outbox_counts outbox_table_counts(const struct outbox *outbox, const stru
  * be called for each event. */
 int64_t outbox_oldest_us(const struct outbox *outbox);
 
-/* True if is_such() is true for one of the rows of the table that are held. It is called for them in the
+/* True if is_such() is true for a row of the table that is in the outbox. It is called for them in the
  * order in which their objects came, until it returns true. */
 bool outbox_holds(const struct outbox *outbox, const struct table *table,
                   bool (*is_such)(void *context, const struct row *row), void *context);

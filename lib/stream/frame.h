@@ -28,18 +28,18 @@ struct frame {
     struct buffer head;   /* the first bytes of the line that is being skipped */
     size_t max_line;      /* bytes of the longest line that is delivered */
     size_t scanned;       /* bytes of the window that are known to hold no newline */
-    size_t taken;     /* bytes of the last delivered line in the window; the next call drops them */
-    uint64_t lines;   /* that were taken off the window */
-    bool begun;       /* a byte order mark was looked for, and skipped if it was there */
-    bool skipping;    /* inside a line that is too long */
-    uint64_t skipped; /* bytes of the line that is too long which are no longer in the window */
+    size_t taken;     /* bytes of the window that the next call drops, since they were delivered */
+    uint64_t lines;       /* lines that were taken off the window so far */
+    bool begun;       /* a byte order mark was looked for, and skipped if there was one */
+    bool skipping;    /* a line that is too long is being skipped */
+    uint64_t skipped; /* bytes of the line that is being skipped which have left the window */
 };
 
 enum frame_kind {
-    FRAME_NONE,     /* no whole line yet: feed more */
+    FRAME_NONE,     /* there is no whole line yet; the caller is to read more */
     FRAME_LINE,     /* text is a line without its "\n" or "\r\n"; blank lines are not delivered */
     FRAME_TOO_LONG, /* text is the head of a line that was skipped */
-    FRAME_CUT,      /* after frame_end only: text is an unfinished last line, or its head */
+    FRAME_CUT,      /* from frame_end() only: text is an unfinished last line, or its head */
 };
 
 struct frame_line {
