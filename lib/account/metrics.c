@@ -252,9 +252,8 @@ static bool append_series(struct buffer *out, const struct metric *metric, size_
 static void append_integers(struct buffer *out, const struct metric *metric, const uint64_t *values)
 {
     for (size_t i = 0; i < metric->size / sizeof(*values); i++) {
-        if (metric->type == METRIC_SPARSE && values[i] == 0)
-            continue;
-        if (append_series(out, metric, i, NULL))
+        bool is_left_out = metric->type == METRIC_SPARSE && values[i] == 0;
+        if (!is_left_out && append_series(out, metric, i, NULL))
             buffer_appendf(out, "%" PRIu64 "\n", values[i]);
     }
 }

@@ -54,17 +54,12 @@ static const json_value *read_object(struct json *json, struct text text)
                                                                                            : NULL;
 }
 
-static bool has_kind(const json_value *root, const char *kind)
-{
-    struct text value;
-    return json_text(json_member(root, "kind"), &value) && text_is(value, kind);
-}
-
 void kube_status_read(struct json *json, struct text text, struct kube_status *status)
 {
     *status = (struct kube_status){0};
+    struct text kind;
     const json_value *root = read_object(json, text);
-    if (root != NULL && has_kind(root, "Status"))
+    if (json_text(json_member(root, "kind"), &kind) && text_is(kind, "Status"))
         take_status(root, status);
     else
         text_copy_line(status->message, sizeof(status->message), text);
@@ -92,12 +87,6 @@ bool kube_uid_read(struct json *json, struct text body, char uid[KUBE_UID_SIZE])
     return true;
 }
 
-static void copy_version(char version[KUBE_VERSION_SIZE], struct text value)
-{
-    bool is_known = value.length < KUBE_VERSION_SIZE && version_is_valid(value);
-    text_copy_line(version, KUBE_VERSION_SIZE, is_known ? value : TEXT(""));
-}
-
 void kube_event_read(struct json *json, struct text line, struct kube_event *event)
 {
     const json_value *root = read_object(json, line);
@@ -106,8 +95,9 @@ void kube_event_read(struct json *json, struct text line, struct kube_event *eve
     struct text type = TEXT(""), version = TEXT(""), annotation = TEXT("");
     *event = (struct kube_event){.type = KUBE_OBJECT};
     (void)json_text(json_member(root, "type"), &type);
-    if (json_text(json_member(metadata, "resourceVersion"), &version))
-        copy_version(event->version, version);
+    if (json_text(json_member(metadata, "resourceVersion"), &version) &&
+        version.length < KUBE_VERSION_SIZE && version_is_valid(version))
+        text_copy_line(event->version, KUBE_VERSION_SIZE, version);
     if (text_is(type, "BOOKMARK")) {
         event->type = KUBE_BOOKMARK;
         event->ends_snapshot =

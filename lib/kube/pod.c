@@ -72,16 +72,6 @@ static bool find_labels(struct object *object, const struct convention *conventi
     return has_job && has_type;
 }
 
-/* Like find_labels(), for a pod that nothing controls: the labels may be those of any convention. */
-static bool find_any_labels(struct object *object, struct pod_owner *owner)
-{
-    for (size_t i = 0; conventions[i] != NULL; i++) {
-        if (find_labels(object, conventions[i], owner))
-            return true;
-    }
-    return false;
-}
-
 void pod_find_owner(struct object *object, struct pod_owner *owner)
 {
     const json_value *controller = find_controller(object);
@@ -91,8 +81,10 @@ void pod_find_owner(struct object *object, struct pod_owner *owner)
         owner->claim = POD_FOREIGN;
         return;
     }
-    bool has_labels = owner->job != NULL ? find_labels(object, owner->job->convention, owner)
-                                         : find_any_labels(object, owner);
+    /* The labels of a pod that nothing controls may be those of any convention. */
+    bool has_labels = owner->job != NULL && find_labels(object, owner->job->convention, owner);
+    for (size_t i = 0; owner->job == NULL && conventions[i] != NULL && !has_labels; i++)
+        has_labels = find_labels(object, conventions[i], owner);
     struct text uid = object_text(object, controller, "uid");
     if (object_is_uid(uid))
         owner->job_uid = uid;

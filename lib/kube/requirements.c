@@ -69,37 +69,15 @@ static bool add_up(struct object *object, const struct member *items, size_t cou
     return bad == 0;
 }
 
-/* If there were too many members to keep them all, no total is known: all are dropped and counted as bad. */
-static void drop_if_incomplete(struct members *members, struct object *object)
-{
-    if (members->left_out == 0)
-        return;
-    object->bad_quantities += (uint32_t)(members->count + members->left_out);
-    members_reset(members);
-}
-
-static size_t run_length(const struct members *members, size_t start)
-{
-    size_t end = start + 1;
-    while (end < members->count && text_equal(members->items[end].key, members->items[start].key))
-        end++;
-    return end - start;
-}
-
-/* The text of a single member, if it can be written unchanged; else an empty text. */
-static struct text single_text(const struct member *items, size_t count)
-{
-    struct text text = TEXT("");
-    return count == 1 && json_text(items->value, &text) ? quantity_verbatim(text) : TEXT("");
-}
-
-/* The text of the total of items[0..count), which have one name; empty if it is unknown. The text may be in
- * total_text. */
+/* Returns the text of the total of items[0..count), which have one name; "" if it is unknown. A single quantity
+ * that can be written unchanged is. The text may be in total_text. */
 static struct text total_of(struct object *object, const struct member *items, size_t count,
                             char total_text[QUANTITY_TEXT_SIZE])
 {
-    struct text text = single_text(items, count);
+    struct text text = TEXT("");
     struct quantity_total total;
+    if (count == 1 && json_text(items->value, &text))
+        text = quantity_verbatim(text);
     if (text.length > 0 || !add_up(object, items, count, &total))
         return text;
     return (struct text){total_text, quantity_format(quantity_total_get(&total), total_text)};
@@ -109,20 +87,26 @@ static struct text total_of(struct object *object, const struct member *items, s
 static void write_list(struct members *members, struct object *object, const char *name,
                        struct json_writer *writer)
 {
+    const struct member *items = members->items;
     bool open = false;
-    size_t run;
-    drop_if_incomplete(members, object);
+    /* If there were too many members to keep them all, no total is known. All are dropped and counted as bad. */
+    if (members->left_out > 0) {
+        object->bad_quantities += (uint32_t)(members->count + members->left_out);
+        members_reset(members);
+    }
     members_sort(members);
-    for (size_t i = 0; i < members->count && !requirements_overflow(writer->out); i += run) {
+    for (size_t i = 0, run = 1; i < members->count && !requirements_overflow(writer->out);
+         i += run) {
         char total_text[QUANTITY_TEXT_SIZE];
-        run = run_length(members, i);
-        struct text total = total_of(object, &members->items[i], run, total_text);
+        for (run = 1; i + run < members->count && text_equal(items[i + run].key, items[i].key);)
+            run++;
+        struct text total = total_of(object, &items[i], run, total_text);
         if (total.length == 0)
             continue;
         if (!open)
             json_begin_object(writer, name);
         open = true;
-        requirements_write_name(writer, members->items[i].key);
+        requirements_write_name(writer, items[i].key);
         json_write_text(writer, NULL, total);
     }
     if (open)

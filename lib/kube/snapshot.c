@@ -46,17 +46,6 @@ struct snapshot *snapshot_new(void)
     return snapshot;
 }
 
-static void free_parts(struct snapshot_connection *connection)
-{
-    struct snapshot_part *part, *next;
-    LL_FOREACH_SAFE(connection->parts, part, next)
-    {
-        free(part);
-    }
-    connection->parts = NULL;
-    connection->part_count = 0;
-}
-
 void snapshot_free(struct snapshot *snapshot)
 {
     if (snapshot == NULL)
@@ -109,8 +98,14 @@ void snapshot_opened(struct snapshot *snapshot, struct snapshot_connection *conn
 
 void snapshot_lost(struct snapshot_connection *connection)
 {
+    struct snapshot_part *part, *next;
     memset(connection->windows, 0, sizeof(connection->windows));
-    free_parts(connection);
+    LL_FOREACH_SAFE(connection->parts, part, next)
+    {
+        free(part);
+    }
+    connection->parts = NULL;
+    connection->part_count = 0;
 }
 
 void snapshot_closed(struct snapshot *snapshot, struct snapshot_connection *connection)

@@ -1,4 +1,4 @@
-/* tenancy: reading the annotation (see tenancy.h). */
+/* tenancy: reads the annotation (see tenancy.h). */
 #include "lib/kube/tenancy.h"
 
 #include <strings.h>
@@ -21,17 +21,6 @@ static struct text *field_of(struct tenancy *tenancy, struct text key, struct te
     return is_key(key, "idc") ? idc : NULL;
 }
 
-static enum error_code read_members(const json_value *root, struct tenancy *tenancy)
-{
-    struct text idc; /* is not recorded, but must be a string */
-    for (const json_value *value = json_first(root); value != NULL; value = json_next(value)) {
-        struct text *field = field_of(tenancy, json_key(value), &idc);
-        if (field != NULL && json_type(value) != JSON_NULL && !json_text(value, field))
-            return ERROR_INPUT;
-    }
-    return ERROR_NONE;
-}
-
 enum error_code tenancy_read(struct json *reader, struct text annotation, struct tenancy *tenancy)
 {
     const json_value *root = NULL;
@@ -46,8 +35,13 @@ enum error_code tenancy_read(struct json *reader, struct text annotation, struct
     if (json_type(root) != JSON_OBJECT)
         return ERROR_INPUT;
 
-    enum error_code code = read_members(root, tenancy);
-    if (code != ERROR_NONE)
-        *tenancy = nobody;
-    return code;
+    struct text idc; /* it is not recorded, but must be a string */
+    for (const json_value *value = json_first(root); value != NULL; value = json_next(value)) {
+        struct text *field = field_of(tenancy, json_key(value), &idc);
+        if (field != NULL && json_type(value) != JSON_NULL && !json_text(value, field)) {
+            *tenancy = nobody;
+            return ERROR_INPUT;
+        }
+    }
+    return ERROR_NONE;
 }

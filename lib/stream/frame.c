@@ -75,13 +75,6 @@ static void shrink(struct buffer *window)
     *window = smaller;
 }
 
-static struct text without_return(struct text line)
-{
-    if (line.length > 0 && line.data[line.length - 1] == '\r')
-        line.length--;
-    return line;
-}
-
 /* The head of a line that is too long is the same however the reads split it, because at least max_line
  * bytes of the line are in the window when its length is noticed. */
 static struct text head_of(const struct frame *frame, struct text line)
@@ -90,26 +83,19 @@ static struct text head_of(const struct frame *frame, struct text line)
     return (struct text){line.data, line.length < length ? line.length : length};
 }
 
-/* rest is the window, which holds no newline. If there is no memory for the head, the head is empty. */
-static void skip(struct frame *frame, struct text rest)
-{
-    if (!frame->skipping) {
-        frame->skipping = true;
-        buffer_reset(&frame->head);
-        buffer_append(&frame->head, head_of(frame, rest));
-    }
-    frame->skipped += rest.length;
-    release(&frame->window);
-}
-
 /* Keeps, skips or frees what is in the window, which holds no newline. */
 static void wait_for_more(struct frame *frame)
 {
     struct text rest = buffer_text(&frame->window);
 
-    if (frame->skipping || rest.length > frame->max_line + 1)
-        skip(frame, rest);
-    else if (rest.length == 0)
+    if (!frame->skipping && rest.length > frame->max_line + 1) {
+        frame->skipping = true;
+        buffer_reset(&frame->head);
+        buffer_append(&frame->head, head_of(frame, rest)); /* without memory the head is empty */
+    }
+    if (frame->skipping)
+        frame->skipped += rest.length;
+    if (frame->skipping || rest.length == 0)
         release(&frame->window);
     else if (frame->window.capacity > LARGE_WINDOW && rest.length < frame->window.capacity / 4)
         shrink(&frame->window);
@@ -128,7 +114,9 @@ static struct frame_line whole_line(struct frame *frame, struct text raw)
         frame->skipped = 0;
         return (struct frame_line){FRAME_TOO_LONG, buffer_text(&frame->head), length, frame->lines};
     }
-    struct text line = without_return(raw);
+    struct text line = raw;
+    if (text_ends_in(line, TEXT("\r")))
+        line.length--;
     if (line.length > frame->max_line)
         return (struct frame_line){FRAME_TOO_LONG, head_of(frame, raw), raw.length, frame->lines};
     if (text_is_blank(line))
