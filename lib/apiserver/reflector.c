@@ -288,7 +288,7 @@ static void proceed(struct reflector *reflector, const struct reflector_answer *
     if (reflector->request == REFLECTOR_DISCOVER) {
         if (answer->found) /* false where the server forbids to ask: nothing was found then */
             reflector->tried_other = false;
-        /* A version that an earlier process had reached is watched from. Without one, all objects are asked for. */
+        /* If an earlier process had reached a version, that is watched from. If not, all objects are asked for. */
         step->ends_chain = reflector->version[0] == '\0';
         if (step->ends_chain)
             begin_listing(reflector);

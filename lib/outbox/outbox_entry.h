@@ -76,7 +76,7 @@ struct outbox {
 /* Defined in outbox.c. Epoch 0 is none. To release it does nothing. */
 void outbox_release(struct outbox *outbox, uint64_t epoch);
 
-/* Makes one hold of two, and returns its epoch: the earlier one, since what both stand for is unsafe since then. */
+/* Makes one hold of two, and returns its epoch, which is the earlier one of theirs. */
 uint64_t outbox_join_holds(struct outbox *outbox, uint64_t a, uint64_t b);
 
 static inline bool entry_is_empty(const struct entry *entry)

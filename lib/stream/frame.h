@@ -29,7 +29,7 @@ struct frame {
     size_t max_line;      /* bytes of the longest line that is delivered */
     size_t scanned;       /* bytes of the window that are known to hold no newline */
     size_t taken;     /* bytes of the window that the next call drops, since they were delivered */
-    uint64_t lines;       /* lines that were taken off the window so far */
+    uint64_t lines;   /* lines that were taken off the window so far */
     bool begun;       /* a byte order mark was looked for, and skipped if there was one */
     bool skipping;    /* a line that is too long is being skipped */
     uint64_t skipped; /* bytes of the line that is being skipped which have left the window */

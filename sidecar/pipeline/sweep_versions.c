@@ -8,8 +8,8 @@
 
 #include "sidecar/base/clock.h"
 
-/* The text of such a note is "TIMELINE VERSION MARK ... MARK CLUSTER" (lib/kube/server_timeline). Timelines were called epochs
- * when the name of the notes was chosen. */
+/* The text of such a note is "TIMELINE VERSION MARK ... MARK CLUSTER" (lib/kube/server_timeline). Timelines
+ * were called epochs when the name of the notes was chosen. */
 #define TIMELINE_NOTES "epoch/"
 
 void sweep_note_versions(struct sweep *sweep)
