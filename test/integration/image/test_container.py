@@ -148,7 +148,7 @@ def test_it_has_no_rights(new_container, tls_database):
 def audit_of(container, documents):
     """What audit says, when it knows of that many documents."""
     audit = container.execute("kubedl-shipper", "audit")
-    return audit if re.search(rf"^DOCUMENTS +{documents} received$", audit.stdout, re.MULTILINE) else None
+    return audit if re.search(rf"^DOCUMENTS +{documents} received\b", audit.stdout, re.MULTILINE) else None
 
 
 def test_people_have_the_commands_in_the_container(new_container, volumes, tls_database):

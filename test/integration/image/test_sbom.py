@@ -118,6 +118,8 @@ def test_where_each_file_comes_from(bill):
     debian = {names[one]: names[other] for one, other in related(bill, "EXPANDED_FROM_ARCHIVE")}
     own = {names[one] for one, other in related(bill, "GENERATED_FROM") if other == PROGRAM}
     assert own == {"./usr/bin/kubedl-shipper", "./usr/share/doc/kubedl-shipper/LICENSE",
+                   "./usr/share/man/man1/kubedl-shipper.1",
+                   "./usr/share/bash-completion/completions/kubedl-shipper",
                    "./etc/passwd", "./etc/group", "./etc/nsswitch.conf"}
     assert debian.keys() == {entry["fileName"] for entry in bill["files"]} - own
     by_file = {name.rpartition("/")[2]: package for name, package in debian.items()}
