@@ -45,6 +45,8 @@ void report_ledger(const struct parts *parts, const char *message)
         log_string("store", dispatch_is_healthy(parts->dispatch) ? "ok" : "failing"),
         log_string("source", source),
         log_string("balanced", ledger_balances(ledger, parts->outbox) ? "yes" : "no"),
+        log_string("totals", parts->spool != NULL ? "since the spool was made"
+                                                  : "since the process was started"),
     };
     logger_write_always(parts->logger, LOG_LEVEL_INFO, message, fields,
                         sizeof(fields) / sizeof(fields[0]));

@@ -95,7 +95,8 @@ def test_case_utf16_replay(replay, database):
 def test_utf16_written_as_utf8_with_its_mark_is_shipped(replay, directory, database):
     path = directory / "pods.json"
     path.write_text(CASE.read_text("utf-16"), "utf-8-sig")
-    assert replay(path).accounts()["received"] == 1
+    accounts = replay(path).accounts()
+    assert (accounts["received"], accounts["totals"]) == (1, "since the process was started")
     assert set(database.pods())
 
 
@@ -320,6 +321,9 @@ def test_rows_that_waited_before_are_told_apart(new_sidecar, spool, directory, d
     first, second = outcome.stdout.splitlines()
     assert first.startswith("2 documents, ") and " 5 written, " in first
     assert second == "3 of these rows had been waiting in the spool before this run"
+    records = [json.loads(line) for line in outcome.stderr.splitlines()]
+    last = next(record for record in records if record["msg"] == "stopped")
+    assert (last["received"], last["totals"]) == (5, "since the spool was made")
 
 
 @pytest.mark.parametrize("arguments, problem", [([], "FILE|- is missing"),
