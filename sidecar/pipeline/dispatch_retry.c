@@ -49,8 +49,10 @@ static void log_wait(const struct lane *lane, enum dberror_class class, const ch
                      const char *error, uint32_t delay_ms, uint32_t failures)
 {
     const struct dispatch_settings *settings = &lane->dispatch->settings;
-    LOG(settings->logger, WARN, "rows wait: the store could not take them",
+    const struct outbox_counts counts = outbox_counts(settings->outbox);
+    LOG(settings->logger, WARN, "the store takes no rows",
         log_string("store", settings->store->name), log_int("lane", lane->number),
+        log_int("waiting", (int64_t)(counts.pending + counts.in_flight)),
         log_string("table", table), log_string("class", dberror_class_name(class)),
         log_string("error", error), log_int("retry_in_ms", delay_ms),
         log_int("failures", failures));

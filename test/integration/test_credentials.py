@@ -14,7 +14,7 @@ from harness import events, producer, stream
 from harness.sidecar import command
 from harness.wait import until
 
-FAILED = "rows wait: the store could not take them"
+FAILED = "the store takes no rows"
 
 
 class Secret:

@@ -16,7 +16,7 @@ from harness.wait import until
 
 LANES = 2
 NEXT_HOST = "no connection: trying the next host"
-WAIT = "rows wait: the store could not take them"
+WAIT = "the store takes no rows"
 
 
 @pytest.fixture(scope="module")

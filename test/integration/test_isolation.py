@@ -12,7 +12,7 @@ from harness.spool import assert_balances
 from harness.wait import until
 
 CASE = stream.DATA / "cases" / "10-row-locked-by-outsider"
-WAIT = "rows wait: the store could not take them"
+WAIT = "the store takes no rows"
 
 
 @pytest.fixture

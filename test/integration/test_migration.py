@@ -12,7 +12,7 @@ from harness.stream import line
 from harness.wait import until
 
 EVENT = line(events.added(events.job("job-new")))
-STORE_FAILS = "rows wait: the store could not take them"
+STORE_FAILS = "the store takes no rows"
 
 # (uid, version, owner, gmt_created, gmt_modified, gmt_job_running), as found ...
 ROWS = [

@@ -38,7 +38,7 @@ def in_parts(lines, parts):
 
 
 def fails(sidecar):
-    return until(lambda: sidecar.records("rows wait: the store could not take them"),
+    return until(lambda: sidecar.records("the store takes no rows"),
                  lambda: f"it notices that the database is away:\n{sidecar.log_tail()}")
 
 

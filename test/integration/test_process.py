@@ -218,7 +218,7 @@ def test_password_is_nowhere(new_sidecar, directory, database, server):
         server.query(f"ALTER USER {database.user}@'%' IDENTIFIED BY 'another'")
         server.kill()
         connection.sendall(job_lines(3, version="2"))
-        until(lambda: sidecar.records("rows wait: the store could not take them"),
+        until(lambda: sidecar.records("the store takes no rows"),
               "it notices that the database is away")
         server.start()
         until(lambda: "1045" in sidecar.log_text(), "its password is refused")
@@ -254,7 +254,7 @@ def test_sighup_connects_now_with_what_is_in_the_files(new_sidecar, directory, d
                           MYSQL_PASSWORD_FILE=password).start()
     with producer.connect(path) as connection:
         connection.sendall(job_lines(3))
-        sidecar.wait_for_record("rows wait: the store could not take them")
+        sidecar.wait_for_record("the store takes no rows")
         for number in (1, 2):
             sidecar.signal(signal.SIGHUP)
             until(lambda: len(sidecar.records("signal received", signal=1)) == number, "it is said")
@@ -472,7 +472,7 @@ def test_a_server_does_not_say_how_much_memory_its_packets_take(greets, new_side
     sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{directory / 'events.sock'}",
                           MYSQL_HOST=f"127.0.0.1:{server.port}", MYSQL_SSL_MODE="disabled",
                           DB_CONNECTIONS=1).start()
-    sidecar.wait_for_record("rows wait: the store could not take them")
+    sidecar.wait_for_record("the store takes no rows")
     assert sidecar.stop() == 0
     server.listener.close()
     if not program.sanitized():

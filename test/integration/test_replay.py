@@ -309,6 +309,7 @@ def test_rows_that_waited_before_are_told_apart(new_sidecar, spool, directory, d
     server.stop()
     sidecar = new_sidecar(**settings).start("replay", "-", stdin=subprocess.DEVNULL)
     assert sidecar.wait() == 1  # /dev/null is empty
+    assert {record["waiting"] for record in sidecar.records("the store takes no rows")} == {0}
     waiting = new_sidecar(**settings, EVENT_SOURCE=f"unix-listen:{directory}/socket").start()
     with producer.connect(directory / "socket") as connection:
         connection.sendall(b"".join(stream.line(events.added(events.job(f"old-{n}"))) for n in range(3)))

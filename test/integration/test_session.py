@@ -91,7 +91,7 @@ def test_a_proxy_that_does_not_pass_on_set_names(server, database, new_sidecar, 
     with Stripper(server.port, instead=(b"SET NAMES utf8mb4", b"SET NAMES latin1 ")) as proxy:
         settings = {**database.environment(), "MYSQL_PORT": str(proxy.port)}
         sidecar = new_sidecar(EVENT_SOURCE=f"unix-listen:{directory}/events.sock", **settings).start()
-        record = sidecar.wait_for_record("rows wait: the store could not take them")
+        record = sidecar.wait_for_record("the store takes no rows")
         assert record["class"] == "operator" and "SET NAMES" in record["error"]
         found = findings(database, **settings)["charset"]
         assert found["status"] == "fail" and "proxy" in found["advice"][0]

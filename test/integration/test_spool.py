@@ -26,7 +26,7 @@ REQUEST_BYTES = 5 << 20
 
 NAME = "stream-a"
 LINES = len(stream.lines(NAME))
-AWAY = "rows wait: the store could not take them"
+AWAY = "the store takes no rows"
 PAUSED = "source paused: the spool takes no more"
 OUTBOX_FULL = "source paused: too many rows wait for the database"
 

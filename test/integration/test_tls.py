@@ -16,7 +16,7 @@ from harness.wait import until
 MODES = ("disabled", "preferred", "required", "verify-ca", "verify-identity")
 TAKES_NO_PLAIN = MODES[2:]
 CONNECTED = "connected"
-REFUSED = "rows wait: the store could not take them"
+REFUSED = "the store takes no rows"
 
 
 # From 3.4 on libmariadb looks at the name with verify-ca, too, but never on the machine's own
