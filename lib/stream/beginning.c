@@ -56,8 +56,9 @@ const char *beginning_refuse(struct text beginning)
         (void)text_take_line(&beginning);
     if (is_mapping(beginning))
         return YAML;
-    bool is_json = beginning.length > 0 && strchr("{[ \t\r\n", beginning.data[0]) != NULL;
-    if (!is_json && beginning.length > 0 && memchr(beginning.data, '\0', beginning.length) != NULL)
+    char first = beginning.length > 1 ? beginning.data[0] : '{';
+    bool is_json = first != '\0' && strchr("{[ \t\r\n", first) != NULL;
+    if (!is_json && memchr(beginning.data, '\0', beginning.length) != NULL)
         return IS("binary: give the JSON that kubectl get -o json or a watch prints");
     return NULL;
 }

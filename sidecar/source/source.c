@@ -88,6 +88,30 @@ static enum error_code check_address(const char *address, struct error *err)
     return ERROR_NONE;
 }
 
+static struct text take_part(const char **path)
+{
+    struct text part;
+    do {
+        *path += strspn(*path, "/");
+        part = (struct text){*path, strcspn(*path, "/")};
+        *path += part.length;
+    } while (text_is(part, "."));
+    return part;
+}
+
+/* Compares what is between the slashes, but for parts that are "."; links are not followed. */
+static bool is_same_path(const char *one, const char *other)
+{
+    struct text part, other_part;
+    bool is_same = (one[0] == '/') == (other[0] == '/');
+    do {
+        part = take_part(&one);
+        other_part = take_part(&other);
+        is_same = is_same && text_equal(part, other_part);
+    } while (is_same && part.length > 0);
+    return is_same;
+}
+
 /* Two sources of the same events would do all work twice, and two of the same socket would connect to each
  * other, or take it from each other. */
 static enum error_code check_pair(const char *one, const char *other, struct error *err)
@@ -100,7 +124,7 @@ static enum error_code check_pair(const char *one, const char *other, struct err
     if (kind->origin != NULL && kind->origin == other_kind->origin)
         return error_set(err, ERROR_OPERATOR, "\"%s\" and \"%s\" are both %s: name one of them",
                          one, other, kind->origin);
-    if (path[0] != '\0' && strcmp(path, other_path) == 0)
+    if (path[0] != '\0' && is_same_path(path, other_path))
         return error_set(err, ERROR_OPERATOR,
                          "\"%s\" and \"%s\" are the same socket: name one of them", one, other);
     return ERROR_NONE;

@@ -39,6 +39,7 @@ static void test_what_is_no_json(void **state)
           5},
          "binary"},
         {{"words and then\0", 15}, "binary"},
+        {{"\0\0\0", 3}, "binary"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const char *refusal = beginning_refuse(cases[i].beginning);

@@ -18,9 +18,13 @@
 
 static void test_addresses_that_can_be_used(void **state)
 {
-    static const char *const good[] = {
-        "unix:/run/a.sock",     "unix-listen:/run/a.sock", "-", "unix:relative", "kube:",
-        "kube+unix:/run/a.sock"};
+    static const char *const good[] = {"unix:/run/a.sock",
+                                       "unix-listen:/run/a.sock",
+                                       "-",
+                                       "unix:relative",
+                                       "kube:",
+                                       "kube+unix:/run/a.sock",
+                                       "unix:/a,unix:a,unix:/a/b,unix:/ab,unix:/a/.b"};
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         struct error err = {0};
@@ -49,6 +53,8 @@ static void test_sources_that_do_not_go_together_are_refused(void **state)
         {"unix:/a,unix:/a", "\"unix:/a\" is named twice"},
         {"kube:,unix:/a,kube:", "\"kube:\" is named twice"},
         {"unix:/a,unix-listen:/a", "are the same socket"},
+        {"unix:/a/b,unix-listen://a/././b", "are the same socket"},
+        {"unix:a,kube+unix:./a", "are the same socket"},
         {"kube:,kube+unix:/a", "are both the API server"},
         {"-,unix:/a,-", "\"-\" is named twice"},
         {"-,replay:-", "are both standard input"},

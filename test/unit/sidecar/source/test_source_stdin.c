@@ -121,6 +121,7 @@ static void test_a_file_of_one_endless_line_does_not_hold_the_loop_up(void **sta
 {
     struct world *world = *state;
     int fd = memfd_create("zeros", 0);
+    assert_int_equal(pwrite(fd, "{ ", 2, 0), 2); /* what begins with zeros is refused */
     assert_int_equal(ftruncate(fd, 100 << 20), 0);
     use_as_stdin(fd);
     world_start(world, "-");
