@@ -392,9 +392,8 @@ def test_row_that_changes_meanwhile_is_left_alone(new, database, repair):
         process = subprocess.Popen([*program.command(), "repair", "--yes"], stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    env=program.environment(database.environment()))
-        until(lambda: [one for one in database.query("SHOW PROCESSLIST")
-                       if (one["Info"] or "").startswith("UPDATE `replica_info`")],
-              "repair waits for the row")
+        until(lambda: database.query("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'")
+              [0]["Value"] == "1", "repair waits for the row")
         writer.commit()
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
