@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -254,23 +255,31 @@ static uint64_t log_until_some_are_dropped(struct logger *logger)
     return logger_dropped(logger);
 }
 
+/* The thread may run for the first time when some records are dropped already. Then it tells of them twice. */
+static uint64_t count_told(const char *records)
+{
+    static const char told[] = "nobody read standard error\" records=";
+    uint64_t sum = 0;
+    while ((records = strstr(records, told)) != NULL) {
+        records += sizeof(told) - 1;
+        sum += strtoull(records, NULL, 10);
+    }
+    return sum;
+}
+
 static void test_nobody_waits_for_a_reader_and_what_is_dropped_is_told(void **state)
 {
     (void)state;
     struct fixture fixture;
     pthread_t reader;
-    char told[100];
     start(&fixture, LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT);
     uint64_t dropped = log_until_some_are_dropped(fixture.logger);
-    snprintf(told, sizeof(told), "nobody read standard error\" records=%llu\n",
-             (unsigned long long)dropped);
     assert_int_equal(pthread_create(&reader, NULL, read_all, &fixture), 0);
     logger_free(fixture.logger);
     close(fixture.pipe[1]);
     pthread_join(reader, NULL);
     close(fixture.pipe[0]);
-    assert_non_null(strstr(late.bytes, told));
-    assert_int_equal(count(late.bytes, "records="), 1);
+    assert_int_equal(count_told(late.bytes), dropped);
 }
 
 static void test_the_end_does_not_wait_for_a_reader(void **state)
