@@ -9,6 +9,8 @@
 
 #define GAP 3
 
+#define TEXT_LIMIT ((size_t)256 << 20) /* bytes of all cells of a table with a head */
+
 #define FIRST_CAPACITY 256
 
 struct columns_cell {
@@ -22,6 +24,13 @@ void columns_init(struct columns *columns, size_t column_count, size_t limit)
     invariant(column_count > 0 && column_count <= COLUMNS_MAX);
     *columns = (struct columns){.column_count = column_count};
     buffer_init(&columns->text, limit);
+}
+
+void columns_begin(struct columns *columns, const char *const *head, size_t column_count)
+{
+    columns_init(columns, column_count, TEXT_LIMIT);
+    for (size_t i = 0; i < column_count; i++)
+        columns_add_string(columns, head[i]);
 }
 
 void columns_fini(struct columns *columns)

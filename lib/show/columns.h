@@ -24,6 +24,9 @@ struct columns {
 
 /* Begins an empty table. column_count <= COLUMNS_MAX. limit: bytes of all cells together. It cannot fail. */
 void columns_init(struct columns *columns, size_t column_count, size_t limit);
+
+/* Begins a table whose first row is the head. It can hold more than a person reads. */
+void columns_begin(struct columns *columns, const char *const *head, size_t column_count);
 void columns_fini(struct columns *columns);
 
 /* Add the next cell, row by row, made printable; columns_add_cut() cuts it to max_width cells of a terminal.

@@ -28,11 +28,6 @@ bool listing_time(struct text value, int64_t *microseconds)
     return timestamp_parse((struct text){text, (size_t)length}, microseconds) == ERROR_NONE;
 }
 
-static struct text text_or_none(struct text value)
-{
-    return value.data != NULL ? value : TEXT("");
-}
-
 static bool is_true(struct text value)
 {
     return value.data != NULL && !text_is(value, "0");
@@ -96,28 +91,11 @@ static void add_gpus_of(const json_value *resources, struct quantity *sum)
     }
 }
 
-struct replicas {
-    struct buffer text; /* "PS:1,Worker:3" */
-    struct quantity gpus;
-};
-
-static void add_replicas(const json_value *type, struct replicas *replicas)
-{
-    int64_t count = 0;
-    struct quantity gpus = {0};
-    (void)json_integer(json_member(type, "replicas"), &count);
-    buffer_appendf(&replicas->text, "%s", replicas->text.length > 0 ? "," : "");
-    buffer_append(&replicas->text, json_key(type));
-    buffer_appendf(&replicas->text, ":%" PRId64, count);
-
-    add_gpus_of(json_member(type, "resources"), &gpus);
-    if (count > 0 && count <= UINT32_MAX && wide_multiply_add(&gpus.nano, (uint32_t)count, 0))
-        (void)!quantity_add(&replicas->gpus, &gpus);
-}
-
+/* Adds the cells REPLICAS, such as "PS:1,Worker:3", and GPUS, which is their sum over all replicas. */
 static void add_resources(const struct listing *listing, struct text value, struct columns *columns)
 {
-    struct replicas replicas = {0};
+    struct buffer replicas;
+    struct quantity sum = {0};
     const json_value *root;
     char gpus[QUANTITY_TEXT_SIZE] = "<unknown>";
     if (value.data == NULL || json_read(listing->json, value, &root, NULL) != JSON_OK) {
@@ -125,25 +103,34 @@ static void add_resources(const struct listing *listing, struct text value, stru
         columns_add_string(columns, gpus);
         return;
     }
-    buffer_init(&replicas.text, JSON_LIMIT);
-    for (const json_value *type = json_first(root); type != NULL; type = json_next(type))
-        add_replicas(type, &replicas);
-    columns_add_cut(columns, buffer_text(&replicas.text), REPLICAS_WIDTH);
-    (void)quantity_format(&replicas.gpus, gpus);
+    buffer_init(&replicas, JSON_LIMIT);
+    for (const json_value *type = json_first(root); type != NULL; type = json_next(type)) {
+        int64_t count = 0;
+        struct quantity each = {0};
+        (void)json_integer(json_member(type, "replicas"), &count);
+        buffer_append_string(&replicas, replicas.length > 0 ? "," : "");
+        buffer_append(&replicas, json_key(type));
+        buffer_appendf(&replicas, ":%" PRId64, count);
+        add_gpus_of(json_member(type, "resources"), &each);
+        if (count > 0 && count <= UINT32_MAX && wide_multiply_add(&each.nano, (uint32_t)count, 0))
+            (void)!quantity_add(&sum, &each);
+    }
+    columns_add_cut(columns, buffer_text(&replicas), REPLICAS_WIDTH);
+    (void)quantity_format(&sum, gpus);
     columns_add_string(columns, gpus);
-    if (replicas.text.failed)
+    if (replicas.failed)
         columns->failed = true;
-    buffer_fini(&replicas.text);
+    buffer_fini(&replicas);
 }
 
 static void add_job(const struct listing *listing, const struct text *values,
                     struct columns *columns)
 {
     bool in_cluster = is_in_cluster(listing, values);
-    columns_add(columns, text_or_none(values[JOB_NAMESPACE]));
-    columns_add(columns, text_or_none(values[JOB_NAME]));
-    columns_add(columns, text_or_none(values[JOB_KIND]));
-    columns_add(columns, text_or_none(values[JOB_STATUS]));
+    columns_add(columns, values[JOB_NAMESPACE]);
+    columns_add(columns, values[JOB_NAME]);
+    columns_add(columns, values[JOB_KIND]);
+    columns_add(columns, values[JOB_STATUS]);
     add_resources(listing, values[JOB_RESOURCES], columns);
     add_duration(listing, values[JOB_RUNNING], values[JOB_FINISHED], in_cluster, columns);
     add_time_since(listing, values[JOB_CREATED], columns);
@@ -154,13 +141,6 @@ static void add_job(const struct listing *listing, const struct text *values,
 
 static const char *const pod_head[] = {"NAME",     "TYPE", "STATUS", "EXIT CODE", "REASON",
                                        "DURATION", "AGE",  "HOST",   "MESSAGE"};
-
-/* The remark of a failed pod, taken apart: "Reason: R\nExitCode: N\nMessage: M". */
-struct remark {
-    struct text reason;
-    struct text exit_code;
-    struct text message;
-};
 
 static struct text without_label(struct text text, struct text label)
 {
@@ -179,65 +159,42 @@ static struct text last_line(struct text message)
     return last;
 }
 
-static struct remark read_remark(struct text value)
-{
-    struct remark remark = {TEXT(""), TEXT(""), TEXT("")};
-    if (value.data == NULL)
-        return remark;
-    remark.reason = without_label(text_take_line(&value), TEXT("Reason: "));
-    remark.exit_code = without_label(text_take_line(&value), TEXT("ExitCode: "));
-    remark.message = last_line(without_label(value, TEXT("Message: ")));
-    return remark;
-}
-
 static void add_pod(const struct listing *listing, const struct text *values,
                     struct columns *columns)
 {
-    struct remark remark = read_remark(values[POD_REMARK]);
-    columns_add(columns, text_or_none(values[POD_NAME]));
-    columns_add(columns, text_or_none(values[POD_REPLICA_TYPE]));
-    columns_add(columns, text_or_none(values[POD_STATUS]));
-    columns_add(columns, remark.exit_code);
-    columns_add_cut(columns, remark.reason, MESSAGE_WIDTH);
+    /* The remark of a failed pod is "Reason: R\nExitCode: N\nMessage: M". */
+    struct text remark = values[POD_REMARK].data != NULL ? values[POD_REMARK] : TEXT("");
+    struct text reason = without_label(text_take_line(&remark), TEXT("Reason: "));
+    struct text exit_code = without_label(text_take_line(&remark), TEXT("ExitCode: "));
+    struct text message = last_line(without_label(remark, TEXT("Message: ")));
+    columns_add(columns, values[POD_NAME]);
+    columns_add(columns, values[POD_REPLICA_TYPE]);
+    columns_add(columns, values[POD_STATUS]);
+    columns_add(columns, exit_code);
+    columns_add_cut(columns, reason, MESSAGE_WIDTH);
     add_duration(listing, values[POD_STARTED], values[POD_FINISHED], is_in_cluster(listing, values),
                  columns);
     add_time_since(listing, values[POD_CREATED], columns);
-    columns_add(columns, text_or_none(values[POD_HOST_IP]));
-    columns_add_cut(columns, remark.message, MESSAGE_WIDTH);
+    columns_add(columns, values[POD_HOST_IP]);
+    columns_add_cut(columns, message, MESSAGE_WIDTH);
 }
 
 /* ---- tables and JSON -------------------------------------------------------------------------- */
 
-struct view {
-    const struct table *table;
-    const char *const *head;
-    size_t column_count;
-    void (*add)(const struct listing *listing, const struct text *values, struct columns *columns);
-};
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
-static const struct view views[] = {
-    {&table_job, job_head, COUNT_OF(job_head), add_job},
-    {&table_pod, pod_head, COUNT_OF(pod_head), add_pod},
-};
-
-static const struct view *view_of(const struct listing *listing)
-{
-    return listing->table == &table_job ? &views[0] : &views[1];
-}
-
 void listing_begin(const struct listing *listing, struct columns *columns)
 {
-    const struct view *view = view_of(listing);
-    columns_init(columns, view->column_count, LISTING_LIMIT);
-    for (size_t i = 0; i < view->column_count; i++)
-        columns_add_string(columns, view->head[i]);
+    if (listing->table == &table_job)
+        columns_begin(columns, job_head, sizeof(job_head) / sizeof(job_head[0]));
+    else
+        columns_begin(columns, pod_head, sizeof(pod_head) / sizeof(pod_head[0]));
 }
 
 void listing_add(const struct listing *listing, const struct text *values, struct columns *columns)
 {
-    view_of(listing)->add(listing, values, columns);
+    if (listing->table == &table_job)
+        add_job(listing, values, columns);
+    else
+        add_pod(listing, values, columns);
 }
 
 static bool is_integer(struct text value)

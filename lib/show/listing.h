@@ -20,7 +20,7 @@ struct listing {
     int64_t now_us;    /* ages are counted up to here */
 };
 
-/* The most that the cells of a table may take together, in bytes. */
+/* The most that the rows in JSON may take together, in bytes. */
 #define LISTING_LIMIT ((size_t)256 << 20)
 
 /* A table for a terminal: listing_begin() initialises columns and adds the head, listing_add() adds a row. */

@@ -56,47 +56,30 @@ static size_t place_of(const struct command *command, int found)
     return i;
 }
 
-/* argument: "--nmespace=x", or an abbreviation that several options have. */
-static enum error_code explain_unknown(const struct option *longs, const char *argument,
-                                       struct error *err)
-{
-    const char *name = argument + strspn(argument, "-");
-    struct nearest nearest = nearest_to((struct text){name, strcspn(name, "=")});
-    for (; longs->name != NULL; longs++)
-        nearest_try(&nearest, longs->name);
-    return error_set(err, ERROR_INPUT, "there is no option %s%s%s%s", argument,
-                     nearest.name != NULL ? " (did you mean --" : "",
-                     nearest.name != NULL ? nearest.name : "", nearest.name != NULL ? "?)" : "");
-}
-
-static enum error_code explain(const struct command *command, const struct option *longs, int found,
-                               const char *argument, struct error *err)
+/* Says what is wrong with an option, of which getopt_long() has returned `found` and set optopt. argument:
+ * as it was given, such as "--nmespace=x", or an abbreviation that several options have. */
+static void explain(const struct command *command, const struct option *longs, int found,
+                    const char *argument, struct error *err)
 {
     const struct command_option *option = &command->options[place_of(command, optopt)];
-    if (found == ':')
-        return error_set(err, ERROR_INPUT, "--%s needs a value: %s", option->name, option->value);
-    if (optopt == OPTION_HELP || optopt == OPTION_VERSION)
-        return error_set(err, ERROR_INPUT, "--%s takes no value",
-                         optopt == OPTION_HELP ? "help" : "version");
-    if (optopt >= FIRST_OPTION)
-        return error_set(err, ERROR_INPUT, "--%s takes no value", option->name);
-    if (optopt != 0)
-        return error_set(err, ERROR_INPUT, "there is no option -%c", optopt);
-    return explain_unknown(longs, argument, err);
-}
-
-static enum error_code read_operands(const struct command *command, struct invocation *invocation,
-                                     struct error *err)
-{
-    const int wanted = command->operand != NULL ? 1 : 0;
-    if (command->any_operands)
-        return ERROR_NONE;
-    if (invocation->operand_count < wanted)
-        return error_set(err, ERROR_INPUT, "%s is missing", command->operand);
-    if (invocation->operand_count > wanted)
-        return error_set(err, ERROR_INPUT, "one argument too many: %s",
-                         invocation->operands[wanted]);
-    return ERROR_NONE;
+    if (found == ':') {
+        error_set(err, ERROR_INPUT, "--%s needs a value: %s", option->name, option->value);
+    } else if (optopt == OPTION_HELP || optopt == OPTION_VERSION || optopt >= FIRST_OPTION) {
+        error_set(err, ERROR_INPUT, "--%s takes no value",
+                  optopt == OPTION_HELP      ? "help"
+                  : optopt == OPTION_VERSION ? "version"
+                                             : option->name);
+    } else if (optopt != 0) {
+        error_set(err, ERROR_INPUT, "there is no option -%c", optopt);
+    } else {
+        const char *name = argument + strspn(argument, "-");
+        struct nearest nearest = nearest_to((struct text){name, strcspn(name, "=")});
+        for (; longs->name != NULL; longs++)
+            nearest_try(&nearest, longs->name);
+        bool near = nearest.name != NULL;
+        error_set(err, ERROR_INPUT, "there is no option %s%s%s%s", argument,
+                  near ? " (did you mean --" : "", near ? nearest.name : "", near ? "?)" : "");
+    }
 }
 
 bool command_read(const struct command *command, int argc, char **argv,
@@ -104,6 +87,7 @@ bool command_read(const struct command *command, int argc, char **argv,
 {
     struct option longs[COMMAND_MAX_OPTIONS + 2] = {0};
     char letters[2 * COMMAND_MAX_OPTIONS + 3];
+    const int wanted = command->operand != NULL ? 1 : 0;
     struct error err;
     int found;
     describe(command, longs, letters);
@@ -112,7 +96,7 @@ bool command_read(const struct command *command, int argc, char **argv,
     optind = 0; /* begins anew, whatever was read before */
     while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
         if (found == '?' || found == ':') {
-            (void)explain(command, longs, found, argv[optind - 1], &err);
+            explain(command, longs, found, argv[optind - 1], &err);
             *status = command_misused(command, err.text);
             return false;
         }
@@ -125,8 +109,12 @@ bool command_read(const struct command *command, int argc, char **argv,
     }
     invocation->operands = argv + optind;
     invocation->operand_count = argc - optind;
-    if (read_operands(command, invocation, &err) == ERROR_NONE)
+    if (command->any_operands || invocation->operand_count == wanted)
         return true;
+    if (invocation->operand_count < wanted)
+        error_set(&err, ERROR_INPUT, "%s is missing", command->operand);
+    else
+        error_set(&err, ERROR_INPUT, "one argument too many: %s", invocation->operands[wanted]);
     *status = command_misused(command, err.text);
     return false;
 }
@@ -225,13 +213,6 @@ int command_print(struct buffer *out, FILE *stream)
                  fflush(stream) == 0;
     buffer_fini(out);
     return whole ? EXIT_OK : EXIT_FAILED;
-}
-
-void command_begin_columns(struct columns *columns, const char *const *head, size_t count)
-{
-    columns_init(columns, count, TABLE_LIMIT);
-    for (size_t i = 0; i < count; i++)
-        columns_add_string(columns, head[i]);
 }
 
 int command_print_columns(struct columns *columns, FILE *stream)

@@ -113,9 +113,6 @@ int command_end(int status);
  * whole (.failed) or could not be written. */
 int command_print(struct buffer *out, FILE *stream);
 
-/* Begins a table with this head. The caller then adds the cells by columns_add...(), row by row. */
-void command_begin_columns(struct columns *columns, const char *const *head, size_t count);
-
 /* Prints the table and frees it. Returns as command_print() does. */
 int command_print_columns(struct columns *columns, FILE *stream);
 

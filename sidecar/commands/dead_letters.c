@@ -68,7 +68,7 @@ static bool list_letter(struct visit *visit, const struct dead_letter *letter)
     static const char *const head[] = {"ID", "TIME", "TABLE", "UID", "VERSION", "REASON"};
     char at[TIMESTAMP_TEXT_SIZE], id[32];
     if (visit->count == 1)
-        command_begin_columns(&visit->columns, head, sizeof(head) / sizeof(head[0]));
+        columns_begin(&visit->columns, head, sizeof(head) / sizeof(head[0]));
     (void)snprintf(id, sizeof(id), "%" PRId64, letter->id);
     columns_add_string(&visit->columns, id);
     columns_add_string(&visit->columns, time_of(letter, at));

@@ -65,15 +65,6 @@ void command_append_usage(struct buffer *out)
 
 /* ---- the commands ----------------------------------------------------------------------------- */
 
-static int print_settings(void)
-{
-    struct buffer out;
-    buffer_init(&out, OUTPUT_LIMIT);
-    buffer_append_string(&out, "All settings are environment variables:\n\n");
-    config_help(&out);
-    return command_print(&out, stdout);
-}
-
 static int run_help(const struct invocation *invocation)
 {
     if (invocation->operand_count > 1)
@@ -81,10 +72,14 @@ static int run_help(const struct invocation *invocation)
     if (invocation->operand_count == 0)
         return command_print_help(&command_run);
     const char *name = invocation->operands[0];
-    if (strcmp(name, "settings") == 0)
-        return print_settings();
     const struct command *command = command_find(name);
-    return command != NULL ? command_print_help(command) : command_unknown(name);
+    if (strcmp(name, "settings") != 0)
+        return command != NULL ? command_print_help(command) : command_unknown(name);
+    struct buffer out;
+    buffer_init(&out, OUTPUT_LIMIT);
+    buffer_append_string(&out, "All settings are environment variables:\n\n");
+    config_help(&out);
+    return command_print(&out, stdout);
 }
 
 static int run_version(const struct invocation *invocation)
@@ -92,37 +87,27 @@ static int run_version(const struct invocation *invocation)
     return command_print_version(invocation->version);
 }
 
-static int print_settings_table(const struct invocation *invocation)
+static void append_kinds(struct buffer *out)
 {
-    struct buffer out;
-    (void)invocation;
-    buffer_init(&out, OUTPUT_LIMIT);
-    config_markdown(&out);
-    return command_print(&out, stdout);
-}
-
-static int print_metrics_table(const struct invocation *invocation)
-{
-    struct buffer out;
-    (void)invocation;
-    buffer_init(&out, OUTPUT_LIMIT);
-    metrics_markdown(&out);
-    return command_print(&out, stdout);
-}
-
-static int print_kinds_table(const struct invocation *invocation)
-{
-    struct buffer out;
-    (void)invocation;
-    buffer_init(&out, OUTPUT_LIMIT);
-    buffer_append_string(&out, "| Kind | API group | Version | Resource |\n|---|---|---|---|\n");
+    buffer_append_string(out, "| Kind | API group | Version | Resource |\n|---|---|---|---|\n");
     for (size_t i = 0; i < RESOURCE_COUNT; i++) {
         const struct resource *resource = &resource_table[i];
-        if (resource->table != &table_job)
-            continue;
-        buffer_appendf(&out, "| `%s` | `%s` | `%s` | `%s` |\n", resource->kind, resource->group,
-                       resource->version, resource->name);
+        if (resource->table == &table_job)
+            buffer_appendf(out, "| `%s` | `%s` | `%s` | `%s` |\n", resource->kind, resource->group,
+                           resource->version, resource->name);
     }
+}
+
+static int print_table(const struct invocation *invocation)
+{
+    struct buffer out;
+    buffer_init(&out, OUTPUT_LIMIT);
+    if (invocation->command == &command_settings_table)
+        config_markdown(&out);
+    else if (invocation->command == &command_metrics_table)
+        metrics_markdown(&out);
+    else
+        append_kinds(&out);
     return command_print(&out, stdout);
 }
 
@@ -151,7 +136,7 @@ static const struct command command_settings_table = {
     .synopsis = "",
     .summary = "Prints the settings as a table in Markdown.",
     .any_settings = true,
-    .run = print_settings_table,
+    .run = print_table,
 };
 
 static const struct command command_metrics_table = {
@@ -159,7 +144,7 @@ static const struct command command_metrics_table = {
     .synopsis = "",
     .summary = "Prints the metrics as a table in Markdown.",
     .any_settings = true,
-    .run = print_metrics_table,
+    .run = print_table,
 };
 
 static const struct command command_kinds_table = {
@@ -167,5 +152,5 @@ static const struct command command_kinds_table = {
     .synopsis = "",
     .summary = "Prints the kinds of jobs as a table in Markdown.",
     .any_settings = true,
-    .run = print_kinds_table,
+    .run = print_table,
 };

@@ -194,7 +194,7 @@ static void print_namesakes(const struct namesakes *found, const char *name)
 {
     static const char *const head[] = {"UID", "NAMESPACE", "KIND", "CREATED"};
     struct columns columns;
-    command_begin_columns(&columns, head, 4);
+    columns_begin(&columns, head, 4);
     for (size_t i = 0; i < found->count; i++) {
         columns_add_string(&columns, found->jobs[i].uid);
         columns_add_string(&columns, found->jobs[i].namespace);

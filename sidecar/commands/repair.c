@@ -34,27 +34,8 @@ enum { DRY_RUN, YES, ONLY }; /* the places of the options */
 
 /* ---- doing it --------------------------------------------------------------------------------- */
 
-/* Changes the rows of the chunk that are still as they were read, and adds their number to *changed. */
-static enum error_code update_chunk(struct repair *repair, const struct table *table,
-                                    uint64_t *changed, struct db_error *err)
-{
-    struct repair_row rows[REPAIR_CHUNK_ROWS];
-    uint64_t number = 0;
-    repair_chunk_read(&repair->chunk, rows);
-    buffer_reset(&repair->sql);
-    repair_update(&repair->sql, table, rows, repair->chunk.count);
-    enum error_code code;
-    unsigned tries = 0;
-    do
-        code = repair_query(repair, NULL, NULL, err);
-    while (code != ERROR_NONE && err->class == DBERROR_RETRY && ++tries < MAX_TRIES);
-    if (code == ERROR_NONE)
-        code = db_query(repair->db, TEXT("SELECT ROW_COUNT()"), repair_on_number, &number, err);
-    *changed += number;
-    return code;
-}
-
-/* Applies the rule, chunk by chunk, to the rows with *after < id <= until. */
+/* Applies the rule, chunk by chunk, to the rows with from < id <= until. Of a chunk, the rows that are still as
+ * they were read are changed; their number is added to *changed. */
 static enum error_code run_slice(struct repair *repair, const struct repair_rule *rule,
                                  const char *from, const char *until, uint64_t *changed,
                                  struct db_error *err)
@@ -62,6 +43,9 @@ static enum error_code run_slice(struct repair *repair, const struct repair_rule
     char after[REPAIR_ID_SIZE];
     memcpy(after, from, sizeof(after));
     for (;;) {
+        struct repair_row rows[REPAIR_CHUNK_ROWS];
+        uint64_t number = 0;
+        unsigned tries = 0;
         repair_chunk_reset(&repair->chunk, REPAIR_CHUNK_ROWS);
         buffer_reset(&repair->sql);
         repair_select(&repair->sql, rule, repair->has_ours, after, until, REPAIR_CHUNK_ROWS);
@@ -70,11 +54,17 @@ static enum error_code run_slice(struct repair *repair, const struct repair_rule
             code = db_no_memory(err, "repairing");
         if (code != ERROR_NONE || repair->chunk.count == 0)
             return code;
-        struct repair_row rows[REPAIR_CHUNK_ROWS];
         repair_chunk_read(&repair->chunk, rows);
         struct text last = rows[repair->chunk.count - 1].values[REPAIR_ID];
         (void)snprintf(after, sizeof(after), "%.*s", (int)last.length, last.data);
-        code = update_chunk(repair, rule->table, changed, err);
+        buffer_reset(&repair->sql);
+        repair_update(&repair->sql, rule->table, rows, repair->chunk.count);
+        do
+            code = repair_query(repair, NULL, NULL, err);
+        while (code != ERROR_NONE && err->class == DBERROR_RETRY && ++tries < MAX_TRIES);
+        if (code == ERROR_NONE)
+            code = db_query(repair->db, TEXT("SELECT ROW_COUNT()"), repair_on_number, &number, err);
+        *changed += number;
         if (code != ERROR_NONE || repair->chunk.count < REPAIR_CHUNK_ROWS)
             return code;
     }

@@ -86,24 +86,16 @@ enum error_code repair_find_slice_end(struct repair *repair, const struct table 
 
 /* ---- the plan --------------------------------------------------------------------------------- */
 
-/* Returns the number of the rule; REPAIR_MAX_RULES if there is none of this name. */
-static size_t find_rule(struct text name)
-{
-    for (size_t i = 0; repair_rule_at(i) != NULL; i++) {
-        if (text_is(name, repair_rule_at(i)->name))
-            return i;
-    }
-    return REPAIR_MAX_RULES;
-}
-
 enum error_code repair_choose(struct repair *repair, const char *list, struct error *err)
 {
     for (size_t i = 0; i < REPAIR_MAX_RULES; i++)
         repair->wanted[i] = list == NULL;
     while (list != NULL) {
         struct text name = {list, strcspn(list, ",")};
-        size_t rule = find_rule(name);
-        if (rule == REPAIR_MAX_RULES)
+        size_t rule = 0;
+        while (repair_rule_at(rule) != NULL && !text_is(name, repair_rule_at(rule)->name))
+            rule++;
+        if (repair_rule_at(rule) == NULL)
             return error_set(err, ERROR_INPUT, "there is no rule %.*s", (int)name.length, list);
         repair->wanted[rule] = true;
         list = list[name.length] == '\0' ? NULL : list + name.length + 1;
@@ -111,10 +103,30 @@ enum error_code repair_choose(struct repair *repair, const char *list, struct er
     return ERROR_NONE;
 }
 
-/* Counts the rows that the rule would change, and keeps the first of them in the chunk. */
-static enum error_code count_rule(struct repair *repair, const struct repair_rule *rule,
-                                  struct db_error *err)
+static void print_sample(const struct repair_rule *rule, const struct repair_chunk *chunk)
 {
+    static const char *const head[] = {"NAMESPACE", "NAME", "UID", "STATUS", "ENDED"};
+    static const enum repair_value shown[] = {REPAIR_NAMESPACE, REPAIR_NAME, REPAIR_UID,
+                                              REPAIR_STATUS, REPAIR_ENDED};
+    struct repair_row rows[REPAIR_CHUNK_ROWS];
+    struct columns columns;
+    columns_begin(&columns, head, 5);
+    repair_chunk_read(chunk, rows);
+    for (size_t row = 0; row < chunk->count; row++) {
+        for (size_t i = 0; i < 5; i++)
+            columns_add(&columns, rows[row].values[shown[i]]);
+    }
+    printf("\n%s, %" PRIu64 " rows of %s: %s.\n", rule->name, chunk->found, rule->table->name,
+           rule->why);
+    (void)command_print_columns(&columns, stdout);
+    if (chunk->found > chunk->count)
+        printf("... and %" PRIu64 " more\n", chunk->found - chunk->count);
+}
+
+/* Counts the rows that the rule would change, slice by slice, and shows the first of them. */
+static enum error_code plan_rule(struct repair *repair, size_t number, struct db_error *err)
+{
+    const struct repair_rule *rule = repair_rule_at(number);
     char after[REPAIR_ID_SIZE] = "";
     char until[REPAIR_ID_SIZE];
     repair_chunk_reset(&repair->chunk, SAMPLE_ROWS);
@@ -129,42 +141,11 @@ static enum error_code count_rule(struct repair *repair, const struct repair_rul
             return code;
         memcpy(after, until, sizeof(after));
     } while (until[0] != '\0');
-    return repair->chunk.text.failed ? db_no_memory(err, "repairing") : ERROR_NONE;
-}
-
-static void print_sample(const struct repair_rule *rule, const struct repair_chunk *chunk)
-{
-    static const char *const head[] = {"NAMESPACE", "NAME", "UID", "STATUS", "ENDED"};
-    static const enum repair_value shown[] = {REPAIR_NAMESPACE, REPAIR_NAME, REPAIR_UID,
-                                              REPAIR_STATUS, REPAIR_ENDED};
-    struct repair_row rows[REPAIR_CHUNK_ROWS];
-    struct columns columns;
-    command_begin_columns(&columns, head, 5);
-    repair_chunk_read(chunk, rows);
-    for (size_t row = 0; row < chunk->count; row++) {
-        for (size_t i = 0; i < 5; i++)
-            columns_add(&columns, rows[row].values[shown[i]]);
-    }
-    printf("\n%s, %" PRIu64 " rows of %s: %s.\n", rule->name, chunk->found, rule->table->name,
-           rule->why);
-    (void)command_print_columns(&columns, stdout);
-    if (chunk->found > chunk->count)
-        printf("... and %" PRIu64 " more\n", chunk->found - chunk->count);
-}
-
-static enum error_code plan_rules(struct repair *repair, struct db_error *err)
-{
-    for (size_t i = 0; repair_rule_at(i) != NULL; i++) {
-        const struct repair_rule *rule = repair_rule_at(i);
-        if (!repair->wanted[i])
-            continue;
-        enum error_code code = count_rule(repair, rule, err);
-        if (code != ERROR_NONE)
-            return code;
-        repair->counts[i] = repair->chunk.found;
-        if (repair->counts[i] > 0)
-            print_sample(rule, &repair->chunk);
-    }
+    if (repair->chunk.text.failed)
+        return db_no_memory(err, "repairing");
+    repair->counts[number] = repair->chunk.found;
+    if (repair->chunk.found > 0)
+        print_sample(rule, &repair->chunk);
     return ERROR_NONE;
 }
 
@@ -222,7 +203,7 @@ static enum error_code plan_migration(struct repair *repair, struct db_error *er
     if (migration.count > 0 && !repair->migrated) {
         struct columns columns;
         static const char *const head[] = {"TABLE", "STEP"};
-        command_begin_columns(&columns, head, 2);
+        columns_begin(&columns, head, 2);
         for (size_t i = 0; i < migration.count; i++) {
             columns_add_string(&columns, migration.steps[i].table);
             columns_add_string(&columns, migration.steps[i].reason);
@@ -305,8 +286,10 @@ enum error_code repair_plan(struct repair *repair, struct db_error *err)
     }
     if (code == ERROR_NONE)
         code = plan_rows(repair, err);
-    if (code == ERROR_NONE)
-        code = plan_rules(repair, err);
+    for (size_t i = 0; code == ERROR_NONE && repair_rule_at(i) != NULL; i++) {
+        if (repair->wanted[i])
+            code = plan_rule(repair, i, err);
+    }
     return code;
 }
 
@@ -328,7 +311,7 @@ void repair_print_counts(const struct repair *repair)
         printf("There is nothing to repair.\n");
         return;
     }
-    command_begin_columns(&columns, head, 3);
+    columns_begin(&columns, head, 3);
     for (size_t i = 0; repair_rule_at(i) != NULL; i++) {
         char number[REPAIR_ID_SIZE];
         if (!repair->wanted[i])

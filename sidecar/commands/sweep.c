@@ -143,7 +143,7 @@ static enum error_code do_sweep(struct confirm *confirm, struct error *err)
     printf("%s: a snapshot did not show %zu of %zu rows that had not ended\n", confirm->now->name,
            suspects->vanished, suspects->live);
     confirm->shown = 0;
-    command_begin_columns(&confirm->columns, head, sizeof(head) / sizeof(head[0]));
+    columns_begin(&confirm->columns, head, sizeof(head) / sizeof(head[0]));
     for (size_t i = 0; i < suspects->count && code == ERROR_NONE; i += CHUNK_ROWS)
         code = do_chunk(confirm, i, err);
     (void)command_print_columns(&confirm->columns, stdout);
