@@ -1,7 +1,7 @@
 /* hosts: parses the list of servers (see hosts.h). */
 #include "lib/settings/hosts.h"
 
-#include <stdbool.h>
+#include <stdio.h>
 
 /* Bytes of sun_path, with its NUL. */
 #define SOCKET_PATH_SIZE 108
@@ -121,4 +121,17 @@ enum error_code hosts_parse(struct text list, uint16_t default_port,
             list = text_skip(list, comma + 1);
     }
     return ERROR_NONE;
+}
+
+bool hosts_is_socket(const struct config_host *host)
+{
+    return host->name[0] == '/';
+}
+
+void hosts_label(const struct config_host *host, char label[HOSTS_LABEL_SIZE])
+{
+    if (hosts_is_socket(host))
+        (void)snprintf(label, HOSTS_LABEL_SIZE, "%s", host->name);
+    else
+        (void)snprintf(label, HOSTS_LABEL_SIZE, "%s port %u", host->name, host->port);
 }

@@ -9,6 +9,7 @@
  */
 #include "sidecar/commands/check_host.h"
 
+#include "lib/settings/hosts.h"
 #include "sidecar/commands/check_database.h"
 #include "sidecar/store/db.h"
 #include "sidecar/store/probe.h"
@@ -29,15 +30,10 @@ struct visit {
     struct findings *findings;
     const struct config *config; /* with time-outs for somebody who waits */
     const struct config_host *host;
-    size_t number;   /* in config->hosts */
-    char label[300]; /* "db.example port 3306" */
+    size_t number;                /* in config->hosts */
+    char label[HOSTS_LABEL_SIZE]; /* "db.example port 3306" */
     struct greeting greeting;
 };
-
-static bool is_unix_socket(const struct config_host *host)
-{
-    return host->name[0] == '/';
-}
 
 /* ---- from the outside ------------------------------------------------------------------------ */
 
@@ -66,7 +62,7 @@ static bool resolve(struct visit *visit, struct addrinfo **addresses)
     struct error err;
     char text[512];
     *addresses = NULL;
-    if (is_unix_socket(visit->host)) {
+    if (hosts_is_socket(visit->host)) {
         findings_add(visit->findings, FINDING_OK, "dns", "", "%s: a Unix socket", visit->label);
         return true;
     }
@@ -95,7 +91,7 @@ static bool reach(struct visit *visit, const struct addrinfo *addresses, int *fd
     }
     findings_add(
         visit->findings, FINDING_FAIL, "tcp",
-        is_unix_socket(visit->host)
+        hosts_is_socket(visit->host)
             ? "start the server, correct the path in MYSQL_HOST, or mount its directory"
         : result == PROBE_REFUSED
             ? "start the server there (it must listen on more than 127.0.0.1: bind_address), or "
@@ -143,7 +139,7 @@ static bool greet(struct visit *visit, int fd)
 /* Judges a connection without TLS, be it for the sake of MYSQL_SSL_MODE or of a server without TLS. */
 static void judge_plain(struct visit *visit)
 {
-    if (is_unix_socket(visit->host))
+    if (hosts_is_socket(visit->host))
         findings_add(visit->findings, FINDING_OK, "tls", "", "%s: not needed on a Unix socket",
                      visit->label);
     else if (visit->config->mysql_ssl_mode == SSL_MODE_DISABLED)
@@ -252,7 +248,7 @@ static void judge_failure(struct visit *visit, const struct db_error *err)
     bool over = strcmp(step, "server") == 0 || strcmp(step, "tls") == 0;
     if (!over && visit->config->mysql_ssl_mode < SSL_MODE_REQUIRED &&
         (!visit->greeting.offers_tls || visit->config->mysql_ssl_mode == SSL_MODE_DISABLED ||
-         is_unix_socket(visit->host)))
+         hosts_is_socket(visit->host)))
         judge_plain(visit);
     else if (!over)
         findings_add(visit->findings, FINDING_OK, "tls", "", "%s: agreed on", visit->label);
@@ -294,11 +290,7 @@ void check_host(struct findings *findings, const struct config *config, size_t n
     };
     struct addrinfo *addresses;
     int fd = -1;
-    if (is_unix_socket(visit.host))
-        snprintf(visit.label, sizeof(visit.label), "%s", visit.host->name);
-    else
-        snprintf(visit.label, sizeof(visit.label), "%s port %u", visit.host->name,
-                 visit.host->port);
+    hosts_label(visit.host, visit.label);
     if (!resolve(&visit, &addresses))
         return;
     bool greeted = reach(&visit, addresses, &fd) && greet(&visit, fd);

@@ -16,6 +16,7 @@
 
 #include "lib/base/buffer.h"
 #include "lib/base/memory.h"
+#include "lib/settings/hosts.h"
 #include "sidecar/store/credentials.h"
 #include "sidecar/store/login.h"
 #include "sidecar/store/session.h"
@@ -183,11 +184,6 @@ void db_close(struct db *db)
  * could make each connection allocate 1 GiB. */
 #define ANSWER_MAX_BYTES ((size_t)32 << 20)
 
-static bool is_unix_socket(const struct config_host *host)
-{
-    return host->name[0] == '/';
-}
-
 static unsigned timeout_seconds(int64_t ms)
 {
     return (unsigned)((ms + 999) / 1000);
@@ -200,7 +196,7 @@ static bool set_options(MYSQL *mysql, const struct config *config, const struct 
     const unsigned connect_timeout = config->db_timeout_ms < CONNECT_TIMEOUT_MAX_MS
                                          ? timeout
                                          : timeout_seconds(CONNECT_TIMEOUT_MAX_MS);
-    const unsigned protocol = is_unix_socket(host) ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+    const unsigned protocol = hosts_is_socket(host) ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
     const unsigned local_infile = 0;
     const size_t answer_max = ANSWER_MAX_BYTES;
     int failed = 0;
@@ -226,7 +222,7 @@ static bool set_tls_options(MYSQL *mysql, const struct config *config,
                            (mode == SSL_MODE_VERIFY_CA && mysql_get_client_version() >= 30400);
     int failed = mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
     if (mode == SSL_MODE_DISABLED)
-        return failed == 0 && (is_unix_socket(host) || login_hide_password(mysql));
+        return failed == 0 && (hosts_is_socket(host) || login_hide_password(mysql));
     failed |= mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on);
     failed |= mysql_options(mysql, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3");
     if (config->mysql_ssl_cert[0] != '\0')
@@ -242,8 +238,8 @@ static enum error_code log_in(struct db *db, const struct config_host *host,
                               const struct credentials *credentials, enum ssl_mode mode,
                               struct db_error *err)
 {
-    const char *name = is_unix_socket(host) ? NULL : host->name;
-    const char *unix_socket = is_unix_socket(host) ? host->name : NULL;
+    const char *name = hosts_is_socket(host) ? NULL : host->name;
+    const char *unix_socket = hosts_is_socket(host) ? host->name : NULL;
     db_close(db);
     db->mysql = mysql_init(NULL);
     if (db->mysql == NULL || !set_options(db->mysql, db->config, host) ||
@@ -291,7 +287,7 @@ static enum error_code open_connection(struct db *db, size_t number, struct db_e
     struct error why;
     /* What goes over a local socket does not leave the machine. So, as with MySQL's own client, TLS has to be
      * asked for there. */
-    if (mode == SSL_MODE_PREFERRED && is_unix_socket(host))
+    if (mode == SSL_MODE_PREFERRED && hosts_is_socket(host))
         mode = SSL_MODE_DISABLED;
     if (credentials_read(config, &credentials, &why) != ERROR_NONE)
         return db_error_set(err, DBERROR_OPERATOR, "%s", why.text);
@@ -307,6 +303,7 @@ static enum error_code open_connection(struct db *db, size_t number, struct db_e
 enum error_code db_connect(struct db *db, size_t host, struct db_error *err)
 {
     const struct config_host *target = &db->config->hosts[host];
+    char label[HOSTS_LABEL_SIZE];
     db_close(db);
     /* While .connecting is set, nothing interrupts this thread: it takes as long as name servers and hosts
      * are silent. */
@@ -328,9 +325,8 @@ enum error_code db_connect(struct db *db, size_t host, struct db_error *err)
         code = session_set_up(db, db->only_reads, &db->server, err);
     if (code != ERROR_NONE) {
         db_close(db);
-        if (is_unix_socket(target))
-            return error_context(&err->error, code, "%s", target->name);
-        return error_context(&err->error, code, "%s port %u", target->name, target->port);
+        hosts_label(target, label);
+        return error_context(&err->error, code, "%s", label);
     }
     struct db_server *server = &db->server;
     const char *cipher = mysql_get_ssl_cipher(db->mysql), *version = NULL;

@@ -148,6 +148,22 @@ static void test_a_password_in_the_list_is_not_repeated(void **state)
     assert_null(strstr(err.text, "hunter2"));
 }
 
+static void test_a_label_is_what_messages_name_the_host(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    char label[HOSTS_LABEL_SIZE];
+    parse(&fixture, "db:3307,/run/mysqld.sock,[::1]");
+    hosts_label(&fixture.hosts[0], label);
+    assert_string_equal(label, "db port 3307");
+    hosts_label(&fixture.hosts[1], label);
+    assert_string_equal(label, "/run/mysqld.sock");
+    hosts_label(&fixture.hosts[2], label);
+    assert_string_equal(label, "::1 port 3306");
+    assert_true(hosts_is_socket(&fixture.hosts[1]));
+    assert_false(hosts_is_socket(&fixture.hosts[0]) || hosts_is_socket(&fixture.hosts[2]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +173,7 @@ int main(void)
         cmocka_unit_test(test_long_names_and_paths_are_refused),
         cmocka_unit_test(test_more_hosts_than_fit_are_refused),
         cmocka_unit_test(test_a_password_in_the_list_is_not_repeated),
+        cmocka_unit_test(test_a_label_is_what_messages_name_the_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }
