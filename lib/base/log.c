@@ -87,17 +87,6 @@ static bool is_bare(struct text text)
     return text.length > 0 && text.length <= LOG_TEXT_MAX;
 }
 
-static void append_field(struct buffer *out, enum log_format format, const struct log_field *field)
-{
-    buffer_appendf(out, format == LOG_FORMAT_JSON ? ",\"%s\":" : " %s=", field->key);
-    if (!field->is_text)
-        buffer_appendf(out, "%" PRId64, field->integer);
-    else if (format == LOG_FORMAT_LOGFMT && is_bare(field->text))
-        buffer_append(out, field->text);
-    else
-        append_quoted(out, field->text);
-}
-
 void log_format_record(struct buffer *out, enum log_format format, int64_t now_us,
                        enum log_level level, const char *message, const struct log_field *fields,
                        size_t field_count)
@@ -109,8 +98,15 @@ void log_format_record(struct buffer *out, enum log_format format, int64_t now_u
                                              : "time=%s level=%s msg=",
                    time, log_level_names[level]);
     append_quoted(out, text_from(message));
-    for (size_t i = 0; i < field_count; i++)
-        append_field(out, format, &fields[i]);
+    for (const struct log_field *field = fields; field < fields + field_count; field++) {
+        buffer_appendf(out, format == LOG_FORMAT_JSON ? ",\"%s\":" : " %s=", field->key);
+        if (!field->is_text)
+            buffer_appendf(out, "%" PRId64, field->integer);
+        else if (format == LOG_FORMAT_LOGFMT && is_bare(field->text))
+            buffer_append(out, field->text);
+        else
+            append_quoted(out, field->text);
+    }
     buffer_append_string(out, format == LOG_FORMAT_JSON ? "}\n" : "\n");
 }
 

@@ -84,34 +84,26 @@ struct shown {
     char escape[24]; /* "": as it is */
 };
 
-static void set_escape(struct shown *shown, unsigned long character)
-{
-    static const char *const short_ones[] = {['\t'] = "\\t", ['\n'] = "\\n", ['\r'] = "\\r"};
-    if (character <= '\r' && short_ones[character] != NULL)
-        (void)snprintf(shown->escape, sizeof(shown->escape), "%s", short_ones[character]);
-    else if (character < 0x80)
-        (void)snprintf(shown->escape, sizeof(shown->escape), "\\x%02lx", character);
-    else
-        (void)snprintf(shown->escape, sizeof(shown->escape), "\\u{%lx}", character);
-    shown->width = strlen(shown->escape);
-}
-
-/* text is not empty. */
+/* Looks at the first character of the text, which is not empty. A byte that is no UTF-8 and a hidden character
+ * are shown as an escape. */
 static struct shown look_at(struct text text)
 {
-    struct shown shown = {.length = utf8_character(text)};
-    if (shown.length == 0) {
-        shown.length = 1;
-        (void)snprintf(shown.escape, sizeof(shown.escape), "\\x%02x",
-                       (unsigned)(unsigned char)text.data[0]);
-        shown.width = strlen(shown.escape);
+    static const char *const short_ones[] = {['\t'] = "\\t", ['\n'] = "\\n", ['\r'] = "\\r"};
+    size_t length = utf8_character(text);
+    struct shown shown = {.length = length > 0 ? length : 1};
+    unsigned long character =
+        length > 0 ? decode(text.data, length) : (unsigned long)(unsigned char)text.data[0];
+    if (length > 0 && !IS_IN(hidden, character)) {
+        shown.width = printable_width(character);
         return shown;
     }
-    unsigned long character = decode(text.data, shown.length);
-    if (IS_IN(hidden, character))
-        set_escape(&shown, character);
+    if (character <= '\r' && short_ones[character] != NULL)
+        (void)snprintf(shown.escape, sizeof(shown.escape), "%s", short_ones[character]);
+    else if (length <= 1)
+        (void)snprintf(shown.escape, sizeof(shown.escape), "\\x%02lx", character);
     else
-        shown.width = printable_width(character);
+        (void)snprintf(shown.escape, sizeof(shown.escape), "\\u{%lx}", character);
+    shown.width = strlen(shown.escape);
     return shown;
 }
 

@@ -13,19 +13,7 @@ static bool set_number(void *context, struct text name, int64_t value)
     return true;
 }
 
-static bool print_table(const struct ledger *ledger, size_t i)
-{
-    const struct ledger_rows *rows = &ledger->rows[i];
-    bool balances = ledger_rows_balance(rows);
-    printf("\n%s  %s\n", tables[i]->name, balances ? "balances" : "DOES NOT BALANCE");
-#define PRINT(account, help)                                                                       \
-    if (rows->account > 0)                                                                         \
-        printf("  %-16s %12" PRIu64 "   %s\n", #account, rows->account, help);
-    LEDGER_ROW_ACCOUNTS(PRINT)
-#undef PRINT
-    return balances;
-}
-
+/* Returns false if the accounts do not add up. */
 static bool print_ledger(const struct ledger *ledger)
 {
     uint64_t received = 0;
@@ -36,8 +24,16 @@ static bool print_ledger(const struct ledger *ledger)
             printf("  %-16s %12" PRIu64 "\n", watch_fate_name(fate), ledger->fates[fate]);
     }
     for (size_t i = 0; i < TABLE_COUNT; i++) {
-        received += ledger->rows[i].received;
-        balances = print_table(ledger, i) && balances;
+        const struct ledger_rows *rows = &ledger->rows[i];
+        bool table_balances = ledger_rows_balance(rows);
+        printf("\n%s  %s\n", tables[i]->name, table_balances ? "balances" : "DOES NOT BALANCE");
+#define PRINT(account, help)                                                                       \
+    if (rows->account > 0)                                                                         \
+        printf("  %-16s %12" PRIu64 "   %s\n", #account, rows->account, help);
+        LEDGER_ROW_ACCOUNTS(PRINT)
+#undef PRINT
+        received += rows->received;
+        balances = balances && table_balances;
     }
     if (received != ledger->fates[WATCH_ROW]) {
         printf("\n%" PRIu64 " documents were rows, but the tables received %" PRIu64 "\n",

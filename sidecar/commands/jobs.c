@@ -75,6 +75,7 @@ static enum error_code read_arguments(const struct invocation *invocation, struc
 
 /* ---- questions -------------------------------------------------------------------------------- */
 
+/* Adds the condition that the column has this value; NULL: any. */
 static void append_condition(struct query *query, const char *column, const char *value)
 {
     if (value == NULL)
@@ -269,18 +270,6 @@ static enum error_code look(struct query *query, const struct config *config, st
     return query->job != NULL ? find_pods(query, err) : find_jobs(query, err);
 }
 
-static int print(struct query *query)
-{
-    if (query->found == 0)
-        fputs("No resources found\n", stderr);
-    if (query->found == 0 && !query->as_json)
-        return EXIT_OK;
-    int status = command_print(&query->out, stdout);
-    if (status == EXIT_OK && query->found > query->limit)
-        fprintf(stderr, "There are more than these %zu: see --limit\n", query->limit);
-    return status;
-}
-
 static int run(const struct invocation *invocation)
 {
     struct query query = {.listing.now_us = clock_now_us()};
@@ -295,7 +284,13 @@ static int run(const struct invocation *invocation)
     buffer_init(&query.out, LISTING_LIMIT);
     enum error_code code = look(&query, invocation->config, &err);
     command_disconnect(query.db);
-    int status = code == ERROR_NONE ? print(&query) : command_failed(&err.error);
+    int status = code == ERROR_NONE ? EXIT_OK : command_failed(&err.error);
+    if (code == ERROR_NONE && query.found == 0)
+        fputs("No resources found\n", stderr);
+    if (code == ERROR_NONE && (query.found > 0 || query.as_json))
+        status = command_print(&query.out, stdout);
+    if (status == EXIT_OK && query.found > query.limit)
+        fprintf(stderr, "There are more than these %zu: see --limit\n", query.limit);
     schema_free(query.schema);
     json_free(query.listing.json);
     columns_fini(&query.columns);

@@ -99,11 +99,10 @@ static void on_row(void *context, const struct text *values, size_t count)
 }
 
 /* Shows the rows of the chunk of uids that begins at `first`, and closes them if that is confirmed. */
-static enum error_code do_chunk(struct confirm *confirm, size_t first, struct error *err)
+static enum error_code do_chunk(struct confirm *confirm, size_t first, struct db_error *err)
 {
     const struct table *table = confirm->now->resource->table;
     const struct suspects *suspects = confirm->now->suspects;
-    struct db_error failure = {0};
     struct buffer sql;
     buffer_init(&sql, SQL_LIMIT);
     buffer_appendf(
@@ -119,23 +118,20 @@ static enum error_code do_chunk(struct confirm *confirm, size_t first, struct er
     }
     buffer_append_string(&sql, ")");
     confirm->row_count = 0;
-    enum error_code code =
-        sql.failed ? error_set(&failure.error, ERROR_NOMEM, "no memory")
-                   : db_query(confirm->db, buffer_text(&sql), on_row, confirm, &failure);
+    enum error_code code = sql.failed
+                               ? db_no_memory(err, "sweeping")
+                               : db_query(confirm->db, buffer_text(&sql), on_row, confirm, err);
     buffer_fini(&sql);
     if (code == ERROR_NONE && confirm->no_memory)
-        code = error_set(&failure.error, ERROR_NOMEM, "no memory");
+        code = db_no_memory(err, "sweeping");
     if (code == ERROR_NONE && confirm->confirmed && confirm->row_count > 0)
-        code =
-            db_write(confirm->db, table, ROW_UPDATE, confirm->rows, confirm->row_count, &failure);
+        code = db_write(confirm->db, table, ROW_UPDATE, confirm->rows, confirm->row_count, err);
     for (size_t i = 0; i < confirm->row_count; i++)
         row_free(confirm->rows[i]);
-    if (code != ERROR_NONE)
-        *err = failure.error;
     return code;
 }
 
-static enum error_code do_sweep(struct confirm *confirm, struct error *err)
+static enum error_code do_sweep(struct confirm *confirm, struct db_error *err)
 {
     static const char *const head[] = {"NAMESPACE/NAME", "STATUS", "UID"};
     const struct suspects *suspects = confirm->now->suspects;
@@ -152,40 +148,30 @@ static enum error_code do_sweep(struct confirm *confirm, struct error *err)
     return code;
 }
 
-static enum error_code do_all(struct confirm *confirm, const struct config *config,
-                              struct error *err)
-{
-    struct db_error failure;
-    enum error_code code = command_connect(config, !confirm->confirmed, &confirm->db, &failure);
-    if (code != ERROR_NONE)
-        *err = failure.error;
-    for (size_t i = 0; i < confirm->count && code == ERROR_NONE; i++) {
-        confirm->now = &confirm->refused[i];
-        code = do_sweep(confirm, err);
-    }
-    if (code == ERROR_NONE && !confirm->confirmed)
-        printf("If these objects are really gone: kubedl-shipper sweep --confirm\n");
-    command_disconnect(confirm->db);
-    return code;
-}
-
 static int run(const struct invocation *invocation)
 {
     struct confirm confirm = {.confirmed = invocation->values[0] != NULL};
-    struct error err = {0};
+    struct db_error err = {0};
     struct spool_file *file;
-    enum error_code code = spool_file_attach(invocation->config->spool_dir, &file, &err);
+    enum error_code code = spool_file_attach(invocation->config->spool_dir, &file, &err.error);
     if (code == ERROR_NONE) {
-        code = spool_file_read_notes(file, on_note, &confirm, &err);
+        code = spool_file_read_notes(file, on_note, &confirm, &err.error);
         spool_file_close(file);
     }
+    if (code == ERROR_NONE && confirm.count > 0)
+        code = command_connect(invocation->config, !confirm.confirmed, &confirm.db, &err);
+    for (size_t i = 0; i < confirm.count && code == ERROR_NONE; i++) {
+        confirm.now = &confirm.refused[i];
+        code = do_sweep(&confirm, &err);
+    }
+    command_disconnect(confirm.db);
     if (code == ERROR_NONE && confirm.count == 0)
         printf("no sweep waits to be confirmed\n");
-    else if (code == ERROR_NONE)
-        code = do_all(&confirm, invocation->config, &err);
+    else if (code == ERROR_NONE && !confirm.confirmed)
+        printf("If these objects are really gone: kubedl-shipper sweep --confirm\n");
     for (size_t i = 0; i < confirm.count; i++)
         suspects_free(confirm.refused[i].suspects);
-    return code == ERROR_NONE ? EXIT_OK : command_failed(&err);
+    return code == ERROR_NONE ? EXIT_OK : command_failed(&err.error);
 }
 
 const struct command command_sweep = {
