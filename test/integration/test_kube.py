@@ -1128,12 +1128,13 @@ def test_object_over_the_bound_is_there_all_the_same(api, watching, database):
     api.put({**small, "metadata": {**small["metadata"], "annotations": {"x": "y" * 100_000}}})
     api.put(pod("b"))
     wait_for(database, sidecar, pods=uids("ab"))
+    until(lambda: sidecar.records("swept", kind="Pod"), "the first list is swept")
     wait_until_watching(api)
     with api.stopped():
         api.put(pod("c"))
         api.compact()
     wait_for(database, sidecar, pods=uids("abc"))
-    until(lambda: len(sidecar.records("swept", kind="Pod")) == 2, "both lists are swept")
+    until(lambda: len(sidecar.records("swept", kind="Pod")) == 2, "the second list is swept")
     assert alive(database.pods()) == uids("abc")
     assert sidecar.stop() == 0
     assert sidecar.fates()["too_long"] == 2
