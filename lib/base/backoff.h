@@ -10,7 +10,7 @@ struct backoff {
     uint32_t failures;   /* in a row, so far */
 };
 
-/* The delay after one more failure: half of min(ceiling, first * 2^failures), plus a random part of
+/* Returns the delay after one more failure: half of min(ceiling, first * 2^failures), plus a random part of
  * the other half. random: any 32 random bits. */
 uint32_t backoff_next_ms(struct backoff *backoff, uint32_t random);
 

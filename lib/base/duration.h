@@ -1,4 +1,4 @@
-/* duration: lengths of time as people write and read them. */
+/* duration: writes and reads durations as people do. */
 #ifndef LIB_DURATION_H
 #define LIB_DURATION_H
 
@@ -12,8 +12,8 @@
 #define DURATION_TEXT_SIZE 32
 
 /* Writes a duration as kubectl prints ages (apimachinery's HumanDuration): two units at the most, and
- * one where that says enough: 45s, 5m10s, 17m, 3h5m, 30h, 3d4h, 20d, 2y30d. What is over a second below
- * zero is "<invalid>". Returns the length. */
+ * one where that says enough: 45s, 5m10s, 17m, 3h5m, 30h, 3d4h, 20d, 2y30d. A duration of less than minus one
+ * second becomes "<invalid>". Returns the length. */
 size_t duration_format(int64_t microseconds, char text[DURATION_TEXT_SIZE]);
 
 /* Reads numbers with units, such as "7d", "1d12h" or "90m"; the units are s, m, h, d (24 hours) and w.

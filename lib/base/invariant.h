@@ -1,5 +1,5 @@
-/* invariant: what must be true whatever the input. If it is not, the program itself is wrong, and
- * stopping at once is the only thing that cannot make it worse. Never used for input. */
+/* invariant: ends the program where something is not true that must be true whatever the input is. Then the
+ * program itself is wrong, and only an end at once cannot make it worse. Input is never checked by it. */
 #ifndef LIB_INVARIANT_H
 #define LIB_INVARIANT_H
 

@@ -13,7 +13,7 @@
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 
-/* Their names, by number; end in NULL. */
+/* The names of the levels and of the formats, by number; each list ends in NULL. */
 extern const char *const log_level_names[];
 extern const char *const log_format_names[];
 

@@ -1,4 +1,4 @@
-/* timestamp: RFC 3339 <-> microseconds since 1970-01-01T00:00:00Z, and civil dates. */
+/* timestamp: converts between RFC 3339, microseconds since 1970-01-01T00:00:00Z, and civil dates. */
 #ifndef LIB_TIMESTAMP_H
 #define LIB_TIMESTAMP_H
 

@@ -53,10 +53,10 @@ enum json_result json_read(struct json *json, struct text text, const json_value
  * Returns NULL if there is no such value, or no memory. */
 const json_value *json_read_beginning(struct json *json, struct text text);
 
-/* The member `key` of an object; NULL if it is absent or null, or if value is NULL or no object. */
+/* Returns the member `key` of an object; NULL if it is absent or null, or if value is NULL or no object. */
 const json_value *json_member(const json_value *value, const char *key);
 
-/* The member at the end of a path: json_path(root, "metadata", "uid", NULL). */
+/* Returns the member at the end of a path: json_path(root, "metadata", "uid", NULL). */
 const json_value *json_path(const json_value *value, ...) __attribute__((sentinel));
 
 /* The numbers are those of cJSON, which json.c checks. */
@@ -74,20 +74,21 @@ enum json_type {
 /* Returns the type of the value; JSON_ABSENT if value is NULL. */
 enum json_type json_type(const json_value *value);
 
-/* Elements of an array or members of an object, in the order of the text (duplicate keys and nulls
- * are included); NULL at the end. */
+/* Return the elements of an array or the members of an object in the order of the text (duplicate keys and
+ * nulls are included); NULL at the end. */
 const json_value *json_first(const json_value *value);
 const json_value *json_next(const json_value *element);
 struct text json_key(const json_value *member);
 
-/* True and *text if value is a string, which has no NUL in it. Valid as long as the document. */
+/* Return true and set *text or *integer if the value has the type; else they return false. */
+
+/* A string has no NUL in it. *text is valid as long as the document. */
 bool json_text(const json_value *value, struct text *text);
 
-/* True and *text if value is a number: the shortest text, written into `number`, that reads back as the
- * same one. */
+/* *text becomes the shortest text, in `number`, that reads back as the same number. */
 bool json_number_text(const json_value *value, char number[JSON_NUMBER_SIZE], struct text *text);
 
-/* True and *integer if value is a number without a fraction and not beyond JSON_MAX_INTEGER. */
+/* An integer is a number without a fraction that is not beyond JSON_MAX_INTEGER. */
 bool json_integer(const json_value *value, int64_t *integer);
 
 #endif

@@ -21,7 +21,7 @@ static size_t first_marked(uint64_t marks)
 #endif
 }
 
-/* How many of the BLOCK bytes at `at` come before the first quote, backslash or control character. */
+/* Returns how many of the BLOCK bytes at `at` come before the first quote, backslash or control character. */
 static inline size_t plain_bytes(const char *at)
 {
     block bytes;
@@ -89,7 +89,8 @@ const char *skip_plain_string(const char *at, const char *end)
     return at < end && *at == '"' ? at + 1 : NULL;
 }
 
-/* From the byte that ends its plain beginning. */
+/* Returns the end of the string from the byte on that ends its plain beginning. It is apart from skip_string(),
+ * since few strings have escapes: in one function, decoding takes 1.6 % more instructions. */
 static const char *skip_rest_of_string(const char *at, const char *end)
 {
     while (at != NULL && at < end && *at == '\\') {
@@ -143,7 +144,7 @@ static const char *skip_word(const char *at, const char *end, const char *word, 
     return (size_t)(end - at) >= length && memcmp(at, word, length) == 0 ? at + length : NULL;
 }
 
-/* At a byte that begins no string and no container. */
+/* Returns the end of the number or word that begins at `at`; NULL if it is not valid. */
 static const char *skip_scalar(const char *at, const char *end)
 {
     switch (*at) {
@@ -160,7 +161,7 @@ static const char *skip_scalar(const char *at, const char *end)
 
 /* ---- containers ------------------------------------------------------------------------------ */
 
-/* From where a key is expected to behind its colon. */
+/* Returns the place behind the colon of the key that comes next; NULL if there is no valid key. */
 static inline const char *skip_key(const char *at, const char *end)
 {
     at = skip_blanks(at, end);
@@ -173,7 +174,8 @@ static inline const char *skip_key(const char *at, const char *end)
     return at < end && *at == ':' ? at + 1 : NULL;
 }
 
-/* Behind an opening bracket; *is_empty: behind the closing one too. Else at the first value. */
+/* Returns the place of the first value of the container whose opening bracket is before `at`, or, if *is_empty
+ * becomes true, the place behind its closing bracket; NULL if it is not valid. */
 static inline const char *skip_opening(const char *at, const char *end, bool is_object,
                                        bool *is_empty)
 {

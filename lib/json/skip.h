@@ -1,8 +1,8 @@
-/* skip: where a JSON value ends that nobody reads.
+/* skip: finds the end of a JSON value that nobody reads.
  *
  * Most of a Kubernetes object is never looked at, and most of what decoding an event costs is
- * finding out that this part is well formed. So this is written for speed, and it does not say
- * why a value is not valid: whoever needs the reason reads the value again with strain. */
+ * finding out that this part is well formed. So skip is written for speed, and it does not say
+ * why a value is not valid: strain reads the value again to find the reason. */
 #ifndef LIB_SKIP_H
 #define LIB_SKIP_H
 
@@ -23,8 +23,8 @@ static inline const char *skip_blanks(const char *at, const char *end)
  * valid by RFC 8259 or nested deeper than max_depth (at most SKIP_MAX_DEPTH). UTF-8 is not checked. */
 const char *skip_value(const char *at, const char *end, size_t max_depth);
 
-/* The end of the string whose opening quote is before `at`, behind the closing one; NULL if it is not
- * valid, or if there is an escape in it. */
+/* Returns the place behind the closing quote of the string whose opening quote is before `at`; NULL if the
+ * string is not valid, or if there is an escape in it. */
 const char *skip_plain_string(const char *at, const char *end);
 
 #endif

@@ -27,8 +27,8 @@ struct pass {
     const struct mask *mask; /* of the value that is next */
     size_t values_left;
 
-    /* What would be a document if what is open was closed: so far, it is whole. */
-    char *whole_end; /* NULL: nothing yet */
+    /* The last place in `out` up to which the copy is a document once that many containers are closed. */
+    char *whole_end; /* NULL: there is no such place yet */
     size_t whole_depth;
 
     enum json_result result;
@@ -54,7 +54,7 @@ static int peek(const struct pass *pass)
     return pass->at < pass->end ? (unsigned char)*pass->at : END_OF_TEXT;
 }
 
-/* Returns what is then next, as peek() does. */
+/* Skips white space, and returns what comes then, as peek() does. */
 static inline int skip_space(struct pass *pass)
 {
     pass->at = skip_blanks(pass->at, pass->end);
@@ -72,13 +72,13 @@ static void put_replacement(struct pass *pass)
     pass->out += sizeof(REPLACEMENT) - 1;
 }
 
-/* The next byte as it stands in the text. */
+/* Copies the next byte as it stands in the text. */
 static void copy_byte(struct pass *pass)
 {
     put(pass, *pass->at++);
 }
 
-/* All up to `to`. */
+/* Copies the text up to `to` as it stands. */
 static void copy_to(struct pass *pass, const char *to)
 {
     size_t length = (size_t)(to - pass->at);
@@ -106,7 +106,7 @@ static bool is_special(char c)
     return c == '"' || c == '\\' || (unsigned char)c < 0x20 || (unsigned char)c >= 0x80;
 }
 
-/* Eight bytes with the first one in the lowest place. */
+/* Returns the eight bytes of a word in an order in which the first one is the lowest, on any machine. */
 static uint64_t first_lowest(uint64_t word)
 {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -159,7 +159,7 @@ static int hex_digit(char c)
 
 #define UNICODE_ESCAPE_LENGTH ((ptrdiff_t)6) /* \uXXXX */
 
-/* The UTF-16 unit of the \uXXXX at `at`, -1 if that is none. */
+/* Returns the UTF-16 unit of the \uXXXX at `at`; -1 if there is no such escape. */
 static int unicode_escape(const char *at, const char *end)
 {
     if (end - at < UNICODE_ESCAPE_LENGTH || at[0] != '\\' || at[1] != 'u')
@@ -214,7 +214,7 @@ static bool copy_escape(struct pass *pass)
     return true;
 }
 
-/* At the opening quote. */
+/* Copies the string whose opening quote is next. */
 static bool copy_string(struct pass *pass)
 {
     copy_byte(pass);
@@ -236,7 +236,7 @@ static bool copy_string(struct pass *pass)
 
 /* ---- the other values ------------------------------------------------------------------------ */
 
-/* Where the digits from `at` on end. */
+/* Moves *at behind the digits that it is at, of which there must be at least one. */
 static bool find_end_of_digits(struct pass *pass, const char **at)
 {
     const char *begin = *at;
@@ -294,14 +294,9 @@ static void put_comma(struct pass *pass, struct level *level)
     level->is_empty = false;
 }
 
-/* A key with escapes is not compared with names: its member is read whatever it may be. */
-static const struct mask *escaped_member(const struct mask *object)
-{
-    return object->members != NULL && object->members->any ? object->members : &mask_whole;
-}
-
-/* The mask of the member of object whose key begins here; NULL if nobody reads it. *key_end: where the
- * key ends, but NULL if it had to be looked at closer. */
+/* Returns the mask of the member of object whose key is next; NULL if nobody reads the member. *key_end
+ * becomes the end of the key, or NULL if the key has to be copied byte by byte. A key with escapes is not
+ * compared with the names in the mask: its member is read whatever it is. */
 static const struct mask *find_member(const struct pass *pass, const struct mask *object,
                                       const char **key_end)
 {
@@ -310,11 +305,11 @@ static const struct mask *find_member(const struct pass *pass, const struct mask
         return &mask_whole;
     *key_end = skip_plain_string(pass->at + 1, pass->end);
     if (*key_end == NULL)
-        return escaped_member(object);
+        return object->members != NULL && object->members->any ? object->members : &mask_whole;
     return mask_member(object, (struct text){pass->at + 1, (size_t)(*key_end - pass->at - 2)});
 }
 
-/* From the end of a key to the end of its value; NULL if that is not valid. */
+/* Returns the end of the value whose key ends at key_end; NULL if the value is not valid. */
 static const char *skip_rest_of_member(const struct pass *pass, const char *key_end)
 {
     const char *colon = skip_blanks(key_end, pass->end);
@@ -323,7 +318,8 @@ static const char *skip_rest_of_member(const struct pass *pass, const char *key_
     return skip_value(colon + 1, pass->end, JSON_MAX_DEPTH - pass->depth);
 }
 
-/* From where a key is expected to where its value is; of a member that nobody reads, to its end. */
+/* Reads a key up to its value, which is next if *value_next becomes true. A member that nobody reads is
+ * skipped whole. */
 static bool read_key(struct pass *pass, bool *value_next)
 {
     struct level *level = &pass->levels[pass->depth - 1];
@@ -343,8 +339,8 @@ static bool read_key(struct pass *pass, bool *value_next)
         *value_next = true;
     }
     put_comma(pass, level);
-    if (key_end != NULL && pass->mask->length > 0 &&
-        !pass->mask->any) /* a name of the mask's: nothing is to be mended */
+    /* A key that equals a name of the mask is ASCII and can be copied as it stands. */
+    if (key_end != NULL && pass->mask->length > 0 && !pass->mask->any)
         copy_to(pass, key_end);
     else if (!copy_string(pass))
         return false;
@@ -354,6 +350,7 @@ static bool read_key(struct pass *pass, bool *value_next)
     return true;
 }
 
+/* Notes that what has been copied is a document as soon as the open containers are closed. */
 static void note_whole(struct pass *pass)
 {
     pass->whole_end = pass->out;
@@ -374,7 +371,7 @@ static bool open_container(struct pass *pass, bool is_object, bool *value_next)
     return !*value_next || !is_object || read_key(pass, value_next);
 }
 
-/* Copies a value; of a container that is not empty only as far as to its first value. */
+/* Copies a value. A container that is not empty is copied only up to its first value. */
 static bool read_value(struct pass *pass, bool *value_next)
 {
     int c = skip_space(pass);

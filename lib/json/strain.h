@@ -1,5 +1,4 @@
-/* strain: a document -> the same document with only what is read of it, in a form that cJSON can be
- * trusted with.
+/* strain: copies of a document only what is read of it, in a form that cJSON can be trusted with.
  *
  * A Kubernetes object is large, a quarter of it is read, and cJSON needs 150 ns for each value. cJSON's
  * parser is lax, too: it takes trailing text, control characters, invalid UTF-8 and numbers that are
@@ -26,21 +25,21 @@
 
 struct strained {
     size_t length; /* bytes that were copied */
-    size_t values; /* in them */
+    size_t values; /* JSON values in these bytes */
 
-    /* If the text was refused: where and why. */
+    /* They say where and why the text was refused. */
     size_t offset;
     const char *what;
 };
 
-/* Copies to out, which has room for STRAIN_BOUND(text.length). Of what the mask does not have it only
- * makes sure that it is JSON. The member of a key that is written with escapes is copied whatever it is.
- * JSON_NO_MEMORY says that more than max_values values would be copied. */
+/* Copies to out, which has room for STRAIN_BOUND(text.length) bytes. What is not in the mask is checked, but not
+ * copied. A member whose key is written with escapes is copied, whatever it is. JSON_NO_MEMORY says that more
+ * than max_values values would be copied. */
 enum json_result strain(const struct mask *mask, size_t max_values, struct text text, char *out,
                         struct strained *result) MUST_CHECK;
 
-/* The same of a text of which only the beginning is there, or that is damaged: what is whole up to that
- * place is copied, and what is open there is closed. False if that is nothing. */
+/* Strains a text that is cut off or damaged: copies the values that are whole before that place, and closes the
+ * containers that are open there. Returns false if there is no such value. */
 bool strain_beginning(const struct mask *mask, size_t max_values, struct text text, char *out,
                       struct strained *result);
 

@@ -41,7 +41,8 @@ void json_begin_object(struct json_writer *writer, const char *name);
 void json_begin_array(struct json_writer *writer, const char *name);
 void json_end(struct json_writer *writer);
 
-/* The name of a member whose value comes next, where it is no literal. */
+/* Writes the name of a member whose value is written next without a name. It is for names that are no
+ * literals. */
 void json_write_name(struct json_writer *writer, struct text name);
 
 void json_write_text(struct json_writer *writer, const char *name, struct text value);
@@ -50,13 +51,13 @@ void json_write_integer(struct json_writer *writer, const char *name, int64_t va
 void json_write_bool(struct json_writer *writer, const char *name, bool value);
 void json_write_null(struct json_writer *writer, const char *name);
 
-/* Three decimals; null where there is no such number in JSON (infinity, NaN). */
+/* Writes three decimals, and null for infinity and NaN, which JSON does not have. */
 void json_write_real(struct json_writer *writer, const char *name, double value);
 
-/* RFC 3339 in UTC, as timestamp_format() has it. */
+/* Writes the time as a string in RFC 3339 and UTC, as timestamp_format() does. */
 void json_write_time(struct json_writer *writer, const char *name, int64_t microseconds);
 
-/* A value that is JSON already: a number as text, an object that was read. */
+/* Writes a value that is JSON already, such as a number as text, or an object that was read. */
 void json_write_raw(struct json_writer *writer, const char *name, struct text json);
 
 /* Appends text as a JSON string with its quotes, escaped as Go's encoding/json does (what KubeDL's
