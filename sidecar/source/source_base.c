@@ -181,7 +181,16 @@ static void refuse(struct source_connection *connection, const char *why)
     connection->end = UV_ECHARSET;
 }
 
-/* Refuses what is no JSON, as long as nothing of the stream has been delivered, and an empty file. */
+static bool is_blank(struct text lines)
+{
+    while (lines.length > 0) {
+        if (!text_is_blank(text_take_line(&lines)))
+            return false;
+    }
+    return true;
+}
+
+/* Refuses what is no JSON, as long as nothing of the stream has been delivered, and a file without anything. */
 static void judge_beginning(struct source_connection *connection)
 {
     struct text window = input_window(&connection->input);
@@ -189,7 +198,7 @@ static void judge_beginning(struct source_connection *connection)
     const char *why = window.length == connection->received ? beginning_refuse(window) : NULL;
     if (why != NULL)
         refuse(connection, why);
-    else if (is_replay && connection->end == UV_EOF && connection->received == 0)
+    else if (is_replay && connection->end == UV_EOF && !connection->is_filled)
         refuse(connection, "this file or stream is empty: see what was to write it");
 }
 
@@ -208,11 +217,12 @@ void source_connection_fed(struct source_connection *connection, ssize_t result)
         connection->received += (uint64_t)result;
         connection->heard_ms = uv_now(base->loop);
         input_fed(&connection->input, (size_t)result);
+        connection->is_filled |= !begins || !is_blank(input_window(&connection->input));
         if (begins)
             judge_beginning(connection);
     } else {
         connection->end = (int)result;
-        if (connection->received == 0)
+        if (!connection->is_filled)
             judge_beginning(connection);
     }
     source_connection_move(connection, SOURCE_READY);

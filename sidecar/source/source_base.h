@@ -43,6 +43,7 @@ struct source_connection {
     enum source_state state;
     struct input input;
     uint64_t received; /* bytes */
+    bool is_filled;    /* something else than blank lines was among them */
     uint64_t heard_ms; /* when the last byte came, by the loop's clock */
     size_t held;       /* bytes of memory of its input, as counted in shared->held */
     int end;           /* libuv's error that ended it; UV_EOF: a clean end; 0: it goes on */

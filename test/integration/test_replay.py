@@ -264,7 +264,8 @@ def test_a_wrong_file_is_said_in_one_line(replay, directory, database):
     listing = printed([events.job("job-1")])
     path = directory / "file"
     for content, told in (
-            (b"", "is empty"), (gzip.compress(listing), "compressed by gzip: unpack it, as by zcat"),
+            (b"", "is empty"), (b"\n \r\n", "is empty"),
+            (gzip.compress(listing), "compressed by gzip: unpack it, as by zcat"),
             (b"apiVersion: v1\nitems:\n- kind: Pod\n", "is YAML: write it as JSON"),
             (b"NAME   READY\njob-1  1/1\n", "a table for people: write it as JSON"),
             (Path("/bin/true").read_bytes(), "is binary: give the JSON")):
