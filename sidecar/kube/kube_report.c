@@ -10,10 +10,10 @@ const struct kube_report kube_report_no_answer = {LOG_LEVEL_WARN, "no answer fro
 
 const struct kube_report kube_reports[] = {
     [REFLECTOR_ABSENT] = {LOG_LEVEL_INFO, "kind not installed: looked for again later",
-                          "not_installed"},
+                          "not_installed", NULL},
     [REFLECTOR_STARTING] = {LOG_LEVEL_INFO,
                             "not found: the API server may be starting, it is asked again soon",
-                            "not_installed"},
+                            "not_installed", NULL},
     [REFLECTOR_FORBIDDEN] =
         {LOG_LEVEL_ERROR, "forbidden: an RBAC rule is missing", "forbidden",
          "the account needs a rule for this resource and group with the verbs list and watch: "
@@ -24,18 +24,19 @@ const struct kube_report kube_reports[] = {
     [REFLECTOR_REFUSED] = {LOG_LEVEL_ERROR,
                            "the API server does not take the request: if what it says is about "
                            "labels, correct KUBE_LABEL_SELECTOR",
-                           "refused"},
+                           "refused", NULL},
     [REFLECTOR_SILENT] = {LOG_LEVEL_INFO,
                           "nothing happens, or the API server is lost: asking it again, from where "
                           "the watch was",
-                          NULL},
+                          NULL, NULL},
     [REFLECTOR_GONE] =
         {LOG_LEVEL_WARN,
-         "the API server no longer knows what has happened since: listing all objects", NULL},
+         "the API server no longer knows what has happened since: listing all objects", NULL, NULL},
     [REFLECTOR_NO_SNAPSHOTS] =
-        {LOG_LEVEL_INFO, "the API server cannot begin a watch with all objects: listing them",
+        {LOG_LEVEL_INFO, "the API server cannot begin a watch with all objects: listing them", NULL,
          NULL},
-    [REFLECTOR_BUSY] = {LOG_LEVEL_WARN, "the API server is busy: asking again later", "busy"},
-    [REFLECTOR_BROKEN] = {LOG_LEVEL_WARN, "the API server's answer broke off", "no_answer"},
-    [REFLECTOR_TROUBLE] = {LOG_LEVEL_WARN, "the API server's answer is of no use", "bad_answer"},
+    [REFLECTOR_BUSY] = {LOG_LEVEL_WARN, "the API server is busy: asking again later", "busy", NULL},
+    [REFLECTOR_BROKEN] = {LOG_LEVEL_WARN, "the API server's answer broke off", "no_answer", NULL},
+    [REFLECTOR_TROUBLE] = {LOG_LEVEL_WARN, "the API server's answer is of no use", "bad_answer",
+                           NULL},
 };
