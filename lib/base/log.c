@@ -98,7 +98,8 @@ void log_format_record(struct buffer *out, enum log_format format, int64_t now_u
                                              : "time=%s level=%s msg=",
                    time, log_level_names[level]);
     append_quoted(out, text_from(message));
-    for (const struct log_field *field = fields; field < fields + field_count; field++) {
+    for (size_t i = 0; i < field_count; i++) {
+        const struct log_field *field = &fields[i];
         buffer_appendf(out, format == LOG_FORMAT_JSON ? ",\"%s\":" : " %s=", field->key);
         if (!field->is_text)
             buffer_appendf(out, "%" PRId64, field->integer);
