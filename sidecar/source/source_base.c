@@ -14,8 +14,8 @@
  *                                       closed(), the connection is closed
  *   reading fails                       what was read is delivered, the error is logged, the connection
  *                                       is closed
- *   it sends no JSON (lib/stream/         logged once; nothing is delivered, the connection is closed
- *   beginning), or replay's file is empty
+ *   it sends no JSON, or replay's file  logged once; nothing is delivered, the connection is closed (see
+ *   is empty                            source_beginning.h)
  *   no memory to read into              nothing is lost: the read is tried again a little later
  *   many documents are unfinished       connections that need more memory than max_bytes leaves are not
  *                                       read further, except one at a time; if that one is silent, it is
@@ -30,6 +30,7 @@
 
 #include "lib/stream/beginning.h"
 #include "sidecar/base/logger.h"
+#include "sidecar/source/source_beginning.h"
 #include "sidecar/source/source_memory.h"
 
 #include <inttypes.h>
@@ -168,40 +169,6 @@ static void on_starvation(uv_timer_t *handle)
     source_base_make_ready(handle->data, SOURCE_STARVED);
 }
 
-/* Ends the connection without a document: all bytes that were read are dropped. why is a literal. */
-static void refuse(struct source_connection *connection, const char *why)
-{
-    const struct source_base *base = connection->base;
-    logger_write(base->logger, LOG_LEVEL_ERROR, why,
-                 (const struct log_field[]){log_int("connection", (int64_t)connection->shared.id)},
-                 1);
-    input_fini(&connection->input);
-    input_init(&connection->input, base->kind->layout, base->max_document);
-    connection->shared.refused = true;
-    connection->end = UV_ECHARSET;
-}
-
-static bool is_blank(struct text lines)
-{
-    while (lines.length > 0) {
-        if (!text_is_blank(text_take_line(&lines)))
-            return false;
-    }
-    return true;
-}
-
-/* Refuses what is no JSON, as long as nothing of the stream has been delivered, and a file without anything. */
-static void judge_beginning(struct source_connection *connection)
-{
-    struct text window = input_window(&connection->input);
-    bool is_replay = connection->base->kind->layout == INPUT_ITEMS;
-    const char *why = window.length == connection->received ? beginning_refuse(window) : NULL;
-    if (why != NULL)
-        refuse(connection, why);
-    else if (is_replay && connection->end == UV_EOF && !connection->is_filled)
-        refuse(connection, "this file or stream is empty: see what was to write it");
-}
-
 void source_connection_fed(struct source_connection *connection, ssize_t result)
 {
     struct source_base *base = connection->base;
@@ -217,13 +184,14 @@ void source_connection_fed(struct source_connection *connection, ssize_t result)
         connection->received += (uint64_t)result;
         connection->heard_ms = uv_now(base->loop);
         input_fed(&connection->input, (size_t)result);
-        connection->is_filled |= !begins || !is_blank(input_window(&connection->input));
         if (begins)
-            judge_beginning(connection);
+            source_beginning_judge(connection);
+        else
+            connection->is_filled = true;
     } else {
         connection->end = (int)result;
         if (!connection->is_filled)
-            judge_beginning(connection);
+            source_beginning_judge(connection);
     }
     source_connection_move(connection, SOURCE_READY);
     schedule_turn(base);

@@ -4,8 +4,6 @@ done, it finds nothing more."""
 import json
 import shutil
 import socket
-import threading
-from contextlib import contextmanager
 
 import pytest
 import yaml
@@ -138,30 +136,9 @@ def test_wrong_port(settings):
     Examination(settings).assert_well()
 
 
-@contextmanager
-def speaking(words):
-    """A port where something else answers."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        def serve():
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with connection:
-                    connection.sendall(words)
-                    connection.recv(100)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
-
-
 @pytest.mark.parametrize("words", [b"SSH-2.0-OpenSSH_9.2p1\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
 def test_port_of_something_else(words, settings):
-    with speaking(words) as port:
+    with addresses.speaking(words) as port:
         failure = Examination({**settings, "MYSQL_HOST": "127.0.0.1", "MYSQL_PORT": port}).failure()
     assert failure.name == "server" and "MYSQL_PORT" in failure.advice[0]
 

@@ -5,8 +5,7 @@ import json
 import resource
 import shutil
 import socket
-import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
 
@@ -104,35 +103,14 @@ def closed_port(world):
     return somewhere(world.enter(addresses.refusing()))
 
 
-@contextmanager
-def speaking(words):
-    """A port where something else answers."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        def serve():
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with connection:
-                    connection.sendall(words)
-                    connection.recv(100)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
-
-
 @wrong((1, "server", "neither MariaDB nor MySQL", "MYSQL_PORT"), ("MYSQL_PORT",))
 def port_of_a_web_server(world):
-    return somewhere(world.enter(speaking(b"HTTP/1.1 400 Bad Request\r\n\r\n")))
+    return somewhere(world.enter(addresses.speaking(b"HTTP/1.1 400 Bad Request\r\n\r\n")))
 
 
 @wrong((1, "server", "neither MariaDB nor MySQL", "MYSQL_PORT"), ("MYSQL_PORT",))
 def port_of_ssh(world):
-    return somewhere(world.enter(speaking(b"SSH-2.0-OpenSSH_9.2p1\r\n")))
+    return somewhere(world.enter(addresses.speaking(b"SSH-2.0-OpenSSH_9.2p1\r\n")))
 
 
 @wrong((1, "server", "says nothing", "port"), ("MYSQL_PORT",))
@@ -445,7 +423,7 @@ def another_authority_of_the_api_server(world):
 
 @wrong((1, "source", "KUBERNETES_SERVICE_PORT"), ("KUBERNETES_SERVICE_PORT",))
 def api_server_without_tls(world):
-    return world.in_cluster(KUBERNETES_SERVICE_PORT=world.enter(speaking(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent")))
+    return world.in_cluster(KUBERNETES_SERVICE_PORT=world.enter(addresses.speaking(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent")))
 
 
 @wrong((1, "source", "KUBERNETES_SERVICE_PORT"), ("KUBERNETES_SERVICE_PORT",))

@@ -39,6 +39,27 @@ def mute():
         yield listener.getsockname()[1]
 
 
+@contextmanager
+def speaking(words):
+    """A port where something else answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.sendall(words)
+                    connection.recv(100)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
 class Counting(threading.Thread):
     """A port that takes connections, counts them, and hangs up at once."""
 
